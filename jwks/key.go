@@ -1,0 +1,65 @@
+package jwks
+
+import (
+	"context"
+	"crypto"
+	"errors"
+	"fmt"
+)
+
+var (
+	// ErrUnknownKey is returned by a Source that can tell that the issuer publishes no such key. A token under that key ID
+	// has been judged, and is refused.
+	ErrUnknownKey = errors.New("jwks: the issuer publishes no such key")
+
+	// ErrUnavailable is returned by a Source that cannot tell, because no usable key set could be had. A token met with it
+	// has not been judged.
+	ErrUnavailable = errors.New("jwks: no usable key set is held")
+)
+
+// A Source finds the public keys of one issuer. Implementations must be safe for concurrent use.
+//
+// A Source belongs to one issuer: give every issuer a Source of its own, so that a key of one can never verify a token of
+// another (RFC 8725 §3.8).
+type Source interface {
+	// Keys returns the keys whose ID is kid, or every key when kid is empty. It returns an error that wraps ErrUnknownKey
+	// when the issuer publishes no such key, one that wraps ErrUnavailable when it cannot tell, and never an empty slice
+	// with a nil error. The slice and the keys are shared between callers: read only.
+	Keys(ctx context.Context, kid string) ([]*Key, error)
+}
+
+// A Key is a public key that verifies an issuer's tokens. It is immutable once a Source has returned it.
+//
+// A Cache keeps a Key's pointer across refreshes for as long as its ID, material, algorithm and use stay the same, so the pointer
+// itself tells whether a key is still the one that verified an earlier token.
+type Key struct {
+	// ID is the "kid" (RFC 7517 §4.5), empty when the key has none.
+	ID string
+	// Algorithm is the JOSE name of the one algorithm that the key may verify. It is empty only for an RSA key published
+	// without "alg": such a key is bound to one algorithm by the verifier that uses it.
+	Algorithm string
+	// Public is a *rsa.PublicKey, a *ecdsa.PublicKey or an ed25519.PublicKey.
+	Public crypto.PublicKey
+}
+
+// Static is a fixed set of keys: a Source for tests and for issuers whose keys are delivered with the program. The zero Static holds
+// no key and knows none.
+type Static []*Key
+
+// Keys returns the keys whose ID is kid, or every key when kid is empty.
+func (s Static) Keys(_ context.Context, kid string) ([]*Key, error) {
+	var found []*Key
+	if kid == "" {
+		found = s
+	} else {
+		for _, k := range s {
+			if k.ID == kid {
+				found = append(found, k)
+			}
+		}
+	}
+	if len(found) == 0 {
+		return nil, fmt.Errorf("%w (static set of %d)", ErrUnknownKey, len(s))
+	}
+	return found, nil
+}
