@@ -1,0 +1,206 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// module is a small module with a mutant for each way that a mutant can fare.
+var module = map[string]string{
+	"go.mod": "module mutants.test\n\ngo 1.26\n",
+	"internal/mutant/mutant.go": `package mutant
+
+import "os"
+
+func On(name string) bool {
+	if os.Getenv("BEARWARD_MUTANT") != name {
+		return false
+	}
+	f, err := os.OpenFile(os.Getenv("BEARWARD_MUTANT_REACHED"), os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		panic(err)
+	}
+	defer f.Close()
+	f.WriteString(name + "\n")
+	return true
+}
+`,
+	"guard/guard.go": `package guard
+
+import "mutants.test/internal/mutant"
+
+func Allow(n int) bool {
+	switch {
+	case n < 0 && !mutant.On("guard/negative"):
+		return false
+	case n == 1000 && !mutant.On("guard/thousand"):
+		return false
+	case n%2 == 1 && !mutant.On("guard/odd"):
+		return false
+	case n == 500 && !mutant.On("guard/never"):
+		return false
+	case n == 2 && mutant.On("guard/crash"):
+		panic("crash")
+	case n == 2 && mutant.On("guard/hang"):
+		select {}
+	}
+	return true
+}
+`,
+	"guard/guard_test.go": `package guard
+
+import "testing"
+
+func TestAllow(t *testing.T) {
+	t.Run("two is fine", func(t *testing.T) {
+		if !Allow(2) {
+			t.Error("refused")
+		}
+	})
+	t.Run("a negative number", func(t *testing.T) {
+		if Allow(-1) {
+			t.Error("allowed")
+		}
+	})
+	Allow(1) // reached, and nobody looks
+}
+`,
+	// A second package judges the first one's checks too.
+	"adapter/adapter.go": `package adapter
+
+import "mutants.test/guard"
+
+func Handle(n int) bool { return guard.Allow(n) }
+`,
+	"adapter/adapter_test.go": `package adapter
+
+import "testing"
+
+func TestThousand(t *testing.T) {
+	if Handle(1000) {
+		t.Error("allowed")
+	}
+}
+`,
+}
+
+func TestEachOutcomeIsToldFromTheOthers(t *testing.T) {
+	root := lay(t, module)
+	mutants, err := find(root, []string{"guard", "adapter"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := build(t.Context(), root, mutants)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.remove()
+	c.timeout = 2 * time.Second
+	results, err := c.tryAll(t.Context(), mutants, 0, func(result) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{
+		"guard/negative": "killed guard TestAllow/a_negative_number",
+		"guard/thousand": "killed adapter TestThousand",
+		"guard/odd":      "SURVIVED ",
+		"guard/never":    "UNREACHED ",
+		"guard/crash":    "CRASHED ",
+		"guard/hang":     "TIMED OUT ",
+	}
+	for _, r := range results {
+		if got := r.outcome.String() + " " + r.by; got != want[r.name] {
+			t.Errorf("%s: got %q, want %q\n%s", r.name, got, want[r.name], r.output)
+		}
+		delete(want, r.name)
+	}
+	for name := range want {
+		t.Errorf("%s was not tried", name)
+	}
+
+	var out bytes.Buffer
+	if err := summarize(&out, results, len(mutants)); err == nil {
+		t.Error("a run with survivors was called good")
+	}
+	if want := "6 mutants: 2 killed, 4 not killed, 0 not run"; !strings.Contains(out.String(), want) {
+		t.Errorf("the summary lacks %q:\n%s", want, out.String())
+	}
+}
+
+func TestTestsThatFailByThemselvesAreNoJudges(t *testing.T) {
+	root := lay(t, module)
+	write(t, root, "guard/red_test.go", "package guard\n\nimport \"testing\"\n\nfunc TestRed(t *testing.T) { t.Error(\"red\") }\n")
+	mutants, err := find(root, []string{"guard"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := build(t.Context(), root, mutants); err == nil || !strings.Contains(err.Error(), "TestRed") {
+		t.Errorf("got error %v, want one that names TestRed", err)
+	}
+}
+
+func TestAMutantHasALiteralNameOfItsOwn(t *testing.T) {
+	for name, body := range map[string]string{
+		"the name is computed":   `_ = mutant.On("guard/" + "x")`,
+		"the name has no room":   `_ = mutant.On("x")`,
+		"the name is used twice": `_ = mutant.On("guard/x") || mutant.On("guard/x")`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			root := lay(t, map[string]string{
+				"guard/guard.go": "package guard\n\nimport \"mutants.test/internal/mutant\"\n\nfunc f() { " + body + " }\n",
+			})
+			if found, err := find(root, []string{"guard"}); err == nil {
+				t.Errorf("got %v, want an error", found)
+			}
+		})
+	}
+}
+
+func TestVerdict(t *testing.T) {
+	failed := func(code string) error { return exec.Command("sh", "-c", "exit "+code).Run() }
+	for _, c := range []struct {
+		name, output string
+		err          error
+		want         outcome
+		by           string
+	}{
+		{"every test passed", "PASS\n", nil, survived, ""},
+		{"a subtest failed", "--- FAIL: TestA (0.1s)\n    --- FAIL: TestA/one (0.0s)\n        x.go:1: no\n    --- FAIL: TestA/two (0.0s)\nFAIL\n", failed("1"), killed, "TestA/one"},
+		{"a test failed after another one", "--- FAIL: TestA (0.1s)\n    x.go:1: no\n--- FAIL: TestB (0.1s)\nFAIL\n", failed("1"), killed, "TestA"},
+		{"a test panicked", "--- FAIL: TestA (0.1s)\npanic: oh [recovered]\n", failed("2"), crashed, ""},
+		{"the tests ran out of time", "panic: test timed out after 1m0s\n", failed("2"), timedOut, ""},
+		{"the process ended without a failed test", "oh\n", failed("1"), crashed, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if got, by := verdict(c.output, c.err); got != c.want || by != c.by {
+				t.Errorf("got %v by %q, want %v by %q", got, by, c.want, c.by)
+			}
+		})
+	}
+}
+
+// lay writes the files into a new folder.
+func lay(t *testing.T, files map[string]string) string {
+	t.Helper()
+	root := t.TempDir()
+	for name, text := range files {
+		write(t, root, name, text)
+	}
+	return root
+}
+
+func write(t *testing.T, root, name, text string) {
+	t.Helper()
+	name = filepath.Join(root, filepath.FromSlash(name))
+	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}

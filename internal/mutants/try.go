@@ -1,0 +1,286 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+const (
+	tag     = "bearward_mutants"
+	workers = 2 // tests started at a time
+)
+
+// An outcome is what the tests made of a mutant. Of several judges' outcomes the greatest counts, but killed wins over all.
+type outcome int
+
+const (
+	unreached outcome = iota // no test evaluated it
+	survived                 // reached, and every test passed
+	timedOut                 // reached, and the tests ran out of time
+	crashed                  // reached, and the tests ended without an assertion's failure
+	killed                   // reached, and an assertion failed
+)
+
+func (o outcome) String() string {
+	return [...]string{"UNREACHED", "SURVIVED", "TIMED OUT", "CRASHED", "killed"}[o]
+}
+
+// A result is what came of one mutant.
+type result struct {
+	mutant
+	outcome outcome
+	by      string // the first test that failed, when killed
+	output  string // the end of what the tests printed, when they crashed or ran out of time
+	elapsed time.Duration
+}
+
+// A judge is the built test binary of one package.
+type judge struct {
+	path   string // import path of the package under test
+	dir    string
+	deps   map[string]bool // import paths that the binary links
+	binary string
+}
+
+// A court holds the judges of one module.
+type court struct {
+	module  string // import path
+	judges  []*judge
+	folder  string        // temporary, for binaries and traces
+	timeout time.Duration // of one judge on one mutant
+}
+
+// build builds the tests of every package that links a mutant's package, and runs them once without a mutant: tests that fail
+// by themselves would kill everything.
+func build(ctx context.Context, root string, mutants []mutant) (*court, error) {
+	folder, err := os.MkdirTemp("", "mutants")
+	if err != nil {
+		return nil, err
+	}
+	c := &court{folder: folder, timeout: time.Minute}
+	if err := c.build(ctx, root, mutants); err != nil {
+		c.remove()
+		return nil, err
+	}
+	return c, nil
+}
+
+func (c *court) remove() { os.RemoveAll(c.folder) }
+
+func (c *court) build(ctx context.Context, root string, mutants []mutant) error {
+	if err := c.list(ctx, root); err != nil {
+		return err
+	}
+	c.judges = slices.DeleteFunc(c.judges, func(j *judge) bool {
+		return !slices.ContainsFunc(mutants, func(m mutant) bool { return j.deps[c.packageOf(m)] })
+	})
+	for i, j := range c.judges {
+		j.binary = filepath.Join(c.folder, fmt.Sprintf("%d.exe", i)) // Windows starts nothing without the suffix
+		if _, err := command(ctx, root, "go", "test", "-c", "-tags", tag, "-o", j.binary, j.path); err != nil {
+			return err
+		}
+		if out, err := c.start(ctx, j, "", os.DevNull); err != nil {
+			return fmt.Errorf("without a mutant, the tests of %s: %w\n%s", j.path, err, out)
+		}
+	}
+	return nil
+}
+
+// list fills in the module's path and its packages that have tests, with what those link.
+func (c *court) list(ctx context.Context, root string) error {
+	module, err := command(ctx, root, "go", "list", "-m")
+	if err != nil {
+		return err
+	}
+	c.module = strings.TrimSpace(string(module))
+	listed, err := command(ctx, root, "go", "list", "-tags", tag, "-test", "-json=ImportPath,Dir,Deps", "./...")
+	if err != nil {
+		return err
+	}
+	for dec := json.NewDecoder(bytes.NewReader(listed)); ; {
+		var p struct {
+			ImportPath, Dir string
+			Deps            []string
+		}
+		if err := dec.Decode(&p); err == io.EOF {
+			return nil
+		} else if err != nil {
+			return fmt.Errorf("go list: %w", err)
+		}
+		under, isTest := strings.CutSuffix(p.ImportPath, ".test")
+		if !isTest {
+			continue
+		}
+		j := &judge{path: under, dir: p.Dir, deps: map[string]bool{}}
+		for _, d := range p.Deps {
+			d, _, _ = strings.Cut(d, " ") // a variant is listed as "path [path.test]"
+			j.deps[d] = true
+		}
+		c.judges = append(c.judges, j)
+	}
+}
+
+func (c *court) packageOf(m mutant) string { return path.Join(c.module, path.Dir(m.file)) }
+
+// tryAll tries the mutants, a few at a time, and returns the results in the mutants' order. It starts none once limit has passed,
+// unless limit is 0. It calls each as soon as it has a result, never twice at a time.
+func (c *court) tryAll(ctx context.Context, mutants []mutant, limit time.Duration, each func(result)) ([]result, error) {
+	var (
+		mu      sync.Mutex
+		wg      sync.WaitGroup
+		results = make([]*result, len(mutants))
+		next    = make(chan int)
+		over    <-chan time.Time
+	)
+	if limit > 0 {
+		over = time.After(limit)
+	}
+	for range workers {
+		wg.Go(func() {
+			for i := range next {
+				r := c.try(ctx, mutants[i])
+				if ctx.Err() != nil {
+					continue // a test that was interrupted says nothing
+				}
+				mu.Lock()
+				results[i] = &r
+				each(r)
+				mu.Unlock()
+			}
+		})
+	}
+feed:
+	for i := range mutants {
+		select {
+		case next <- i:
+		case <-over:
+			break feed
+		case <-ctx.Done():
+			break feed
+		}
+	}
+	close(next)
+	wg.Wait()
+	var done []result
+	for _, r := range results {
+		if r != nil {
+			done = append(done, *r)
+		}
+	}
+	return done, ctx.Err()
+}
+
+// try asks one judge after another until one kills m, that of m's own package first.
+func (c *court) try(ctx context.Context, m mutant) result {
+	began := time.Now()
+	own := c.packageOf(m)
+	best := result{mutant: m}
+	for _, first := range []bool{true, false} {
+		for _, j := range c.judges {
+			if best.outcome == killed || (j.path == own) != first || !j.deps[own] {
+				continue
+			}
+			if r := c.ask(ctx, m, j); r.outcome > best.outcome {
+				best = r
+			}
+		}
+	}
+	best.elapsed = time.Since(began)
+	return best
+}
+
+// ask runs one judge's tests against m.
+func (c *court) ask(ctx context.Context, m mutant, j *judge) result {
+	r := result{mutant: m}
+	trace, err := os.CreateTemp(c.folder, "reached")
+	if err != nil {
+		r.outcome, r.output = crashed, err.Error()
+		return r
+	}
+	trace.Close()
+	defer os.Remove(trace.Name())
+	out, err := c.start(ctx, j, m.name, trace.Name())
+	reached, readErr := os.ReadFile(trace.Name())
+	if readErr != nil || !slices.Contains(strings.Fields(string(reached)), m.name) {
+		return r
+	}
+	r.outcome, r.by = verdict(out, err)
+	switch r.outcome {
+	case killed:
+		r.by = strings.TrimPrefix(j.path, c.module+"/") + " " + r.by
+	case crashed, timedOut:
+		r.output = out[max(0, len(out)-2000):]
+	}
+	return r
+}
+
+// start runs one judge's tests in its package's folder, against the named mutant, or none, and returns what they printed.
+func (c *court) start(ctx context.Context, j *judge, name, trace string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.timeout+10*time.Second) // the tests' own limit should strike first
+	defer cancel()
+	cmd := exec.CommandContext(ctx, j.binary, "-test.short", "-test.failfast", "-test.timeout="+c.timeout.String())
+	cmd.Dir = j.dir
+	cmd.Env = append(os.Environ(), "BEARWARD_MUTANT="+name, "BEARWARD_MUTANT_REACHED="+trace)
+	cmd.WaitDelay = time.Second
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+// verdict tells what a judge's output and exit mean, and names the first test that failed.
+func verdict(output string, err error) (outcome, string) {
+	if err == nil {
+		return survived, ""
+	}
+	by := firstFailure(output)
+	var exit *exec.ExitError
+	switch {
+	case strings.Contains(output, "panic: test timed out"):
+		return timedOut, ""
+	case errors.As(err, &exit) && exit.ExitCode() == 1 && by != "": // a panic exits with 2
+		return killed, by
+	}
+	return crashed, ""
+}
+
+// firstFailure returns the first test that the output calls failed, down to its first failed subtest.
+func firstFailure(output string) string {
+	name, depth := "", -1
+	for line := range strings.Lines(output) {
+		rest := strings.TrimLeft(line, " ")
+		indent := len(line) - len(rest)
+		failed, ok := strings.CutPrefix(rest, "--- FAIL: ")
+		if !ok {
+			continue
+		}
+		if indent <= depth {
+			break
+		}
+		depth = indent
+		name, _, _ = strings.Cut(failed, " (")
+	}
+	return strings.TrimSpace(name)
+}
+
+func command(ctx context.Context, dir, name string, args ...string) ([]byte, error) {
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Dir = dir
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return nil, fmt.Errorf("%s %s: %w\n%s", name, strings.Join(args, " "), err, stderr.Bytes())
+	}
+	return out, nil
+}
