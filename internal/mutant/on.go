@@ -1,0 +1,37 @@
+//go:build bearward_mutants
+
+package mutant
+
+import (
+	"os"
+	"sync"
+)
+
+// chosen is the one mutant that is on, read once so that a test cannot change it half-way.
+var chosen = os.Getenv("BEARWARD_MUTANT")
+
+// On reports whether the check called name is removed: whether the environment variable BEARWARD_MUTANT names it. The first time
+// that it is, name is appended as a line to the file named by BEARWARD_MUTANT_REACHED, if any, to prove that a test came here.
+// It is safe for concurrent use.
+func On(name string) bool {
+	if name != chosen {
+		return false
+	}
+	reached()
+	return true
+}
+
+var reached = sync.OnceFunc(func() {
+	path := os.Getenv("BEARWARD_MUTANT_REACHED")
+	if path == "" {
+		return
+	}
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		panic("mutant: " + err.Error())
+	}
+	defer f.Close()
+	if _, err := f.WriteString(chosen + "\n"); err != nil {
+		panic("mutant: " + err.Error())
+	}
+})
