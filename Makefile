@@ -1,0 +1,48 @@
+# Every check of Bearward, one target each. CI runs `make test` and then `make ci` (see .ci/run).
+
+MODULES     := . examples bench
+FUZZTIME    ?= 10s
+MUTANTTIME  ?= 0
+TESTFLAGS   ?= -race -shuffle=on
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+# each runs one command in every module and fails when it fails in any of them.
+each = @set -e; for m in $(MODULES); do echo "==> $$m: $(1)"; (cd "$$m" && $(1)); done
+
+.DEFAULT_GOAL := help
+.PHONY: help test fmt gofmt vet unit ci lint tidy vuln fuzz mutants
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' Makefile
+
+test: gofmt vet unit ## every test that needs nothing but Go, in all modules
+
+fmt: ## rewrite the sources as gofmt wants them
+	gofmt -w .
+
+gofmt:
+	@bad=$$(gofmt -l .); if [ -n "$$bad" ]; then echo "gofmt would change:"; echo "$$bad"; exit 1; fi
+
+vet:
+	$(call each,go vet ./...)
+	go vet -tags bearward_mutants ./...
+
+unit:
+	$(call each,go test $(TESTFLAGS) ./...)
+
+ci: lint tidy vuln fuzz mutants ## what CI runs after `make test`
+
+lint: ## staticcheck in all modules
+	$(call each,go run $(STATICCHECK) ./...)
+
+tidy: ## go.mod and go.sum say what the code needs, no more
+	$(call each,go mod tidy -diff)
+
+vuln: ## known vulnerabilities in what the code calls
+	@MODULES="$(MODULES)" bash .ci/vuln
+
+fuzz: ## each fuzz target for FUZZTIME (10s)
+	@FUZZTIME="$(FUZZTIME)" bash .ci/fuzz
+
+mutants: ## each security check removed in turn; a test must notice (for MUTANTTIME at most, 0: all)
+	go run ./internal/mutants -for $(MUTANTTIME)

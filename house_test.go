@@ -1,0 +1,276 @@
+// Package bearward_test holds the rules of the house: who may import whom, what the module requires, what does not compile,
+// what the API is, and that the documentation shows code that exists.
+package bearward_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"go/parser"
+	"go/token"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+)
+
+const (
+	module = "github.com/bearward/bearward"
+	jwx    = "github.com/lestrrat-go/jwx/v2"
+)
+
+// A listed package is what go list says of one.
+type listed struct {
+	ImportPath, Name, Export                 string
+	Imports, TestImports, XTestImports, Deps []string
+	Module                                   *struct{ Path string }
+}
+
+// room returns the package's folder in this module, and whether it is one of this module's.
+func (p *listed) room() (string, bool) {
+	if p.Module == nil || p.Module.Path != module {
+		return "", false
+	}
+	return strings.TrimPrefix(strings.TrimPrefix(p.ImportPath, module), "/"), true
+}
+
+// packages returns this module's packages and everything they need, by import path.
+var packages = sync.OnceValues(func() (map[string]*listed, error) {
+	out, err := output("go", "list", "-deps", "-export", "-json=ImportPath,Name,Export,Imports,TestImports,XTestImports,Deps,Module", "./...")
+	if err != nil {
+		return nil, err
+	}
+	all := map[string]*listed{}
+	for dec := json.NewDecoder(bytes.NewReader(out)); ; {
+		p := new(listed)
+		if err := dec.Decode(p); err == io.EOF {
+			return all, nil
+		} else if err != nil {
+			return nil, err
+		}
+		all[p.ImportPath] = p
+	}
+})
+
+func output(name string, args ...string) ([]byte, error) {
+	cmd := exec.Command(name, args...)
+	cmd.Stderr = new(bytes.Buffer)
+	out, err := cmd.Output()
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w\n%s", cmd, err, cmd.Stderr)
+	}
+	return out, nil
+}
+
+func mustList(t *testing.T) map[string]*listed {
+	t.Helper()
+	all, err := packages()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// A rule says which rooms of this module the code of a room, and its tests, may import. A room is a folder, or all folders right
+// below one ("adapters/*"). What is nil is not restricted.
+type rule struct {
+	room        string
+	code, tests []string
+}
+
+var rules = []rule{
+	{room: "jwks", code: []string{"internal/mutant"}},
+	{room: "middleware", code: []string{"jwks", "internal/mutant"}},
+	{room: "middleware/*", code: []string{"jwks", "middleware", "internal/mutant"}},
+	{
+		room:  "adapters/*",
+		code:  []string{"middleware", "internal/mutant"},
+		tests: []string{"middleware", "middleware/authtest", "internal/*"},
+	},
+}
+
+// frameworks says which room alone may link what.
+var frameworks = map[string]string{
+	"github.com/go-chi/chi/v5":                  "adapters/chiauth",
+	"github.com/labstack/echo/v4":               "adapters/echoauth",
+	"google.golang.org/grpc":                    "adapters/grpcauth",
+	"google.golang.org/protobuf":                "adapters/grpcauth",
+	"google.golang.org/genproto/googleapis/rpc": "adapters/grpcauth",
+}
+
+// matches reports whether room is one of the patterns.
+func matches(room string, patterns []string) bool {
+	return slices.ContainsFunc(patterns, func(p string) bool {
+		parent, all := strings.CutSuffix(p, "/*")
+		if !all {
+			return room == p
+		}
+		below, ok := strings.CutPrefix(room, parent+"/")
+		return ok && !strings.Contains(below, "/")
+	})
+}
+
+func TestImportsPointOneWay(t *testing.T) {
+	all := mustList(t)
+	for _, p := range all {
+		room, ours := p.room()
+		if !ours {
+			continue
+		}
+		i := slices.IndexFunc(rules, func(r rule) bool { return matches(room, []string{r.room}) })
+		if i < 0 {
+			if room != "" && !strings.HasPrefix(room, "internal/") {
+				t.Errorf("%s: no rule says what this room may import", room)
+			}
+			continue
+		}
+		check := func(what string, imports, allowed []string) {
+			for _, path := range imports {
+				to, ours := strings.CutPrefix(path, module+"/")
+				if ours && allowed != nil && to != room && !matches(to, allowed) {
+					t.Errorf("%s: %s import %s, and may import only %v", room, what, to, allowed)
+				}
+			}
+		}
+		check("its files", p.Imports, rules[i].code)
+		check("its tests", slices.Concat(p.TestImports, p.XTestImports), rules[i].tests)
+	}
+}
+
+func TestFrameworksStayInTheirAdapters(t *testing.T) {
+	all := mustList(t)
+	for _, p := range all {
+		room, ours := p.room()
+		if !ours || strings.HasPrefix(room, "internal/") {
+			continue
+		}
+		for _, d := range p.Deps {
+			dep := all[d]
+			if dep == nil || dep.Module == nil {
+				continue
+			}
+			if home, framework := frameworks[dep.Module.Path]; framework && room != home {
+				t.Errorf("%s links %s, which belongs in %q alone", room, d, home)
+			}
+		}
+	}
+}
+
+// The test kit cannot reach production by accident: it is the one package that links testing, which registers flags and is easily
+// seen in a binary.
+func TestOnlyTheTestKitLinksTesting(t *testing.T) {
+	for _, p := range mustList(t) {
+		room, ours := p.room()
+		if ours && room != "middleware/authtest" && !strings.HasPrefix(room, "internal/") && slices.Contains(p.Deps, "testing") {
+			t.Errorf("%s links testing", room)
+		}
+	}
+}
+
+// jwx/v2 is no longer maintained upstream. As long as three files know it, leaving it is a patch.
+func TestJWXStaysInThreeFiles(t *testing.T) {
+	want := []string{"jwks/parse.go", "middleware/authtest/sign.go", "middleware/jws.go"}
+	var got []string
+	for _, room := range []string{"jwks", "middleware", "adapters", "internal"} {
+		err := filepath.WalkDir(room, func(name string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() || !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") {
+				return err
+			}
+			f, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ImportsOnly)
+			if err != nil {
+				return err
+			}
+			for _, spec := range f.Imports {
+				if path, _ := strconv.Unquote(spec.Path.Value); path == jwx || strings.HasPrefix(path, jwx+"/") {
+					got = append(got, filepath.ToSlash(name))
+					break
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	slices.Sort(got)
+	if !slices.Equal(got, want) {
+		t.Errorf("jwx is imported by %v, want %v", got, want)
+	}
+}
+
+func TestTheModuleRequiresLittle(t *testing.T) {
+	// genproto and protobuf are grpc's own requirements: grpcauth speaks their ErrorInfo and RetryInfo.
+	want := []string{
+		"github.com/go-chi/chi/v5",
+		"github.com/go-json-experiment/json",
+		"github.com/labstack/echo/v4",
+		jwx,
+		"google.golang.org/genproto/googleapis/rpc",
+		"google.golang.org/grpc",
+		"google.golang.org/protobuf",
+	}
+	out, err := output("go", "mod", "edit", "-json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var mod struct {
+		Require []struct {
+			Path     string
+			Indirect bool
+		}
+		Replace []any
+	}
+	if err := json.Unmarshal(out, &mod); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, r := range mod.Require {
+		if !r.Indirect {
+			got = append(got, r.Path)
+		}
+	}
+	slices.Sort(got)
+	if !slices.Equal(got, want) {
+		t.Errorf("go.mod requires\n\t%s\nwant\n\t%s", strings.Join(got, "\n\t"), strings.Join(want, "\n\t"))
+	}
+	if len(mod.Replace) > 0 {
+		t.Errorf("go.mod replaces %v; who requires this module would not see it", mod.Replace)
+	}
+}
+
+// What is committed says nothing of the machine it was written on, nor of where that one fetches packages.
+func TestNoFileNamesAMachineOrARegistry(t *testing.T) {
+	// Each in two parts, so that this file passes.
+	words := []string{"/" + "work/", "/" + "root/", "proxy." + "golang.org", "sum." + "golang.org", "registry." + "npmjs.org"}
+	for _, name := range committed(t) {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, w := range words {
+			if i := bytes.Index(text, []byte(w)); i >= 0 {
+				t.Errorf("%s:%d names %s", name, 1+bytes.Count(text[:i], []byte("\n")), w)
+			}
+		}
+	}
+}
+
+// committed returns the files under version control that exist, and the new ones that are not ignored.
+func committed(t *testing.T) []string {
+	t.Helper()
+	out, err := output("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := strings.Split(strings.TrimSuffix(string(out), "\x00"), "\x00")
+	return slices.DeleteFunc(names, func(name string) bool {
+		info, err := os.Stat(name)
+		return err != nil || !info.Mode().IsRegular()
+	})
+}
