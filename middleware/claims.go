@@ -1,0 +1,281 @@
+package middleware
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"time"
+)
+
+// The claims that are read in every token. A claimPlan numbers them first.
+const (
+	claimIss = iota
+	claimSub
+	claimAud
+	claimExp
+	claimNbf
+	claimIat
+	claimJti
+	claimCnf
+	claimAuthTime
+	claimAcr
+	claimAmr
+	claimNonce
+	claimAtHash
+	claimCHash
+	builtinClaims
+)
+
+var builtinNames = [builtinClaims]string{
+	"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "cnf", "auth_time", "acr", "amr", "nonce", "at_hash", "c_hash",
+}
+
+// A claimPlan says which claims of a token are looked at, by number. It is immutable.
+type claimPlan struct {
+	number    map[string]int
+	names     []string
+	scope     int
+	form      ScopeForm
+	clientIDs []int
+	required  []int
+	needsID   bool // one of clientIDs is required
+	fixed     []fixedClaim
+}
+
+type fixedClaim struct {
+	claim int
+	value string
+}
+
+var rfc9068Plan = newClaimPlan(Config{ScopeClaim: "scope", ClientIDClaims: []string{"client_id"}})
+
+func newClaimPlan(c Config) *claimPlan {
+	p := &claimPlan{number: make(map[string]int), form: c.ScopeForm}
+	for _, name := range builtinNames {
+		p.claim(name)
+	}
+	p.scope = p.claim(c.ScopeClaim)
+	for _, name := range c.ClientIDClaims {
+		p.clientIDs = append(p.clientIDs, p.claim(name))
+	}
+	for _, name := range c.RequiredClaims {
+		if name == "client_id" {
+			p.needsID = true
+			continue
+		}
+		p.required = append(p.required, p.claim(name))
+	}
+	for name, value := range c.FixedClaims {
+		p.fixed = append(p.fixed, fixedClaim{p.claim(name), value})
+	}
+	slices.SortFunc(p.fixed, func(a, b fixedClaim) int { return strings.Compare(p.names[a.claim], p.names[b.claim]) })
+	return p
+}
+
+func (p *claimPlan) claim(name string) int {
+	n, ok := p.number[name]
+	if !ok {
+		n = len(p.names)
+		p.number[name] = n
+		p.names = append(p.names, name)
+	}
+	return n
+}
+
+// A claimReader reads the claims of one token: first where each one stands, then, step by step, what it says.
+type claimReader struct {
+	strictReader
+	plan  *claimPlan
+	raw   []byte
+	found []jsonValue // by number; kind 0 for an absent claim
+}
+
+// read finds the claims of doc, which must stay as it is while the steps run.
+func (r *claimReader) read(plan *claimPlan, doc []byte) error {
+	r.plan, r.raw = plan, doc
+	r.found = append(r.found[:0], make([]jsonValue, len(plan.names))...)
+	return r.object(doc, func(name []byte, v jsonValue) error {
+		if n, ok := plan.number[string(name)]; ok {
+			r.found[n] = v
+		}
+		return nil
+	})
+}
+
+func (r *claimReader) has(claim int) bool { return r.found[claim].kind != 0 }
+
+var errMissing = errors.New("missing")
+
+// fault is the refusal for a claim that is missing or of the wrong type.
+func (r *claimReader) fault(reason Reason, claim int, expected string, err error) *Error {
+	return &Error{Reason: reason, Err: err, about: &finding{claim: r.plan.names[claim], expected: expected}}
+}
+
+// text reads a claim that must be a string when it is there.
+func (r *claimReader) text(p *Principal, reason Reason, claim int) (string, *Error) {
+	if !r.has(claim) {
+		return "", nil
+	}
+	s, err := textOf(p.doc, r.found[claim])
+	if err != nil { // mutant: claim-string-type
+		return "", r.fault(reason, claim, "a string", err)
+	}
+	return s, nil
+}
+
+// issuer reads iss.
+func (r *claimReader) issuer(p *Principal) (err *Error) {
+	p.issuer, err = r.text(p, ReasonIssuer, claimIss)
+	return err
+}
+
+// audience reads aud: a string, or an array of strings (RFC 7519 §4.1.3).
+func (r *claimReader) audience(p *Principal) *Error {
+	const expected = "a string or an array of strings"
+	v := r.found[claimAud]
+	p.aud = p.audBuf[:0]
+	switch v.kind {
+	case 0:
+		return nil
+	case '"':
+		s, err := textOf(p.doc, v)
+		if err != nil {
+			return r.fault(ReasonAudience, claimAud, expected, err)
+		}
+		p.aud = append(p.aud, s)
+		return nil
+	}
+	if err := r.elements(r.raw, p.doc, v, func(s string) { p.aud = append(p.aud, s) }); err != nil {
+		return r.fault(ReasonAudience, claimAud, expected, err)
+	}
+	return nil
+}
+
+// date reads a NumericDate.
+func (r *claimReader) date(p *Principal, claim int) (numericDate, *Error) {
+	if !r.has(claim) {
+		return numericDate{}, nil
+	}
+	d, err := numericDateOf(p.doc, r.found[claim])
+	if err != nil { // mutant: claim-date-type
+		return d, r.fault(ReasonClaim, claim, "seconds since the epoch", err)
+	}
+	return d, nil
+}
+
+// times reads exp and iat.
+func (r *claimReader) times(p *Principal) (err *Error) {
+	if p.exp, err = r.date(p, claimExp); err != nil {
+		return err
+	}
+	p.iat, err = r.date(p, claimIat)
+	return err
+}
+
+// identity reads sub, jti and the client ID.
+func (r *claimReader) identity(p *Principal) (err *Error) {
+	if p.subject, err = r.text(p, ReasonClaim, claimSub); err != nil {
+		return err
+	}
+	if p.tokenID, err = r.text(p, ReasonClaim, claimJti); err != nil {
+		return err
+	}
+	for _, claim := range r.plan.clientIDs {
+		if r.has(claim) {
+			p.clientID, err = r.text(p, ReasonClaim, claim)
+			return err
+		}
+	}
+	return nil
+}
+
+// grants reads the scopes and cnf.
+func (r *claimReader) grants(p *Principal) *Error {
+	if r.has(claimCnf) {
+		v := r.found[claimCnf]
+		p.cnf = p.doc[v.start:v.end]
+	}
+	v := r.found[r.plan.scope]
+	switch {
+	case v.kind == 0:
+		return nil
+	case v.kind == '"' && r.plan.form != ScopeArray:
+		s, err := textOf(p.doc, v)
+		if err == nil && !isScopeList(s) { // mutant: scope-characters
+			err = errScope
+		}
+		if err != nil {
+			return r.fault(ReasonClaim, r.plan.scope, "space-delimited scopes", err)
+		}
+		p.scope = s
+		return nil
+	case v.kind == '[' && r.plan.form != ScopeString:
+		err := r.elements(r.raw, p.doc, v, func(s string) { p.scopes = append(p.scopes, s) })
+		if err == nil && slices.ContainsFunc(p.scopes, func(s string) bool { return !isScope(s) }) { // mutant: scope-characters-array
+			err = errScope
+		}
+		if err != nil {
+			return r.fault(ReasonClaim, r.plan.scope, "an array of scopes", err)
+		}
+		return nil
+	}
+	return r.fault(ReasonClaim, r.plan.scope, "scopes in the configured form", errWrongType)
+}
+
+// authentication checks the types of auth_time, acr and amr when they are there (RFC 9068 §2.2.1).
+func (r *claimReader) authentication(p *Principal) *Error {
+	if _, err := r.date(p, claimAuthTime); err != nil {
+		return err
+	}
+	if _, err := r.text(p, ReasonClaim, claimAcr); err != nil {
+		return err
+	}
+	if r.has(claimAmr) {
+		if err := r.elements(r.raw, p.doc, r.found[claimAmr], func(string) {}); err != nil { // mutant: amr-type
+			return r.fault(ReasonClaim, claimAmr, "an array of strings", err)
+		}
+	}
+	return nil
+}
+
+// required checks that the plan's required claims are there. An empty sub or client ID counts as missing.
+func (r *claimReader) required(p *Principal) *Error {
+	for _, claim := range r.plan.required {
+		if !r.has(claim) || claim == claimSub && p.subject == "" { // mutant: required-claims
+			return r.fault(ReasonClaim, claim, "a value", errMissing)
+		}
+	}
+	if r.plan.needsID && p.clientID == "" { // mutant: required-client-id
+		return r.fault(ReasonClaim, r.plan.clientIDs[0], "a value", errMissing)
+	}
+	return nil
+}
+
+// fixed checks the claims whose value the configuration fixes.
+func (r *claimReader) fixed(p *Principal) *Error {
+	for _, f := range r.plan.fixed {
+		got, err := r.text(p, ReasonClaim, f.claim)
+		if err != nil {
+			return err
+		}
+		if !r.has(f.claim) || got != f.value { // mutant: fixed-claims
+			fault := r.fault(ReasonClaim, f.claim, f.value, nil)
+			fault.about.seen = printable(got)
+			return fault
+		}
+	}
+	return nil
+}
+
+// isIDToken reports whether the claims have the marks of an ID token (OpenID Connect Core §2, §3.3.2.11).
+func (r *claimReader) isIDToken() bool {
+	return r.has(claimNonce) || r.has(claimAtHash) || r.has(claimCHash)
+}
+
+// time returns the date as a time, and the zero time when it was not given.
+func (d numericDate) time() time.Time {
+	if !d.given {
+		return time.Time{}
+	}
+	return time.Unix(d.sec, d.nsec)
+}

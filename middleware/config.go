@@ -1,0 +1,216 @@
+package middleware
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Defaults and bounds of a Config.
+const (
+	DefaultLeeway        = 30 * time.Second
+	MaxLeeway            = 5 * time.Minute
+	DefaultMaxTokenBytes = 16 << 10
+	maxMaxTokenBytes     = 1 << 20
+)
+
+// A ScopeForm is how a claim holds scopes.
+type ScopeForm uint8
+
+const (
+	// ScopeString is one string of space-delimited scopes (RFC 6749 §3.3, RFC 9068 §2.2.3). The default.
+	ScopeString ScopeForm = iota
+	// ScopeArray is an array of strings, one scope each (Okta, IdentityServer).
+	ScopeArray
+	// ScopeAny is either form, for issuers that use both.
+	ScopeAny
+)
+
+// A ClaimsCheck is a check of the user's own on the claims of a token whose signature was verified. It must be a pure function of the
+// claims, since its verdict is remembered with the token, and must be safe for concurrent use. Its error refuses the token (401);
+// see [CheckClaims].
+type ClaimsCheck func(*Principal) error
+
+// Config says which tokens a [Verifier] accepts. Issuer and Audiences are required; the zero value of every other field is its default,
+// which is the RFC 9068 profile.
+type Config struct {
+	// Issuer is the exact "iss" of the tokens. It is compared byte for byte: a trailing slash matters (RFC 9068 §4).
+	Issuer string
+	// Audiences are the names of this API. The "aud" of a token must hold at least one of them, byte for byte (RFC 9068 §4).
+	Audiences []string
+	// Clients makes up for issuers whose access tokens name no audience (Amazon Cognito): a token without "aud" is accepted when
+	// its client ID is one of these. When it is set, Audiences may be empty; a token with an "aud" must still name this API.
+	Clients []string
+
+	// Algorithms are the signature algorithms to accept. Default: RS, PS and ES with 256, 384 and 512, and EdDSA. An RSA key that is
+	// published without "alg" is bound to the first RSA algorithm named here (RS256 by default).
+	Algorithms []Algorithm
+	// Types are the media types that "typ" may name, without regard to case and to a leading "application/"; "" stands for a token
+	// without "typ". Default: at+jwt alone (RFC 9068 §4). When anything else is named, a token of another type than at+jwt that
+	// carries "nonce", "at_hash" or "c_hash" is refused as an ID token.
+	Types []string
+
+	// ScopeClaim is the claim that holds the scopes. Default "scope".
+	ScopeClaim string
+	// ScopeForm is how ScopeClaim holds them. Default ScopeString.
+	ScopeForm ScopeForm
+	// ClientIDClaims are the claims that may hold the client ID; the first of them that a token has is used. Default "client_id".
+	ClientIDClaims []string
+	// RequiredClaims are the claims that must be there, besides iss, aud and exp. Default: sub, client_id, iat and jti (RFC 9068 §2.2).
+	// "client_id" stands for any of ClientIDClaims. An empty slice that is not nil requires none.
+	RequiredClaims []string
+	// FixedClaims are claims that must be strings with exactly these values, such as token_use: access. Default: none.
+	FixedClaims map[string]string
+
+	// Leeway is how far the issuer's clock may be from ours. Default 30 s, at most 5 min; a negative value means none.
+	Leeway time.Duration
+	// MaxAge bounds the time since "iat", and MaxLifetime the time from "iat" to "exp". Default 0: no bound. Either makes "iat" required.
+	MaxAge, MaxLifetime time.Duration
+	// MaxTokenBytes is the longest token that is looked at, in bytes. Default 16 KiB, at most 1 MiB.
+	MaxTokenBytes int
+
+	// Checks are asked last, in order; the first error refuses the token.
+	Checks []ClaimsCheck
+	// OptionalIssuer makes [Verifier.Ready] return nil while this issuer's keys are not held yet.
+	OptionalIssuer bool
+}
+
+// withDefaults returns c with every default filled in and every slice its own, or an error that names the field at fault.
+func (c Config) withDefaults() (Config, error) {
+	if c.Issuer == "" {
+		return c, errors.New("middleware: Config.Issuer is required")
+	}
+	if err := c.checkAudiences(); err != nil {
+		return c, err
+	}
+	var err error
+	if c.Algorithms, err = algorithmsOrDefault(c.Algorithms); err != nil {
+		return c, err
+	}
+	if c.Types, err = typesOrDefault(c.Types); err != nil {
+		return c, err
+	}
+	if err := c.claimDefaults(); err != nil {
+		return c, err
+	}
+	if err := c.boundDefaults(); err != nil {
+		return c, err
+	}
+	for i, check := range c.Checks {
+		if check == nil {
+			return c, fmt.Errorf("middleware: Config.Checks[%d] is nil", i)
+		}
+	}
+	c.Audiences = slices.Clone(c.Audiences)
+	c.Clients = slices.Clone(c.Clients)
+	c.Checks = slices.Clone(c.Checks)
+	return c, nil
+}
+
+func (c *Config) checkAudiences() error {
+	if len(c.Audiences) == 0 && len(c.Clients) == 0 {
+		return errors.New("middleware: Config.Audiences is required")
+	}
+	if slices.Contains(c.Audiences, "") {
+		return errors.New("middleware: Config.Audiences names an empty audience")
+	}
+	if slices.Contains(c.Clients, "") {
+		return errors.New("middleware: Config.Clients names an empty client ID")
+	}
+	return nil
+}
+
+func algorithmsOrDefault(as []Algorithm) ([]Algorithm, error) {
+	if len(as) == 0 {
+		return []Algorithm{RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA}, nil
+	}
+	for _, a := range as {
+		if a < RS256 || a > EdDSA {
+			return nil, fmt.Errorf("middleware: Config.Algorithms: %v is not an algorithm", a)
+		}
+	}
+	return slices.Clone(as), nil
+}
+
+func typesOrDefault(types []string) ([]string, error) {
+	if len(types) == 0 {
+		return []string{accessTokenType}, nil
+	}
+	out := make([]string, len(types))
+	for i, t := range types {
+		out[i] = mediaType(t)
+		if what, ok := foreignTypes[out[i]]; ok {
+			return nil, fmt.Errorf("middleware: Config.Types: %q is %s, not an access token", t, what)
+		}
+		if strings.ContainsAny(t, "* ,;") {
+			return nil, fmt.Errorf("middleware: Config.Types: %q is not a media type", t)
+		}
+	}
+	return out, nil
+}
+
+// ownClaims are read and checked in every token; a Config cannot give them another meaning.
+var ownClaims = []string{"iss", "aud", "exp", "nbf", "iat", "cnf"}
+
+func (c *Config) claimDefaults() error {
+	if c.ScopeClaim == "" {
+		c.ScopeClaim = "scope"
+	}
+	if c.ScopeForm > ScopeAny {
+		return fmt.Errorf("middleware: Config.ScopeForm %d is not a form", c.ScopeForm)
+	}
+	if len(c.ClientIDClaims) == 0 {
+		c.ClientIDClaims = []string{"client_id"}
+	}
+	if c.RequiredClaims == nil {
+		c.RequiredClaims = []string{"sub", "client_id", "iat", "jti"}
+	}
+	c.ClientIDClaims = slices.Clone(c.ClientIDClaims)
+	c.RequiredClaims = slices.Clone(c.RequiredClaims)
+	if (c.MaxAge != 0 || c.MaxLifetime != 0) && !slices.Contains(c.RequiredClaims, "iat") {
+		c.RequiredClaims = append(c.RequiredClaims, "iat")
+	}
+	fixed := make(map[string]string, len(c.FixedClaims))
+	for name, want := range c.FixedClaims {
+		if name == "" || slices.Contains(ownClaims, name) {
+			return fmt.Errorf("middleware: Config.FixedClaims cannot fix %q", name)
+		}
+		fixed[name] = want
+	}
+	c.FixedClaims = fixed
+	for _, name := range slices.Concat(c.ClientIDClaims, c.RequiredClaims) {
+		if name == "" {
+			return errors.New("middleware: Config.ClientIDClaims or Config.RequiredClaims names an empty claim")
+		}
+	}
+	if slices.Contains(ownClaims, c.ScopeClaim) {
+		return fmt.Errorf("middleware: Config.ScopeClaim cannot be %q", c.ScopeClaim)
+	}
+	return nil
+}
+
+func (c *Config) boundDefaults() error {
+	switch {
+	case c.Leeway > MaxLeeway: // mutant: leeway-bound
+		return fmt.Errorf("middleware: Config.Leeway %v is above %v", c.Leeway, MaxLeeway)
+	case c.Leeway == 0:
+		c.Leeway = DefaultLeeway
+	case c.Leeway < 0:
+		c.Leeway = 0
+	}
+	if c.MaxAge < 0 {
+		return fmt.Errorf("middleware: Config.MaxAge %v is negative", c.MaxAge)
+	}
+	if c.MaxLifetime < 0 {
+		return fmt.Errorf("middleware: Config.MaxLifetime %v is negative", c.MaxLifetime)
+	}
+	if c.MaxTokenBytes < 0 || c.MaxTokenBytes > maxMaxTokenBytes {
+		return fmt.Errorf("middleware: Config.MaxTokenBytes %d is not between 0 and %d", c.MaxTokenBytes, maxMaxTokenBytes)
+	}
+	if c.MaxTokenBytes == 0 {
+		c.MaxTokenBytes = DefaultMaxTokenBytes
+	}
+	return nil
+}

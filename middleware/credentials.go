@@ -1,0 +1,106 @@
+package middleware
+
+import (
+	"crypto/tls"
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// Credentials are what a caller presented, whatever the transport: the one seam for adapters written elsewhere. They come from the
+// header alone; a token in a query, form or cookie is never looked at (RFC 9700 §4.3.2).
+type Credentials struct {
+	// Operation is the key of the rule, such as "GET /orders": for hooks, never for a verdict. It must not hold what the caller sent.
+	Operation string
+	// Authorization and DPoP are every value of the field of that name, as received.
+	Authorization, DPoP []string
+	// Method and URL are the request's as the client saw them (RFC 9449 §4.2). Only Proofs read them.
+	Method, URL string
+	// TLS is the connection's state, nil without TLS. Only Proofs read it.
+	TLS *tls.ConnectionState
+}
+
+// RequestCredentials returns the credentials that r carries. The URL is the one that r names, by its Host and TLS state; it is
+// built only for a request with a DPoP field, since nothing else reads it. Behind a proxy that changes either, build Credentials yourself.
+func RequestCredentials(r *http.Request, operation string) Credentials {
+	c := Credentials{
+		Operation:     operation,
+		Authorization: r.Header["Authorization"],
+		DPoP:          r.Header["Dpop"],
+		Method:        r.Method,
+		TLS:           r.TLS,
+	}
+	if len(c.DPoP) > 0 {
+		scheme := "http://"
+		if r.TLS != nil {
+			scheme = "https://"
+		}
+		c.URL = scheme + r.Host + r.URL.EscapedPath()
+	}
+	return c
+}
+
+// bearerToken returns the one token that the Authorization values hold (RFC 6750 §2.1, RFC 9110 §11.4).
+func bearerToken(values []string) (string, *Error) {
+	if len(values) == 0 {
+		return "", &Error{Reason: ReasonNoCredentials}
+	}
+	if len(values) > 1 { // mutant: one-authorization
+		return "", &Error{Reason: ReasonMalformedRequest}
+	}
+	value := values[0]
+	end := strings.IndexAny(value, " \t,")
+	if end < 0 {
+		end = len(value)
+	}
+	scheme := value[:end]
+	if scheme == "" && value != "" {
+		return "", &Error{Reason: ReasonMalformedRequest}
+	}
+	if !strings.EqualFold(scheme, "Bearer") { // mutant: bearer-scheme
+		return "", &Error{Reason: ReasonNoCredentials}
+	}
+	token := strings.TrimLeft(value[end:], " ")
+	if token == "" || strings.ContainsAny(token, " \t,") { // mutant: header-syntax
+		return "", &Error{Reason: ReasonMalformedRequest}
+	}
+	if !isToken68(token) { // mutant: token68
+		return "", &Error{Reason: ReasonMalformedToken}
+	}
+	return token, nil
+}
+
+// isToken68 reports whether s is a token68 (RFC 9110 §11.2), which is what RFC 6750 §2.1 calls b64token.
+func isToken68(s string) bool {
+	s = strings.TrimRight(s, "=")
+	for i := range len(s) {
+		if c := s[i]; !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte("-._~+/", c) >= 0) {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// presented are the credentials that a verdict was reached on, by value: what a header says later makes no difference to them.
+type presented struct {
+	authorization string
+	dpop          []string
+	method, url   string
+	tls           *tls.ConnectionState
+}
+
+func (c *Credentials) presented(hasProofs bool) presented {
+	p := presented{authorization: c.Authorization[0]}
+	if hasProofs {
+		p.dpop, p.method, p.url, p.tls = slices.Clone(c.DPoP), c.Method, c.URL, c.TLS
+	}
+	return p
+}
+
+// same reports whether c is exactly what was presented before.
+func (p *presented) same(c *Credentials, hasProofs bool) bool {
+	if len(c.Authorization) != 1 || c.Authorization[0] != p.authorization { // mutant: verify-once-credentials
+		return false
+	}
+	return !hasProofs || slices.Equal(c.DPoP, p.dpop) && c.Method == p.method && c.URL == p.url && c.TLS == p.tls
+}

@@ -1,0 +1,101 @@
+package middleware
+
+import (
+	"errors"
+	"net/http"
+	"time"
+	"unicode/utf8"
+)
+
+// An Error says that a request was not let through, and why. A *Error may be shared between requests: read only.
+type Error struct {
+	Reason Reason
+	// Scopes are what the operation needs, sorted, when the Reason is ReasonInsufficientScope.
+	Scopes []string
+	// Err is the cause, for operators. It never reaches a caller, and may be nil.
+	Err error
+
+	about *finding
+}
+
+// A finding is what one check saw.
+type finding struct{ claim, expected, seen string }
+
+// maxSeen bounds what Error.Seen returns, in bytes.
+const maxSeen = 128
+
+// Error returns a constant text for the Reason. It carries nothing that the caller sent, so it is safe to log.
+func (e *Error) Error() string { return "middleware: request refused: " + e.Reason.String() }
+
+// Unwrap returns Err.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Status returns the HTTP status: 400, 401, 403, 500 or 503.
+func (e *Error) Status() int { return verdictOf(e.Reason).status }
+
+// Description returns the constant text that callers are shown.
+func (e *Error) Description() string { return verdictOf(e.Reason).text }
+
+// OAuthError returns the error code of RFC 6750 §3.1, or "" when the challenge carries none.
+func (e *Error) OAuthError() string { return verdictOf(e.Reason).error }
+
+// RetryAfter returns how long a caller should wait before it tries again, and 0 when trying again will not help.
+func (e *Error) RetryAfter() time.Duration {
+	if e.Status() == http.StatusServiceUnavailable {
+		return retryAfter
+	}
+	return 0
+}
+
+// retryAfter is what a caller of a request that was not judged is told to wait: as long as the key cache's longest back-off step
+// while it holds no keys.
+const retryAfter = 5 * time.Second
+
+// Claim returns the name of the header member or claim that was at fault, as configured, or "" when no single one was.
+func (e *Error) Claim() string {
+	if e.about == nil {
+		return ""
+	}
+	return e.about.claim
+}
+
+// Expected returns what the check would have accepted, in words or as configured, or "".
+func (e *Error) Expected() string {
+	if e.about == nil {
+		return ""
+	}
+	return e.about.expected
+}
+
+// Seen returns what the token had in place of Expected, cut to 128 printable ASCII bytes, or "". It comes from the caller: before the
+// signature was checked it is told only for "typ" and "alg" of well-known names. The sinks of this module do not print it.
+func (e *Error) Seen() string {
+	if e.about == nil {
+		return ""
+	}
+	return e.about.seen
+}
+
+// asError returns err as the *Error it holds. Any other error is one that a TokenVerifier should not have returned: nothing is
+// known of the token, so the request counts as not judged.
+func asError(err error) *Error {
+	if e, ok := errors.AsType[*Error](err); ok && e != nil && e.Reason != 0 {
+		return e
+	}
+	return &Error{Reason: ReasonUnavailable, Err: err}
+}
+
+// printable cuts s to maxSeen bytes and replaces every byte that is not printable ASCII.
+func printable(s string) string {
+	b := make([]byte, 0, min(len(s), maxSeen))
+	for _, r := range s {
+		if len(b) == maxSeen {
+			break
+		}
+		if r < ' ' || r >= utf8.RuneSelf-1 {
+			r = '?'
+		}
+		b = append(b, byte(r))
+	}
+	return string(b)
+}

@@ -1,0 +1,275 @@
+package middleware
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/bearward/bearward/jwks"
+)
+
+// GuardOptions adjust a Guard. The zero value, and nil, mean the defaults.
+type GuardOptions struct {
+	// Realm names the API in challenges (RFC 9110 §11.5). Default "api". Printable ASCII.
+	Realm string
+	// ResourceMetadata is the URL of the API's RFC 9728 document, named in challenges. Default none.
+	ResourceMetadata string
+	// Proofs check the members of "cnf". Default none: every sender-constrained token is refused.
+	Proofs []Proof
+	// OnDecision is told of every verdict, before the handler runs or the refusal is written. It must be quick and safe for
+	// concurrent use; a panic in it is contained. Default none. Requests to a Public operation are not judged and not told.
+	OnDecision func(context.Context, Decision)
+	// Refuse writes the answer to a request that is not let through; the challenge, Retry-After and Cache-Control are set when it is
+	// called. It must call WriteHeader with err.Status. Default: problem documents (RFC 9457). It is not used by gRPC.
+	Refuse func(w http.ResponseWriter, r *http.Request, err *Error)
+}
+
+// A Decision is one verdict, for hooks. It holds no token.
+type Decision struct {
+	// Operation is the key of the rule that was asked, such as "GET /orders"; "" when the router did not name it.
+	Operation string
+	// Err is why the request was not let through, nil when it was.
+	Err *Error
+	// Principal is whose token was verified; nil for an anonymous request, or when none was verified.
+	Principal *Principal
+	// Elapsed is how long the verdict took.
+	Elapsed time.Duration
+	// Repeated is true when this Guard had verified the same credentials in the same request before.
+	Repeated bool
+}
+
+// A Guard is the door of an API: it verifies a request's credentials and compares them with what the operation requires. It is safe
+// for concurrent use. Its zero value is not usable.
+type Guard struct {
+	verifier  TokenVerifier
+	proofs    map[string]Proof
+	onDecide  func(context.Context, Decision)
+	override  func(http.ResponseWriter, *http.Request, *Error)
+	metadata  string
+	answers   [reasons]answer
+	challenge string // the auth-params that every challenge begins with
+	close     func() error
+}
+
+// New returns a Guard for an issuer of RFC 9068 access tokens: [jwks.FromIssuer], [NewVerifier] and [NewGuard] with their defaults.
+// The issuer must be an https URL, or http on a loopback address; audience is this API's name. New does no I/O; the keys are fetched
+// in the background, and [Guard.Close] stops that.
+func New(issuer, audience string, opts *GuardOptions) (*Guard, error) {
+	if issuer == "" {
+		return nil, errors.New("middleware: New needs an issuer")
+	}
+	if audience == "" {
+		return nil, errors.New("middleware: New needs an audience")
+	}
+	keys, err := jwks.FromIssuer(issuer, nil)
+	if err != nil {
+		return nil, err
+	}
+	v, err := NewVerifier(keys, Config{Issuer: issuer, Audiences: []string{audience}})
+	if err != nil {
+		return nil, errors.Join(err, keys.Close())
+	}
+	g, err := newGuard(v, opts)
+	if err != nil {
+		return nil, errors.Join(err, keys.Close())
+	}
+	g.close = keys.Close
+	return g, nil
+}
+
+// NewGuard returns a Guard that verifies tokens by v. It panics, naming what is wrong, when v is nil or opts cannot be used: both
+// are literals of the program, and an API must not start with a door that does not close.
+func NewGuard(v TokenVerifier, opts *GuardOptions) *Guard {
+	g, err := newGuard(v, opts)
+	if err != nil {
+		panic(err.Error())
+	}
+	return g
+}
+
+func newGuard(v TokenVerifier, opts *GuardOptions) (*Guard, error) {
+	if v == nil {
+		return nil, errors.New("middleware: NewGuard needs a TokenVerifier")
+	}
+	if opts == nil {
+		opts = new(GuardOptions)
+	}
+	g := &Guard{verifier: v, onDecide: opts.OnDecision, override: opts.Refuse, metadata: opts.ResourceMetadata}
+	realm := opts.Realm
+	if realm == "" {
+		realm = "api"
+	}
+	quoted, err := quote(realm)
+	if err != nil {
+		return nil, fmt.Errorf("middleware: GuardOptions.Realm: %w", err)
+	}
+	g.challenge = "Bearer realm=" + quoted
+	if g.metadata != "" {
+		if err := checkMetadataURL(g.metadata); err != nil {
+			return nil, fmt.Errorf("middleware: GuardOptions.ResourceMetadata: %w", err)
+		}
+		g.challenge += `, resource_metadata="` + g.metadata + `"`
+	}
+	g.proofs = make(map[string]Proof, len(opts.Proofs))
+	for i, p := range opts.Proofs {
+		if p == nil {
+			return nil, fmt.Errorf("middleware: GuardOptions.Proofs[%d] is nil", i)
+		}
+		if _, ok := g.proofs[p.Confirms()]; ok {
+			return nil, fmt.Errorf("middleware: GuardOptions.Proofs: two proofs for %q", p.Confirms())
+		}
+		g.proofs[p.Confirms()] = p
+	}
+	g.prepare()
+	return g, nil
+}
+
+func checkMetadataURL(s string) error {
+	u, err := url.Parse(s)
+	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || u.Fragment != "" || strings.Contains(s, "#") {
+		return errors.New("not an absolute http(s) URL without fragment")
+	}
+	for i := range len(s) {
+		if s[i] <= ' ' || s[i] > '~' || s[i] == '"' || s[i] == '\\' {
+			return errors.New("has a character that a URL must percent-encode")
+		}
+	}
+	return nil
+}
+
+// ResourceMetadata returns the URL given in GuardOptions, or "".
+func (g *Guard) ResourceMetadata() string { return g.metadata }
+
+// Ready returns nil when the verifier can judge tokens, or cannot tell. It does no I/O. Use it for readiness, never for liveness: a
+// restart does not bring an issuer back.
+func (g *Guard) Ready() error {
+	if r, ok := g.verifier.(interface{ Ready() error }); ok {
+		return r.Ready()
+	}
+	return nil
+}
+
+// Close stops the key refresh of a Guard made by [New], and waits for it. It does nothing for one made by [NewGuard], whose key cache
+// belongs to its maker. Stop the server first. It is safe to call twice.
+func (g *Guard) Close() error {
+	if g.close == nil {
+		return nil
+	}
+	return g.close()
+}
+
+// Authorize judges one request: its credentials, and then whether they meet req. With a nil error the request may pass, and the
+// returned context carries its Principal; the error is otherwise a *[Error].
+//
+// Asked again with the context that it returned and the same credentials, it does not verify again, but compares with req anew.
+func (g *Guard) Authorize(ctx context.Context, c Credentials, req Requirement) (context.Context, error) {
+	if req.IsPublic() {
+		return ctx, nil
+	}
+	var start time.Time
+	if g.onDecide != nil {
+		start = time.Now()
+	}
+	before := g.earlier(ctx, &c)
+	granted, p, err := g.authorize(ctx, c, req, before)
+	if g.onDecide != nil {
+		g.tell(ctx, Decision{Operation: c.Operation, Err: err, Principal: p, Elapsed: time.Since(start), Repeated: before != nil})
+	}
+	if err != nil {
+		return ctx, err
+	}
+	return granted, nil
+}
+
+// authorize is the order of checks of a request.
+func (g *Guard) authorize(ctx context.Context, c Credentials, req Requirement, before *grant) (context.Context, *Principal, *Error) {
+	if req.IsZero() { // mutant: zero-requirement
+		return nil, nil, &Error{Reason: ReasonNoRule}
+	}
+	granted := before
+	if granted == nil {
+		p, err := g.authenticate(ctx, c)
+		if err != nil && req.IsOptional() && err.Reason == ReasonNoCredentials { // mutant: optional-anonymous
+			return &grant{Context: ctx, guard: g}, nil, nil
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		granted = &grant{Context: ctx, guard: g, principal: p, presented: c.presented(len(g.proofs) > 0)}
+	}
+	if req.IsOptional() {
+		return granted.in(ctx), granted.principal, nil
+	}
+	if err := req.check(ctx, granted.principal); err != nil { // mutant: requirement
+		return nil, granted.principal, err
+	}
+	return granted.in(ctx), granted.principal, nil
+}
+
+// authenticate verifies the credentials.
+func (g *Guard) authenticate(ctx context.Context, c Credentials) (*Principal, *Error) {
+	token, refused := bearerToken(c.Authorization)
+	if refused != nil {
+		return nil, refused
+	}
+	p, err := g.verifier.VerifyToken(ctx, token)
+	if err != nil {
+		return nil, asError(err)
+	}
+	if p == nil {
+		return nil, &Error{Reason: ReasonInternal, Err: errors.New("middleware: the TokenVerifier returned neither a Principal nor an error")}
+	}
+	if refused := g.prove(ctx, c, p); refused != nil {
+		return nil, refused
+	}
+	return p, nil
+}
+
+// A grant is the record of a verdict, and the context that carries it.
+type grant struct {
+	context.Context
+	guard     *Guard
+	principal *Principal // nil for an anonymous request
+	presented presented
+}
+
+// Value returns the grant itself for the principal's key.
+func (gr *grant) Value(key any) any {
+	if _, ok := key.(principalKey); ok {
+		return gr
+	}
+	return gr.Context.Value(key)
+}
+
+// in returns a context that carries the grant: ctx itself when it does already.
+func (gr *grant) in(ctx context.Context) context.Context {
+	if found, _ := ctx.Value(principalKey{}).(*grant); found == gr {
+		return ctx
+	}
+	return gr
+}
+
+// earlier returns the grant that this Guard gave to exactly these credentials earlier in the request, unless it ran out since.
+func (g *Guard) earlier(ctx context.Context, c *Credentials) *grant {
+	gr, ok := ctx.Value(principalKey{}).(*grant)
+	if !ok || gr.principal == nil {
+		return nil
+	}
+	if gr.guard != g { // mutant: verify-once-guard
+		return nil
+	}
+	if !gr.presented.same(c, len(g.proofs) > 0) || !time.Now().Before(gr.principal.until) {
+		return nil
+	}
+	return gr
+}
+
+// tell calls the hook, and contains its panic: a hook must not decide who gets in.
+func (g *Guard) tell(ctx context.Context, d Decision) {
+	defer func() { _ = recover() }()
+	g.onDecide(ctx, d)
+}

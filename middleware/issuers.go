@@ -1,0 +1,91 @@
+package middleware
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// Issuers verifies the tokens of several issuers, each by its own Verifier. Keys stay bound to their issuer: a token is judged only by
+// the Verifier of the exact "iss" that it names (RFC 8725 §3.8). It is immutable and safe for concurrent use.
+type Issuers struct {
+	byIssuer map[string]*Verifier
+	maxBytes int
+}
+
+// NewIssuers returns a TokenVerifier for the issuers of vs. It is an error to give none, a nil one, or two of one issuer.
+func NewIssuers(vs ...*Verifier) (*Issuers, error) {
+	if len(vs) == 0 {
+		return nil, errors.New("middleware: NewIssuers needs a Verifier")
+	}
+	is := &Issuers{byIssuer: make(map[string]*Verifier, len(vs))}
+	for i, v := range vs {
+		if v == nil {
+			return nil, fmt.Errorf("middleware: NewIssuers: Verifier %d is nil", i)
+		}
+		if _, ok := is.byIssuer[v.Issuer()]; ok {
+			return nil, fmt.Errorf("middleware: NewIssuers: two Verifiers for issuer %q", v.Issuer())
+		}
+		is.byIssuer[v.Issuer()] = v
+		is.maxBytes = max(is.maxBytes, v.config.MaxTokenBytes)
+	}
+	return is, nil
+}
+
+// VerifyToken verifies raw by the Verifier of the issuer that it names. The error is a *[Error].
+func (is *Issuers) VerifyToken(ctx context.Context, raw string) (*Principal, error) {
+	if len(raw) > is.maxBytes { // mutant: issuers-token-size
+		return nil, &Error{Reason: ReasonTokenTooLarge}
+	}
+	iss, err := unverifiedIssuer(raw)
+	if err != nil {
+		return nil, &Error{Reason: ReasonMalformedToken, Err: err}
+	}
+	v, ok := is.byIssuer[iss]
+	if !ok {
+		return nil, &Error{Reason: ReasonIssuer, about: &finding{claim: "iss", expected: "a configured issuer"}}
+	}
+	return v.VerifyToken(ctx, raw)
+}
+
+// Ready returns nil when the keys of every issuer are held, but for those of Config.OptionalIssuer.
+func (is *Issuers) Ready() error {
+	var errs []error
+	for iss, v := range is.byIssuer {
+		if err := v.Ready(); err != nil {
+			errs = append(errs, fmt.Errorf("issuer %s: %w", iss, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// errIssuerFound stops the walk at "iss"; what follows is the Verifier's to read.
+var errIssuerFound = errors.New("found")
+
+// unverifiedIssuer returns the "iss" of a token that nobody has verified: it chooses the Verifier, which compares it again.
+func unverifiedIssuer(raw string) (string, error) {
+	parts, err := splitCompact(raw)
+	if err != nil {
+		return "", err
+	}
+	doc, err := decodeBase64(nil, parts.payload)
+	if err != nil {
+		return "", err
+	}
+	var r strictReader
+	var iss string
+	err = r.object(doc, func(name []byte, v jsonValue) error {
+		if string(name) != "iss" {
+			return nil
+		}
+		var err error
+		if iss, err = textOf(string(doc), v); err != nil {
+			return err
+		}
+		return errIssuerFound
+	})
+	if err != nil && err != errIssuerFound {
+		return "", err
+	}
+	return iss, nil
+}

@@ -1,0 +1,45 @@
+package middleware
+
+import (
+	"crypto"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/lestrrat-go/jwx/v2/jwa"
+	"github.com/lestrrat-go/jwx/v2/jws"
+
+	"github.com/bearward/bearward/jwks"
+)
+
+// signatures checks signatures through jwx, one prepared verifier per allowed algorithm. It is immutable.
+type signatures [algorithms]jws.Verifier
+
+func newSignatures(allowed []Algorithm) (*signatures, error) {
+	s := new(signatures)
+	for _, a := range allowed {
+		v, err := jws.NewVerifier(jwa.SignatureAlgorithm(a.String()))
+		if err != nil {
+			return nil, fmt.Errorf("middleware: Config.Algorithms: %s: %w", a, err)
+		}
+		s[a] = v
+	}
+	return s, nil
+}
+
+// verify reports whether signature is k's, under a, over the exact bytes of input. The caller has seen that k fits a.
+func (s *signatures) verify(a Algorithm, k *jwks.Key, input, signature []byte) bool {
+	if c := a.curve(); c != nil && len(signature) != 2*((c.Params().BitSize+7)/8) { // RFC 7518 §3.4; a DER form is refused
+		return false
+	}
+	return s[a].Verify(input, signature, publicOnly{k.Public}) == nil // mutant: signature
+}
+
+// publicOnly carries a public key to jwx as a crypto.Signer, the form that it takes without reflection. It cannot sign.
+type publicOnly struct{ public crypto.PublicKey }
+
+func (p publicOnly) Public() crypto.PublicKey { return p.public }
+
+func (publicOnly) Sign(io.Reader, []byte, crypto.SignerOpts) ([]byte, error) {
+	return nil, errors.New("middleware: a public key cannot sign")
+}

@@ -1,0 +1,201 @@
+package middleware
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/bearward/bearward/jwks"
+)
+
+// A Principal is who a verified access token speaks for, and what it allows. It is immutable and may be shared between requests; its
+// accessors return values or copies.
+type Principal struct {
+	doc string // the claims, byte for byte as they were signed
+
+	issuer, subject, clientID, tokenID string
+
+	aud    []string
+	audBuf [2]string // backs aud for the usual one or two names
+
+	scope  string   // the scopes as one string
+	scopes []string // the scopes that came as an array
+
+	exp, iat numericDate
+	until    time.Time // exp plus the leeway that the verifier grants
+	cnf      string    // the JSON text of "cnf", "" when there is none
+
+	key *jwks.Key // what verified the token, nil for a NewPrincipal
+}
+
+// NewPrincipal returns the Principal of claims in RFC 9068's form, without any check of them but that they are one JSON object
+// whose members have the right types: for a [TokenVerifier] that verifies by other means, and for tests. It does not keep claims.
+func NewPrincipal(claims []byte) (*Principal, error) {
+	var r claimReader
+	p := &Principal{doc: string(claims)}
+	if err := r.read(rfc9068Plan, claims); err != nil {
+		return nil, fmt.Errorf("middleware: NewPrincipal: %w", err)
+	}
+	for _, step := range []func(*claimReader, *Principal) *Error{
+		(*claimReader).issuer, (*claimReader).audience, (*claimReader).identity, (*claimReader).times, (*claimReader).grants,
+	} {
+		if err := step(&r, p); err != nil {
+			return nil, fmt.Errorf("middleware: NewPrincipal: claim %q: %w", err.Claim(), err.Err)
+		}
+	}
+	p.until = p.exp.time()
+	return p, nil
+}
+
+// Issuer returns "iss".
+func (p *Principal) Issuer() string { return p.issuer }
+
+// Subject returns "sub". A client that acts for itself may have the same Subject as a user: to tell who is who, use Identity.
+func (p *Principal) Subject() string { return p.subject }
+
+// ClientID returns the client that the token was issued to, or "" when the token does not say.
+func (p *Principal) ClientID() string { return p.clientID }
+
+// TokenID returns "jti", or "".
+func (p *Principal) TokenID() string { return p.tokenID }
+
+// IsClient reports whether the token speaks for the client itself and for no user: its subject is its client ID (RFC 9068 §2.2).
+func (p *Principal) IsClient() bool { return p.clientID != "" && p.subject == p.clientID }
+
+// An Identity tells subjects apart: two are equal only if issuer, subject and kind are. It is comparable, for use as a map key. A client
+// whose ID happens to be a user's name is never that user (RFC 9700 §4.15).
+type Identity struct {
+	Issuer, Subject string
+	Client          bool
+}
+
+// Identity returns who the token speaks for.
+func (p *Principal) Identity() Identity { return Identity{p.issuer, p.subject, p.IsClient()} }
+
+// Audience returns a copy of "aud", in the token's order; a single string is one element.
+func (p *Principal) Audience() []string { return slices.Clone(p.aud) }
+
+// Scopes returns a copy of the scopes, in the token's order.
+func (p *Principal) Scopes() []string {
+	return append(strings.Fields(p.scope), p.scopes...)
+}
+
+// HasScope reports whether the token has exactly this scope: case-sensitive, whole, no hierarchy (RFC 6749 §3.3).
+func (p *Principal) HasScope(scope string) bool {
+	if scope == "" {
+		return false
+	}
+	for rest := p.scope; rest != ""; {
+		var one string
+		one, rest, _ = strings.Cut(rest, " ")
+		if one == scope {
+			return true
+		}
+	}
+	return slices.Contains(p.scopes, scope)
+}
+
+// Expiry returns "exp".
+func (p *Principal) Expiry() time.Time { return p.exp.time() }
+
+// ValidUntil returns the instant from which on the token is refused: Expiry plus the leeway of the verifier that accepted it.
+func (p *Principal) ValidUntil() time.Time { return p.until }
+
+// IssuedAt returns "iat", or the zero time.
+func (p *Principal) IssuedAt() time.Time { return p.iat.time() }
+
+// Confirmation returns a copy of the JSON text of "cnf" (RFC 7800 §3.1), or nil when the token is not sender-constrained.
+func (p *Principal) Confirmation() []byte {
+	if p.cnf == "" {
+		return nil
+	}
+	return []byte(p.cnf)
+}
+
+// Claims decodes the claims into v as go-json-experiment's Unmarshal does: member names match exactly, and duplicates are refused. v
+// must be a pointer. Each call decodes anew and shares nothing with the Principal.
+func (p *Principal) Claims(v any) error {
+	if err := json.Unmarshal([]byte(p.doc), v); err != nil {
+		return fmt.Errorf("middleware: decode claims: %w", err)
+	}
+	return nil
+}
+
+// Groups, Roles and Entitlements return the claim of that name (RFC 9068 §2.2.3.1): an array of strings, or of objects with a "value"
+// (RFC 7643 §4.1.2). They return nil when it is absent or has another form.
+func (p *Principal) Groups() []string { return p.list("groups") }
+
+// Roles is described with [Principal.Groups].
+func (p *Principal) Roles() []string { return p.list("roles") }
+
+// Entitlements is described with [Principal.Groups].
+func (p *Principal) Entitlements() []string { return p.list("entitlements") }
+
+func (p *Principal) list(name string) []string {
+	var claims map[string]jsontext.Value
+	if p.Claims(&claims) != nil {
+		return nil
+	}
+	var plain []string
+	if json.Unmarshal(claims[name], &plain) == nil {
+		return plain
+	}
+	var valued []struct {
+		Value *string `json:"value"`
+	}
+	if json.Unmarshal(claims[name], &valued) != nil {
+		return nil
+	}
+	for _, v := range valued {
+		if v.Value == nil {
+			return nil
+		}
+		plain = append(plain, *v.Value)
+	}
+	return plain
+}
+
+// String names the issuer and nothing else, so that a Principal that ends up in a log tells no claim's value.
+func (p *Principal) String() string { return "Principal of " + p.issuer }
+
+// ClaimsOf decodes the claims of p into a T; see [Principal.Claims].
+func ClaimsOf[T any](p *Principal) (T, error) {
+	var v T
+	err := p.Claims(&v)
+	return v, err
+}
+
+// CheckClaims makes a [ClaimsCheck] of a function of the claims as a T. Claims that do not decode into a T are refused.
+func CheckClaims[T any](check func(*T) error) ClaimsCheck {
+	return func(p *Principal) error {
+		v, err := ClaimsOf[T](p)
+		if err != nil {
+			return err
+		}
+		return check(&v)
+	}
+}
+
+type principalKey struct{}
+
+// PrincipalFrom returns the Principal of the request: the one that the innermost Guard accepted, or that WithPrincipal put there. It
+// returns false for an anonymous request.
+func PrincipalFrom(ctx context.Context) (*Principal, bool) {
+	switch v := ctx.Value(principalKey{}).(type) {
+	case *grant:
+		return v.principal, v.principal != nil
+	case *Principal:
+		return v, v != nil
+	}
+	return nil, false
+}
+
+// WithPrincipal returns a context in which PrincipalFrom finds p: for the unit tests of handlers. A Guard does not trust it, so it opens no door.
+func WithPrincipal(ctx context.Context, p *Principal) context.Context {
+	return context.WithValue(ctx, principalKey{}, p)
+}

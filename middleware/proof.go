@@ -1,0 +1,55 @@
+package middleware
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// A Proof checks that the caller holds the key that a sender-constrained token is bound to, by one member of the token's "cnf"
+// (RFC 7800 §3.1). Implementations must be safe for concurrent use.
+type Proof interface {
+	// Confirms returns the name of the member that the proof checks, such as "x5t#S256" (RFC 8705 §3.1).
+	Confirms() string
+	// Prove returns nil when c proves possession of the key that the member's JSON text names. An error refuses the token; one that
+	// holds a *Error with ReasonUnavailable means that it was not judged.
+	Prove(ctx context.Context, c Credentials, p *Principal, member []byte) error
+}
+
+var errUnproved = errors.New("no configured Proof checks this member of cnf")
+
+// prove checks every member of cnf. A member that no configured Proof checks refuses the token: it is never taken for a plain
+// bearer token (RFC 9700 §4.10.1).
+func (g *Guard) prove(ctx context.Context, c Credentials, p *Principal) *Error {
+	if p.cnf == "" {
+		return nil
+	}
+	refuse := func(err error) *Error {
+		return &Error{Reason: ReasonBinding, Err: err, about: &finding{claim: "cnf", expected: "members that a configured Proof checks"}}
+	}
+	var r strictReader
+	members := 0
+	err := r.object([]byte(p.cnf), func(name []byte, v jsonValue) error {
+		members++
+		proof, ok := g.proofs[string(name)]
+		if !ok { // mutant: binding-unproved
+			return errUnproved
+		}
+		return proof.Prove(ctx, c, p, []byte(p.cnf[v.start:v.end]))
+	})
+	if err == nil && members == 0 {
+		err = errUnproved
+	}
+	if err == nil {
+		return nil
+	}
+	if e, ok := errors.AsType[*Error](err); ok && e != nil && e.Reason == ReasonUnavailable {
+		return e
+	}
+	if _, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
+		err = fmt.Errorf("cnf: %w", errNotObject)
+	}
+	return refuse(err)
+}

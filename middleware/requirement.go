@@ -1,0 +1,244 @@
+package middleware
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// A Requirement says what an operation asks of its caller. It is immutable, and safe for concurrent use. The zero Requirement lets
+// nobody through.
+//
+// Requirements are made of literals in the program's source, so those that cannot mean anything (a scope with a space, Public
+// inside AllOf) panic where they are made, at start, and nothing panics while serving.
+type Requirement struct{ node *node }
+
+type nodeKind uint8
+
+const (
+	kindScope nodeKind = iota
+	kindAll
+	kindAny
+	kindToken
+	kindWith
+	kindOptional
+	kindPublic
+)
+
+// A node is one term of a Requirement.
+type node struct {
+	kind     nodeKind
+	scope    string
+	children []*node
+	check    func(context.Context, *Principal) error
+	needs    []string // the scopes that a challenge names, sorted
+}
+
+// Scopes requires every one of the given scopes. It panics when one of them is not a scope of RFC 6749 §3.3.
+func Scopes(first string, rest ...string) Requirement { return ofScopes(kindAll, first, rest) }
+
+// AnyScope requires at least one of the given scopes. The challenge of a refusal names the first, so that clients do not ask for
+// more than they need. It panics as Scopes does.
+func AnyScope(first string, rest ...string) Requirement { return ofScopes(kindAny, first, rest) }
+
+// AllOf requires every one of the given requirements. It panics when one of them is the zero Requirement, Public or Optional.
+func AllOf(first Requirement, rest ...Requirement) Requirement {
+	return ofRequirements(kindAll, "AllOf", first, rest)
+}
+
+// AnyOf requires at least one of the given requirements. The challenge of a refusal names the scopes of the first. It panics as AllOf does.
+func AnyOf(first Requirement, rest ...Requirement) Requirement {
+	return ofRequirements(kindAny, "AnyOf", first, rest)
+}
+
+// AnyToken requires a good token, whatever its scopes.
+func AnyToken() Requirement { return Requirement{&node{kind: kindToken}} }
+
+// Optional lets callers without credentials through as anonymous: PrincipalFrom then returns false. A bad token is still refused, and
+// a token that could not be judged is not taken for none.
+func Optional() Requirement { return Requirement{&node{kind: kindOptional}} }
+
+// Public lets every request through. Its credentials are not looked at.
+func Public() Requirement { return Requirement{&node{kind: kindPublic}} }
+
+// With adds a check of the user's own, made on every request after the rest of r was met. Its error refuses the request with 403,
+// unless it holds a *[Error], which is then the refusal. The check must be safe for concurrent use. With panics when check is nil, or r
+// is the zero Requirement, Public or Optional.
+func (r Requirement) With(check func(context.Context, *Principal) error) Requirement {
+	if check == nil {
+		panic("middleware: Requirement.With needs a check")
+	}
+	r.mustCombine("With")
+	return Requirement{&node{kind: kindWith, children: []*node{r.node}, check: check, needs: r.node.needs}}
+}
+
+func ofScopes(kind nodeKind, first string, rest []string) Requirement {
+	n := &node{kind: kind}
+	for _, s := range append([]string{first}, rest...) {
+		mustScope(s)
+		n.children = append(n.children, &node{kind: kindScope, scope: s, needs: []string{s}})
+	}
+	return Requirement{n.withNeeds()}
+}
+
+func ofRequirements(kind nodeKind, name string, first Requirement, rest []Requirement) Requirement {
+	n := &node{kind: kind}
+	for _, r := range append([]Requirement{first}, rest...) {
+		r.mustCombine(name)
+		n.children = append(n.children, r.node)
+	}
+	return Requirement{n.withNeeds()}
+}
+
+// withNeeds fills in what the challenge names: all of an all-of, the first of an any-of.
+func (n *node) withNeeds() *node {
+	of := n.children
+	if n.kind == kindAny {
+		of = of[:1]
+	}
+	for _, c := range of {
+		n.needs = append(n.needs, c.needs...)
+	}
+	slices.Sort(n.needs)
+	n.needs = slices.Compact(n.needs)
+	return n
+}
+
+func (r Requirement) mustCombine(where string) {
+	switch {
+	case r.node == nil:
+		panic("middleware: the zero Requirement inside " + where)
+	case r.node.kind == kindPublic || r.node.kind == kindOptional: // mutant: public-stands-alone
+		panic(fmt.Sprintf("middleware: %v stands alone: it cannot be inside %s", r, where))
+	}
+}
+
+// IsZero reports whether r is the zero Requirement, which lets nobody through.
+func (r Requirement) IsZero() bool { return r.node == nil }
+
+// IsPublic reports whether r is Public.
+func (r Requirement) IsPublic() bool { return r.node != nil && r.node.kind == kindPublic }
+
+// IsOptional reports whether r is Optional.
+func (r Requirement) IsOptional() bool { return r.node != nil && r.node.kind == kindOptional }
+
+// Needs returns a copy of the scopes that the challenge of a refusal names, sorted.
+func (r Requirement) Needs() []string {
+	if r.node == nil {
+		return nil
+	}
+	return slices.Clone(r.node.needs)
+}
+
+// errScopes is the outcome of a term whose scopes the token lacks.
+var errScopes = errors.New("scopes missing")
+
+// check reports whether p meets r. It is only asked of requirements that need a token.
+func (r Requirement) check(ctx context.Context, p *Principal) *Error {
+	switch err := r.node.met(ctx, p); {
+	case err == nil:
+		return nil
+	case err == errScopes: // mutant: requirement-scopes
+		return &Error{Reason: ReasonInsufficientScope, Scopes: r.node.needs}
+	default:
+		if e, ok := errors.AsType[*Error](err); ok && e != nil && e.Reason != 0 {
+			return e
+		}
+		return &Error{Reason: ReasonForbidden, Err: err}
+	}
+}
+
+// met returns nil when p meets n, errScopes when scopes are missing, and otherwise the error of a With. Missing scopes come first, in
+// an all-of and in an any-of alike: they are what the caller can do something about.
+func (n *node) met(ctx context.Context, p *Principal) error {
+	switch n.kind {
+	case kindScope:
+		if !p.HasScope(n.scope) { // mutant: scope-missing
+			return errScopes
+		}
+		return nil
+	case kindToken:
+		return nil
+	case kindWith:
+		if err := n.children[0].met(ctx, p); err != nil {
+			return err
+		}
+		return n.check(ctx, p)
+	case kindAll:
+		return n.all(ctx, p)
+	case kindAny:
+		return n.any(ctx, p)
+	}
+	return errScopes
+}
+
+func (n *node) all(ctx context.Context, p *Principal) error {
+	var first error
+	for _, c := range n.children {
+		err := c.met(ctx, p)
+		if err == errScopes { // mutant: all-of
+			return err
+		}
+		if first == nil {
+			first = err
+		}
+	}
+	return first
+}
+
+func (n *node) any(ctx context.Context, p *Principal) error {
+	var refused error
+	lacking := false
+	for _, c := range n.children {
+		switch err := c.met(ctx, p); {
+		case err == nil:
+			return nil
+		case err == errScopes:
+			lacking = true
+		case refused == nil:
+			refused = err
+		}
+	}
+	if lacking || refused == nil {
+		return errScopes
+	}
+	return refused
+}
+
+// String returns r in words, for tables of who may call what: "read:orders and (admin or owner)".
+func (r Requirement) String() string {
+	if r.node == nil {
+		return "nobody"
+	}
+	return r.node.words(false)
+}
+
+func (n *node) words(nested bool) string {
+	switch n.kind {
+	case kindScope:
+		return n.scope
+	case kindToken:
+		return "any token"
+	case kindOptional:
+		return "optional"
+	case kindPublic:
+		return "public"
+	case kindWith:
+		return n.children[0].words(true) + " with a check"
+	}
+	joint := " and "
+	if n.kind == kindAny {
+		joint = " or "
+	}
+	var parts []string
+	for _, c := range n.children {
+		parts = append(parts, c.words(true))
+	}
+	s := strings.Join(parts, joint)
+	if nested && len(parts) > 1 {
+		s = "(" + s + ")"
+	}
+	return s
+}

@@ -1,0 +1,42 @@
+package middleware
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+)
+
+// Rules say, operation by operation, who may call what. An operation that no rule names is refused.
+//
+// The key of an HTTP operation is "METHOD pattern", or "pattern" alone for all methods, in the router's own syntax; the key with the
+// method wins. The key of a gRPC operation is "/pkg.Service/Method", or "/pkg.Service/*" for a whole service; the exact key wins.
+type Rules map[string]Requirement
+
+// Validate returns an error that names every rule with an empty key or the zero Requirement. No rules at all is an error, too:
+// nothing could be called.
+func (r Rules) Validate() error {
+	if len(r) == 0 {
+		return errors.New("middleware: Rules are empty: every operation would be refused")
+	}
+	var errs []error
+	for _, key := range slices.Sorted(maps.Keys(r)) {
+		if key == "" {
+			errs = append(errs, errors.New("middleware: a rule has an empty key"))
+		}
+		if r[key].IsZero() {
+			errs = append(errs, fmt.Errorf("middleware: rule %q has the zero Requirement", key))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// ForRoute returns the rule of an HTTP route and its key: the one for the method, or else the one for all methods.
+func (r Rules) ForRoute(method, pattern string) (key string, req Requirement, ok bool) {
+	key = method + " " + pattern
+	if req, ok = r[key]; ok {
+		return key, req, true
+	}
+	req, ok = r[pattern]
+	return pattern, req, ok
+}

@@ -1,0 +1,215 @@
+package middleware
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"strconv"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// This file is the only one that reads JSON on the request path. It stands on jsontext, which refuses duplicate names (RFC 7515 §4,
+// RFC 7519 §4) and invalid UTF-8 itself and matches names exactly; what is added here is bounds.
+
+// Bounds of a header or of claims (RFC 8725 §3.10 asks for care with what an attacker sends; the size as a whole is bounded before).
+const (
+	maxDepth   = 16   // nested objects and arrays, the outermost included
+	maxMembers = 1024 // members and elements, at all depths together
+	maxNumber  = 64   // bytes of one number
+)
+
+var (
+	errNotObject = errors.New("not exactly one JSON object")
+	errBounds    = errors.New("JSON nests too deep, or has too many members or too long a number")
+	errWrongType = errors.New("JSON value of the wrong type")
+)
+
+// A strictReader walks JSON objects. It may be used again after an error, by one goroutine at a time.
+type strictReader struct {
+	dec   jsontext.Decoder
+	in    bytes.Buffer
+	name  []byte // scratch for names with escapes
+	count int
+}
+
+// A jsonValue is one value inside a document: its kind, and where its text begins and ends.
+type jsonValue struct {
+	kind       jsontext.Kind
+	start, end int
+}
+
+// object calls member for each member of the one object that doc holds. The name is valid until member returns.
+func (r *strictReader) object(doc []byte, member func(name []byte, v jsonValue) error) error {
+	r.in = *bytes.NewBuffer(doc)
+	r.dec.Reset(&r.in)
+	r.count = 0
+	if t, err := r.dec.ReadToken(); err != nil || t.Kind() != '{' {
+		return errNotObject
+	}
+	for r.dec.PeekKind() != '}' {
+		name, err := r.memberName()
+		if err != nil {
+			return err
+		}
+		v, err := r.value()
+		if err != nil {
+			return err
+		}
+		if err := member(name, v); err != nil {
+			return err
+		}
+	}
+	if _, err := r.dec.ReadToken(); err != nil {
+		return err
+	}
+	if _, err := r.dec.ReadToken(); err != io.EOF { // mutant: trailing-data
+		return errNotObject
+	}
+	return nil
+}
+
+func (r *strictReader) memberName() ([]byte, error) {
+	quoted, err := r.dec.ReadValue()
+	if err != nil {
+		return nil, err
+	}
+	if bytes.IndexByte(quoted, '\\') < 0 {
+		return quoted[1 : len(quoted)-1], nil
+	}
+	r.name, err = jsontext.AppendUnquote(r.name[:0], quoted)
+	return r.name, err
+}
+
+// value passes over one value, within the bounds.
+func (r *strictReader) value() (jsonValue, error) {
+	kind := r.dec.PeekKind()
+	if kind != '{' && kind != '[' {
+		raw, err := r.dec.ReadValue()
+		if err != nil {
+			return jsonValue{}, err
+		}
+		if err := r.bound(kind, len(raw)); err != nil {
+			return jsonValue{}, err
+		}
+		end := int(r.dec.InputOffset())
+		return jsonValue{kind, end - len(raw), end}, nil
+	}
+	outer := r.dec.StackDepth()
+	if _, err := r.dec.ReadToken(); err != nil {
+		return jsonValue{}, err
+	}
+	start := int(r.dec.InputOffset()) - 1
+	for r.dec.StackDepth() > outer {
+		if err := r.nested(); err != nil {
+			return jsonValue{}, err
+		}
+	}
+	return jsonValue{kind, start, int(r.dec.InputOffset())}, nil
+}
+
+// nested passes over one token inside an object or array.
+func (r *strictReader) nested() error {
+	kind := r.dec.PeekKind()
+	switch kind {
+	case '{', '}', '[', ']':
+		if _, err := r.dec.ReadToken(); err != nil {
+			return err
+		}
+		return r.bound(kind, 1)
+	}
+	raw, err := r.dec.ReadValue()
+	if err != nil {
+		return err
+	}
+	return r.bound(kind, len(raw))
+}
+
+// bound counts one token of the given kind and size.
+func (r *strictReader) bound(kind jsontext.Kind, size int) error {
+	r.count++
+	if r.count > maxMembers { // mutant: json-members
+		return errBounds
+	}
+	if r.dec.StackDepth() > maxDepth { // mutant: json-depth
+		return errBounds
+	}
+	if kind == '0' && size > maxNumber { // mutant: json-number
+		return errBounds
+	}
+	return nil
+}
+
+// elements calls element for each string of the array v, and fails when v is no array of strings. The document is given as bytes and
+// as text. It must not be called while object runs.
+func (r *strictReader) elements(raw []byte, doc string, v jsonValue, element func(s string)) error {
+	if v.kind != '[' {
+		return errWrongType
+	}
+	r.in = *bytes.NewBuffer(raw[v.start:v.end])
+	r.dec.Reset(&r.in)
+	if _, err := r.dec.ReadToken(); err != nil {
+		return err
+	}
+	for r.dec.PeekKind() == '"' {
+		raw, err := r.dec.ReadValue()
+		if err != nil {
+			return err
+		}
+		end := v.start + int(r.dec.InputOffset())
+		s, err := textOf(doc, jsonValue{'"', end - len(raw), end})
+		if err != nil {
+			return err
+		}
+		element(s)
+	}
+	if r.dec.PeekKind() != ']' { // mutant: array-of-strings
+		return errWrongType
+	}
+	return nil
+}
+
+// textOf returns the string v of doc. Without escapes it shares doc's memory.
+func textOf(doc string, v jsonValue) (string, error) {
+	if v.kind != '"' {
+		return "", errWrongType
+	}
+	quoted := doc[v.start:v.end]
+	for i := range len(quoted) {
+		if quoted[i] == '\\' {
+			b, err := jsontext.AppendUnquote(nil, quoted)
+			return string(b), err
+		}
+	}
+	return quoted[1 : len(quoted)-1], nil
+}
+
+// maxNumericDate is the last second that a NumericDate may name: the largest integer that every JSON reader agrees on (RFC 7493 §2.2).
+const maxNumericDate = 1 << 53
+
+// A numericDate is a NumericDate (RFC 7519 §2): seconds since the epoch, possibly with a fraction.
+type numericDate struct {
+	sec   int64
+	nsec  int64
+	given bool
+}
+
+// numericDateOf returns the NumericDate v of doc.
+func numericDateOf(doc string, v jsonValue) (numericDate, error) {
+	if v.kind != '0' {
+		return numericDate{}, errWrongType
+	}
+	text := doc[v.start:v.end]
+	if sec, err := strconv.ParseInt(text, 10, 64); err == nil {
+		if sec > maxNumericDate || sec < -maxNumericDate { // mutant: numeric-date-range
+			return numericDate{}, errBounds
+		}
+		return numericDate{sec: sec, given: true}, nil
+	}
+	f, err := strconv.ParseFloat(text, 64)
+	if err != nil || f > maxNumericDate || f < -maxNumericDate {
+		return numericDate{}, errBounds
+	}
+	sec := int64(f)
+	return numericDate{sec: sec, nsec: int64((f - float64(sec)) * 1e9), given: true}, nil
+}

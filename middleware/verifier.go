@@ -1,0 +1,334 @@
+package middleware
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/bearward/bearward/jwks"
+)
+
+// A TokenVerifier tells whether an access token is good. Implementations must be safe for concurrent use, and must return either a
+// Principal or an error that holds a *[Error]; any other error means that the token was not judged.
+type TokenVerifier interface {
+	VerifyToken(ctx context.Context, raw string) (*Principal, error)
+}
+
+// A Verifier verifies the JWT access tokens of one issuer. It is safe for concurrent use, and immutable but for its memory of what it verified.
+type Verifier struct {
+	config     Config
+	keys       jwks.Source
+	plan       *claimPlan
+	allowed    [algorithms]bool
+	rsaDefault Algorithm
+	signatures *signatures
+	scratch    sync.Pool // of *scratch
+}
+
+// scratch is the memory that one verification needs and the next can use again.
+type scratch struct {
+	claims                            claimReader
+	header, payload, signature, input []byte
+}
+
+// maxCandidates bounds how many keys of one key ID are tried for one token.
+const maxCandidates = 3
+
+// NewVerifier returns a Verifier that checks tokens by config with the issuer's keys. It does no I/O. The error names the field at fault.
+func NewVerifier(keys jwks.Source, config Config) (*Verifier, error) {
+	if keys == nil {
+		return nil, errors.New("middleware: NewVerifier needs a jwks.Source")
+	}
+	c, err := config.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	v := &Verifier{config: c, keys: keys, plan: newClaimPlan(c)}
+	if v.signatures, err = newSignatures(c.Algorithms); err != nil {
+		return nil, err
+	}
+	for _, a := range c.Algorithms {
+		v.allowed[a] = true
+		if v.rsaDefault == 0 && a.isRSA() {
+			v.rsaDefault = a
+		}
+	}
+	v.scratch.New = func() any { return new(scratch) }
+	return v, nil
+}
+
+// Issuer returns the issuer whose tokens v verifies.
+func (v *Verifier) Issuer() string { return v.config.Issuer }
+
+// Ready returns nil when the issuer's keys are held, or when the source cannot tell. It does no I/O.
+func (v *Verifier) Ready() error {
+	if r, ok := v.keys.(interface{ Ready() error }); ok && !v.config.OptionalIssuer {
+		return r.Ready()
+	}
+	return nil
+}
+
+// VerifyToken verifies one token, given in its compact serialization. The error is a *[Error].
+//
+// It does not check "cnf": a sender-constrained token comes back as a Principal whose Confirmation is not nil, and only the [Guard],
+// which sees the whole request, can check its proof. Use a Guard wherever there is a request.
+func (v *Verifier) VerifyToken(ctx context.Context, raw string) (*Principal, error) {
+	s := v.scratch.Get().(*scratch)
+	defer v.scratch.Put(s)
+	p, err := v.judge(ctx, s, raw)
+	if err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// judge is the order of checks of a token.
+func (v *Verifier) judge(ctx context.Context, s *scratch, raw string) (*Principal, *Error) {
+	parts, err := v.split(raw)
+	if err != nil {
+		return nil, err
+	}
+	head, err := v.header(s, parts)
+	if err != nil {
+		return nil, err
+	}
+	p, err := v.decode(s, parts)
+	if err != nil {
+		return nil, err
+	}
+	if err := v.foresee(s, p, time.Now()); err != nil {
+		return nil, err
+	}
+	candidates, err := v.candidates(ctx, head)
+	if err != nil {
+		return nil, err
+	}
+	if p.key = v.signer(s, head.alg, candidates, parts); p.key == nil {
+		return nil, &Error{Reason: ReasonSignature}
+	}
+	if err := v.claims(s, p, head, time.Now()); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// split bounds the token's size and splits it.
+func (v *Verifier) split(raw string) (compact, *Error) {
+	if len(raw) > v.config.MaxTokenBytes { // mutant: token-size
+		return compact{}, &Error{Reason: ReasonTokenTooLarge}
+	}
+	parts, err := splitCompact(raw)
+	if err != nil {
+		return compact{}, &Error{Reason: ReasonMalformedToken, Err: err}
+	}
+	return parts, nil
+}
+
+// header reads the header and checks what can be known without a key.
+func (v *Verifier) header(s *scratch, parts compact) (header, *Error) {
+	var err error
+	if s.header, err = decodeBase64(s.header[:0], parts.header); err != nil {
+		return header{}, &Error{Reason: ReasonMalformedToken, Err: err}
+	}
+	h, err := s.claims.readHeader(s.header)
+	if err != nil {
+		return h, &Error{Reason: ReasonMalformedToken, Err: err}
+	}
+	if h.alg == 0 || !v.allowed[h.alg] { // mutant: algorithm-allowed
+		return h, &Error{Reason: ReasonAlgorithm, about: &finding{"alg", fmt.Sprint(v.config.Algorithms), wellKnownAlgorithm(h.algName)}}
+	}
+	if h.extension != "" { // mutant: extensions
+		return h, &Error{Reason: ReasonExtension, about: &finding{h.extension, "absent", ""}}
+	}
+	if !v.acceptsType(h) { // mutant: type-accepted
+		return h, &Error{Reason: ReasonType, about: &finding{"typ", fmt.Sprintf("%q", v.config.Types), wellKnownType(h)}}
+	}
+	return h, nil
+}
+
+func (v *Verifier) acceptsType(h header) bool {
+	typ := mediaType(h.typ)
+	if typ == "" && h.hasTyp { // an empty "typ" is not an absent one
+		return false
+	}
+	return slices.Contains(v.config.Types, typ)
+}
+
+// decode decodes payload and signature, and finds the claims.
+func (v *Verifier) decode(s *scratch, parts compact) (*Principal, *Error) {
+	var err error
+	if s.payload, err = decodeBase64(s.payload[:0], parts.payload); err != nil {
+		return nil, &Error{Reason: ReasonMalformedToken, Err: err}
+	}
+	if s.signature, err = decodeBase64(s.signature[:0], parts.signature); err != nil {
+		return nil, &Error{Reason: ReasonMalformedToken, Err: err}
+	}
+	if err := s.claims.read(v.plan, s.payload); err != nil {
+		return nil, &Error{Reason: ReasonMalformedToken, Err: err}
+	}
+	return &Principal{doc: string(s.payload)}, nil
+}
+
+// foresee looks at iss, aud and exp before there is a signature to trust: a token that these alone condemn never causes a fetch.
+// The same values are what the signature is then checked over.
+func (v *Verifier) foresee(s *scratch, p *Principal, now time.Time) *Error {
+	for _, read := range [...]func(*claimReader, *Principal) *Error{
+		(*claimReader).issuer, (*claimReader).audience, (*claimReader).identity, (*claimReader).times,
+	} {
+		if err := read(&s.claims, p); err != nil {
+			return err
+		}
+	}
+	if p.issuer != v.config.Issuer { // mutant: issuer
+		return &Error{Reason: ReasonIssuer, about: &finding{claim: "iss", expected: v.config.Issuer}}
+	}
+	if !v.isMeantForUs(p, s) { // mutant: audience
+		return &Error{Reason: ReasonAudience, about: &finding{claim: "aud", expected: fmt.Sprintf("%q", v.config.Audiences)}}
+	}
+	if !p.exp.given { // mutant: expiry-required
+		return s.claims.fault(ReasonClaim, claimExp, "seconds since the epoch", errMissing)
+	}
+	if p.exp.sec < 0 || p.exp.sec == 0 && p.exp.nsec <= 0 { // mutant: expiry-positive
+		return s.claims.fault(ReasonClaim, claimExp, "a time after the epoch", errBounds)
+	}
+	p.until = p.exp.time().Add(v.config.Leeway)
+	return v.unexpired(p, now)
+}
+
+func (v *Verifier) unexpired(p *Principal, now time.Time) *Error {
+	if !now.Before(p.until) { // mutant: expired
+		return &Error{Reason: ReasonExpired, about: &finding{claim: "exp", expected: "a time to come"}}
+	}
+	return nil
+}
+
+// isMeantForUs reports whether aud names this API; without any aud, whether the client ID is one that Config.Clients admits.
+func (v *Verifier) isMeantForUs(p *Principal, s *scratch) bool {
+	if !s.claims.has(claimAud) {
+		return p.clientID != "" && slices.Contains(v.config.Clients, p.clientID)
+	}
+	return slices.ContainsFunc(p.aud, func(a string) bool { return slices.Contains(v.config.Audiences, a) })
+}
+
+// candidates returns the keys of the issuer that h may mean, at most maxCandidates.
+func (v *Verifier) candidates(ctx context.Context, h header) ([]*jwks.Key, *Error) {
+	if h.hasKid && h.kid == "" { // "" means every key to a Source
+		return nil, &Error{Reason: ReasonUnknownKey}
+	}
+	keys, err := v.keys.Keys(ctx, h.kid)
+	if err != nil {
+		if errors.Is(err, jwks.ErrUnknownKey) {
+			return nil, &Error{Reason: ReasonUnknownKey, Err: err}
+		}
+		return nil, &Error{Reason: ReasonUnavailable, Err: err}
+	}
+	if len(keys) == 1 && v.usable(keys[0], h) {
+		return keys, nil
+	}
+	var fit []*jwks.Key
+	for _, k := range keys {
+		if v.usable(k, h) {
+			fit = append(fit, k)
+		}
+	}
+	if len(fit) == 0 || !h.hasKid && len(fit) > 1 { // mutant: kid-less-ambiguous
+		return nil, &Error{Reason: ReasonUnknownKey}
+	}
+	return fit[:min(len(fit), maxCandidates)], nil
+}
+
+// usable reports whether k may verify a token of header h: its ID, its one algorithm, its type, curve and size.
+func (v *Verifier) usable(k *jwks.Key, h header) bool {
+	if k == nil || h.hasKid && k.ID != h.kid {
+		return false
+	}
+	if bound(k, v.rsaDefault) != h.alg { // mutant: key-algorithm
+		return false
+	}
+	return h.alg.fits(k)
+}
+
+// signer returns the candidate that signed the token, or nil.
+func (v *Verifier) signer(s *scratch, alg Algorithm, candidates []*jwks.Key, parts compact) *jwks.Key {
+	s.input = append(s.input[:0], parts.input...)
+	for _, k := range candidates {
+		if v.signatures.verify(alg, k, s.input, s.signature) {
+			return k
+		}
+	}
+	return nil
+}
+
+// claims checks the claims of a token whose signature is good; issuer, audience and expiry were read from the same bytes.
+func (v *Verifier) claims(s *scratch, p *Principal, h header, now time.Time) *Error {
+	r := &s.claims
+	if err := v.unexpired(p, now); err != nil { // the keys may have been waited for
+		return err
+	}
+	if err := v.window(r, p, now); err != nil {
+		return err
+	}
+	for _, check := range [...]func(*claimReader, *Principal) *Error{
+		(*claimReader).required, (*claimReader).fixed, (*claimReader).authentication, (*claimReader).grants,
+	} {
+		if err := check(r, p); err != nil {
+			return err
+		}
+	}
+	if mediaType(h.typ) != accessTokenType && r.isIDToken() { // mutant: id-token-marks
+		return &Error{Reason: ReasonIDToken}
+	}
+	for _, check := range v.config.Checks {
+		if err := check(p); err != nil { // mutant: config-checks
+			return &Error{Reason: ReasonCheck, Err: err}
+		}
+	}
+	return nil
+}
+
+// window checks nbf, iat, and the ages that the configuration bounds.
+func (v *Verifier) window(r *claimReader, p *Principal, now time.Time) *Error {
+	nbf, err := r.date(p, claimNbf)
+	if err != nil {
+		return err
+	}
+	latest := now.Add(v.config.Leeway)
+	if nbf.time().After(latest) { // mutant: not-before
+		return &Error{Reason: ReasonNotYetValid, about: &finding{claim: "nbf", expected: "a time that has come"}}
+	}
+	if p.iat.time().After(latest) { // mutant: issued-in-future
+		return &Error{Reason: ReasonIssuedInFuture, about: &finding{claim: "iat", expected: "a time that has come"}}
+	}
+	if limit := v.config.MaxAge; limit > 0 && !now.Add(-v.config.Leeway).Before(p.iat.time().Add(limit)) { // mutant: max-age
+		return &Error{Reason: ReasonTooOld, about: &finding{claim: "iat", expected: "at most " + limit.String() + " ago"}}
+	}
+	if limit := v.config.MaxLifetime; limit > 0 && p.exp.time().After(p.iat.time().Add(limit)) { // mutant: max-lifetime
+		return &Error{Reason: ReasonTooOld, about: &finding{claim: "exp", expected: "at most " + limit.String() + " after iat"}}
+	}
+	return nil
+}
+
+// wellKnownAlgorithm returns name when it is a registered algorithm, for operators; an attacker's own text stays out of the hooks.
+func wellKnownAlgorithm(name string) string {
+	known := []string{"none", "HS256", "HS384", "HS512", "ES256K", "Ed25519", "Ed448", "ML-DSA-44", "ML-DSA-65", "ML-DSA-87"}
+	if algorithmNamed(name) != 0 || slices.Contains(known, name) {
+		return name
+	}
+	return "another"
+}
+
+// wellKnownType returns the type of h when it is a registered one, for operators.
+func wellKnownType(h header) string {
+	typ := mediaType(h.typ)
+	_, foreign := foreignTypes[typ]
+	switch {
+	case !h.hasTyp:
+		return "absent"
+	case foreign || typ == accessTokenType || typ == "jwt":
+		return typ
+	}
+	return "another"
+}
