@@ -1,0 +1,126 @@
+package bearward_test
+
+import (
+	"fmt"
+	"go/types"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// surfaceFile lists everything that the module exports, a line each. A change of it is a change of the promise that goes with the
+// version: it shows in the diff, and UPDATE=1 go test -run Surface . makes it.
+const surfaceFile = "api.txt"
+
+func TestSurface(t *testing.T) {
+	c := mustCompiler(t)
+	var lines []string
+	for _, p := range mustList(t) {
+		room, ours := p.room()
+		if !ours || room == "" || p.Name == "main" || strings.HasPrefix(room, "internal/") || strings.Contains(room, "/internal/") {
+			continue
+		}
+		pkg, err := c.importer.Import(p.ImportPath)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, line := range surface(pkg) {
+			lines = append(lines, room+": "+line)
+		}
+	}
+	slices.Sort(lines)
+	for _, line := range lines {
+		// What is walled in by TestJWXStaysInThreeFiles must not come out through the front door.
+		if strings.Contains(line, "lestrrat-go") {
+			t.Errorf("a type of jwx is part of the API: %s", line)
+		}
+	}
+
+	got := strings.Join(lines, "\n") + "\n"
+	if os.Getenv("UPDATE") != "" {
+		if err := os.WriteFile(surfaceFile, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	golden, err := os.ReadFile(surfaceFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := strings.Split(strings.TrimSuffix(string(golden), "\n"), "\n")
+	for _, line := range lines {
+		if !slices.Contains(want, line) {
+			t.Errorf("new, and not in %s: %s", surfaceFile, line)
+		}
+	}
+	for _, line := range want {
+		if !slices.Contains(lines, line) {
+			t.Errorf("in %s, and gone: %s", surfaceFile, line)
+		}
+	}
+}
+
+// surface returns a line for every exported name of the package, with exported fields and methods.
+func surface(pkg *types.Package) (lines []string) {
+	names := func(other *types.Package) string {
+		if other == pkg {
+			return ""
+		}
+		return strings.TrimPrefix(other.Path(), module+"/")
+	}
+	add := func(format string, args ...any) { lines = append(lines, fmt.Sprintf(format, args...)) }
+	for _, name := range pkg.Scope().Names() {
+		obj := pkg.Scope().Lookup(name)
+		if !obj.Exported() {
+			continue
+		}
+		switch obj := obj.(type) {
+		case *types.Const:
+			add("%s = %s", types.ObjectString(obj, names), obj.Val())
+		case *types.TypeName:
+			if obj.IsAlias() {
+				add("%s", types.ObjectString(obj, names))
+				continue
+			}
+			addType(add, obj, names)
+		default:
+			add("%s", types.ObjectString(obj, names))
+		}
+	}
+	return lines
+}
+
+func addType(add func(string, ...any), obj *types.TypeName, names types.Qualifier) {
+	is := types.TypeString(obj.Type(), names)
+	switch under := obj.Type().Underlying().(type) {
+	case *types.Struct:
+		add("type %s struct", is)
+		for f := range under.Fields() {
+			if f.Exported() {
+				add("field (%s) %s %s", is, f.Name(), types.TypeString(f.Type(), names))
+			}
+		}
+	case *types.Interface:
+		add("type %s interface", is)
+	default:
+		add("type %s %s", is, types.TypeString(under, names))
+	}
+
+	of := obj.Type()
+	if !types.IsInterface(of) {
+		of = types.NewPointer(of)
+	}
+	for method := range types.NewMethodSet(of).Methods() {
+		fn := method.Obj().(*types.Func)
+		if !fn.Exported() {
+			continue
+		}
+		receiver := is
+		if _, pointer := fn.Signature().Recv().Type().(*types.Pointer); pointer {
+			receiver = "*" + is
+		}
+		signature, _ := strings.CutPrefix(types.TypeString(fn.Signature(), names), "func")
+		add("method (%s) %s%s", receiver, fn.Name(), signature)
+	}
+}
