@@ -1,0 +1,303 @@
+package authserver_test
+
+import (
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/cookiejar"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"golang.org/x/oauth2"
+
+	"github.com/bearward/bearward/examples/internal/authserver"
+)
+
+func asError[T error](err error, target *T) bool { return errors.As(err, target) }
+
+func TestConfigIsChecked(t *testing.T) {
+	good := authserver.Config{
+		Issuer: "http://127.0.0.1:1", Audience: audience,
+		Users: []authserver.User{{Name: "alice", Password: "x"}},
+	}
+	for want, change := range map[string]func(*authserver.Config){
+		"Config.Issuer":      func(c *authserver.Config) { c.Issuer = "http://as.example" },
+		"https://host":       func(c *authserver.Config) { c.Issuer = "https://as.example/" },
+		"Config.Audience":    func(c *authserver.Config) { c.Audience = "" },
+		"Config.Users":       func(c *authserver.Config) { c.Users = nil },
+		"Config.Scopes":      func(c *authserver.Config) { c.Scopes = []authserver.Scope{{Name: "a b"}} },
+		"Config.Algorithm":   func(c *authserver.Config) { c.Algorithm = "HS256" },
+		"Config.RotateEvery": func(c *authserver.Config) { c.RotateEvery, c.Overlap = time.Minute, time.Minute },
+		"TokenLifetime":      func(c *authserver.Config) { c.TokenLifetime = time.Millisecond },
+	} {
+		cfg := good
+		change(&cfg)
+		if _, err := authserver.New(cfg); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("err = %v, want it to name %s", err, want)
+		}
+	}
+}
+
+func TestKeysRotateByTheClock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, err := authserver.New(authserver.Config{
+			Issuer: "http://127.0.0.1:1", Audience: audience,
+			Users:       []authserver.User{{Name: "alice", Password: "x"}},
+			Algorithm:   "ES256",
+			RotateEvery: time.Hour, Overlap: 10 * time.Minute,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		keys := func() int {
+			w := httptest.NewRecorder()
+			s.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "http://127.0.0.1:1/jwks", nil))
+			return strings.Count(w.Body.String(), `"kid"`)
+		}
+		for _, step := range []struct {
+			wait time.Duration
+			want int
+		}{{time.Minute, 1}, {40 * time.Minute, 2}, {10 * time.Minute, 2}, {10 * time.Minute, 1}, {40 * time.Minute, 2}} {
+			time.Sleep(step.wait)
+			synctest.Wait()
+			if got := keys(); got != step.want {
+				t.Errorf("%d keys, want %d", got, step.want)
+			}
+		}
+	})
+}
+
+// browse is a person's browser: it keeps cookies and does not follow redirects.
+func browse(t *testing.T) *http.Client {
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+}
+
+func read(t *testing.T, resp *http.Response, err error) (int, string) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode, string(body)
+}
+
+// action returns the address that a page's form is sent to.
+func action(t *testing.T, issuer, page string) string {
+	t.Helper()
+	_, rest, ok := strings.Cut(page, `action="`)
+	path, _, _ := strings.Cut(rest, `"`)
+	if !ok {
+		t.Fatalf("no form on the page:\n%s", page)
+	}
+	return issuer + path
+}
+
+func TestLoginPageKeepsItsGround(t *testing.T) {
+	_, issuer := start(t, nil)
+	c := register(t, issuer)
+	conf := c.OAuth
+	conf.Scopes = []string{"read:orders"}
+	begin := conf.AuthCodeURL("s", oauth2.S256ChallengeOption(oauth2.GenerateVerifier()))
+	password := url.Values{"username": {"alice"}, "password": {"wonderland"}}
+
+	t.Run("a wrong password logs nobody in, and five end it", func(t *testing.T) {
+		b := browse(t)
+		resp, err := b.Get(begin)
+		_, page := read(t, resp, err)
+		form := action(t, issuer, page)
+		wrong := url.Values{"username": {"alice"}, "password": {"nope"}}
+		for range 4 {
+			resp, err = b.PostForm(form, wrong)
+			if status, page := read(t, resp, err); status != 200 || !strings.Contains(page, "do not go together") {
+				t.Fatalf("status %d, page:\n%s", status, page)
+			}
+		}
+		resp, err = b.PostForm(form, wrong)
+		read(t, resp, err)
+		if to, err := resp.Location(); err != nil || to.Query().Get("error") != "access_denied" {
+			t.Errorf("after five: Location %v, want access_denied", to)
+		}
+	})
+	t.Run("another browser cannot finish it", func(t *testing.T) {
+		resp, err := browse(t).Get(begin)
+		_, page := read(t, resp, err)
+		resp, err = browse(t).PostForm(action(t, issuer, page), password)
+		if status, page := read(t, resp, err); status != 400 || !strings.Contains(page, "another browser") {
+			t.Errorf("status %d, page:\n%s", status, page)
+		}
+	})
+	t.Run("another site cannot post to it", func(t *testing.T) {
+		b := browse(t)
+		resp, err := b.Get(begin)
+		_, page := read(t, resp, err)
+		req, err := http.NewRequest(http.MethodPost, action(t, issuer, page), strings.NewReader(password.Encode()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		req.Header.Set("Sec-Fetch-Site", "cross-site")
+		resp, err = b.Do(req)
+		if status, _ := read(t, resp, err); status != http.StatusForbidden {
+			t.Errorf("status %d, want 403", status)
+		}
+	})
+	t.Run("the login parameters in the first request are nothing", func(t *testing.T) {
+		resp, err := browse(t).Get(begin + "&username=alice&password=wonderland")
+		if _, page := read(t, resp, err); !strings.Contains(page, `name="password"`) {
+			t.Error("no login page")
+		}
+	})
+	t.Run("the consent cannot be sent twice", func(t *testing.T) {
+		b := browse(t)
+		resp, err := b.Get(begin)
+		_, page := read(t, resp, err)
+		form := action(t, issuer, page)
+		resp, err = b.PostForm(form, password)
+		_, page = read(t, resp, err)
+		if !strings.Contains(page, "See your orders") {
+			t.Errorf("the consent page does not say what is asked for:\n%s", page)
+		}
+		allow := url.Values{"decision": {"allow"}, "scope": {"read:orders"}}
+		resp, err = b.PostForm(form, allow)
+		if status, _ := read(t, resp, err); status != http.StatusSeeOther && status != http.StatusFound {
+			t.Errorf("first: status %d, want a redirect", status)
+		}
+		resp, err = b.PostForm(form, allow)
+		if status, _ := read(t, resp, err); status != http.StatusBadRequest {
+			t.Errorf("second: status %d, want 400", status)
+		}
+	})
+}
+
+func TestLogout(t *testing.T) {
+	_, issuer := start(t, nil)
+	c := register(t, issuer)
+	conf := c.OAuth
+	conf.Scopes = []string{"openid"}
+	begin := func() string { return conf.AuthCodeURL("s", oauth2.S256ChallengeOption(oauth2.GenerateVerifier())) }
+	b := browse(t)
+	resp, err := b.Get(begin())
+	_, page := read(t, resp, err)
+	resp, err = b.PostForm(action(t, issuer, page), url.Values{"username": {"alice"}, "password": {"wonderland"}})
+	read(t, resp, err)
+
+	resp, err = b.Get(begin())
+	if _, page := read(t, resp, err); !strings.Contains(page, "Allow") || strings.Contains(page, `name="password"`) {
+		t.Error("the second login asks for the password again")
+	}
+	resp, err = b.Get(issuer + "/logout?client_id=" + conf.ClientID + "&post_logout_redirect_uri=" + url.QueryEscape("http://localhost:7777/evil"))
+	if status, _ := read(t, resp, err); status != http.StatusBadRequest {
+		t.Errorf("unregistered logout URL: status %d, want 400", status)
+	}
+	resp, err = b.Get(issuer + "/logout")
+	_, page = read(t, resp, err)
+	if !strings.Contains(page, "Log out?") {
+		t.Fatalf("a logout without hint must ask:\n%s", page)
+	}
+	resp, err = b.PostForm(action(t, issuer, page), nil)
+	if _, page := read(t, resp, err); !strings.Contains(page, "You are logged out") {
+		t.Errorf("after the button:\n%s", page)
+	}
+	resp, err = b.Get(begin())
+	if _, page := read(t, resp, err); !strings.Contains(page, `name="password"`) {
+		t.Error("still logged in after the logout")
+	}
+}
+
+func TestLogoutWithIDTokenReturnsToTheApplication(t *testing.T) {
+	_, issuer := start(t, nil)
+	c := register(t, issuer)
+	tok, err := c.LogIn(t.Context(), alice, "openid")
+	if err != nil {
+		t.Fatal(err)
+	}
+	query := url.Values{
+		"id_token_hint":            {tok.Extra("id_token").(string)},
+		"post_logout_redirect_uri": {"http://localhost:7777/bye"},
+		"state":                    {"xyz"},
+	}
+	resp := get(t, issuer+"/logout?"+query.Encode())
+	if to := resp.Header.Get("Location"); to != "http://localhost:7777/bye?state=xyz" {
+		t.Errorf("status %d, Location %q", resp.StatusCode, to)
+	}
+}
+
+func TestRegistrationIsChecked(t *testing.T) {
+	_, issuer := start(t, func(c *authserver.Config) { c.RegistrationToken = "only-for-friends" })
+	post := func(body string) int {
+		req, err := http.NewRequest(http.MethodPost, issuer+"/register", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer only-for-friends")
+		resp, err := http.DefaultClient.Do(req)
+		status, _ := read(t, resp, err)
+		return status
+	}
+	const redirect = `"client_name": "x", "application_type": "native", "redirect_uris": `
+	for name, body := range map[string]string{
+		"no JSON":                        `client_name=x`,
+		"no name":                        `{"redirect_uris": ["https://app.test/cb"]}`,
+		"no redirect URI":                `{"client_name": "x"}`,
+		"a wildcard":                     `{` + redirect + `["https://*.app.test/cb"]}`,
+		"a fragment":                     `{` + redirect + `["https://app.test/cb#"]}`,
+		"http beyond loopback":           `{` + redirect + `["http://app.test/cb"]}`,
+		"a custom scheme":                `{` + redirect + `["com.example.app:/cb"]}`,
+		"a logout URI that is no string": `{` + redirect + `["https://app.test/cb"], "post_logout_redirect_uris": [1]}`,
+		"an unknown scope":               `{` + redirect + `["https://app.test/cb"], "scope": "root"}`,
+		"the implicit grant":             `{` + redirect + `["https://app.test/cb"], "grant_types": ["implicit"]}`,
+	} {
+		if status := post(body); status != http.StatusBadRequest {
+			t.Errorf("%s: status %d, want 400", name, status)
+		}
+	}
+	if status := post(`{` + redirect + `["https://app.test/cb"]}`); status != http.StatusCreated {
+		t.Errorf("a good one: status %d, want 201", status)
+	}
+	resp, err := http.Post(issuer+"/register", "application/json", strings.NewReader(`{`+redirect+`["https://app.test/cb"]}`))
+	if status, _ := read(t, resp, err); status != http.StatusUnauthorized {
+		t.Errorf("without the initial access token: status %d, want 401", status)
+	}
+}
+
+func TestLogNamesNoSecret(t *testing.T) {
+	var log strings.Builder
+	_, issuer := start(t, func(c *authserver.Config) {
+		c.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	})
+	c := register(t, issuer)
+	verifier := oauth2.GenerateVerifier()
+	spent := code(t, c, verifier)
+	tok, err := c.OAuth.Exchange(t.Context(), spent, oauth2.VerifierOption(verifier))
+	if err != nil {
+		t.Fatal(err)
+	}
+	next, err := c.Refresh(t.Context(), tok.RefreshToken)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = c.Refresh(t.Context(), tok.RefreshToken)
+	wantOAuthError(t, err, "invalid_grant")
+	for _, secret := range []string{spent, verifier, tok.AccessToken, tok.RefreshToken, next.RefreshToken, c.OAuth.ClientSecret, "wonderland"} {
+		if strings.Contains(log.String(), secret) {
+			t.Errorf("the log holds a secret:\n%s", log.String())
+		}
+	}
+	if !strings.Contains(log.String(), "refresh token used twice") {
+		t.Errorf("the log does not tell of the reuse:\n%s", log.String())
+	}
+}
