@@ -2,34 +2,179 @@ package jwks
 
 import (
 	"context"
-	"net/http"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
 	"time"
+
+	"github.com/bearward/bearward/internal/mutant"
 )
 
-// Options adjust a Cache. The zero value, and nil, mean the defaults.
-type Options struct {
-	Client                           *http.Client
-	InsecureAllowHTTP                bool
-	RefreshEvery, Cooldown, MaxStale time.Duration
-	MaxBytes, MaxKeys                int
-	SnapshotFile                     string
-	OnRefresh                        func(RefreshEvent)
+// A Cache is a Source that fetches an issuer's keys and keeps them fresh in the background. It is safe for concurrent use, and its
+// methods never wait for the network while the key asked for is held.
+//
+// One Cache serves any number of verifiers of one issuer. Several Caches share nothing.
+type Cache struct {
+	held     atomic.Pointer[keySet] // what requests see; nil while nothing is to be judged
+	takeoffs atomic.Uint64          // fetches sent so far
+
+	mu        sync.Mutex // guards what follows, and is never held over input or output
+	clocks    clocks
+	flight    *flight // due or in the air
+	waiting   int     // requests that wait for a flight
+	lastGood  uint64  // takeoffs when the last good fetch was sent, it included
+	confirmed bool    // the last fetch was good
+	closed    bool
+	notJudged error  // what a request gets while nothing can be told
+	status    Status // fields that only landings change, and Counters
+
+	options Options
+	kick    chan struct{} // wakes the run goroutine; holds one
+	expiry  *time.Timer   // drops the keys at max-stale
+	stop    context.CancelFunc
+	ended   chan struct{} // closed when the run goroutine has ended
+
+	// Of the run goroutine alone.
+	fetcher fetcher
+	last    *keySet // of the last good fetch, also past max-stale
+	teller  teller
 }
 
-// A RefreshEvent tells how a fetch ended.
-type RefreshEvent struct{}
+// A flight is one fetch, shared by all who wait for it.
+type flight struct {
+	trigger Trigger
+	done    chan struct{} // closed when it has landed
+	err     error         // valid after done
+}
 
-// A Cache is a Source that fetches.
-type Cache struct{}
+// New returns a Cache for the key set at url, which is https, or http to loopback. It makes no request itself: it starts the
+// goroutine that fetches, at once and then for as long as the Cache is not closed. An issuer that is down delays nothing; [Cache.Refresh]
+// tells. The error names the argument or the option that cannot be.
+func New(url string, opts *Options) (*Cache, error) {
+	return newCache(url, opts, rand.Float64, func(f *fetcher) error {
+		if _, err := endpoint(url, f.plain); err != nil {
+			return fmt.Errorf("jwks: url %w", err)
+		}
+		f.url = url
+		return nil
+	})
+}
 
-// Status is what a Cache holds.
-type Status struct{}
+// FromIssuer returns a Cache like [New] for the key set that the issuer's metadata names: RFC 8414 and OpenID Connect Discovery, read anew
+// with each refresh. The metadata must name the same issuer, byte for byte (RFC 8414 §3.3), so write it as the issuer does, with its
+// trailing slash or without.
+func FromIssuer(issuer string, opts *Options) (*Cache, error) {
+	return newCache(issuer, opts, rand.Float64, func(f *fetcher) error {
+		u, err := endpoint(issuer, f.plain)
+		if err != nil {
+			return fmt.Errorf("jwks: issuer %w", err)
+		}
+		if u.RawQuery != "" || u.ForceQuery {
+			return errors.New("jwks: issuer has a query (RFC 8414 §2)")
+		}
+		f.issuer, f.forms = u, wellKnown(u)
+		return nil
+	})
+}
 
-func New(url string, opts *Options) (*Cache, error)                 { return &Cache{}, nil }
-func FromIssuer(issuer string, opts *Options) (*Cache, error)       { return &Cache{}, nil }
-func (*Cache) Keys(ctx context.Context, kid string) ([]*Key, error) { return nil, ErrUnavailable }
-func (*Cache) Refresh(ctx context.Context) error                    { return ErrUnavailable }
-func (*Cache) Status() Status                                       { return Status{} }
-func (*Cache) Ready() error                                         { return ErrUnavailable }
-func (*Cache) Close() error                                         { return nil }
-func Parse(doc []byte) (Static, error)                              { return nil, ErrUnavailable }
+func newCache(name string, opts *Options, random func() float64, aim func(*fetcher) error) (*Cache, error) {
+	o, err := opts.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	c := &Cache{
+		clocks:    clocks{refreshEvery: o.RefreshEvery, cooldown: o.Cooldown, maxStale: o.MaxStale, random: random},
+		notJudged: fmt.Errorf("%w: none was fetched yet", ErrUnavailable),
+		options:   o,
+		kick:      make(chan struct{}, 1),
+		ended:     make(chan struct{}),
+		fetcher:   fetcher{plain: o.InsecureAllowHTTP, maxBytes: o.MaxBytes, maxKeys: o.MaxKeys, name: name},
+	}
+	if err := aim(&c.fetcher); err != nil {
+		return nil, err
+	}
+	c.fetcher.client, c.fetcher.own = newClient(&o)
+	c.status.URL = c.fetcher.url
+	c.clocks.start(time.Now())
+	c.expiry = time.AfterFunc(o.MaxStale, c.expire)
+	c.teller = newTeller(o.OnRefresh)
+	first := TriggerStart
+	if o.SnapshotFile != "" {
+		first = TriggerSnapshot
+	}
+	c.begin(first)
+	ctx, stop := context.WithCancel(context.Background())
+	c.stop = stop
+	go c.run(ctx)
+	return c, nil
+}
+
+// Keys returns the keys whose ID is kid, or every key when kid is empty. It answers at once when such keys are held. A kid that is
+// not held may cause a fetch, at most two at once and then one per Cooldown for all of them together, and is waited for up to 2 s or
+// ctx's end, whichever is first. The error wraps ErrUnknownKey when the issuer publishes no such key, and ErrUnavailable when that cannot be told:
+// no key set is held, the fetch failed or takes too long, over 4,096 requests wait, or c is closed.
+func (c *Cache) Keys(ctx context.Context, kid string) ([]*Key, error) {
+	if mutant.On("jwks/lock-on-hit") {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+	}
+	if set := c.held.Load(); set != nil {
+		if keys := set.find(kid); len(keys) > 0 {
+			return keys, nil
+		}
+	}
+	return c.miss(ctx, kid)
+}
+
+// Refresh fetches now and returns why the fetch does not count, if so; the keys held stay in use then. Called at start it makes the
+// program fail fast, or warm. It shares a fetch that is under way, and while failures are backed off it returns the last error without a
+// fetch. When ctx ends first it returns ctx's error, and the fetch goes on. Errors may wrap ErrMisconfigured.
+func (c *Cache) Refresh(ctx context.Context) error {
+	for {
+		f, err := c.board()
+		if err != nil {
+			return err
+		}
+		select {
+		case <-f.done:
+			if f.trigger != TriggerSnapshot {
+				return f.err
+			}
+		case <-ctx.Done():
+			return fmt.Errorf("jwks: refresh: %w", context.Cause(ctx))
+		}
+	}
+}
+
+// board returns the flight under way, or begins one.
+func (c *Cache) board() (*flight, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.closed:
+		return nil, errClosed
+	case c.flight == nil && c.clocks.backingOff(time.Now()):
+		return nil, fmt.Errorf("%w (backing off)", c.status.LastError)
+	}
+	return c.begin(TriggerRefresh), nil
+}
+
+// Close stops the background refresh, drops the keys and releases who waits for some. It returns when all of that has ended, the
+// last call of OnRefresh included, and may be called again. Its error is always nil.
+func (c *Cache) Close() error {
+	c.mu.Lock()
+	first := !c.closed
+	c.closed = true
+	c.held.Store(nil)
+	c.expiry.Stop()
+	c.mu.Unlock()
+	if first {
+		c.stop()
+	}
+	<-c.ended
+	return nil
+}
+
+var _ Source = (*Cache)(nil)

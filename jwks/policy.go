@@ -1,0 +1,184 @@
+package jwks
+
+import (
+	"encoding/base64"
+	"math/big"
+	"slices"
+
+	"github.com/bearward/bearward/internal/mutant"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// Bounds of a published key.
+const (
+	maxKeyID       = 256 // bytes of a "kid"
+	minRSABits     = 2048
+	maxRSABits     = 8192 // a larger modulus makes each verification a burden
+	maxRSAExponent = 1<<31 - 1
+	edKeySize      = 32 // bytes (RFC 8037 §2)
+)
+
+// A jwk holds the members of one published key that matter here, each of its right type. All else is left out: certificates, URLs and
+// private parts go no further.
+type jwk struct {
+	kid, kty, use, alg, crv string
+	n, e, x, y              []byte
+	ops                     []string
+	hasKeyID, hasUse        bool
+	hasOps                  bool
+	private                 bool // published with its private part
+}
+
+// readKey reads one element of a set.
+func readKey(value jsontext.Value) (jwk, SkipReason) {
+	var k jwk
+	var reason SkipReason
+	err := members(value, func(name string, value jsontext.Value) error {
+		if r := k.set(name, value); reason == "" {
+			reason = r
+		}
+		return nil
+	})
+	if err != nil {
+		reason = SkipMalformed
+	}
+	return k, reason
+}
+
+// set takes one member.
+func (k *jwk) set(name string, value jsontext.Value) SkipReason {
+	ok := true
+	switch name {
+	case "kid":
+		k.kid, ok = text(value)
+		if (!ok || k.kid == "" || len(k.kid) > maxKeyID) && !mutant.On("jwks/kid") {
+			k.kid = ""
+			return SkipKeyID
+		}
+	case "kty":
+		k.kty, ok = text(value)
+	case "use":
+		k.use, ok = text(value)
+		k.hasUse = true
+	case "alg":
+		k.alg, ok = text(value)
+	case "crv":
+		k.crv, ok = text(value)
+	case "key_ops":
+		k.ops, ok = texts(value)
+		k.hasOps = true
+	case "n":
+		k.n, ok = octets(value)
+	case "e":
+		k.e, ok = octets(value)
+	case "x":
+		k.x, ok = octets(value)
+	case "y":
+		k.y, ok = octets(value)
+	case "d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv":
+		k.private = true
+	}
+	if !ok {
+		return SkipMalformed
+	}
+	return ""
+}
+
+// octets decodes base64url without padding, strictly (RFC 7515 §2).
+func octets(value jsontext.Value) ([]byte, bool) {
+	s, ok := text(value)
+	if !ok || s == "" {
+		return nil, false
+	}
+	b, err := base64.RawURLEncoding.Strict().DecodeString(s)
+	return b, err == nil
+}
+
+// check tells why k is not used, or the algorithm that it is bound to: its own, its curve's, or none for an RSA key without "alg".
+func (k *jwk) check() (alg string, reason SkipReason) {
+	switch {
+	case k.kty == "oct" && !mutant.On("jwks/symmetric"):
+		return "", SkipSymmetric
+	case k.kty == "":
+		return "", SkipMalformed
+	case k.kty != "RSA" && k.kty != "EC" && k.kty != "OKP":
+		return "", SkipKeyType
+	case k.hasUse && k.use != "sig" && !mutant.On("jwks/use"):
+		return "", SkipUse
+	case k.hasOps && !slices.Contains(k.ops, "verify") && !mutant.On("jwks/key-ops"):
+		return "", SkipKeyOps
+	}
+	switch k.kty {
+	case "RSA":
+		return k.checkRSA()
+	case "EC":
+		return k.checkEC()
+	default:
+		return k.checkOKP()
+	}
+}
+
+func (k *jwk) checkRSA() (string, SkipReason) {
+	switch k.alg {
+	case "", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512":
+	default:
+		if !mutant.On("jwks/rsa-alg") {
+			return "", SkipAlgorithm
+		}
+	}
+	n, e := new(big.Int).SetBytes(k.n), new(big.Int).SetBytes(k.e)
+	switch {
+	case len(k.n) == 0 || len(k.e) == 0:
+		return "", SkipMalformed
+	case n.BitLen() < minRSABits && !mutant.On("jwks/rsa-short"):
+		return "", SkipRSASize
+	case n.BitLen() > maxRSABits && !mutant.On("jwks/rsa-long"):
+		return "", SkipRSASize
+	case n.Bit(0) == 0 && !mutant.On("jwks/rsa-even-modulus"):
+		return "", SkipMalformed // no product of two odd primes
+	case (!e.IsInt64() || e.Int64() > maxRSAExponent) && !mutant.On("jwks/rsa-exponent-large"):
+		return "", SkipRSAExponent
+	case (e.Bit(0) == 0 || e.Int64() < 3) && !mutant.On("jwks/rsa-exponent-small"):
+		return "", SkipRSAExponent // 1 makes every signature its own message
+	}
+	return k.alg, ""
+}
+
+// curves are the ones of RFC 7518 §6.2.1.1, with the one algorithm of each (§3.4) and the size of a coordinate in bytes.
+func (k *jwk) checkEC() (string, SkipReason) {
+	var alg string
+	var size int
+	switch k.crv {
+	case "P-256":
+		alg, size = "ES256", 32
+	case "P-384":
+		alg, size = "ES384", 48
+	case "P-521":
+		alg, size = "ES512", 66
+	default:
+		return "", SkipCurve
+	}
+	switch {
+	case k.alg != "" && k.alg != alg && !mutant.On("jwks/ec-alg"):
+		return "", SkipAlgorithm
+	case len(k.x) == 0 || len(k.y) == 0:
+		return "", SkipMalformed
+	case (len(k.x) != size || len(k.y) != size) && !mutant.On("jwks/ec-coordinate"):
+		return "", SkipPoint
+	}
+	return alg, ""
+}
+
+func (k *jwk) checkOKP() (string, SkipReason) {
+	switch {
+	case k.crv != "Ed25519": // Ed448, X25519, X448
+		return "", SkipCurve
+	case k.alg != "" && k.alg != "EdDSA" && k.alg != "Ed25519" && !mutant.On("jwks/okp-alg"): // RFC 8037 §3.1, RFC 9864 §2.2
+		return "", SkipAlgorithm
+	case len(k.x) == 0:
+		return "", SkipMalformed
+	case len(k.x) != edKeySize && !mutant.On("jwks/ed25519-length"): // crypto/ed25519 and jwx panic on it
+		return "", SkipEdKeySize
+	}
+	return "EdDSA", ""
+}
