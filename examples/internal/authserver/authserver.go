@@ -38,12 +38,12 @@ type User struct {
 	Name, Password, FullName string
 }
 
-// Config sets up a Server. Issuer, Audience and Users are required.
+// Config sets up a Server. Issuer, Audiences and Users are required.
 type Config struct {
-	Issuer   string  // exact "iss": https, or http on a loopback host; no trailing slash, path or query
-	Audience string  // the API that tokens are meant for: their "aud" when the client names no resource
-	Scopes   []Scope // what the API offers, beside openid, profile and offline_access
-	Users    []User
+	Issuer    string   // exact "iss": https, or http on a loopback host; no trailing slash, path or query
+	Audiences []string // the APIs that a token can be for (RFC 8707); the first one when the client names no resource
+	Scopes    []Scope  // what the APIs offer, beside openid, profile and offline_access
+	Users     []User
 
 	Algorithm       string        // RS256 (default), PS256 or ES256
 	TokenLifetime   time.Duration // of access tokens; default 5 min, at least 1 s
@@ -81,6 +81,7 @@ type Server struct {
 	handler  http.Handler
 	csrf     *http.CrossOriginProtection
 	down     atomic.Bool
+	lifetime atomic.Int64 // of access tokens, in seconds
 
 	// stepMu admits one consent, token or revocation request at a time:
 	// go-oidc checks and saves in two steps, so two requests that redeem the
@@ -109,6 +110,7 @@ func New(cfg Config) (*Server, error) {
 		csrf:     http.NewCrossOriginProtection(),
 		stopped:  make(chan struct{}),
 	}
+	s.SetTokenLifetime(cfg.TokenLifetime)
 	op, err := s.newProvider()
 	if err != nil {
 		return nil, fmt.Errorf("authserver: %w", err)
@@ -136,6 +138,12 @@ func (s *Server) Close() error {
 // with its connection closed and no answer, as if the process were gone.
 func (s *Server) SetDown(down bool) { s.down.Store(down) }
 
+// SetTokenLifetime changes how long the access tokens live that are issued
+// from now on, in whole seconds and at least one.
+func (s *Server) SetTokenLifetime(d time.Duration) {
+	s.lifetime.Store(int64(max(d, time.Second) / time.Second))
+}
+
 // Down tells whether the server was taken down.
 func (s *Server) Down() bool { return s.down.Load() }
 
@@ -143,8 +151,8 @@ func (cfg *Config) complete() error {
 	if err := checkIssuer(cfg.Issuer); err != nil {
 		return err
 	}
-	if cfg.Audience == "" {
-		return errors.New("authserver: Config.Audience is required")
+	if len(cfg.Audiences) == 0 || slices.Contains(cfg.Audiences, "") {
+		return errors.New("authserver: Config.Audiences is required, without empty names")
 	}
 	if len(cfg.Users) == 0 {
 		return errors.New("authserver: Config.Users is required: nobody could log in")
@@ -206,14 +214,13 @@ func (s *Server) newProvider() (*provider.Provider, error) {
 	for i, sc := range s.cfg.Scopes {
 		scopes[i] = goidc.NewScope(sc.Name)
 	}
-	seconds := int(s.cfg.TokenLifetime / time.Second)
 	return provider.New(s.cfg.Issuer, s.store, s.keys.jwks,
 		provider.WithScopes(scopes...),
 		provider.WithIDTokenSignatureAlgs(alg),
 		provider.WithTokenOptions(func(context.Context, *goidc.Grant, *goidc.Client) goidc.TokenOptions {
-			return goidc.NewJWTTokenOptions(alg, seconds)
+			return goidc.NewJWTTokenOptions(alg, int(s.lifetime.Load()))
 		}),
-		provider.WithResourceIndicators(s.cfg.Audience),
+		provider.WithResourceIndicators(s.cfg.Audiences[0], s.cfg.Audiences[1:]...),
 		provider.WithIssuerResponseParameter(),
 		provider.WithAuthCodeGrant(s.store, goidc.ResponseTypeCode),
 		provider.WithPKCERequired(goidc.CodeChallengeMethodSHA256),

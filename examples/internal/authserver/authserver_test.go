@@ -33,10 +33,10 @@ func start(t *testing.T, change func(*authserver.Config)) (*authserver.Server, s
 	ts := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.ServeHTTP(w, r) }))
 	t.Cleanup(ts.Close)
 	cfg := authserver.Config{
-		Issuer:   ts.URL,
-		Audience: audience,
-		Scopes:   []authserver.Scope{{Name: "read:orders", Meaning: "See your orders"}, {Name: "write:orders", Meaning: "Place orders"}},
-		Users:    []authserver.User{{Name: "alice", Password: "wonderland", FullName: "Alice Liddell"}},
+		Issuer:    ts.URL,
+		Audiences: []string{audience, "https://other.test"},
+		Scopes:    []authserver.Scope{{Name: "read:orders", Meaning: "See your orders"}, {Name: "write:orders", Meaning: "Place orders"}},
+		Users:     []authserver.User{{Name: "alice", Password: "wonderland", FullName: "Alice Liddell"}},
 	}
 	if change != nil {
 		change(&cfg)

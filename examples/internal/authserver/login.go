@@ -128,17 +128,23 @@ func (s *Server) consent(w http.ResponseWriter, r *http.Request, as *goidc.Authn
 		return scope != goidc.ScopeOpenID.ID && !slices.Contains(ticked, scope)
 	})
 	as.GrantedScopes = strings.Join(granted, " ")
-	as.GrantedResources = as.Resources
-	if len(as.GrantedResources) == 0 {
-		as.GrantedResources = goidc.Resources{s.cfg.Audience}
-	}
+	as.GrantedResources = s.resources(as)
 	return goidc.StatusSuccess, nil
+}
+
+// resources are the APIs that the application asked for: without a resource
+// parameter, the first one.
+func (s *Server) resources(as *goidc.AuthnSession) goidc.Resources {
+	if len(as.Resources) == 0 {
+		return goidc.Resources{s.cfg.Audiences[0]}
+	}
+	return as.Resources
 }
 
 func (s *Server) consentPage(as *goidc.AuthnSession, c *goidc.Client, asked []string) consentPage {
 	page := consentPage{
 		App: c.Name, User: as.Subject, Action: pathAuthorize + "/" + as.ID,
-		Audience: s.cfg.Audience, ReturnTo: origin(as.RedirectURI),
+		Audience: strings.Join(s.resources(as), ", "), ReturnTo: origin(as.RedirectURI),
 	}
 	for _, sc := range s.cfg.Scopes {
 		if slices.Contains(asked, sc.Name) {

@@ -22,13 +22,13 @@ func asError[T error](err error, target *T) bool { return errors.As(err, target)
 
 func TestConfigIsChecked(t *testing.T) {
 	good := authserver.Config{
-		Issuer: "http://127.0.0.1:1", Audience: audience,
+		Issuer: "http://127.0.0.1:1", Audiences: []string{audience, "https://other.test"},
 		Users: []authserver.User{{Name: "alice", Password: "x"}},
 	}
 	for want, change := range map[string]func(*authserver.Config){
 		"Config.Issuer":      func(c *authserver.Config) { c.Issuer = "http://as.example" },
 		"https://host":       func(c *authserver.Config) { c.Issuer = "https://as.example/" },
-		"Config.Audience":    func(c *authserver.Config) { c.Audience = "" },
+		"Config.Audiences":   func(c *authserver.Config) { c.Audiences = nil },
 		"Config.Users":       func(c *authserver.Config) { c.Users = nil },
 		"Config.Scopes":      func(c *authserver.Config) { c.Scopes = []authserver.Scope{{Name: "a b"}} },
 		"Config.Algorithm":   func(c *authserver.Config) { c.Algorithm = "HS256" },
@@ -46,7 +46,7 @@ func TestConfigIsChecked(t *testing.T) {
 func TestKeysRotateByTheClock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, err := authserver.New(authserver.Config{
-			Issuer: "http://127.0.0.1:1", Audience: audience,
+			Issuer: "http://127.0.0.1:1", Audiences: []string{audience, "https://other.test"},
 			Users:       []authserver.User{{Name: "alice", Password: "x"}},
 			Algorithm:   "ES256",
 			RotateEvery: time.Hour, Overlap: 10 * time.Minute,
