@@ -1,0 +1,423 @@
+package middleware_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	auth "github.com/bearward/bearward/middleware"
+)
+
+// fakeVerifier accepts the tokens it knows and counts what it is asked. It stands in for a Verifier where the test is about the Guard alone.
+type fakeVerifier struct {
+	known map[string]*auth.Principal
+	errs  map[string]error
+	asked []string
+}
+
+func (f *fakeVerifier) VerifyToken(_ context.Context, raw string) (*auth.Principal, error) {
+	f.asked = append(f.asked, raw)
+	if err, ok := f.errs[raw]; ok {
+		return nil, err
+	}
+	if p, ok := f.known[raw]; ok {
+		return p, nil
+	}
+	return nil, &auth.Error{Reason: auth.ReasonSignature}
+}
+
+func principal(t testing.TB, scope, more string) *auth.Principal {
+	t.Helper()
+	p, err := auth.NewPrincipal(fmt.Appendf(nil, `{"iss":"https://issuer.example","sub":"alice","exp":%d,"scope":%q%s}`, time.Now().Add(time.Hour).Unix(), scope, more))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func newFake(t testing.TB) *fakeVerifier {
+	return &fakeVerifier{
+		known: map[string]*auth.Principal{
+			"reader": principal(t, "read:orders", ""),
+			"writer": principal(t, "read:orders write:orders", ""),
+			"bound":  principal(t, "read:orders", `,"cnf":{"jkt":"x"}`),
+			"two":    principal(t, "read:orders", `,"cnf":{"jkt":"x","x5t#S256":"y"}`),
+			"hollow": principal(t, "read:orders", `,"cnf":{}`),
+			"odd":    principal(t, "read:orders", `,"cnf":"x"`),
+		},
+		errs: map[string]error{
+			"outage": &auth.Error{Reason: auth.ReasonUnavailable},
+			"broken": errors.New("some other error"),
+		},
+	}
+}
+
+func reasonOf(err error) auth.Reason {
+	if err == nil {
+		return 0
+	}
+	return auth.AsError(err).Reason
+}
+
+func TestCredentials(t *testing.T) {
+	tests := []struct {
+		name   string
+		values []string
+		want   auth.Reason
+		asked  bool
+	}{
+		{"no Authorization value", nil, auth.ReasonNoCredentials, false},
+		{"an empty value", []string{""}, auth.ReasonNoCredentials, false},
+		{"the Bearer scheme", []string{"Bearer reader"}, 0, true},
+		{"the scheme in lower case", []string{"bearer reader"}, 0, true},
+		{"the scheme in upper case", []string{"BEARER reader"}, 0, true},
+		{"several spaces after the scheme", []string{"Bearer   reader"}, 0, true},
+		{"a tab after the scheme", []string{"Bearer\treader"}, auth.ReasonMalformedRequest, false},
+		{"a tab after a space", []string{"Bearer \treader"}, auth.ReasonMalformedRequest, false},
+		{"a comma after the scheme", []string{"Bearer,reader"}, auth.ReasonMalformedRequest, false},
+		{"the scheme alone", []string{"Bearer"}, auth.ReasonMalformedRequest, false},
+		{"the scheme and spaces", []string{"Bearer  "}, auth.ReasonMalformedRequest, false},
+		{"two tokens", []string{"Bearer reader writer"}, auth.ReasonMalformedRequest, false},
+		{"a list", []string{"Bearer reader,writer"}, auth.ReasonMalformedRequest, false},
+		{"a space before the scheme", []string{" Bearer reader"}, auth.ReasonMalformedRequest, false},
+		{"two equal values", []string{"Bearer reader", "Bearer reader"}, auth.ReasonMalformedRequest, false},
+		{"a second value of another scheme", []string{"Bearer reader", "Basic eA=="}, auth.ReasonMalformedRequest, false},
+		{"two values of another scheme", []string{"Basic eA==", "Basic eQ=="}, auth.ReasonMalformedRequest, false},
+		{"another scheme", []string{"Basic cmVhZGVy"}, auth.ReasonNoCredentials, false},
+		{"a scheme without parameters", []string{"Negotiate"}, auth.ReasonNoCredentials, false},
+		{"a scheme that begins like Bearer", []string{"Bearers reader"}, auth.ReasonNoCredentials, false},
+		{"a quote in the token", []string{`Bearer rea"der`}, auth.ReasonMalformedToken, false},
+		{"a line break in the token", []string{"Bearer rea\nder"}, auth.ReasonMalformedToken, false},
+		{"a byte above ASCII in the token", []string{"Bearer réader"}, auth.ReasonMalformedToken, false},
+		{"padding inside the token", []string{"Bearer rea=der"}, auth.ReasonMalformedToken, false},
+		{"nothing but padding", []string{"Bearer ==="}, auth.ReasonMalformedToken, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			v := newFake(t)
+			g := auth.NewGuard(v, nil)
+			ctx, err := g.Authorize(t.Context(), auth.Credentials{Authorization: tt.values}, auth.AnyToken())
+			if got := reasonOf(err); got != tt.want {
+				t.Errorf("reason %v, want %v", got, tt.want)
+			}
+			if asked := len(v.asked) > 0; asked != tt.asked {
+				t.Errorf("verifier asked: %v, want %v", asked, tt.asked)
+			}
+			if _, ok := auth.PrincipalFrom(ctx); ok != (tt.want == 0) {
+				t.Errorf("a principal in the context: %v", ok)
+			}
+		})
+	}
+}
+
+func bearer(token string) auth.Credentials {
+	return auth.Credentials{Authorization: []string{"Bearer " + token}}
+}
+
+func TestAuthorizeByRequirement(t *testing.T) {
+	own := errors.New("not the owner's")
+	tests := []struct {
+		name      string
+		token     string // "" for none
+		req       auth.Requirement
+		want      auth.Reason
+		anonymous bool
+	}{
+		{"a scope that the token has", "reader", auth.Scopes("read:orders"), 0, false},
+		{"a scope that the token lacks", "reader", auth.Scopes("write:orders"), auth.ReasonInsufficientScope, false},
+		{"any token", "reader", auth.AnyToken(), 0, false},
+		{"the zero requirement", "reader", auth.Requirement{}, auth.ReasonNoRule, false},
+		{"public with a bad token", "forged", auth.Public(), 0, true},
+		{"public without token", "", auth.Public(), 0, true},
+		{"optional without token", "", auth.Optional(), 0, true},
+		{"optional with a token", "reader", auth.Optional(), 0, false},
+		{"optional with a bad token", "forged", auth.Optional(), auth.ReasonSignature, false},
+		{"optional while nothing can be judged", "outage", auth.Optional(), auth.ReasonUnavailable, false},
+		{"a token that was not judged", "outage", auth.AnyToken(), auth.ReasonUnavailable, false},
+		{"a verifier's error that is no Error", "broken", auth.AnyToken(), auth.ReasonUnavailable, false},
+		{"a check that agrees", "reader", auth.AnyToken().With(func(context.Context, *auth.Principal) error { return nil }), 0, false},
+		{"a check that says no", "reader", auth.AnyToken().With(func(context.Context, *auth.Principal) error { return own }), auth.ReasonForbidden, false},
+		{"a check that cannot tell", "reader", auth.AnyToken().With(func(context.Context, *auth.Principal) error {
+			return &auth.Error{Reason: auth.ReasonUnavailable}
+		}), auth.ReasonUnavailable, false},
+		{"a sender-constrained token", "bound", auth.AnyToken(), auth.ReasonBinding, false},
+		{"a sender-constrained token where none is needed", "bound", auth.Optional(), auth.ReasonBinding, false},
+		{"a token bound twice", "two", auth.AnyToken(), auth.ReasonBinding, false},
+		{"an empty cnf", "hollow", auth.AnyToken(), auth.ReasonBinding, false},
+		{"a cnf that is no object", "odd", auth.AnyToken(), auth.ReasonBinding, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			g := auth.NewGuard(newFake(t), nil)
+			c := bearer(tt.token)
+			if tt.token == "" {
+				c = auth.Credentials{}
+			}
+			planted := auth.WithPrincipal(t.Context(), principal(t, "admin", ""))
+			if tt.req.IsPublic() {
+				planted = t.Context()
+			}
+			ctx, err := g.Authorize(planted, c, tt.req)
+			if got := reasonOf(err); got != tt.want {
+				t.Fatalf("reason %v, want %v", got, tt.want)
+			}
+			if err != nil {
+				return
+			}
+			p, ok := auth.PrincipalFrom(ctx)
+			if ok == tt.anonymous {
+				t.Errorf("a principal in the context: %v", ok)
+			}
+			if ok && p.HasScope("admin") {
+				t.Error("the planted principal was trusted")
+			}
+		})
+	}
+}
+
+type fakeProof struct {
+	member string
+	err    error
+	asked  int
+}
+
+func (f *fakeProof) Confirms() string { return f.member }
+
+func (f *fakeProof) Prove(_ context.Context, _ auth.Credentials, _ *auth.Principal, _ []byte) error {
+	f.asked++
+	return f.err
+}
+
+func TestProofs(t *testing.T) {
+	tests := []struct {
+		name, token string
+		proofs      []auth.Proof
+		want        auth.Reason
+	}{
+		{"proved", "bound", []auth.Proof{&fakeProof{member: "jkt"}}, 0},
+		{"not proved", "bound", []auth.Proof{&fakeProof{member: "jkt", err: errors.New("no")}}, auth.ReasonBinding},
+		{"not judged", "bound", []auth.Proof{&fakeProof{member: "jkt", err: &auth.Error{Reason: auth.ReasonUnavailable}}}, auth.ReasonUnavailable},
+		{"one of two members proved", "two", []auth.Proof{&fakeProof{member: "jkt"}}, auth.ReasonBinding},
+		{"both members proved", "two", []auth.Proof{&fakeProof{member: "jkt"}, &fakeProof{member: "x5t#S256"}}, 0},
+		{"a member of another name", "bound", []auth.Proof{&fakeProof{member: "x5t#S256"}}, auth.ReasonBinding},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			g := auth.NewGuard(newFake(t), &auth.GuardOptions{Proofs: tt.proofs})
+			_, err := g.Authorize(t.Context(), bearer(tt.token), auth.AnyToken())
+			if got := reasonOf(err); got != tt.want {
+				t.Errorf("reason %v, want %v", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestVerifyOnce(t *testing.T) {
+	v := newFake(t)
+	proof := &fakeProof{member: "jkt"}
+	g := auth.NewGuard(v, &auth.GuardOptions{Proofs: []auth.Proof{proof}})
+	other := auth.NewGuard(v, nil)
+
+	ctx, err := g.Authorize(t.Context(), bearer("bound"), auth.AnyToken())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if ctx, err = g.Authorize(ctx, bearer("bound"), auth.Scopes("read:orders")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(v.asked) != 1 || proof.asked != 1 {
+		t.Errorf("verified %d times and proved %d times, want once", len(v.asked), proof.asked)
+	}
+	if _, err := g.Authorize(ctx, bearer("bound"), auth.Scopes("write:orders")); reasonOf(err) != auth.ReasonInsufficientScope {
+		t.Errorf("another requirement: %v, want it judged anew", err)
+	}
+	if _, err := g.Authorize(ctx, bearer("forged"), auth.AnyToken()); reasonOf(err) != auth.ReasonSignature {
+		t.Errorf("other credentials: %v, want them judged anew", err)
+	}
+	c := bearer("bound")
+	c.Method = "DELETE"
+	before := proof.asked
+	if _, err := g.Authorize(ctx, c, auth.AnyToken()); err != nil || proof.asked != before+1 {
+		t.Errorf("another method: %v after %d proofs, want a new proof", err, proof.asked-before)
+	}
+	if _, err := g.Authorize(ctx, auth.Credentials{}, auth.AnyToken()); reasonOf(err) != auth.ReasonNoCredentials {
+		t.Errorf("no credentials: %v, want them missed", err)
+	}
+	if _, err := other.Authorize(ctx, bearer("bound"), auth.AnyToken()); reasonOf(err) != auth.ReasonBinding {
+		t.Errorf("another guard: %v, want its own judgement", err)
+	}
+	header := []string{"Bearer reader"}
+	ctx, err = g.Authorize(t.Context(), auth.Credentials{Authorization: header}, auth.AnyToken())
+	if err != nil {
+		t.Fatal(err)
+	}
+	header[0] = "Bearer forged"
+	if _, err := g.Authorize(ctx, auth.Credentials{Authorization: header}, auth.AnyToken()); reasonOf(err) != auth.ReasonSignature {
+		t.Errorf("a header changed in place: %v, want it judged anew", err)
+	}
+}
+
+func TestOnDecision(t *testing.T) {
+	var got []string
+	g := auth.NewGuard(newFake(t), &auth.GuardOptions{OnDecision: func(_ context.Context, d auth.Decision) {
+		reason := auth.Reason(0)
+		if d.Err != nil {
+			reason = d.Err.Reason
+		}
+		got = append(got, fmt.Sprintf("%s %d %v %v", d.Operation, reason, d.Principal != nil, d.Repeated))
+		panic("a hook that panics decides nothing")
+	}})
+	c := bearer("reader")
+	c.Operation = "GET /orders"
+	ctx, err := g.Authorize(t.Context(), c, auth.AnyToken())
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = g.Authorize(ctx, c, auth.Scopes("admin"))
+	_, _ = g.Authorize(t.Context(), auth.Credentials{}, auth.AnyToken())
+	_, _ = g.Authorize(t.Context(), auth.Credentials{}, auth.Public())
+	want := []string{
+		"GET /orders 0 true false",
+		fmt.Sprintf("GET /orders %d true true", auth.ReasonInsufficientScope),
+		fmt.Sprintf(" %d false false", auth.ReasonNoCredentials),
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("decisions\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+func TestEnforce(t *testing.T) {
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		p, ok := auth.PrincipalFrom(r.Context())
+		if !ok {
+			fmt.Fprint(w, "anonymous")
+			return
+		}
+		fmt.Fprint(w, p.Subject())
+	})
+	g := auth.NewGuard(newFake(t), &auth.GuardOptions{ResourceMetadata: "https://api.example/.well-known/oauth-protected-resource"})
+	const head = `Bearer realm="api", resource_metadata="https://api.example/.well-known/oauth-protected-resource"`
+	tests := []struct {
+		name, authorization string
+		wrap                func(http.Handler) http.Handler
+		status              int
+		challenge, body     string
+	}{
+		{"no token", "", g.Require("read:orders"), 401, head,
+			`{"type":"about:blank","title":"Unauthorized","status":401,"detail":"An access token is required","code":"CREDENTIALS_MISSING"}` + "\n"},
+		{"a good token", "Bearer reader", g.Require("read:orders"), 200, "", "alice"},
+		{"a forged token", "Bearer forged", g.Require("read:orders"), 401, head + `, error="invalid_token", error_description="The access token is not valid"`,
+			`{"type":"about:blank","title":"Unauthorized","status":401,"detail":"The access token is not valid","code":"INVALID_TOKEN"}` + "\n"},
+		{"short of scopes", "Bearer reader", g.Require("write:orders", "admin:all"), 403,
+			head + `, error="insufficient_scope", error_description="The access token lacks a scope that this operation needs", scope="admin:all write:orders"`,
+			`{"type":"about:blank","title":"Forbidden","status":403,"detail":"The access token lacks a scope that this operation needs","code":"INSUFFICIENT_SCOPE","scope":"admin:all write:orders"}` + "\n"},
+		{"a broken header", "Bearer", g.Require("read:orders"), 400,
+			head + `, error="invalid_request", error_description="The request needs exactly one well-formed Authorization header"`,
+			`{"type":"about:blank","title":"Bad Request","status":400,"detail":"The request needs exactly one well-formed Authorization header","code":"INVALID_REQUEST"}` + "\n"},
+		{"not judged", "Bearer outage", g.Require("read:orders"), 503, "",
+			`{"type":"about:blank","title":"Service Unavailable","status":503,"detail":"The request could not be judged now; try again later","code":"UNAVAILABLE"}` + "\n"},
+		{"optional without token", "", g.Enforce(auth.Optional()), 200, "", "anonymous"},
+		{"public with a forged token", "Bearer forged", g.Enforce(auth.Public()), 200, "", "anonymous"},
+		{"nested three times", "Bearer writer", func(h http.Handler) http.Handler {
+			return g.Require("read:orders")(g.Enforce(auth.AnyToken())(g.Require("write:orders")(h)))
+		}, 200, "", "alice"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			r := httptest.NewRequest("GET", "/orders", nil)
+			if tt.authorization != "" {
+				r.Header.Set("Authorization", tt.authorization)
+			}
+			w := httptest.NewRecorder()
+			tt.wrap(handler).ServeHTTP(w, r)
+			if w.Code != tt.status || w.Header().Get("WWW-Authenticate") != tt.challenge || w.Body.String() != tt.body {
+				t.Errorf("got %d\n%q\n%s\nwant %d\n%q\n%s", w.Code, w.Header().Get("WWW-Authenticate"), w.Body, tt.status, tt.challenge, tt.body)
+			}
+			if tt.status == 200 {
+				return
+			}
+			if got := w.Header().Get("Cache-Control"); got != "no-store" {
+				t.Errorf("Cache-Control %q", got)
+			}
+			if got := w.Header().Get("Content-Type"); got != "application/problem+json" {
+				t.Errorf("Content-Type %q", got)
+			}
+			if got := w.Header().Get("Retry-After"); (got == "5") != (tt.status == 503) {
+				t.Errorf("Retry-After %q", got)
+			}
+		})
+	}
+}
+
+func TestRefuseOverride(t *testing.T) {
+	g := auth.NewGuard(newFake(t), &auth.GuardOptions{
+		Realm: `the "orders" API`,
+		Refuse: func(w http.ResponseWriter, _ *http.Request, err *auth.Error) {
+			w.WriteHeader(err.Status())
+			fmt.Fprint(w, err.Reason.Code())
+		},
+	})
+	w := httptest.NewRecorder()
+	g.Refuse(w, httptest.NewRequest("GET", "/", nil), &auth.Error{Reason: auth.ReasonExpired})
+	const challenge = `Bearer realm="the \"orders\" API", error="invalid_token", error_description="The access token expired"`
+	if got := w.Header().Get("WWW-Authenticate"); w.Code != 401 || got != challenge || w.Body.String() != "INVALID_TOKEN" {
+		t.Errorf("got %d %s %s", w.Code, got, w.Body)
+	}
+}
+
+func TestOptionalVaries(t *testing.T) {
+	g := auth.NewGuard(newFake(t), nil)
+	w := httptest.NewRecorder()
+	g.Enforce(auth.Optional())(http.NotFoundHandler()).ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
+	if got := w.Header().Get("Vary"); got != "Authorization" {
+		t.Errorf("Vary %q, want Authorization", got)
+	}
+}
+
+func TestGuardMisconfigured(t *testing.T) {
+	v := newFake(t)
+	tests := []struct {
+		name  string
+		build func()
+		want  string
+	}{
+		{"no verifier", func() { auth.NewGuard(nil, nil) }, "TokenVerifier"},
+		{"a realm with a line break", func() { auth.NewGuard(v, &auth.GuardOptions{Realm: "a\r\nb"}) }, "GuardOptions.Realm"},
+		{"a realm beyond ASCII", func() { auth.NewGuard(v, &auth.GuardOptions{Realm: "é"}) }, "GuardOptions.Realm"},
+		{"a relative metadata URL", func() { auth.NewGuard(v, &auth.GuardOptions{ResourceMetadata: "/x"}) }, "GuardOptions.ResourceMetadata"},
+		{"a metadata URL with a fragment", func() { auth.NewGuard(v, &auth.GuardOptions{ResourceMetadata: "https://x/#y"}) }, "GuardOptions.ResourceMetadata"},
+		{"a metadata URL with a quote", func() { auth.NewGuard(v, &auth.GuardOptions{ResourceMetadata: `https://x/"`}) }, "GuardOptions.ResourceMetadata"},
+		{"a nil proof", func() { auth.NewGuard(v, &auth.GuardOptions{Proofs: []auth.Proof{nil}}) }, "GuardOptions.Proofs[0]"},
+		{"two proofs of one member", func() {
+			auth.NewGuard(v, &auth.GuardOptions{Proofs: []auth.Proof{&fakeProof{member: "jkt"}, &fakeProof{member: "jkt"}}})
+		}, "GuardOptions.Proofs"},
+		{"a scope with a space", func() { auth.Scopes("read write") }, "read write"},
+		{"a scope with a quote", func() { auth.AnyScope("read", `a"b`) }, "is not a scope"},
+		{"an empty scope", func() { auth.NewGuard(v, nil).Require("") }, "is not a scope"},
+		{"the zero requirement enforced", func() { auth.NewGuard(v, nil).Enforce(auth.Requirement{}) }, "zero Requirement"},
+		{"the zero requirement combined", func() { auth.AllOf(auth.Requirement{}) }, "zero Requirement"},
+		{"public inside AllOf", func() { auth.AllOf(auth.AnyToken(), auth.Public()) }, "public stands alone"},
+		{"optional inside AnyOf", func() { auth.AnyOf(auth.Optional()) }, "optional stands alone"},
+		{"public with a check", func() { auth.Public().With(func(context.Context, *auth.Principal) error { return nil }) }, "public stands alone"},
+		{"a nil check", func() { auth.AnyToken().With(nil) }, "With needs a check"},
+		{"a nil handler", func() { auth.NewGuard(v, nil).Require("a")(nil) }, "nil handler"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			defer func() {
+				if got := fmt.Sprint(recover()); !strings.Contains(got, tt.want) {
+					t.Errorf("panic %q, want one that names %q", got, tt.want)
+				}
+			}()
+			tt.build()
+		})
+	}
+}
