@@ -88,6 +88,8 @@ type claimReader struct {
 	plan  *claimPlan
 	raw   []byte
 	found []jsonValue // by number; kind 0 for an absent claim
+
+	notBefore numericDate // nbf, once it was read
 }
 
 // read finds the claims of doc, which must stay as it is while the steps run.

@@ -71,6 +71,11 @@ type Config struct {
 	// MaxTokenBytes is the longest token that is looked at, in bytes. Default 16 KiB, at most 1 MiB.
 	MaxTokenBytes int
 
+	// CacheSize is how many verified tokens are remembered, so that each is verified once: about this many, in tokens. Default 4096, at
+	// most 2^24; a negative value remembers none. A remembered token is still compared with the clock, and with the keys that the
+	// issuer publishes, each time.
+	CacheSize int
+
 	// Checks are asked last, in order; the first error refuses the token.
 	Checks []ClaimsCheck
 	// OptionalIssuer makes [Verifier.Ready] return nil while this issuer's keys are not held yet.
@@ -211,6 +216,12 @@ func (c *Config) boundDefaults() error {
 	}
 	if c.MaxTokenBytes == 0 {
 		c.MaxTokenBytes = DefaultMaxTokenBytes
+	}
+	switch {
+	case c.CacheSize > maxCacheSize:
+		return fmt.Errorf("middleware: Config.CacheSize %d is above %d", c.CacheSize, maxCacheSize)
+	case c.CacheSize == 0:
+		c.CacheSize = DefaultCacheSize
 	}
 	return nil
 }

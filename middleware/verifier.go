@@ -25,6 +25,8 @@ type Verifier struct {
 	allowed    [algorithms]bool
 	rsaDefault Algorithm
 	signatures *signatures
+	headers    headerMemo
+	verdicts   *verdicts // nil when nothing is to be remembered
 	scratch    sync.Pool // of *scratch
 }
 
@@ -32,6 +34,7 @@ type Verifier struct {
 type scratch struct {
 	claims                            claimReader
 	header, payload, signature, input []byte
+	tag                               []byte
 }
 
 // maxCandidates bounds how many keys of one key ID are tried for one token.
@@ -56,6 +59,9 @@ func NewVerifier(keys jwks.Source, config Config) (*Verifier, error) {
 			v.rsaDefault = a
 		}
 	}
+	if c.CacheSize > 0 {
+		v.verdicts = newVerdicts(c.CacheSize)
+	}
 	v.scratch.New = func() any { return new(scratch) }
 	return v, nil
 }
@@ -78,11 +84,57 @@ func (v *Verifier) Ready() error {
 func (v *Verifier) VerifyToken(ctx context.Context, raw string) (*Principal, error) {
 	s := v.scratch.Get().(*scratch)
 	defer v.scratch.Put(s)
-	p, err := v.judge(ctx, s, raw)
+	p, err := v.recall(ctx, s, raw)
+	if p == nil && err == nil {
+		p, err = v.judge(ctx, s, raw)
+	}
 	if err != nil {
 		return nil, err
 	}
 	return p, nil
+}
+
+// recall returns the Principal of a token that was verified before, as long as it would be accepted again: the clock is asked each time,
+// and so is the source, for the very key that verified it. It returns nothing when the token must be judged.
+func (v *Verifier) recall(ctx context.Context, s *scratch, raw string) (*Principal, *Error) {
+	if v.verdicts == nil || len(raw) > v.config.MaxTokenBytes {
+		return nil, nil
+	}
+	known := v.verdicts.find(v.verdicts.tagOf(&s.tag, raw))
+	if known == nil {
+		return nil, nil
+	}
+	if now := time.Now(); now.Before(known.from) || !now.Before(known.until) { // mutant: cached-clock
+		return nil, nil
+	}
+	keys, err := v.keys.Keys(ctx, known.kid)
+	if err != nil { // mutant: cached-keys-unavailable
+		return nil, v.keyFault(err)
+	}
+	if !slices.Contains(keys, known.principal.key) { // mutant: cached-key-withdrawn
+		return nil, nil
+	}
+	return known.principal, nil
+}
+
+// remember keeps the verdict on a good token. Without "kid" nothing ties it to one key, so it is judged each time.
+func (v *Verifier) remember(s *scratch, p *Principal, h header, raw string, now time.Time) {
+	if v.verdicts == nil || h.kid == "" {
+		return
+	}
+	r := &remembered{principal: p, kid: p.key.ID, until: p.until}
+	r.tag = v.verdicts.tagOf(&s.tag, raw)
+	for _, d := range [...]numericDate{s.claims.notBefore, p.iat} {
+		if d.given && d.time().Add(-v.config.Leeway).After(r.from) {
+			r.from = d.time().Add(-v.config.Leeway)
+		}
+	}
+	if limit := v.config.MaxAge; limit > 0 {
+		if end := p.iat.time().Add(limit + v.config.Leeway); end.Before(r.until) {
+			r.until = end
+		}
+	}
+	v.verdicts.add(r, now)
 }
 
 // judge is the order of checks of a token.
@@ -109,9 +161,14 @@ func (v *Verifier) judge(ctx context.Context, s *scratch, raw string) (*Principa
 	if p.key = v.signer(s, head.alg, candidates, parts); p.key == nil {
 		return nil, &Error{Reason: ReasonSignature}
 	}
-	if err := v.claims(s, p, head, time.Now()); err != nil {
+	now := time.Now() // the keys may have been waited for
+	if err := v.claims(s, p, head, now); err != nil {
 		return nil, err
 	}
+	if _, ok := v.headers.find(parts.header); !ok {
+		v.headers.add(parts.header, head)
+	}
+	v.remember(s, p, head, raw, now)
 	return p, nil
 }
 
@@ -129,6 +186,9 @@ func (v *Verifier) split(raw string) (compact, *Error) {
 
 // header reads the header and checks what can be known without a key.
 func (v *Verifier) header(s *scratch, parts compact) (header, *Error) {
+	if h, ok := v.headers.find(parts.header); ok {
+		return h, nil
+	}
 	var err error
 	if s.header, err = decodeBase64(s.header[:0], parts.header); err != nil {
 		return header{}, &Error{Reason: ReasonMalformedToken, Err: err}
@@ -220,10 +280,7 @@ func (v *Verifier) candidates(ctx context.Context, h header) ([]*jwks.Key, *Erro
 	}
 	keys, err := v.keys.Keys(ctx, h.kid)
 	if err != nil {
-		if errors.Is(err, jwks.ErrUnknownKey) {
-			return nil, &Error{Reason: ReasonUnknownKey, Err: err}
-		}
-		return nil, &Error{Reason: ReasonUnavailable, Err: err}
+		return nil, v.keyFault(err)
 	}
 	if len(keys) == 1 && v.usable(keys[0], h) {
 		return keys, nil
@@ -238,6 +295,14 @@ func (v *Verifier) candidates(ctx context.Context, h header) ([]*jwks.Key, *Erro
 		return nil, &Error{Reason: ReasonUnknownKey}
 	}
 	return fit[:min(len(fit), maxCandidates)], nil
+}
+
+// keyFault tells a key that the issuer does not have from one that could not be looked for.
+func (v *Verifier) keyFault(err error) *Error {
+	if errors.Is(err, jwks.ErrUnknownKey) {
+		return &Error{Reason: ReasonUnknownKey, Err: err}
+	}
+	return &Error{Reason: ReasonUnavailable, Err: err}
 }
 
 // usable reports whether k may verify a token of header h: its ID, its one algorithm, its type, curve and size.
@@ -265,7 +330,7 @@ func (v *Verifier) signer(s *scratch, alg Algorithm, candidates []*jwks.Key, par
 // claims checks the claims of a token whose signature is good; issuer, audience and expiry were read from the same bytes.
 func (v *Verifier) claims(s *scratch, p *Principal, h header, now time.Time) *Error {
 	r := &s.claims
-	if err := v.unexpired(p, now); err != nil { // the keys may have been waited for
+	if err := v.unexpired(p, now); err != nil { // mutant: expired-while-waiting
 		return err
 	}
 	if err := v.window(r, p, now); err != nil {
@@ -291,12 +356,12 @@ func (v *Verifier) claims(s *scratch, p *Principal, h header, now time.Time) *Er
 
 // window checks nbf, iat, and the ages that the configuration bounds.
 func (v *Verifier) window(r *claimReader, p *Principal, now time.Time) *Error {
-	nbf, err := r.date(p, claimNbf)
-	if err != nil {
+	var err *Error
+	if r.notBefore, err = r.date(p, claimNbf); err != nil {
 		return err
 	}
 	latest := now.Add(v.config.Leeway)
-	if nbf.time().After(latest) { // mutant: not-before
+	if r.notBefore.time().After(latest) { // mutant: not-before
 		return &Error{Reason: ReasonNotYetValid, about: &finding{claim: "nbf", expected: "a time that has come"}}
 	}
 	if p.iat.time().After(latest) { // mutant: issued-in-future

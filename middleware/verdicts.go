@@ -1,0 +1,121 @@
+package middleware
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
+	"math/bits"
+	"sync/atomic"
+	"time"
+	"unsafe"
+)
+
+// Defaults and bounds of Config.CacheSize, in tokens.
+const (
+	DefaultCacheSize = 4096
+	maxCacheSize     = 1 << 24
+)
+
+// ways is how many tokens share a set of the verdict cache.
+const ways = 8
+
+// A tag stands for one token. It never leaves the process: under a fixed nonce, a tag that is known could be used to make others.
+type tag [16]byte
+
+// verdicts remembers the tokens that were verified, by a keyed hash of the whole token: the token itself is never kept (RFC 9700
+// §4.9.3). Only good tokens get in, so garbage cannot push them out. Reads take no lock; what two writers put in the same place at
+// the same time, one of them loses, which costs one verification.
+type verdicts struct {
+	hash func(dst []byte, token []byte) []byte
+	mask uint64
+	slot []atomic.Pointer[remembered]
+}
+
+// remembered is one verified token.
+type remembered struct {
+	tag         tag
+	principal   *Principal
+	kid         string
+	from, until time.Time // when the token is good; outside it is judged anew, for the exact reason
+	recent      atomic.Bool
+}
+
+// newVerdicts returns a cache for about size tokens.
+func newVerdicts(size int) *verdicts {
+	sets := 1 << bits.Len(uint(max(1, (size+ways-1)/ways)-1))
+	return &verdicts{hash: newTokenHash(), mask: uint64(sets - 1), slot: make([]atomic.Pointer[remembered], sets*ways)}
+}
+
+// newTokenHash returns a keyed hash under a key of its own: GMAC, or SHA-256 where FIPS 140-only mode bars GCM with a chosen nonce. The
+// nonce is fixed, which is sound only because no tag is ever shown to anyone.
+func newTokenHash() func(dst, token []byte) []byte {
+	var key [32]byte
+	rand.Read(key[:]) // never fails
+	if block, err := aes.NewCipher(key[:]); err == nil {
+		if gcm, err := cipher.NewGCM(block); err == nil {
+			nonce := make([]byte, gcm.NonceSize())
+			return func(dst, token []byte) []byte { return gcm.Seal(dst, nonce, nil, token) }
+		}
+	}
+	return keyedSHA256(key)
+}
+
+func keyedSHA256(key [32]byte) func(dst, token []byte) []byte {
+	return func(dst, token []byte) []byte {
+		h := sha256.New()
+		h.Write(key[:])
+		h.Write(token)
+		return h.Sum(dst)
+	}
+}
+
+// tagOf returns the tag of token; scratch is memory to compute it in.
+func (c *verdicts) tagOf(scratch *[]byte, token string) tag {
+	*scratch = c.hash((*scratch)[:0], bytesOf(token))
+	return tag((*scratch)[:len(tag{})])
+}
+
+// bytesOf returns the bytes of s without a copy. The hash that they are given to does not write to them.
+func bytesOf(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }
+
+func (c *verdicts) set(t tag) []atomic.Pointer[remembered] {
+	first := (binary.LittleEndian.Uint64(t[:]) & c.mask) * ways
+	return c.slot[first : first+ways]
+}
+
+// find returns what is remembered under t, or nil.
+func (c *verdicts) find(t tag) *remembered {
+	set := c.set(t)
+	for i := range set {
+		if r := set[i].Load(); r != nil && r.tag == t {
+			if !r.recent.Load() {
+				r.recent.Store(true)
+			}
+			return r
+		}
+	}
+	return nil
+}
+
+// add remembers r: in the place of the same token, in a free place, in that of a token that ran out, or in that of the first one that
+// was not asked for since the last look.
+func (c *verdicts) add(r *remembered, now time.Time) {
+	set := c.set(r.tag)
+	victim := -1
+	for i := range set {
+		old := set[i].Load()
+		if old == nil || old.tag == r.tag || !now.Before(old.until) {
+			set[i].Store(r)
+			return
+		}
+		if !old.recent.Swap(false) && victim < 0 {
+			victim = i
+		}
+	}
+	if victim < 0 {
+		victim = int(r.tag[len(r.tag)-1]) % ways
+	}
+	set[victim].Store(r)
+}
