@@ -1,0 +1,463 @@
+package middleware_test
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"encoding/asn1"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"math/big"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/bearward/bearward/jwks"
+	auth "github.com/bearward/bearward/middleware"
+)
+
+// source counts how often it is asked, and answers with what it is given.
+type source struct {
+	jwks.Static
+	err   error
+	asked int
+}
+
+func (s *source) Keys(ctx context.Context, kid string) ([]*jwks.Key, error) {
+	s.asked++
+	if s.err != nil {
+		return nil, s.err
+	}
+	return s.Static.Keys(ctx, kid)
+}
+
+func verify(t *testing.T, v *auth.Verifier, token string) error {
+	t.Helper()
+	_, err := v.VerifyToken(t.Context(), token)
+	return err
+}
+
+func TestClaims(t *testing.T) {
+	k := newSigningKey(t, "EdDSA", "k1")
+	now := time.Now().Unix()
+	exp := fmt.Sprintf(`"exp":%d`, now+300)
+	iat := fmt.Sprintf(`"iat":%d`, now)
+	tests := []struct {
+		name  string
+		edits []string
+		want  auth.Reason
+	}{
+		{"a good token", nil, 0},
+		{"an audience among others", []string{`"aud":"https://api.example"`, `"aud":["x","https://api.example"]`}, 0},
+		{"an unknown claim", []string{`"jti"`, `"x":{"y":[1]},"jti"`}, 0},
+		{"a fractional exp", []string{exp, fmt.Sprintf(`"exp":%d.5`, now+300)}, 0},
+		{"no scope", []string{`,"scope":"read:orders"`, ``}, 0},
+		{"an empty scope", []string{`"read:orders"`, `""`}, 0},
+		{"an issuer with a trailing slash", []string{testIssuer, testIssuer + "/"}, auth.ReasonIssuer},
+		{"an issuer in upper case", []string{testIssuer, "HTTPS://issuer.example"}, auth.ReasonIssuer},
+		{"an issuer with the default port", []string{testIssuer, testIssuer + ":443"}, auth.ReasonIssuer},
+		{"no issuer", []string{`"iss":"https://issuer.example",`, ``}, auth.ReasonIssuer},
+		{"an issuer that is a number", []string{`"https://issuer.example"`, `1`}, auth.ReasonIssuer},
+		{"another audience", []string{`"https://api.example"`, `"https://other.example"`}, auth.ReasonAudience},
+		{"an audience that begins like ours", []string{`"https://api.example"`, `"https://api.example/v1"`}, auth.ReasonAudience},
+		{"an audience in another case", []string{`"https://api.example"`, `"https://API.example"`}, auth.ReasonAudience},
+		{"a wildcard audience", []string{`"https://api.example"`, `"*"`}, auth.ReasonAudience},
+		{"no audience", []string{`"aud":"https://api.example",`, ``}, auth.ReasonAudience},
+		{"an empty audience", []string{`"https://api.example"`, `""`}, auth.ReasonAudience},
+		{"an empty audience array", []string{`"https://api.example"`, `[]`}, auth.ReasonAudience},
+		{"an audience array with a number", []string{`"https://api.example"`, `["https://api.example",1]`}, auth.ReasonAudience},
+		{"no exp", []string{exp + ",", ``}, auth.ReasonClaim},
+		{"exp zero", []string{exp, `"exp":0`}, auth.ReasonClaim},
+		{"exp negative", []string{exp, `"exp":-1`}, auth.ReasonClaim},
+		{"exp a string", []string{exp, fmt.Sprintf(`"exp":"%d"`, now+300)}, auth.ReasonClaim},
+		{"exp null", []string{exp, `"exp":null`}, auth.ReasonClaim},
+		{"exp true", []string{exp, `"exp":true`}, auth.ReasonClaim},
+		{"exp an object", []string{exp, `"exp":{}`}, auth.ReasonClaim},
+		{"exp beyond int64", []string{exp, `"exp":9223372036854775808`}, auth.ReasonClaim},
+		{"exp beyond float64", []string{exp, `"exp":1e400`}, auth.ReasonClaim},
+		{"exp passed", []string{exp, fmt.Sprintf(`"exp":%d`, now-31)}, auth.ReasonExpired},
+		{"exp passed within the leeway", []string{exp, fmt.Sprintf(`"exp":%d`, now-20)}, 0},
+		{"EXP beside an exp that passed", []string{exp, fmt.Sprintf(`"EXP":%d,"exp":%d`, now+300, now-100)}, auth.ReasonExpired},
+		{"EXP alone", []string{exp, fmt.Sprintf(`"EXP":%d`, now+300)}, auth.ReasonClaim},
+		{"two exp", []string{exp, exp + "," + exp}, auth.ReasonMalformedToken},
+		{"nbf to come", []string{`"jti"`, fmt.Sprintf(`"nbf":%d,"jti"`, now+60)}, auth.ReasonNotYetValid},
+		{"nbf to come within the leeway", []string{`"jti"`, fmt.Sprintf(`"nbf":%d,"jti"`, now+20)}, 0},
+		{"nbf a string", []string{`"jti"`, `"nbf":"0","jti"`}, auth.ReasonClaim},
+		{"iat to come", []string{iat, fmt.Sprintf(`"iat":%d`, now+60)}, auth.ReasonIssuedInFuture},
+		{"no iat", []string{iat + ",", ``}, auth.ReasonClaim},
+		{"iat a string", []string{iat, `"iat":"now"`}, auth.ReasonClaim},
+		{"no sub", []string{`"sub":"alice",`, ``}, auth.ReasonClaim},
+		{"an empty sub", []string{`"alice"`, `""`}, auth.ReasonClaim},
+		{"sub a number", []string{`"alice"`, `1`}, auth.ReasonClaim},
+		{"no client_id", []string{`"client_id":"app",`, ``}, auth.ReasonClaim},
+		{"an empty client_id", []string{`"app"`, `""`}, auth.ReasonClaim},
+		{"no jti", []string{`"jti":"id-1",`, ``}, auth.ReasonClaim},
+		{"scope an array", []string{`"read:orders"`, `["read:orders"]`}, auth.ReasonClaim},
+		{"scope an object", []string{`"read:orders"`, `{}`}, auth.ReasonClaim},
+		{"scope with a quote", []string{`"read:orders"`, `"read:\"orders"`}, auth.ReasonClaim},
+		{"scope with a line break", []string{`"read:orders"`, `"read\norders"`}, auth.ReasonClaim},
+		{"auth_time a string", []string{`"jti"`, `"auth_time":"0","jti"`}, auth.ReasonClaim},
+		{"acr a number", []string{`"jti"`, `"acr":1,"jti"`}, auth.ReasonClaim},
+		{"amr a string", []string{`"jti"`, `"amr":"pwd","jti"`}, auth.ReasonClaim},
+		{"amr with a number", []string{`"jti"`, `"amr":["pwd",1],"jti"`}, auth.ReasonClaim},
+		{"trailing data", []string{`"scope":"read:orders"}`, `"scope":"read:orders"}{}`}, auth.ReasonMalformedToken},
+	}
+	v := newVerifier(t, k, nil)
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := reasonOf(verify(t, v, k.sign(t, k.header(), claims(tt.edits...)))); got != tt.want {
+				t.Errorf("reason %v, want %v", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestHeader(t *testing.T) {
+	k := newSigningKey(t, "EdDSA", "k1")
+	tests := []struct {
+		name, header string
+		want         auth.Reason
+	}{
+		{"the short type", `{"alg":"EdDSA","typ":"at+jwt","kid":"k1"}`, 0},
+		{"the long type", `{"alg":"EdDSA","typ":"application/at+jwt","kid":"k1"}`, 0},
+		{"the type in upper case", `{"alg":"EdDSA","typ":"AT+JWT","kid":"k1"}`, 0},
+		{"the algorithm by its newer name", `{"alg":"Ed25519","typ":"at+jwt","kid":"k1"}`, 0},
+		{"no type", `{"alg":"EdDSA","kid":"k1"}`, auth.ReasonType},
+		{"an empty type", `{"alg":"EdDSA","typ":"","kid":"k1"}`, auth.ReasonType},
+		{"the type JWT", `{"alg":"EdDSA","typ":"JWT","kid":"k1"}`, auth.ReasonType},
+		{"the type of a DPoP proof", `{"alg":"EdDSA","typ":"dpop+jwt","kid":"k1"}`, auth.ReasonType},
+		{"another top-level type", `{"alg":"EdDSA","typ":"text/at+jwt","kid":"k1"}`, auth.ReasonType},
+		{"no signature algorithm", `{"alg":"none","typ":"at+jwt","kid":"k1"}`, auth.ReasonAlgorithm},
+		{"none in another case", `{"alg":"nOnE","typ":"at+jwt","kid":"k1"}`, auth.ReasonAlgorithm},
+		{"an HMAC", `{"alg":"HS256","typ":"at+jwt","kid":"k1"}`, auth.ReasonAlgorithm},
+		{"the algorithm in another case", `{"alg":"eddsa","typ":"at+jwt","kid":"k1"}`, auth.ReasonAlgorithm},
+		{"an algorithm of another key type", `{"alg":"RS256","typ":"at+jwt","kid":"k1"}`, auth.ReasonUnknownKey},
+		{"a critical extension", `{"alg":"EdDSA","typ":"at+jwt","kid":"k1","crit":["x"],"x":1}`, auth.ReasonExtension},
+		{"an empty crit", `{"alg":"EdDSA","typ":"at+jwt","kid":"k1","crit":[]}`, auth.ReasonExtension},
+		{"an unencoded payload", `{"alg":"EdDSA","typ":"at+jwt","kid":"k1","b64":false,"crit":["b64"]}`, auth.ReasonExtension},
+		{"a compressed payload", `{"alg":"EdDSA","typ":"at+jwt","kid":"k1","zip":"DEF"}`, auth.ReasonExtension},
+		{"keys in the header, which nobody uses", `{"alg":"EdDSA","typ":"at+jwt","kid":"k1","jku":"https://evil.example","jwk":{}}`, 0},
+		{"an unknown kid", `{"alg":"EdDSA","typ":"at+jwt","kid":"k2"}`, auth.ReasonUnknownKey},
+		{"an empty kid", `{"alg":"EdDSA","typ":"at+jwt","kid":""}`, auth.ReasonUnknownKey},
+		{"no kid, where one key fits", `{"alg":"EdDSA","typ":"at+jwt"}`, 0},
+		{"a kid that is a number", `{"alg":"EdDSA","typ":"at+jwt","kid":1}`, auth.ReasonMalformedToken},
+		{"a header in two spellings", `{"alg":"EdDSA","typ":"at+jwt","kid":"k1","KID":"k2"}`, auth.ReasonMalformedToken},
+		{"invalid UTF-8", "{\"alg\":\"EdDSA\",\"typ\":\"at+jwt\",\"kid\":\"k1\",\"x\":\"\xff\"}", auth.ReasonMalformedToken},
+	}
+	v := newVerifier(t, k, nil)
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			token := k.sign(t, tt.header, claims())
+			for _, when := range []string{"at first", "again"} {
+				if got := reasonOf(verify(t, v, token)); got != tt.want {
+					t.Errorf("%s: reason %v, want %v", when, got, tt.want)
+				}
+			}
+		})
+	}
+}
+
+func TestSignature(t *testing.T) {
+	for _, alg := range []string{"RS256", "PS256", "ES256", "EdDSA"} {
+		k, stranger := newSigningKey(t, alg, "k1"), newSigningKey(t, alg, "k1")
+		v := newVerifier(t, k, nil)
+		good := k.sign(t, k.header(), claims())
+		dot := strings.LastIndexByte(good, '.')
+		sig, err := base64.RawURLEncoding.DecodeString(good[dot+1:])
+		if err != nil {
+			t.Fatal(err)
+		}
+		flipped := append([]byte(nil), sig...)
+		flipped[len(flipped)/2] ^= 1
+		tests := []struct {
+			name, token string
+			want        auth.Reason
+		}{
+			{"a good signature", good, 0},
+			{"another key's signature", stranger.sign(t, k.header(), claims()), auth.ReasonSignature},
+			{"one bit changed", good[:dot+1] + encode(flipped), auth.ReasonSignature},
+			{"one byte short", good[:dot+1] + encode(sig[:len(sig)-1]), auth.ReasonSignature},
+			{"one byte long", good[:dot+1] + encode(append(sig, 0)), auth.ReasonSignature},
+			{"other claims under it", good[:strings.IndexByte(good, '.')+1] + encode([]byte(claims("alice", "mallory"))) + good[dot:], auth.ReasonSignature},
+			{"no signature", good[:dot+1], auth.ReasonMalformedToken},
+			{"padding", good + "=", auth.ReasonMalformedToken},
+		}
+		for _, tt := range tests {
+			if got := reasonOf(verify(t, v, tt.token)); got != tt.want {
+				t.Errorf("%s: %s: reason %v, want %v", alg, tt.name, got, tt.want)
+			}
+		}
+	}
+}
+
+func TestECDSASignatureForm(t *testing.T) {
+	k := newSigningKey(t, "ES256", "k1")
+	v := newVerifier(t, k, nil)
+	good := k.sign(t, k.header(), claims())
+	dot := strings.LastIndexByte(good, '.')
+	sig, _ := base64.RawURLEncoding.DecodeString(good[dot+1:])
+	n := elliptic.P256().Params().N
+	r, s := new(big.Int).SetBytes(sig[:32]), new(big.Int).SetBytes(sig[32:])
+	der, err := asn1.Marshal(struct{ R, S *big.Int }{r, s})
+	if err != nil {
+		t.Fatal(err)
+	}
+	pair := func(r, s *big.Int) []byte {
+		return append(r.FillBytes(make([]byte, 32)), s.FillBytes(make([]byte, 32))...)
+	}
+	zero := new(big.Int)
+	for name, bent := range map[string][]byte{
+		"DER":             der,
+		"r zero":          pair(zero, s),
+		"s zero":          pair(r, zero),
+		"both zero":       pair(zero, zero),
+		"r equals n":      pair(n, s),
+		"s equals n":      pair(r, n),
+		"a longer number": append(append(make([]byte, 16), pair(r, s)...), make([]byte, 16)...),
+	} {
+		if got := reasonOf(verify(t, v, good[:dot+1]+encode(bent))); got != auth.ReasonSignature {
+			t.Errorf("%s: reason %v, want %v", name, got, auth.ReasonSignature)
+		}
+	}
+}
+
+func TestKeysThatDoNotFit(t *testing.T) {
+	rs := newSigningKey(t, "RS256", "k1")
+	es := newSigningKey(t, "ES256", "k1")
+	t.Setenv("GODEBUG", "rsa1024min=0") // the standard library would refuse such a key by itself
+	small, err := rsa.GenerateKey(rand.Reader, 1024)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p384, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	huge := &rsa.PublicKey{N: new(big.Int).Lsh(big.NewInt(1), 8192), E: 65537}
+	tests := []struct {
+		name   string
+		signer *signingKey
+		key    *jwks.Key
+		want   auth.Reason
+	}{
+		{"the signer's key", rs, rs.public(), 0},
+		{"a key without alg", rs, &jwks.Key{ID: "k1", Public: rs.signer.Public()}, 0},
+		{"an EC key without alg", es, &jwks.Key{ID: "k1", Public: es.signer.Public()}, 0},
+		{"a key for another algorithm", rs, &jwks.Key{ID: "k1", Algorithm: "RS512", Public: rs.signer.Public()}, auth.ReasonUnknownKey},
+		{"a key for an unknown algorithm", rs, &jwks.Key{ID: "k1", Algorithm: "HS256", Public: rs.signer.Public()}, auth.ReasonUnknownKey},
+		{"a key of another type", rs, &jwks.Key{ID: "k1", Algorithm: "RS256", Public: es.signer.Public()}, auth.ReasonUnknownKey},
+		{"an RSA key for ECDSA", es, &jwks.Key{ID: "k1", Algorithm: "ES256", Public: rs.signer.Public()}, auth.ReasonUnknownKey},
+		{"a key of another curve", es, &jwks.Key{ID: "k1", Algorithm: "ES256", Public: p384.Public()}, auth.ReasonUnknownKey},
+		{"a short RSA key", &signingKey{"RS256", "k1", small}, &jwks.Key{ID: "k1", Algorithm: "RS256", Public: small.Public()}, auth.ReasonUnknownKey},
+		{"a long RSA key", rs, &jwks.Key{ID: "k1", Algorithm: "RS256", Public: huge}, auth.ReasonUnknownKey},
+		{"a short Ed25519 key", newSigningKey(t, "EdDSA", "k1"), &jwks.Key{ID: "k1", Algorithm: "EdDSA", Public: shortEd25519}, auth.ReasonUnknownKey},
+		{"a byte slice", rs, &jwks.Key{ID: "k1", Algorithm: "RS256", Public: []byte("secret")}, auth.ReasonUnknownKey},
+		{"a nil key", rs, nil, auth.ReasonUnknownKey},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			v, err := auth.NewVerifier(fixed{tt.key}, auth.Config{Issuer: testIssuer, Audiences: []string{testAudience}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := reasonOf(verify(t, v, tt.signer.sign(t, tt.signer.header(), claims()))); got != tt.want {
+				t.Errorf("reason %v, want %v", got, tt.want)
+			}
+		})
+	}
+}
+
+// shortEd25519 is one byte short of a key; it makes crypto/ed25519 panic.
+var shortEd25519 = make(ed25519.PublicKey, ed25519.PublicKeySize-1)
+
+// fixed answers every look-up with the same keys.
+type fixed []*jwks.Key
+
+func (f fixed) Keys(context.Context, string) ([]*jwks.Key, error) { return f, nil }
+
+func TestAnRSAKeyHasOneAlgorithm(t *testing.T) {
+	rs := newSigningKey(t, "RS256", "k1")
+	ps := &signingKey{"PS256", "k1", rs.signer}
+	keys := jwks.Static{{ID: "k1", Public: rs.signer.Public()}}
+	for _, first := range []auth.Algorithm{auth.RS256, auth.PS256} {
+		v, err := auth.NewVerifier(keys, auth.Config{Issuer: testIssuer, Audiences: []string{testAudience},
+			Algorithms: []auth.Algorithm{auth.ES256, first, auth.PS256, auth.RS256}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, k := range []*signingKey{rs, ps} {
+			want := auth.ReasonUnknownKey
+			if k.alg == first.String() {
+				want = 0
+			}
+			if got := reasonOf(verify(t, v, k.sign(t, k.header(), claims()))); got != want {
+				t.Errorf("%s with %v first: reason %v, want %v", k.alg, first, got, want)
+			}
+		}
+	}
+}
+
+func TestSeveralKeysOfOneID(t *testing.T) {
+	var signers []*signingKey
+	var keys jwks.Static
+	for range 5 {
+		k := newSigningKey(t, "EdDSA", "k1")
+		signers, keys = append(signers, k), append(keys, k.public())
+	}
+	other := newSigningKey(t, "ES256", "k1")
+	keys = append(jwks.Static{other.public()}, keys...)
+	v, err := auth.NewVerifier(keys, auth.Config{Issuer: testIssuer, Audiences: []string{testAudience}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, k := range append(signers, other) {
+		want := auth.Reason(0)
+		if i == 3 || i == 4 { // beyond the three that are tried
+			want = auth.ReasonSignature
+		}
+		if got := reasonOf(verify(t, v, k.sign(t, k.header(), claims()))); got != want {
+			t.Errorf("key %d: reason %v, want %v", i, got, want)
+		}
+		nameless := k.sign(t, fmt.Sprintf(`{"alg":%q,"typ":"at+jwt"}`, k.alg), claims())
+		want = auth.ReasonUnknownKey
+		if k == other {
+			want = 0
+		}
+		if got := reasonOf(verify(t, v, nameless)); got != want {
+			t.Errorf("key %d without kid: reason %v, want %v", i, got, want)
+		}
+	}
+}
+
+func TestATokenThatCanOnlyFailAsksForNoKey(t *testing.T) {
+	k := newSigningKey(t, "EdDSA", "k1")
+	src := &source{Static: jwks.Static{k.public()}}
+	v, err := auth.NewVerifier(src, auth.Config{Issuer: testIssuer, Audiences: []string{testAudience}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	hs := `{"alg":"HS256","typ":"at+jwt","kid":"k1"}`
+	for name, token := range map[string]string{
+		"an algorithm that is not allowed": k.sign(t, hs, claims()),
+		"a type that is not accepted":      k.sign(t, `{"alg":"EdDSA","typ":"JWT","kid":"k1"}`, claims()),
+		"another issuer":                   k.sign(t, k.header(), claims(testIssuer, "https://other.example")),
+		"another audience":                 k.sign(t, k.header(), claims(testAudience, "https://other.example")),
+		"expired":                          k.sign(t, k.header(), claims(fmt.Sprint(time.Now().Unix()+300), "1700000000")),
+		"too large":                        strings.Repeat("a", auth.DefaultMaxTokenBytes+1),
+		"random text":                      "not a token",
+		"dots":                             strings.Repeat(".", 2000),
+	} {
+		if err := verify(t, v, token); err == nil || src.asked != 0 {
+			t.Errorf("%s: %v after %d look-ups, want a refusal after none", name, err, src.asked)
+		}
+	}
+}
+
+func TestKeysThatCannotBeHad(t *testing.T) {
+	k := newSigningKey(t, "EdDSA", "k1")
+	src := &source{err: fmt.Errorf("wrapped: %w", jwks.ErrUnavailable)}
+	v, err := auth.NewVerifier(src, auth.Config{Issuer: testIssuer, Audiences: []string{testAudience}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	token := k.sign(t, k.header(), claims())
+	if got := reasonOf(verify(t, v, token)); got != auth.ReasonUnavailable {
+		t.Errorf("reason %v, want %v", got, auth.ReasonUnavailable)
+	}
+	src.err = context.DeadlineExceeded
+	err = verify(t, v, token)
+	if got := reasonOf(err); got != auth.ReasonUnavailable || !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("reason %v of %v, want %v", got, err, auth.ReasonUnavailable)
+	}
+	src.err = fmt.Errorf("wrapped: %w", jwks.ErrUnknownKey)
+	if got := reasonOf(verify(t, v, token)); got != auth.ReasonUnknownKey {
+		t.Errorf("reason %v, want %v", got, auth.ReasonUnknownKey)
+	}
+}
+
+func TestTimeBoundaries(t *testing.T) {
+	k := newSigningKey(t, "EdDSA", "k1")
+	nbf := func(after time.Duration) []string {
+		return []string{`"jti"`, fmt.Sprintf(`"nbf":%d,"jti"`, time.Now().Add(after).Unix())}
+	}
+	tests := []struct {
+		name  string
+		more  func(*auth.Config)
+		edits func() []string
+		at    time.Duration
+		want  auth.Reason
+	}{
+		{"just before exp and leeway", nil, nil, 330*time.Second - 1, 0},
+		{"at exp and leeway", nil, nil, 330 * time.Second, auth.ReasonExpired},
+		{"just before exp without leeway", func(c *auth.Config) { c.Leeway = -1 }, nil, 300*time.Second - 1, 0},
+		{"at exp without leeway", func(c *auth.Config) { c.Leeway = -1 }, nil, 300 * time.Second, auth.ReasonExpired},
+		{"just before nbf less the leeway", nil, func() []string { return nbf(time.Minute) }, 30*time.Second - 1, auth.ReasonNotYetValid},
+		{"at nbf less the leeway", nil, func() []string { return nbf(time.Minute) }, 30 * time.Second, 0},
+		{"just before the greatest age and leeway", func(c *auth.Config) { c.MaxAge = time.Minute }, nil, 90*time.Second - 1, 0},
+		{"at the greatest age and leeway", func(c *auth.Config) { c.MaxAge = time.Minute }, nil, 90 * time.Second, auth.ReasonTooOld},
+		{"a life at the bound", func(c *auth.Config) { c.MaxLifetime = 300 * time.Second }, nil, 0, 0},
+		{"a life over the bound", func(c *auth.Config) { c.MaxLifetime = 299 * time.Second }, nil, 0, auth.ReasonTooOld},
+	}
+	for _, tt := range tests {
+		for _, remembered := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, remembered %v", tt.name, remembered), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					v := newVerifier(t, k, tt.more)
+					var edits []string
+					if tt.edits != nil {
+						edits = tt.edits()
+					}
+					token := k.sign(t, k.header(), claims(edits...))
+					if remembered {
+						_ = verify(t, v, token)
+					}
+					time.Sleep(tt.at) // the bubble's time
+					if got := reasonOf(verify(t, v, token)); got != tt.want {
+						t.Errorf("reason %v, want %v", got, tt.want)
+					}
+				})
+			})
+		}
+	}
+}
+
+func TestRememberedTokens(t *testing.T) {
+	old, next := newSigningKey(t, "EdDSA", "k1"), newSigningKey(t, "EdDSA", "k1")
+	src := &source{Static: jwks.Static{old.public()}}
+	checked := 0
+	v, err := auth.NewVerifier(src, auth.Config{Issuer: testIssuer, Audiences: []string{testAudience},
+		Checks: []auth.ClaimsCheck{func(*auth.Principal) error { checked++; return nil }}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	token := old.sign(t, old.header(), claims())
+	first, err := v.VerifyToken(t.Context(), token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again, err := v.VerifyToken(t.Context(), token); err != nil || again != first || checked != 1 {
+		t.Fatalf("again: %p after %d checks, %v; want the same principal, checked once", again, checked, err)
+	}
+	if src.asked != 2 {
+		t.Errorf("the source was asked %d times, want each time", src.asked)
+	}
+
+	src.err = jwks.ErrUnavailable
+	if got := reasonOf(verify(t, v, token)); got != auth.ReasonUnavailable {
+		t.Errorf("keys beyond max-stale: reason %v, want %v", got, auth.ReasonUnavailable)
+	}
+	src.err = nil
+	src.Static = jwks.Static{next.public()}
+	if got := reasonOf(verify(t, v, token)); got != auth.ReasonSignature {
+		t.Errorf("key changed in place: reason %v, want %v", got, auth.ReasonSignature)
+	}
+	src.Static = nil
+	if got := reasonOf(verify(t, v, token)); got != auth.ReasonUnknownKey {
+		t.Errorf("key withdrawn: reason %v, want %v", got, auth.ReasonUnknownKey)
+	}
+}
