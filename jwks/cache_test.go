@@ -1,20 +1,123 @@
 package jwks_test
 
 import (
+	"fmt"
+	"net/http"
+	"sync"
 	"testing"
 	"time"
+
+	"github.com/bearward/bearward/jwks"
 )
 
-func TestK07FirstRequestWithANewKeySucceeds(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		i := newIssuer("old")
-		c := warm(t, i)
-		i.answer(after(300*time.Millisecond, body(keySet("old", "new"))))
-		before := i.count()
-		began := time.Now()
-		check(t, c, "new", "served")
-		if took, fetches := time.Since(began), i.count()-before; took > 2*time.Second || fetches != 1 {
-			t.Errorf("took %v and %d fetches, want at most 2 s and 1", took, fetches)
+// figure prints what a reader wants to see with -v.
+func figure(t testing.TB, format string, args ...any) {
+	t.Helper()
+	t.Logf("figure: "+format, args...)
+}
+
+// This test comes first: whoever holds the lock over a fetch makes the bubbles of later tests stand still.
+func TestFetchHoldsNoLock(t *testing.T) {
+	i := newIssuer("a")
+	asked, answer := make(chan bool), make(chan bool)
+	i.answer(func(w http.ResponseWriter, r *http.Request) {
+		asked <- true
+		<-answer
+		body(keySet("a"))(w, r)
+	})
+	c := open(t, i)
+	<-asked
+	// Nobody but the fetch could hold it.
+	if !c.Unlocked() {
+		t.Error("the lock is held while a fetch is in the air")
+	}
+	answer <- true
+}
+
+func TestK01_KnownKeyTakesNoLock(t *testing.T) {
+	c := warm(t, newIssuer("a"))
+	served := make(chan string, 1)
+	c.Locked(func() {
+		go func() { served <- verdict(c, "a") }()
+		select {
+		case got := <-served:
+			if got != "served" {
+				t.Errorf("got %s", got)
+			}
+		case <-time.After(20 * time.Second): // passes only when the test fails
+			t.Error("a request for a known key waits for the lock")
 		}
 	})
+}
+
+func TestK01_KnownKeyIsServedDuringAFlood(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		i := newIssuer("a")
+		c := warm(t, i)
+		i.answer(hang)
+		var flood sync.WaitGroup
+		for n := range 1000 {
+			flood.Go(func() { check(t, c, fmt.Sprint("forged ", n), "not judged") })
+		}
+		var longest time.Duration
+		for range 100 {
+			began := time.Now()
+			check(t, c, "a", "served")
+			longest = max(longest, time.Since(began))
+			sleep(20 * time.Millisecond)
+		}
+		flood.Wait()
+		if longest != 0 {
+			t.Errorf("the longest look-up of a known key took %v, want none", longest)
+		}
+	})
+}
+
+func TestKeysOfAHeldKeyDoesNotAllocate(t *testing.T) {
+	c := warm(t, newIssuer("a", "b"))
+	for _, kid := range []string{"a", ""} {
+		if n := testing.AllocsPerRun(1000, func() { c.Keys(t.Context(), kid) }); n != 0 {
+			t.Errorf("key %q: %v allocations, want 0", kid, n)
+		}
+	}
+}
+
+func TestKeysWithoutAnIDReturnsAllAndFetchesNothing(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		i := newIssuer("a", "b")
+		c := warm(t, i)
+		before := i.count()
+		for range 100 {
+			keys, err := c.Keys(t.Context(), "")
+			if err != nil || ids(keys) != "a b" {
+				t.Fatalf("got %q, %v", ids(keys), err)
+			}
+		}
+		if got := i.count() - before; got != 0 {
+			t.Errorf("%d fetches, want none", got)
+		}
+	})
+}
+
+func TestKeysWithoutAnIDWaitsForTheFirstFetch(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		i := newIssuer("a")
+		i.answer(after(time.Second, body(keySet("a"))))
+		check(t, open(t, i), "", "served")
+	})
+}
+
+func TestOptionsOutOfBoundsAreNamed(t *testing.T) {
+	for field, o := range map[string]*jwks.Options{
+		"RefreshEvery": {RefreshEvery: time.Millisecond},
+		"Cooldown":     {Cooldown: -1},
+		"MaxStale":     {RefreshEvery: time.Hour, MaxStale: time.Minute},
+		"MaxBytes":     {MaxBytes: 10},
+		"MaxKeys":      {MaxKeys: 1001},
+	} {
+		_, err := jwks.New(keySetURL, o)
+		if want := "jwks: Options." + field + " is "; err == nil || len(err.Error()) < len(want) || err.Error()[:len(want)] != want {
+			t.Errorf("got %v, want %s...", err, want)
+		}
+	}
 }

@@ -1,13 +1,11 @@
 package jwks_test
 
 import (
-	"bytes"
 	"context"
 	"crypto/ed25519"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -245,5 +243,3 @@ func ids(keys []*jwks.Key) string {
 	}
 	return strings.Join(all, " ")
 }
-
-var _ = []any{bytes.NewReader, fmt.Sprint}
