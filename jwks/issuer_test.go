@@ -243,3 +243,8 @@ func ids(keys []*jwks.Key) string {
 	}
 	return strings.Join(all, " ")
 }
+
+// material returns the "x" of an Ed25519 key.
+func material(k *jwks.Key) string {
+	return base64.RawURLEncoding.EncodeToString(k.Public.(ed25519.PublicKey))
+}
