@@ -1,12 +1,15 @@
 // Command mutants removes each security check of the module in turn and tells whether a test notices.
 //
-// A check that can be removed asks mutant.On with the name of its mutant, a literal that is used once:
+// A comment at the end of a line marks the check that stands there:
 //
-//	if !ok && !mutant.On("middleware/signature") {
-//		return refuse(ReasonSignature)
-//	}
+//	if len(raw) > max { // mutant: token-size
 //
-// Each package's tests are built once, with the tag bearward_mutants, and run once per mutant with BEARWARD_MUTANT set to
+// The mutant's name is the folder's and the marker's, "middleware/token-size". When it is on, the condition of an if or a case is
+// false, a returned bool is true, and any other statement is passed over. After the name, ": code" gives the condition or the value
+// instead; and on a line of its own, "// mutant: name: code" puts code there. The sources are built as they are: an overlay of the go
+// command carries the mutants, so nothing that is shipped can ever switch a check off.
+//
+// Each package's tests are built once, with every mutant in them, and run once per mutant with BEARWARD_MUTANT set to
 // its name: the tests of the check's own package first, then those of every package that links it, until one kills it. A
 // mutant is killed when it was reached and an assertion failed. One that makes the tests crash or run out of time is
 // not: nothing has said what is wrong.
@@ -29,6 +32,9 @@ import (
 
 // table is the file that -write rewrites.
 const table = "MUTANTS.md"
+
+// mutantPackage tells the built tests which mutant is on.
+const mutantPackage = "github.com/bearward/bearward/internal/mutant"
 
 // rooms are the folders whose checks have mutants.
 var rooms = []string{"jwks", "middleware", "adapters"}
@@ -57,7 +63,7 @@ func run(ctx context.Context, out io.Writer, list bool, only string, limit time.
 	if err != nil {
 		return fmt.Errorf("-run: %w", err)
 	}
-	mutants, err := find(".", rooms)
+	mutants, mutated, err := find(".", rooms)
 	if err != nil {
 		return err
 	}
@@ -72,7 +78,7 @@ func run(ctx context.Context, out io.Writer, list bool, only string, limit time.
 		return nil
 	}
 
-	c, err := build(ctx, ".", mutants)
+	c, err := build(ctx, ".", mutants, mutated)
 	if err != nil {
 		return err
 	}

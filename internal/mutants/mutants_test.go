@@ -12,7 +12,7 @@ import (
 
 // module is a small module with a mutant for each way that a mutant can fare.
 var module = map[string]string{
-	"go.mod": "module mutants.test\n\ngo 1.26\n",
+	"go.mod": "module github.com/bearward/bearward\n\ngo 1.26\n",
 	"internal/mutant/mutant.go": `package mutant
 
 import "os"
@@ -32,24 +32,30 @@ func On(name string) bool {
 `,
 	"guard/guard.go": `package guard
 
-import "mutants.test/internal/mutant"
-
 func Allow(n int) bool {
 	switch {
-	case n < 0 && !mutant.On("guard/negative"):
+	case n < 0: // mutant: negative
 		return false
-	case n == 1000 && !mutant.On("guard/thousand"):
+	case n == 1000: // mutant: thousand
 		return false
-	case n%2 == 1 && !mutant.On("guard/odd"):
+	case n%2 == 1: // mutant: odd
 		return false
-	case n == 500 && !mutant.On("guard/never"):
+	case n == 500: // mutant: never
 		return false
-	case n == 2 && mutant.On("guard/crash"):
-		panic("crash")
-	case n == 2 && mutant.On("guard/hang"):
-		select {}
 	}
-	return true
+	if n > 2000 { // mutant: inverted: n <= 2000
+		return false
+	}
+	if n == 2 {
+		// mutant: crash: panic("crash")
+		// mutant: hang: select {}
+		n += 0 // mutant: statement: n = -1
+	}
+	return even(n)
+}
+
+func even(n int) bool {
+	return n%2 == 0 || n == 1 // mutant: even
 }
 `,
 	"guard/guard_test.go": `package guard
@@ -63,17 +69,20 @@ func TestAllow(t *testing.T) {
 		}
 	})
 	t.Run("a negative number", func(t *testing.T) {
-		if Allow(-1) {
+		if Allow(-2) {
 			t.Error("allowed")
 		}
 	})
 	Allow(1) // reached, and nobody looks
+	if even(3) {
+		t.Error("three is even")
+	}
 }
 `,
 	// A second package judges the first one's checks too.
 	"adapter/adapter.go": `package adapter
 
-import "mutants.test/guard"
+import "github.com/bearward/bearward/guard"
 
 func Handle(n int) bool { return guard.Allow(n) }
 `,
@@ -91,11 +100,11 @@ func TestThousand(t *testing.T) {
 
 func TestEachOutcomeIsToldFromTheOthers(t *testing.T) {
 	root := lay(t, module)
-	mutants, err := find(root, []string{"guard", "adapter"})
+	mutants, mutated, err := find(root, []string{"guard", "adapter"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := build(t.Context(), root, mutants)
+	c, err := build(t.Context(), root, mutants, mutated)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,12 +115,15 @@ func TestEachOutcomeIsToldFromTheOthers(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := map[string]string{
-		"guard/negative": "killed guard TestAllow/a_negative_number",
-		"guard/thousand": "killed adapter TestThousand",
-		"guard/odd":      "SURVIVED ",
-		"guard/never":    "UNREACHED ",
-		"guard/crash":    "CRASHED ",
-		"guard/hang":     "TIMED OUT ",
+		"guard/negative":  "killed guard TestAllow/a_negative_number",
+		"guard/thousand":  "killed adapter TestThousand",
+		"guard/odd":       "SURVIVED ",
+		"guard/never":     "UNREACHED ",
+		"guard/inverted":  "killed guard TestAllow/two_is_fine",
+		"guard/crash":     "CRASHED ",
+		"guard/hang":      "TIMED OUT ",
+		"guard/statement": "killed guard TestAllow/two_is_fine",
+		"guard/even":      "killed guard TestAllow",
 	}
 	for _, r := range results {
 		if got := r.outcome.String() + " " + r.by; got != want[r.name] {
@@ -127,7 +139,7 @@ func TestEachOutcomeIsToldFromTheOthers(t *testing.T) {
 	if err := summarize(&out, results, len(mutants)); err == nil {
 		t.Error("a run with survivors was called good")
 	}
-	if want := "6 mutants: 2 killed, 4 not killed, 0 not run"; !strings.Contains(out.String(), want) {
+	if want := "9 mutants: 5 killed, 4 not killed, 0 not run"; !strings.Contains(out.String(), want) {
 		t.Errorf("the summary lacks %q:\n%s", want, out.String())
 	}
 }
@@ -135,26 +147,25 @@ func TestEachOutcomeIsToldFromTheOthers(t *testing.T) {
 func TestTestsThatFailByThemselvesAreNoJudges(t *testing.T) {
 	root := lay(t, module)
 	write(t, root, "guard/red_test.go", "package guard\n\nimport \"testing\"\n\nfunc TestRed(t *testing.T) { t.Error(\"red\") }\n")
-	mutants, err := find(root, []string{"guard"})
+	mutants, mutated, err := find(root, []string{"guard"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := build(t.Context(), root, mutants); err == nil || !strings.Contains(err.Error(), "TestRed") {
+	if _, err := build(t.Context(), root, mutants, mutated); err == nil || !strings.Contains(err.Error(), "TestRed") {
 		t.Errorf("got error %v, want one that names TestRed", err)
 	}
 }
 
-func TestAMutantHasALiteralNameOfItsOwn(t *testing.T) {
+func TestAMarkerSaysWhatItMeans(t *testing.T) {
 	for name, body := range map[string]string{
-		"the name is computed":   `_ = mutant.On("guard/" + "x")`,
-		"the name has no room":   `_ = mutant.On("x")`,
-		"the name is used twice": `_ = mutant.On("guard/x") || mutant.On("guard/x")`,
+		"a name of another form":         "if true { // mutant: Upper\n}",
+		"a name that is used twice":      "if true { // mutant: x\n}\nif true { // mutant: x\n}",
+		"a line without a check":         "var x int // mutant: x\n_ = x",
+		"a line of its own without code": "// mutant: x\nprintln()",
 	} {
 		t.Run(name, func(t *testing.T) {
-			root := lay(t, map[string]string{
-				"guard/guard.go": "package guard\n\nimport \"mutants.test/internal/mutant\"\n\nfunc f() { " + body + " }\n",
-			})
-			if found, err := find(root, []string{"guard"}); err == nil {
+			root := lay(t, map[string]string{"guard/guard.go": "package guard\n\nfunc f() {\n" + body + "\n}\n"})
+			if found, _, err := find(root, []string{"guard"}); err == nil {
 				t.Errorf("got %v, want an error", found)
 			}
 		})

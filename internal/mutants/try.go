@@ -17,10 +17,7 @@ import (
 	"time"
 )
 
-const (
-	tag     = "bearward_mutants"
-	workers = 2 // tests started at a time
-)
+const workers = 2 // tests started at a time
 
 // An outcome is what the tests made of a mutant. Of several judges' outcomes the greatest counts, but killed wins over all.
 type outcome int
@@ -64,13 +61,13 @@ type court struct {
 
 // build builds the tests of every package that links a mutant's package, and runs them once without a mutant: tests that fail
 // by themselves would kill everything.
-func build(ctx context.Context, root string, mutants []mutant) (*court, error) {
+func build(ctx context.Context, root string, mutants []mutant, mutated map[string][]byte) (*court, error) {
 	folder, err := os.MkdirTemp("", "mutants")
 	if err != nil {
 		return nil, err
 	}
 	c := &court{folder: folder, timeout: time.Minute}
-	if err := c.build(ctx, root, mutants); err != nil {
+	if err := c.build(ctx, root, mutants, mutated); err != nil {
 		c.remove()
 		return nil, err
 	}
@@ -79,7 +76,11 @@ func build(ctx context.Context, root string, mutants []mutant) (*court, error) {
 
 func (c *court) remove() { os.RemoveAll(c.folder) }
 
-func (c *court) build(ctx context.Context, root string, mutants []mutant) error {
+func (c *court) build(ctx context.Context, root string, mutants []mutant, mutated map[string][]byte) error {
+	overlay, err := c.overlay(root, mutated)
+	if err != nil {
+		return err
+	}
 	if err := c.list(ctx, root); err != nil {
 		return err
 	}
@@ -88,7 +89,7 @@ func (c *court) build(ctx context.Context, root string, mutants []mutant) error 
 	})
 	for i, j := range c.judges {
 		j.binary = filepath.Join(c.folder, fmt.Sprintf("%d.exe", i)) // Windows starts nothing without the suffix
-		if _, err := command(ctx, root, "go", "test", "-c", "-tags", tag, "-o", j.binary, j.path); err != nil {
+		if _, err := command(ctx, root, "go", "test", "-c", "-overlay", overlay, "-o", j.binary, j.path); err != nil {
 			return err
 		}
 		if out, err := c.start(ctx, j, "", os.DevNull); err != nil {
@@ -98,6 +99,27 @@ func (c *court) build(ctx context.Context, root string, mutants []mutant) error 
 	return nil
 }
 
+// overlay writes the mutated files beside each other and returns the name of the file that puts them in the originals' place.
+func (c *court) overlay(root string, mutated map[string][]byte) (string, error) {
+	replace := map[string]string{}
+	for name, src := range mutated {
+		original, err := filepath.Abs(filepath.Join(root, filepath.FromSlash(name)))
+		if err != nil {
+			return "", err
+		}
+		replace[original] = filepath.Join(c.folder, fmt.Sprintf("%d.go", len(replace)))
+		if err := os.WriteFile(replace[original], src, 0o600); err != nil {
+			return "", err
+		}
+	}
+	content, err := json.Marshal(map[string]any{"Replace": replace})
+	if err != nil {
+		return "", err
+	}
+	name := filepath.Join(c.folder, "overlay.json")
+	return name, os.WriteFile(name, content, 0o600)
+}
+
 // list fills in the module's path and its packages that have tests, with what those link.
 func (c *court) list(ctx context.Context, root string) error {
 	module, err := command(ctx, root, "go", "list", "-m")
@@ -105,7 +127,7 @@ func (c *court) list(ctx context.Context, root string) error {
 		return err
 	}
 	c.module = strings.TrimSpace(string(module))
-	listed, err := command(ctx, root, "go", "list", "-tags", tag, "-test", "-json=ImportPath,Dir,Deps", "./...")
+	listed, err := command(ctx, root, "go", "list", "-test", "-json=ImportPath,Dir,Deps", "./...")
 	if err != nil {
 		return err
 	}
