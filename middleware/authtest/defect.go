@@ -1,0 +1,144 @@
+package authtest
+
+import (
+	"slices"
+
+	auth "github.com/bearward/bearward/middleware"
+)
+
+// A Defect is one thing wrong with a token that is good otherwise. It is a [Change] for [Issuer.Token], and its text is its name, for subtests.
+type Defect string
+
+// The defects, in the order in which a Verifier looks for them.
+const (
+	// The size, and the compact form (RFC 7515 §7.1).
+
+	TooLarge            Defect = "TooLarge"            // over 16 KiB, the default Config.MaxTokenBytes
+	RandomText          Defect = "RandomText"          // no token at all
+	Dots                Defect = "Dots"                // two dots and nothing between
+	TwoParts            Defect = "TwoParts"            // the signature and its dot are gone
+	EmptySignature      Defect = "EmptySignature"      // the signature is gone, its dot is there
+	EncryptedForm       Defect = "EncryptedForm"       // five parts, as a JWE has
+	JSONSerialization   Defect = "JSONSerialization"   // RFC 7515 §7.2.2; its commas make the header a malformed one
+	PaddedBase64        Defect = "PaddedBase64"        // base64 with "=" (RFC 7515 §2)
+	StandardBase64      Defect = "StandardBase64"      // base64 of the alphabet with "+" and "/"
+	NonCanonicalBase64  Defect = "NonCanonicalBase64"  // bits set beyond the last byte (RFC 4648 §3.5)
+	HeaderNotJSON       Defect = "HeaderNotJSON"       // the header is text
+	HeaderArray         Defect = "HeaderArray"         // the header is in an array
+	DuplicateHeader     Defect = "DuplicateHeader"     // a header member twice (RFC 7515 §4)
+	CaseVariantHeader   Defect = "CaseVariantHeader"   // "ALG" beside "alg"
+	NoAlgorithm         Defect = "NoAlgorithm"         // no "alg"
+	NumericKeyID        Defect = "NumericKeyID"        // a number for "kid"
+	LongKeyID           Defect = "LongKeyID"           // a "kid" of 257 bytes
+	HeaderNotUTF8       Defect = "HeaderNotUTF8"       // a header member that is not UTF-8
+	ClaimsArray         Defect = "ClaimsArray"         // the claims are in an array
+	DuplicateClaim      Defect = "DuplicateClaim"      // a claim twice (RFC 7519 §4)
+	NestedDuplicate     Defect = "NestedDuplicate"     // a member twice inside a claim
+	NotUTF8             Defect = "NotUTF8"             // a claim that is not UTF-8
+	TrailingData        Defect = "TrailingData"        // more JSON after the claims
+	DeeplyNested        Defect = "DeeplyNested"        // a claim of a hundred nested arrays
+	AlgNone             Defect = "AlgNone"             // an unsecured JWS (RFC 7515 §A.5), whose signature is empty
+	AlgNoneSigned       Defect = "AlgNoneSigned"       // "none" over a good signature
+	AlgNoneVariant      Defect = "AlgNoneVariant"      // "nOnE"
+	HMACWithPublicKey   Defect = "HMACWithPublicKey"   // HS256 with the issuer's public key as the secret (RFC 8725 §2.1)
+	AlgorithmLowerCase  Defect = "AlgorithmLowerCase"  // the algorithm's name in lower case (RFC 7515 §4.1.1)
+	UnknownAlgorithm    Defect = "UnknownAlgorithm"    // ES256K
+	CritHeader          Defect = "CritHeader"          // a critical extension (RFC 7515 §4.1.11)
+	B64False            Defect = "B64False"            // an unencoded payload (RFC 7797)
+	Compressed          Defect = "Compressed"          // "zip"
+	WrongType           Defect = "WrongType"           // "typ" JWT, as an ID token has
+	NoType              Defect = "NoType"              // no "typ"
+	EmptyType           Defect = "EmptyType"           // an empty "typ"
+	DPoPProof           Defect = "DPoPProof"           // the "typ" of a DPoP proof
+	LogoutToken         Defect = "LogoutToken"         // the "typ" of a logout token
+	WrongIssuer         Defect = "WrongIssuer"         // another issuer's "iss"
+	IssuerTrailingSlash Defect = "IssuerTrailingSlash" // "iss" with a slash more
+	NoIssuer            Defect = "NoIssuer"            // no "iss"
+	IssuerNotString     Defect = "IssuerNotString"     // "iss" in an array
+	WrongAudience       Defect = "WrongAudience"       // another API's "aud"
+	AudiencePrefix      Defect = "AudiencePrefix"      // an "aud" that begins like ours
+	EmptyAudience       Defect = "EmptyAudience"       // an empty array for "aud"
+	NoAudience          Defect = "NoAudience"          // no "aud"
+	AudienceNotString   Defect = "AudienceNotString"   // a number among the strings of "aud"
+
+	// What can be known without a key.
+
+	NoExpiry           Defect = "NoExpiry"           // no "exp"
+	ZeroExpiry         Defect = "ZeroExpiry"         // an "exp" of 0
+	ExpiryNotNumber    Defect = "ExpiryNotNumber"    // an "exp" in quotes
+	ExpiryTooLarge     Defect = "ExpiryTooLarge"     // an "exp" beyond what a float64 tells apart
+	Expired            Defect = "Expired"            // ended an hour ago
+	CaseVariantExpiry  Defect = "CaseVariantExpiry"  // ended an hour ago, with an "EXP" to come
+	SubjectNotString   Defect = "SubjectNotString"   // a number for "sub"
+	UnknownKid         Defect = "UnknownKid"         // a "kid" that is not published
+	EmptyKid           Defect = "EmptyKid"           // an empty "kid"
+	NoKid              Defect = "NoKid"              // no "kid", while several keys are published
+	WrongAlgorithm     Defect = "WrongAlgorithm"     // another allowed algorithm than its key is for
+	WrongKey           Defect = "WrongKey"           // signed with an unpublished key, under the "kid" of a published one
+	BadSignature       Defect = "BadSignature"       // one bit of the signature is another
+	Truncated          Defect = "Truncated"          // the last bytes of the signature are gone
+	TamperedClaims     Defect = "TamperedClaims"     // a scope added after signing
+	DERSignature       Defect = "DERSignature"       // an ECDSA signature in ASN.1 (RFC 7518 §3.4); ES256, ES384 and ES512 alone
+	NotYetValid        Defect = "NotYetValid"        // an "nbf" in an hour
+	NotBeforeNotNumber Defect = "NotBeforeNotNumber" // an "nbf" in quotes
+	IssuedInFuture     Defect = "IssuedInFuture"     // an "iat" in half an hour
+	TooOld             Defect = "TooOld"             // issued a day ago; needs Config.MaxAge
+	LongLived          Defect = "LongLived"          // good for a year; needs Config.MaxLifetime
+	NoSubject          Defect = "NoSubject"          // no "sub"
+	EmptySubject       Defect = "EmptySubject"       // an empty "sub"
+	NoClientID         Defect = "NoClientID"         // no "client_id"
+	NoTokenID          Defect = "NoTokenID"          // no "jti"
+	NoIssuedAt         Defect = "NoIssuedAt"         // no "iat"
+	WrongFixedClaim    Defect = "WrongFixedClaim"    // "token_use" is not "access"; needs Config.FixedClaims
+	ScopeArray         Defect = "ScopeArray"         // "scope" is an array
+	ScopeNotScope      Defect = "ScopeNotScope"      // "scope" with a quote in it (RFC 6749 §3.3)
+	IDToken            Defect = "IDToken"            // an ID token for our audience; needs Config.Types with "JWT"
+	ClaimsRefused      Defect = "ClaimsRefused"      // a claim that one of Config.Checks refuses; needs that
+	SenderConstrained  Defect = "SenderConstrained"  // "cnf" binds it to a DPoP key (RFC 9449 §6)
+	UnknownBinding     Defect = "UnknownBinding"     // "cnf" with a member of no known method
+	EmptyBinding       Defect = "EmptyBinding"       // "cnf" without members
+	NullBinding        Defect = "NullBinding"        // null for "cnf"
+)
+
+// Defects returns every defect, for tables of tests. Some ask for an algorithm or a Config: see [Issuer.Defects] and [Defect.Config].
+func Defects() []Defect {
+	all := make([]Defect, len(bends))
+	for i := range bends {
+		all[i] = bends[i].defect
+	}
+	return all
+}
+
+// Defects returns the defects that tokens of this issuer can have and that its [Issuer.Guard] refuses, each for its Reason.
+func (is *Issuer) Defects() []Defect {
+	return slices.DeleteFunc(Defects(), func(d Defect) bool {
+		b := d.bend()
+		return b.config != nil || b.only != nil && !b.only(is.keys.alg)
+	})
+}
+
+// Reason returns why a Guard refuses a token with the defect, given a Config of the defaults or that of [Defect.Config]. It is 0 for a
+// text that is no Defect.
+func (d Defect) Reason() auth.Reason {
+	if b := d.bend(); b != nil {
+		return b.reason
+	}
+	return 0
+}
+
+// Config returns c with the settings under which the defect is one, such as MaxAge for TooOld; c itself for most.
+func (d Defect) Config(c auth.Config) auth.Config {
+	if b := d.bend(); b != nil && b.config != nil {
+		b.config(&c)
+	}
+	return c
+}
+
+// bend returns how the defect is made, or nil.
+func (d Defect) bend() *bend {
+	i := slices.IndexFunc(bends[:], func(b bend) bool { return b.defect == d })
+	if i < 0 {
+		return nil
+	}
+	return &bends[i]
+}
