@@ -15,6 +15,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"unicode/utf8"
 
 	"github.com/bearward/bearward/jwks"
 )
@@ -248,3 +249,8 @@ func ids(keys []*jwks.Key) string {
 func material(k *jwks.Key) string {
 	return base64.RawURLEncoding.EncodeToString(k.Public.(ed25519.PublicKey))
 }
+
+// raw is JSON that json.Marshal takes as it is.
+func raw(text string) json.RawMessage { return json.RawMessage(text) }
+
+func validJSON(text []byte) bool { return utf8.Valid(text) && json.Valid(text) }

@@ -1,0 +1,183 @@
+package jwks_test
+
+import (
+	"crypto/elliptic"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/bearward/bearward/jwks"
+)
+
+// kept opens a Cache with a snapshot file.
+func kept(t *testing.T, i *issuer, file string, set ...func(*jwks.Options)) *jwks.Cache {
+	return open(t, i, append(set, func(o *jwks.Options) { o.SnapshotFile = file })...)
+}
+
+// saved returns a snapshot file of a cache that was closed after a good fetch.
+func saved(t *testing.T, doc string) string {
+	file := filepath.Join(t.TempDir(), "keys.json")
+	i := newIssuer()
+	i.answer(body(doc))
+	c := kept(t, i, file)
+	if err := c.Refresh(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	c.Close()
+	return file
+}
+
+func TestK32_RestartDuringAnOutageServes(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		file := saved(t, set(
+			edJWK("ed", 0), with(rsaJWK("rsa", 2048), map[string]any{"alg": "PS256"}), rsaJWK("bare", 4096), with(edJWK("x", 7), map[string]any{"kid": nil}),
+			ecJWK(t, "p256", elliptic.P256()), ecJWK(t, "p384", elliptic.P384()), ecJWK(t, "p521", elliptic.P521()),
+		))
+		info, err := os.Stat(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if runtime.GOOS != "windows" && info.Mode().Perm() != 0o600 {
+			t.Errorf("mode %v, want 0600", info.Mode())
+		}
+		if left, _ := os.ReadDir(filepath.Dir(file)); len(left) != 1 {
+			t.Errorf("%d files in the folder, want the snapshot alone", len(left))
+		}
+
+		sleep(time.Hour)
+		i := newIssuer()
+		i.answer(hang)
+		c := kept(t, i, file)
+		began := time.Now()
+		for _, kid := range []string{"ed", "rsa", "bare", "p256", "p384", "p521"} {
+			check(t, c, kid, "served")
+		}
+		if took := time.Since(began); took != 0 {
+			t.Errorf("it took %v, want none", took)
+		}
+		s := c.Status()
+		if s.State != jwks.StateStale || s.Age != time.Hour || len(s.Keys) != 7 || s.Keys[1].Algorithm != "PS256" || s.Keys[2].Algorithm != "" {
+			t.Errorf("status %+v", s)
+		}
+		sleep(23*time.Hour - time.Second)
+		check(t, c, "ed", "served")
+		sleep(time.Second)
+		check(t, c, "ed", "not judged")
+	})
+}
+
+func TestK32_FirstFetchReplacesTheSnapshot(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		file := saved(t, keySet("a", "b"))
+		i := newIssuer("a", "c")
+		c := kept(t, i, file)
+		if err := c.Refresh(t.Context()); err != nil { // waits for the fetch, not for the file
+			t.Fatal(err)
+		}
+		check(t, c, "c", "served")
+		check(t, c, "b", "refused")
+		synctest.Wait()
+		i.answer(hang)
+		sleep(time.Hour)
+		c.Close()
+		check(t, kept(t, i, file), "c", "served")
+	})
+}
+
+func TestK32_FilesThatAreRefused(t *testing.T) {
+	edit := func(old, new string) func(*testing.T, string) {
+		return func(t *testing.T, file string) {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !strings.Contains(string(text), old) {
+				t.Fatalf("no %q in %s", old, text)
+			}
+			if err := os.WriteFile(file, []byte(strings.ReplaceAll(string(text), old, new)), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for name, change := range map[string]func(*testing.T, string){
+		"past max-stale":      func(*testing.T, string) { sleep(24 * time.Hour) },
+		"of another issuer":   edit(`"source":"`+keySetURL, `"source":"https://evil.example`),
+		"of another URL":      edit(`"url":"`+keySetURL, `"url":"https://evil.example/keys`),
+		"from the future":     edit(`"fetched":"2000-01-01`, `"fetched":"2000-01-03`),
+		"truncated":           edit(`]}`, ``),
+		"without keys":        edit(`"kid"`, `"kid":1,"kid"`),
+		"of another program":  edit(`"source"`, `"sauce"`),
+		"longer than allowed": edit(`"source"`, strings.Repeat(" ", 5<<20)+`"source"`),
+		"writable by others": func(t *testing.T, file string) {
+			if runtime.GOOS == "windows" {
+				t.Skip("no modes here")
+			}
+			if err := os.Chmod(file, 0o620); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"a folder": func(t *testing.T, file string) {
+			os.Remove(file)
+			if err := os.Mkdir(file, 0o700); err != nil {
+				t.Fatal(err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				file := saved(t, keySet("a"))
+				change(t, file)
+				i := newIssuer()
+				i.answer(status(500))
+				events := make(chan jwks.RefreshEvent, 10)
+				c := kept(t, i, file, func(o *jwks.Options) { o.OnRefresh = func(e jwks.RefreshEvent) { events <- e } })
+				check(t, c, "a", "not judged")
+				synctest.Wait()
+				if e := <-events; e.SnapshotErr == nil || e.Trigger != jwks.TriggerSnapshot {
+					t.Errorf("event %+v, want why the file is refused", e)
+				}
+			})
+		})
+	}
+}
+
+func TestSnapshotOfAnIssuerNeedsNoDiscovery(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		file := filepath.Join(t.TempDir(), "keys.json")
+		use := func(o *jwks.Options) { o.SnapshotFile = file }
+		c, _ := discover(t, site{oauthForm: metadata(pathIssuer, keySetURL), keySetURL: body(keySet("a"))}, use)
+		if err := c.Refresh(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		c.Close()
+		c, _ = discover(t, site{oauthForm: status(500), keySetURL: body(keySet("a", "b"))}, use)
+		check(t, c, "b", "served")
+	})
+}
+
+func TestSnapshotHoldsNoPrivatePart(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		secret := b64([]byte("the private part of the key, 32b"))
+		file := saved(t, set(with(edJWK("a", 0), map[string]any{"d": secret})))
+		text, err := os.ReadFile(file)
+		if err != nil || strings.Contains(string(text), secret) || strings.Contains(string(text), `"d"`) {
+			t.Errorf("the file says %s, %v", text, err)
+		}
+	})
+}
+
+func TestSnapshotThatCannotBeWrittenIsReported(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		i := newIssuer("a")
+		events := make(chan jwks.RefreshEvent, 10)
+		c := kept(t, i, filepath.Join(t.TempDir(), "missing", "keys.json"), func(o *jwks.Options) { o.OnRefresh = func(e jwks.RefreshEvent) { events <- e } })
+		check(t, c, "a", "served")
+		if e := <-events; e.SnapshotErr == nil || e.Err != nil {
+			t.Errorf("event %+v, want a snapshot error alone", e)
+		}
+	})
+}
