@@ -14,6 +14,14 @@ import (
 	auth "github.com/bearward/bearward/middleware"
 )
 
+// noPanic turns a panic into a failure of the test: a guard must not fall over, whatever it is asked.
+func noPanic(t *testing.T) {
+	t.Helper()
+	if p := recover(); p != nil {
+		t.Errorf("panic: %v", p)
+	}
+}
+
 // fakeVerifier accepts the tokens it knows and counts what it is asked. It stands in for a Verifier where the test is about the Guard alone.
 type fakeVerifier struct {
 	known map[string]*auth.Principal
@@ -143,6 +151,7 @@ func TestAuthorizeByRequirement(t *testing.T) {
 		{"a verifier's error that is no Error", "broken", auth.AnyToken(), auth.ReasonUnavailable, false},
 		{"a check that agrees", "reader", auth.AnyToken().With(func(context.Context, *auth.Principal) error { return nil }), 0, false},
 		{"a check that says no", "reader", auth.AnyToken().With(func(context.Context, *auth.Principal) error { return own }), auth.ReasonForbidden, false},
+		{"a check that says no, where scopes are missing too", "reader", auth.AllOf(auth.AnyToken().With(func(context.Context, *auth.Principal) error { return own }), auth.Scopes("admin")), auth.ReasonInsufficientScope, false},
 		{"a check that cannot tell", "reader", auth.AnyToken().With(func(context.Context, *auth.Principal) error {
 			return &auth.Error{Reason: auth.ReasonUnavailable}
 		}), auth.ReasonUnavailable, false},
@@ -154,6 +163,7 @@ func TestAuthorizeByRequirement(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			defer noPanic(t)
 			g := auth.NewGuard(newFake(t), nil)
 			c := bearer(tt.token)
 			if tt.token == "" {
@@ -209,6 +219,7 @@ func TestProofs(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			defer noPanic(t)
 			g := auth.NewGuard(newFake(t), &auth.GuardOptions{Proofs: tt.proofs})
 			_, err := g.Authorize(t.Context(), bearer(tt.token), auth.AnyToken())
 			if got := reasonOf(err); got != tt.want {

@@ -141,7 +141,7 @@ func (r Requirement) check(ctx context.Context, p *Principal) *Error {
 	case err == nil:
 		return nil
 	case err == errScopes: // mutant: requirement-scopes
-		return &Error{Reason: ReasonInsufficientScope, Scopes: r.node.needs}
+		return &Error{Reason: ReasonInsufficientScope, Scopes: r.Needs()}
 	default:
 		if e, ok := errors.AsType[*Error](err); ok && e != nil && e.Reason != 0 {
 			return e
@@ -153,6 +153,9 @@ func (r Requirement) check(ctx context.Context, p *Principal) *Error {
 // met returns nil when p meets n, errScopes when scopes are missing, and otherwise the error of a With. Missing scopes come first, in
 // an all-of and in an any-of alike: they are what the caller can do something about.
 func (n *node) met(ctx context.Context, p *Principal) error {
+	if n == nil {
+		return errScopes
+	}
 	switch n.kind {
 	case kindScope:
 		if !p.HasScope(n.scope) { // mutant: scope-missing

@@ -36,8 +36,9 @@ func (s *source) Keys(ctx context.Context, kid string) ([]*jwks.Key, error) {
 	return s.Static.Keys(ctx, kid)
 }
 
-func verify(t *testing.T, v *auth.Verifier, token string) error {
+func verify(t *testing.T, v auth.TokenVerifier, token string) error {
 	t.Helper()
+	defer noPanic(t)
 	_, err := v.VerifyToken(t.Context(), token)
 	return err
 }
@@ -342,18 +343,22 @@ func TestATokenThatCanOnlyFailAsksForNoKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	hs := `{"alg":"HS256","typ":"at+jwt","kid":"k1"}`
-	for name, token := range map[string]string{
-		"an algorithm that is not allowed": k.sign(t, hs, claims()),
-		"a type that is not accepted":      k.sign(t, `{"alg":"EdDSA","typ":"JWT","kid":"k1"}`, claims()),
-		"another issuer":                   k.sign(t, k.header(), claims(testIssuer, "https://other.example")),
-		"another audience":                 k.sign(t, k.header(), claims(testAudience, "https://other.example")),
-		"expired":                          k.sign(t, k.header(), claims(fmt.Sprint(time.Now().Unix()+300), "1700000000")),
-		"too large":                        strings.Repeat("a", auth.DefaultMaxTokenBytes+1),
-		"random text":                      "not a token",
-		"dots":                             strings.Repeat(".", 2000),
+	large := claims(`"jti"`, `"x":"`+strings.Repeat("x", auth.DefaultMaxTokenBytes)+`","jti"`)
+	for _, tt := range []struct {
+		name, token string
+		want        auth.Reason
+	}{
+		{"an algorithm that is not allowed", k.sign(t, hs, claims()), auth.ReasonAlgorithm},
+		{"a type that is not accepted", k.sign(t, `{"alg":"EdDSA","typ":"JWT","kid":"k1"}`, claims()), auth.ReasonType},
+		{"another issuer", k.sign(t, k.header(), claims(testIssuer, "https://other.example")), auth.ReasonIssuer},
+		{"another audience", k.sign(t, k.header(), claims(testAudience, "https://other.example")), auth.ReasonAudience},
+		{"expired", k.sign(t, k.header(), claims(fmt.Sprint(time.Now().Unix()+300), "1700000000")), auth.ReasonExpired},
+		{"a good token that is too large", k.sign(t, k.header(), large), auth.ReasonTokenTooLarge},
+		{"random text", "not a token", auth.ReasonMalformedToken},
+		{"dots", strings.Repeat(".", 2000), auth.ReasonMalformedToken},
 	} {
-		if err := verify(t, v, token); err == nil || src.asked != 0 {
-			t.Errorf("%s: %v after %d look-ups, want a refusal after none", name, err, src.asked)
+		if got := reasonOf(verify(t, v, tt.token)); got != tt.want || src.asked != 0 {
+			t.Errorf("%s: reason %v after %d look-ups, want %v after none", tt.name, got, src.asked, tt.want)
 		}
 	}
 }
@@ -447,9 +452,9 @@ func TestRememberedTokens(t *testing.T) {
 		t.Errorf("the source was asked %d times, want each time", src.asked)
 	}
 
-	src.err = jwks.ErrUnavailable
-	if got := reasonOf(verify(t, v, token)); got != auth.ReasonUnavailable {
-		t.Errorf("keys beyond max-stale: reason %v, want %v", got, auth.ReasonUnavailable)
+	src.err, src.asked = jwks.ErrUnavailable, 0
+	if got := reasonOf(verify(t, v, token)); got != auth.ReasonUnavailable || src.asked != 1 {
+		t.Errorf("keys beyond max-stale: reason %v after %d look-ups, want %v after one", got, src.asked, auth.ReasonUnavailable)
 	}
 	src.err = nil
 	src.Static = jwks.Static{next.public()}

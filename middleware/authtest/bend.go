@@ -66,6 +66,7 @@ var bends = [...]bend{
 	token(Dots, func(*draft) string { return ".." }),
 	token(TwoParts, func(t *draft) string { return t.input() }),
 	token(EmptySignature, func(t *draft) string { return t.input() + "." }),
+	{defect: AlgNone, reason: auth.ReasonMalformedToken, at: onToken, make: unsecured},
 	token(EncryptedForm, func(t *draft) string {
 		return t.encodedHeader + ".a2V5.aXY." + t.encodedClaims + "." + encode(t.signature)
 	}),
@@ -73,21 +74,15 @@ var bends = [...]bend{
 	token(PaddedBase64, func(t *draft) string { return t.token + "=" }),
 	{defect: StandardBase64, reason: auth.ReasonMalformedToken, at: onEncoded, make: standardBase64},
 	{defect: NonCanonicalBase64, reason: auth.ReasonMalformedToken, at: onEncoded, make: nonCanonicalBase64},
+
 	headerText(HeaderNotJSON, func(string) string { return "at+jwt" }),
 	headerText(HeaderArray, func(h string) string { return "[" + h + "]" }),
+	headerText(HeaderNotUTF8, func(h string) string { return member(h, "\"x\":\"\xff\"") }),
 	headerText(DuplicateHeader, func(h string) string { return member(h, `"typ":"at+jwt"`) }),
 	header(CaseVariantHeader, auth.ReasonMalformedToken, "ALG", "none"),
-	header(NoAlgorithm, auth.ReasonMalformedToken, "alg", Absent),
 	header(NumericKeyID, auth.ReasonMalformedToken, "kid", 1),
 	header(LongKeyID, auth.ReasonMalformedToken, "kid", text(257)),
-	headerText(HeaderNotUTF8, func(h string) string { return member(h, "\"x\":\"\xff\"") }),
-	claimsText(ClaimsArray, func(c string) string { return "[" + c + "]" }),
-	claimsText(DuplicateClaim, func(c string) string { return member(c, `"sub":"alice"`) }),
-	claimsText(NestedDuplicate, func(c string) string { return member(c, `"act":{"sub":"bob","sub":"bob"}`) }),
-	claimsText(NotUTF8, func(c string) string { return member(c, "\"name\":\"\xff\"") }),
-	claimsText(TrailingData, func(c string) string { return c + "{}" }),
-	claimsText(DeeplyNested, func(c string) string { return member(c, `"x":`+nested(100)) }),
-	{defect: AlgNone, reason: auth.ReasonMalformedToken, at: onToken, make: unsecured},
+	header(NoAlgorithm, auth.ReasonMalformedToken, "alg", Absent),
 	header(AlgNoneSigned, auth.ReasonAlgorithm, "alg", "none"),
 	header(AlgNoneVariant, auth.ReasonAlgorithm, "alg", "nOnE"),
 	{defect: HMACWithPublicKey, reason: auth.ReasonAlgorithm, make: hmacWithPublicKey, at: onEncoded},
@@ -106,23 +101,31 @@ var bends = [...]bend{
 	header(DPoPProof, auth.ReasonType, "typ", "dpop+jwt"),
 	header(LogoutToken, auth.ReasonType, "typ", "logout+jwt"),
 
+	claimsText(ClaimsArray, func(c string) string { return "[" + c + "]" }),
+	claimsText(DuplicateClaim, func(c string) string { return member(c, `"sub":"alice"`) }),
+	claimsText(NestedDuplicate, func(c string) string { return member(c, `"act":{"sub":"bob","sub":"bob"}`) }),
+	claimsText(NotUTF8, func(c string) string { return member(c, "\"name\":\"\xff\"") }),
+	claimsText(TrailingData, func(c string) string { return c + "{}" }),
+	claimsText(DeeplyNested, func(c string) string { return member(c, `"x":`+nested(100)) }),
+
+	claim(NoIssuer, auth.ReasonIssuer, "iss", Absent),
+	{defect: IssuerNotString, reason: auth.ReasonIssuer, make: func(t *draft) error {
+		return Claims{"iss": []string{t.issuer.URL}}.apply(t)
+	}},
 	claim(WrongIssuer, auth.ReasonIssuer, "iss", "https://other-issuer.example"),
 	{defect: IssuerTrailingSlash, reason: auth.ReasonIssuer, make: func(t *draft) error {
 		return Claims{"iss": t.issuer.URL + "/"}.apply(t)
 	}},
-	claim(NoIssuer, auth.ReasonIssuer, "iss", Absent),
-	{defect: IssuerNotString, reason: auth.ReasonIssuer, make: func(t *draft) error {
-		return Claims{"iss": []string{t.issuer.URL}}.apply(t)
+	claim(NoAudience, auth.ReasonAudience, "aud", Absent),
+	claim(EmptyAudience, auth.ReasonAudience, "aud", []string{}),
+	{defect: AudienceNotString, reason: auth.ReasonAudience, make: func(t *draft) error {
+		return Claims{"aud": []any{t.issuer.Audience, 1}}.apply(t)
 	}},
 	claim(WrongAudience, auth.ReasonAudience, "aud", "https://other-api.example"),
 	{defect: AudiencePrefix, reason: auth.ReasonAudience, make: func(t *draft) error {
 		return Claims{"aud": t.issuer.Audience + ".other.example"}.apply(t)
 	}},
-	claim(EmptyAudience, auth.ReasonAudience, "aud", []string{}),
-	claim(NoAudience, auth.ReasonAudience, "aud", Absent),
-	{defect: AudienceNotString, reason: auth.ReasonAudience, make: func(t *draft) error {
-		return Claims{"aud": []any{t.issuer.Audience, 1}}.apply(t)
-	}},
+	claim(SubjectNotString, auth.ReasonClaim, "sub", 1),
 	claim(NoExpiry, auth.ReasonClaim, "exp", Absent),
 	claim(ZeroExpiry, auth.ReasonClaim, "exp", 0),
 	{defect: ExpiryNotNumber, reason: auth.ReasonClaim, make: func(t *draft) error {
@@ -133,14 +136,13 @@ var bends = [...]bend{
 	{defect: CaseVariantExpiry, reason: auth.ReasonExpired, make: func(t *draft) error {
 		return errors.Join(Claims{"EXP": t.claims["exp"]}.apply(t), expire(t))
 	}},
-	claim(SubjectNotString, auth.ReasonClaim, "sub", 1),
 
+	{defect: NoKid, reason: auth.ReasonUnknownKey, make: noKid},
+	header(EmptyKid, auth.ReasonUnknownKey, "kid", ""),
 	{defect: UnknownKid, reason: auth.ReasonUnknownKey, make: func(t *draft) error {
 		t.key = t.issuer.keys.unpublished()
 		return Header{"kid": t.key.id}.apply(t)
 	}},
-	header(EmptyKid, auth.ReasonUnknownKey, "kid", ""),
-	{defect: NoKid, reason: auth.ReasonUnknownKey, make: noKid},
 	{defect: WrongAlgorithm, reason: auth.ReasonUnknownKey, make: wrongAlgorithm},
 	{defect: WrongKey, reason: auth.ReasonSignature, make: func(t *draft) error {
 		t.key = t.issuer.keys.unpublished()

@@ -6,79 +6,95 @@ import (
 	auth "github.com/bearward/bearward/middleware"
 )
 
-// A Defect is one thing wrong with a token that is good otherwise. It is a [Change] for [Issuer.Token], and its text is its name, for subtests.
+// A Defect is one thing wrong with a token that is good otherwise: a [Change] for [Issuer.Token]. Its text is its name, for subtests. The
+// constants stand in the order in which a Verifier looks.
 type Defect string
 
-// The defects, in the order in which a Verifier looks for them.
+// Of the size and the compact form (RFC 7515 §7.1).
 const (
-	// The size, and the compact form (RFC 7515 §7.1).
+	TooLarge           Defect = "TooLarge"           // over 16 KiB, the default Config.MaxTokenBytes
+	RandomText         Defect = "RandomText"         // no token at all
+	Dots               Defect = "Dots"               // two dots and nothing between
+	TwoParts           Defect = "TwoParts"           // the signature and its dot are gone
+	EmptySignature     Defect = "EmptySignature"     // the signature is gone, its dot is there
+	AlgNone            Defect = "AlgNone"            // an unsecured JWS (RFC 7515 §A.5), whose signature is empty
+	EncryptedForm      Defect = "EncryptedForm"      // five parts, as a JWE has
+	JSONSerialization  Defect = "JSONSerialization"  // RFC 7515 §7.2.2; its commas make the header a malformed one
+	PaddedBase64       Defect = "PaddedBase64"       // base64 with "=" (RFC 7515 §2)
+	StandardBase64     Defect = "StandardBase64"     // base64 of the alphabet with "+" and "/"
+	NonCanonicalBase64 Defect = "NonCanonicalBase64" // bits set beyond the last byte (RFC 4648 §3.5)
+)
 
-	TooLarge            Defect = "TooLarge"            // over 16 KiB, the default Config.MaxTokenBytes
-	RandomText          Defect = "RandomText"          // no token at all
-	Dots                Defect = "Dots"                // two dots and nothing between
-	TwoParts            Defect = "TwoParts"            // the signature and its dot are gone
-	EmptySignature      Defect = "EmptySignature"      // the signature is gone, its dot is there
-	EncryptedForm       Defect = "EncryptedForm"       // five parts, as a JWE has
-	JSONSerialization   Defect = "JSONSerialization"   // RFC 7515 §7.2.2; its commas make the header a malformed one
-	PaddedBase64        Defect = "PaddedBase64"        // base64 with "=" (RFC 7515 §2)
-	StandardBase64      Defect = "StandardBase64"      // base64 of the alphabet with "+" and "/"
-	NonCanonicalBase64  Defect = "NonCanonicalBase64"  // bits set beyond the last byte (RFC 4648 §3.5)
-	HeaderNotJSON       Defect = "HeaderNotJSON"       // the header is text
-	HeaderArray         Defect = "HeaderArray"         // the header is in an array
-	DuplicateHeader     Defect = "DuplicateHeader"     // a header member twice (RFC 7515 §4)
-	CaseVariantHeader   Defect = "CaseVariantHeader"   // "ALG" beside "alg"
-	NoAlgorithm         Defect = "NoAlgorithm"         // no "alg"
-	NumericKeyID        Defect = "NumericKeyID"        // a number for "kid"
-	LongKeyID           Defect = "LongKeyID"           // a "kid" of 257 bytes
-	HeaderNotUTF8       Defect = "HeaderNotUTF8"       // a header member that is not UTF-8
-	ClaimsArray         Defect = "ClaimsArray"         // the claims are in an array
-	DuplicateClaim      Defect = "DuplicateClaim"      // a claim twice (RFC 7519 §4)
-	NestedDuplicate     Defect = "NestedDuplicate"     // a member twice inside a claim
-	NotUTF8             Defect = "NotUTF8"             // a claim that is not UTF-8
-	TrailingData        Defect = "TrailingData"        // more JSON after the claims
-	DeeplyNested        Defect = "DeeplyNested"        // a claim of a hundred nested arrays
-	AlgNone             Defect = "AlgNone"             // an unsecured JWS (RFC 7515 §A.5), whose signature is empty
-	AlgNoneSigned       Defect = "AlgNoneSigned"       // "none" over a good signature
-	AlgNoneVariant      Defect = "AlgNoneVariant"      // "nOnE"
-	HMACWithPublicKey   Defect = "HMACWithPublicKey"   // HS256 with the issuer's public key as the secret (RFC 8725 §2.1)
-	AlgorithmLowerCase  Defect = "AlgorithmLowerCase"  // the algorithm's name in lower case (RFC 7515 §4.1.1)
-	UnknownAlgorithm    Defect = "UnknownAlgorithm"    // ES256K
-	CritHeader          Defect = "CritHeader"          // a critical extension (RFC 7515 §4.1.11)
-	B64False            Defect = "B64False"            // an unencoded payload (RFC 7797)
-	Compressed          Defect = "Compressed"          // "zip"
-	WrongType           Defect = "WrongType"           // "typ" JWT, as an ID token has
-	NoType              Defect = "NoType"              // no "typ"
-	EmptyType           Defect = "EmptyType"           // an empty "typ"
-	DPoPProof           Defect = "DPoPProof"           // the "typ" of a DPoP proof
-	LogoutToken         Defect = "LogoutToken"         // the "typ" of a logout token
-	WrongIssuer         Defect = "WrongIssuer"         // another issuer's "iss"
-	IssuerTrailingSlash Defect = "IssuerTrailingSlash" // "iss" with a slash more
+// Of the header.
+const (
+	HeaderNotJSON      Defect = "HeaderNotJSON"      // the header is text
+	HeaderArray        Defect = "HeaderArray"        // the header is in an array
+	HeaderNotUTF8      Defect = "HeaderNotUTF8"      // a header member that is not UTF-8
+	DuplicateHeader    Defect = "DuplicateHeader"    // a header member twice (RFC 7515 §4)
+	CaseVariantHeader  Defect = "CaseVariantHeader"  // "ALG" beside "alg"
+	NumericKeyID       Defect = "NumericKeyID"       // a number for "kid"
+	LongKeyID          Defect = "LongKeyID"          // a "kid" of 257 bytes
+	NoAlgorithm        Defect = "NoAlgorithm"        // no "alg"
+	AlgNoneSigned      Defect = "AlgNoneSigned"      // "none" over a good signature
+	AlgNoneVariant     Defect = "AlgNoneVariant"     // "nOnE"
+	HMACWithPublicKey  Defect = "HMACWithPublicKey"  // HS256 with the issuer's public key as the secret (RFC 8725 §2.1)
+	AlgorithmLowerCase Defect = "AlgorithmLowerCase" // the algorithm's name in lower case (RFC 7515 §4.1.1)
+	UnknownAlgorithm   Defect = "UnknownAlgorithm"   // ES256K
+	CritHeader         Defect = "CritHeader"         // a critical extension (RFC 7515 §4.1.11)
+	B64False           Defect = "B64False"           // an unencoded payload (RFC 7797)
+	Compressed         Defect = "Compressed"         // "zip"
+	WrongType          Defect = "WrongType"          // "typ" JWT, as an ID token has
+	NoType             Defect = "NoType"             // no "typ"
+	EmptyType          Defect = "EmptyType"          // an empty "typ"
+	DPoPProof          Defect = "DPoPProof"          // the "typ" of a DPoP proof
+	LogoutToken        Defect = "LogoutToken"        // the "typ" of a logout token
+)
+
+// Of the form of the claims.
+const (
+	ClaimsArray     Defect = "ClaimsArray"     // the claims are in an array
+	DuplicateClaim  Defect = "DuplicateClaim"  // a claim twice (RFC 7519 §4)
+	NestedDuplicate Defect = "NestedDuplicate" // a member twice inside a claim
+	NotUTF8         Defect = "NotUTF8"         // a claim that is not UTF-8
+	TrailingData    Defect = "TrailingData"    // more JSON after the claims
+	DeeplyNested    Defect = "DeeplyNested"    // a claim of a hundred nested arrays
+)
+
+// Of the claims that condemn a token before a key is looked for.
+const (
 	NoIssuer            Defect = "NoIssuer"            // no "iss"
 	IssuerNotString     Defect = "IssuerNotString"     // "iss" in an array
+	WrongIssuer         Defect = "WrongIssuer"         // another issuer's "iss"
+	IssuerTrailingSlash Defect = "IssuerTrailingSlash" // "iss" with a slash more
+	NoAudience          Defect = "NoAudience"          // no "aud"
+	EmptyAudience       Defect = "EmptyAudience"       // an empty array for "aud"
+	AudienceNotString   Defect = "AudienceNotString"   // a number among the strings of "aud"
 	WrongAudience       Defect = "WrongAudience"       // another API's "aud"
 	AudiencePrefix      Defect = "AudiencePrefix"      // an "aud" that begins like ours
-	EmptyAudience       Defect = "EmptyAudience"       // an empty array for "aud"
-	NoAudience          Defect = "NoAudience"          // no "aud"
-	AudienceNotString   Defect = "AudienceNotString"   // a number among the strings of "aud"
+	SubjectNotString    Defect = "SubjectNotString"    // a number for "sub"
+	NoExpiry            Defect = "NoExpiry"            // no "exp"
+	ZeroExpiry          Defect = "ZeroExpiry"          // an "exp" of 0
+	ExpiryNotNumber     Defect = "ExpiryNotNumber"     // an "exp" in quotes
+	ExpiryTooLarge      Defect = "ExpiryTooLarge"      // an "exp" beyond what a float64 tells apart
+	Expired             Defect = "Expired"             // ended an hour ago
+	CaseVariantExpiry   Defect = "CaseVariantExpiry"   // ended an hour ago, with an "EXP" to come
+)
 
-	// What can be known without a key.
+// Of the key and the signature.
+const (
+	NoKid          Defect = "NoKid"          // no "kid", while several keys are published
+	EmptyKid       Defect = "EmptyKid"       // an empty "kid"
+	UnknownKid     Defect = "UnknownKid"     // a "kid" that is not published
+	WrongAlgorithm Defect = "WrongAlgorithm" // another allowed algorithm than its key is for
+	WrongKey       Defect = "WrongKey"       // signed with an unpublished key, under the "kid" of a published one
+	BadSignature   Defect = "BadSignature"   // one bit of it is another
+	Truncated      Defect = "Truncated"      // its last three bytes are gone
+	TamperedClaims Defect = "TamperedClaims" // a scope added after signing
+	DERSignature   Defect = "DERSignature"   // an ECDSA signature in ASN.1 (RFC 7518 §3.4); ES256, ES384 and ES512 alone
+)
 
-	NoExpiry           Defect = "NoExpiry"           // no "exp"
-	ZeroExpiry         Defect = "ZeroExpiry"         // an "exp" of 0
-	ExpiryNotNumber    Defect = "ExpiryNotNumber"    // an "exp" in quotes
-	ExpiryTooLarge     Defect = "ExpiryTooLarge"     // an "exp" beyond what a float64 tells apart
-	Expired            Defect = "Expired"            // ended an hour ago
-	CaseVariantExpiry  Defect = "CaseVariantExpiry"  // ended an hour ago, with an "EXP" to come
-	SubjectNotString   Defect = "SubjectNotString"   // a number for "sub"
-	UnknownKid         Defect = "UnknownKid"         // a "kid" that is not published
-	EmptyKid           Defect = "EmptyKid"           // an empty "kid"
-	NoKid              Defect = "NoKid"              // no "kid", while several keys are published
-	WrongAlgorithm     Defect = "WrongAlgorithm"     // another allowed algorithm than its key is for
-	WrongKey           Defect = "WrongKey"           // signed with an unpublished key, under the "kid" of a published one
-	BadSignature       Defect = "BadSignature"       // one bit of the signature is another
-	Truncated          Defect = "Truncated"          // the last bytes of the signature are gone
-	TamperedClaims     Defect = "TamperedClaims"     // a scope added after signing
-	DERSignature       Defect = "DERSignature"       // an ECDSA signature in ASN.1 (RFC 7518 §3.4); ES256, ES384 and ES512 alone
+// Of the other claims.
+const (
 	NotYetValid        Defect = "NotYetValid"        // an "nbf" in an hour
 	NotBeforeNotNumber Defect = "NotBeforeNotNumber" // an "nbf" in quotes
 	IssuedInFuture     Defect = "IssuedInFuture"     // an "iat" in half an hour
