@@ -80,8 +80,8 @@ var bends = [...]bend{
 	headerText(HeaderNotUTF8, func(h string) string { return member(h, "\"x\":\"\xff\"") }),
 	headerText(DuplicateHeader, func(h string) string { return member(h, `"typ":"at+jwt"`) }),
 	header(CaseVariantHeader, auth.ReasonMalformedToken, "ALG", "none"),
-	header(NumericKeyID, auth.ReasonMalformedToken, "kid", 1),
-	header(LongKeyID, auth.ReasonMalformedToken, "kid", text(257)),
+	header(NumericKid, auth.ReasonMalformedToken, "kid", 1),
+	header(LongKid, auth.ReasonMalformedToken, "kid", text(257)),
 	header(NoAlgorithm, auth.ReasonMalformedToken, "alg", Absent),
 	header(AlgNoneSigned, auth.ReasonAlgorithm, "alg", "none"),
 	header(AlgNoneVariant, auth.ReasonAlgorithm, "alg", "nOnE"),
@@ -169,8 +169,8 @@ var bends = [...]bend{
 	claim(NoClientID, auth.ReasonClaim, "client_id", Absent),
 	claim(NoTokenID, auth.ReasonClaim, "jti", Absent),
 	claim(NoIssuedAt, auth.ReasonClaim, "iat", Absent),
-	claim(WrongFixedClaim, auth.ReasonClaim, "token_use", "id").with(func(c *auth.Config) {
-		c.FixedClaims = map[string]string{"token_use": "access"}
+	claim(WrongFixedClaim, auth.ReasonClaim, "client_id", "another-client").with(func(c *auth.Config) {
+		c.FixedClaims = map[string]string{"client_id": "client"}
 	}),
 	claim(ScopeArray, auth.ReasonClaim, "scope", []string{"read:orders"}),
 	claim(ScopeNotScope, auth.ReasonClaim, "scope", `read:"orders"`),

@@ -32,8 +32,8 @@ const (
 	HeaderNotUTF8      Defect = "HeaderNotUTF8"      // a header member that is not UTF-8
 	DuplicateHeader    Defect = "DuplicateHeader"    // a header member twice (RFC 7515 §4)
 	CaseVariantHeader  Defect = "CaseVariantHeader"  // "ALG" beside "alg"
-	NumericKeyID       Defect = "NumericKeyID"       // a number for "kid"
-	LongKeyID          Defect = "LongKeyID"          // a "kid" of 257 bytes
+	NumericKid         Defect = "NumericKid"         // a number for "kid"
+	LongKid            Defect = "LongKid"            // a "kid" of 257 bytes
 	NoAlgorithm        Defect = "NoAlgorithm"        // no "alg"
 	AlgNoneSigned      Defect = "AlgNoneSigned"      // "none" over a good signature
 	AlgNoneVariant     Defect = "AlgNoneVariant"     // "nOnE"
@@ -75,7 +75,7 @@ const (
 	NoExpiry            Defect = "NoExpiry"            // no "exp"
 	ZeroExpiry          Defect = "ZeroExpiry"          // an "exp" of 0
 	ExpiryNotNumber     Defect = "ExpiryNotNumber"     // an "exp" in quotes
-	ExpiryTooLarge      Defect = "ExpiryTooLarge"      // an "exp" beyond what a float64 tells apart
+	ExpiryTooLarge      Defect = "ExpiryTooLarge"      // an "exp" above 2^53 (RFC 7493 §2.2)
 	Expired             Defect = "Expired"             // ended an hour ago
 	CaseVariantExpiry   Defect = "CaseVariantExpiry"   // ended an hour ago, with an "EXP" to come
 )
@@ -87,8 +87,8 @@ const (
 	UnknownKid     Defect = "UnknownKid"     // a "kid" that is not published
 	WrongAlgorithm Defect = "WrongAlgorithm" // another allowed algorithm than its key is for
 	WrongKey       Defect = "WrongKey"       // signed with an unpublished key, under the "kid" of a published one
-	BadSignature   Defect = "BadSignature"   // one bit of it is another
-	Truncated      Defect = "Truncated"      // its last three bytes are gone
+	BadSignature   Defect = "BadSignature"   // one bit of the signature is flipped
+	Truncated      Defect = "Truncated"      // the last three bytes of the signature are gone
 	TamperedClaims Defect = "TamperedClaims" // a scope added after signing
 	DERSignature   Defect = "DERSignature"   // an ECDSA signature in ASN.1 (RFC 7518 §3.4); ES256, ES384 and ES512 alone
 )
@@ -105,7 +105,7 @@ const (
 	NoClientID         Defect = "NoClientID"         // no "client_id"
 	NoTokenID          Defect = "NoTokenID"          // no "jti"
 	NoIssuedAt         Defect = "NoIssuedAt"         // no "iat"
-	WrongFixedClaim    Defect = "WrongFixedClaim"    // "token_use" is not "access"; needs Config.FixedClaims
+	WrongFixedClaim    Defect = "WrongFixedClaim"    // "client_id" is another than the one fixed; needs Config.FixedClaims
 	ScopeArray         Defect = "ScopeArray"         // "scope" is an array
 	ScopeNotScope      Defect = "ScopeNotScope"      // "scope" with a quote in it (RFC 6749 §3.3)
 	IDToken            Defect = "IDToken"            // an ID token for our audience; needs Config.Types with "JWT"

@@ -1,6 +1,28 @@
-// Package authtest is a kit for testing APIs that Bearward guards: an issuer inside the test that signs good tokens and bad ones of
-// every kind, rotates and withdraws its keys, fails, hangs and answers garbage.
+// Package authtest is a kit for testing APIs that Bearward guards. Its [Issuer] lives inside the test: it signs good tokens and bad ones
+// of every kind, rotates and withdraws its keys, fails, hangs and answers garbage. A complete test:
 //
-// It needs no network, and works inside testing/synctest bubbles. It is for tests alone: its RSA keys are published with this
-// module.
+//	func TestListOrders(t *testing.T) {
+//		issuer := authtest.NewIssuer(t, nil)
+//		orders := issuer.Guard(nil).Require("read:orders")(http.HandlerFunc(listOrders))
+//		for token, want := range map[string]int{
+//			issuer.Token("read:orders"):                   http.StatusOK,
+//			issuer.Token("write:orders"):                  http.StatusForbidden,
+//			issuer.Token("read:orders", authtest.Expired): http.StatusUnauthorized,
+//		} {
+//			r := httptest.NewRequest("GET", "/orders", nil)
+//			r.Header.Set("Authorization", "Bearer "+token)
+//			w := httptest.NewRecorder()
+//			if orders.ServeHTTP(w, r); w.Code != want {
+//				t.Errorf("got %d, want %d: %s", w.Code, want, w.Body)
+//			}
+//		}
+//	}
+//
+// An Issuer is reached through its [Issuer.Client], in memory: no socket, no network, and it works inside testing/synctest bubbles, where a
+// day of outage takes no time. [Options].Socket gives it a loopback socket, for programs that are started with an issuer's URL.
+//
+// [Issuer.Defects] lists what can be wrong with a token, each with the middleware.Reason of its refusal, for tables of tests. For a
+// handler's own tests, without a Guard and without signatures, there is [WithPrincipal].
+//
+// It is the one package of the module that imports testing, and is for tests alone: its RSA keys are published with the module.
 package authtest

@@ -1,6 +1,7 @@
 package authtest_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -10,31 +11,142 @@ import (
 	"github.com/bearward/bearward/middleware/authtest"
 )
 
-// ListOrders is the handler under test.
-func listOrders(w http.ResponseWriter, r *http.Request) {
-	p, _ := auth.PrincipalFrom(r.Context())
-	fmt.Fprintln(w, "orders of", p.Subject())
+// exampleT stands in for the *testing.T that a test is given and an example is not.
+type exampleT struct {
+	testing.TB
+	cleanups []func()
 }
 
-// A whole test of a guarded route: what a good token gets, and what each bad one does.
-func Example() {
-	TestOrders := func(t *testing.T) {
-		issuer := authtest.NewIssuer(t, nil)
-		orders := issuer.Guard(nil).Require("read:orders")(http.HandlerFunc(listOrders))
-		for token, want := range map[string]int{
-			issuer.Token("read:orders"):                   http.StatusOK,
-			issuer.Token("write:orders"):                  http.StatusForbidden,
-			issuer.Token("read:orders", authtest.Expired): http.StatusUnauthorized,
-		} {
-			r := httptest.NewRequest("GET", "/orders", nil)
-			r.Header.Set("Authorization", "Bearer "+token)
-			w := httptest.NewRecorder()
-			orders.ServeHTTP(w, r)
-			if w.Code != want {
-				t.Errorf("status %d, want %d", w.Code, want)
-			}
+func (t *exampleT) Helper()                           {}
+func (t *exampleT) Cleanup(f func())                  { t.cleanups = append(t.cleanups, f) }
+func (t *exampleT) Errorf(format string, args ...any) { fmt.Printf(format+"\n", args...) }
+func (t *exampleT) Fatal(args ...any)                 { panic(fmt.Sprint(args...)) }
+func (t *exampleT) Fatalf(format string, args ...any) { panic(fmt.Sprintf(format, args...)) }
+
+func (t *exampleT) end() {
+	for i := len(t.cleanups) - 1; i >= 0; i-- {
+		t.cleanups[i]()
+	}
+}
+
+// call asks h for /orders with token and returns the status.
+func call(h http.Handler, token string) int {
+	r := httptest.NewRequest("GET", "/orders", nil)
+	r.Header.Set("Authorization", "Bearer "+token)
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w.Code
+}
+
+func ExampleNewIssuer() {
+	t := new(exampleT) // in a test: its *testing.T
+	defer t.end()
+
+	ours := authtest.NewIssuer(t, nil)
+	partner := authtest.NewIssuer(t, &authtest.Options{URL: "https://partner.example", Algorithm: auth.ES256})
+	both, err := auth.NewIssuers(ours.Verifier(auth.Config{}), partner.Verifier(auth.Config{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	orders := auth.NewGuard(both, nil).Require("read:orders")(http.HandlerFunc(listOrders))
+
+	fmt.Println(call(orders, ours.Token("read:orders")))
+	fmt.Println(call(orders, partner.Token("read:orders")))
+	fmt.Println(call(orders, partner.Token("read:orders", authtest.Claims{"iss": ours.URL})))
+	// Output:
+	// 200
+	// 200
+	// 401
+}
+
+func ExampleIssuer_Token() {
+	t := new(exampleT) // in a test: its *testing.T
+	defer t.end()
+
+	issuer := authtest.NewIssuer(t, nil)
+	guard := issuer.Guard(nil)
+	for _, token := range []string{
+		issuer.Token("read:orders write:orders"),
+		issuer.Token("read:orders", authtest.Claims{"sub": "bob", "tenant": "acme"}),
+		issuer.Token("read:orders", authtest.Claims{"sub": authtest.Absent}),
+		issuer.Token("read:orders", authtest.Header{"typ": "JWT"}),
+		issuer.Token("read:orders", authtest.AlgNone),
+	} {
+		c := auth.Credentials{Authorization: []string{"Bearer " + token}}
+		ctx, err := guard.Authorize(context.Background(), c, auth.Scopes("read:orders"))
+		if err != nil {
+			fmt.Println(err)
+			continue
+		}
+		p, _ := auth.PrincipalFrom(ctx)
+		fmt.Println(p.Subject(), p.Scopes())
+	}
+	// Output:
+	// alice [read:orders write:orders]
+	// bob [read:orders]
+	// middleware: request refused: CLAIM_INVALID
+	// middleware: request refused: TOKEN_TYPE_NOT_ACCEPTED
+	// middleware: request refused: TOKEN_MALFORMED
+}
+
+func ExampleIssuer_Rotate() {
+	t := new(exampleT) // in a test: its *testing.T
+	defer t.end()
+
+	issuer := authtest.NewIssuer(t, nil)
+	orders := issuer.Guard(nil).Require("read:orders")(http.HandlerFunc(listOrders))
+	before := issuer.Token("read:orders")
+	fmt.Println(call(orders, before))
+
+	issuer.Rotate()
+	fmt.Println(call(orders, before), call(orders, issuer.Token("read:orders")))
+	// Output:
+	// 200
+	// 200 200
+}
+
+func ExampleIssuer_Fail() {
+	t := new(exampleT) // in a test: its *testing.T
+	defer t.end()
+
+	issuer := authtest.NewIssuer(t, nil)
+	issuer.Fail(http.StatusServiceUnavailable) // before the first fetch: no keys are held
+	orders := issuer.Guard(nil).Require("read:orders")(http.HandlerFunc(listOrders))
+	fmt.Println(call(orders, issuer.Token("read:orders")))
+	// Output: 503
+}
+
+func ExampleIssuer_Defects() {
+	t := new(exampleT) // in a test: its *testing.T
+	defer t.end()
+
+	issuer := authtest.NewIssuer(t, nil)
+	orders := issuer.Guard(nil).Require("read:orders")(http.HandlerFunc(listOrders))
+	for _, d := range issuer.Defects() {
+		want := (&auth.Error{Reason: d.Reason()}).Status()
+		if got := call(orders, issuer.Token("read:orders", d)); got != want {
+			t.Errorf("%s: got %d, want %d", d, got, want)
 		}
 	}
-	run(TestOrders)
-	// Output: ok
+	// Output:
+}
+
+func ExampleWithPrincipal() {
+	t := new(exampleT) // in a test: its *testing.T
+	defer t.end()
+
+	r := httptest.NewRequest("GET", "/orders", nil)
+	w := httptest.NewRecorder()
+	listOrders(w, authtest.WithPrincipal(t, r, authtest.Claims{"sub": "bob"}))
+	fmt.Print(w.Body)
+	// Output: orders of bob
+}
+
+func ExamplePrincipal() {
+	t := new(exampleT) // in a test: its *testing.T
+	defer t.end()
+
+	p := authtest.Principal(t, authtest.Claims{"scope": "read:orders write:orders"})
+	fmt.Println(p.Subject(), p.HasScope("write:orders"))
+	// Output: alice true
 }

@@ -47,8 +47,8 @@ type Issuer struct {
 	issued atomic.Int64 // tokens, for their IDs
 }
 
-// NewIssuer returns an Issuer that two keys are published of: the one that signs, and its predecessor, as after a rotation. It fails the
-// test when opts cannot be used.
+// NewIssuer returns a healthy Issuer. As after a rotation it publishes two keys: the one that signs, and its predecessor. Opts may be nil.
+// It fails the test when opts cannot be used.
 func NewIssuer(tb testing.TB, opts *Options) *Issuer {
 	tb.Helper()
 	if opts == nil {
