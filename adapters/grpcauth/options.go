@@ -1,0 +1,104 @@
+package grpcauth
+
+import (
+	"context"
+	"strings"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/peer"
+
+	"github.com/bearward/bearward/middleware"
+)
+
+// Options adjust the guarding of a server. The zero value means the defaults.
+type Options struct {
+	// AllowExpiredStreams lets a stream go on after its token ran out, until its handler returns. By default it is ended at the
+	// token's expiry plus the verifier's leeway.
+	AllowExpiredStreams bool
+}
+
+// ServerOptions returns the options that guard a server by rules: Options{}.ServerOptions(guard, rules).
+func ServerOptions(guard *middleware.Guard, rules middleware.Rules) []grpc.ServerOption {
+	return Options{}.ServerOptions(guard, rules)
+}
+
+// ServerOptions returns the options that guard every unary call and every stream of a server by rules. The keys of rules are
+// "/pkg.Service/Method", or "/pkg.Service/*" for a whole service; the exact key wins. Rules are copied.
+//
+// The interceptors are chained in the place where the options are given: those before them see refusals, those after them see
+// accepted calls only, with their Principal in the context.
+//
+// It panics, naming the fault, when guard is nil, a key has another form or a requirement is the zero one: a server must not start
+// with such rules.
+func (o Options) ServerOptions(guard *middleware.Guard, rules middleware.Rules) []grpc.ServerOption {
+	if guard == nil {
+		panic("grpcauth: ServerOptions needs a Guard")
+	}
+	t, err := newTable(rules)
+	if err != nil {
+		panic(err.Error())
+	}
+	d := &door{guard, t, o}
+	return []grpc.ServerOption{grpc.ChainUnaryInterceptor(d.unary), grpc.ChainStreamInterceptor(d.stream)}
+}
+
+// A door is a guarded server's pair of interceptors.
+type door struct {
+	guard   *middleware.Guard
+	table   *table
+	options Options
+}
+
+func (d *door) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
+	ctx, err := d.authorize(ctx, info.FullMethod)
+	if err != nil { // mutant: unary
+		st, trailer := d.refusal(err)
+		_ = grpc.SetTrailer(ctx, trailer) // fails only outside a call
+		return nil, st.Err()
+	}
+	return handler(ctx, req)
+}
+
+func (d *door) stream(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
+	ctx, err := d.authorize(ss.Context(), info.FullMethod)
+	if err != nil { // mutant: stream
+		return d.refuseStream(ss, err)
+	}
+	guarded := &guardedStream{ServerStream: ss, ctx: ctx}
+	p, ok := middleware.PrincipalFrom(ctx)
+	if !ok || d.options.AllowExpiredStreams {
+		return handler(srv, guarded)
+	}
+	return d.untilExpiry(srv, guarded, p.ValidUntil(), handler)
+}
+
+// authorize asks the guard about one call. A method without a rule has the zero Requirement, which lets nobody through; its name is not
+// told to hooks, since it may be the caller's own text where a server has an UnknownServiceHandler.
+func (d *door) authorize(ctx context.Context, method string) (context.Context, error) {
+	rule := d.table.find(method)
+	if rule.requirement.IsPublic() {
+		return ctx, nil
+	}
+	return d.guard.Authorize(ctx, credentialsOf(ctx, method, rule.key), rule.requirement)
+}
+
+// credentialsOf returns what the caller presented. The URL is the one of RFC 9449 for a call, and is built only for a proof.
+func credentialsOf(ctx context.Context, method, operation string) middleware.Credentials {
+	c := middleware.Credentials{
+		Operation:     operation,
+		Authorization: metadata.ValueFromIncomingContext(ctx, "authorization"),
+		DPoP:          metadata.ValueFromIncomingContext(ctx, "dpop"),
+		Method:        "POST",
+	}
+	if len(c.DPoP) > 0 {
+		c.URL = "https://" + strings.Join(metadata.ValueFromIncomingContext(ctx, ":authority"), "") + method
+	}
+	if p, ok := peer.FromContext(ctx); ok {
+		if info, ok := p.AuthInfo.(credentials.TLSInfo); ok {
+			c.TLS = &info.State
+		}
+	}
+	return c
+}

@@ -1,0 +1,71 @@
+package grpcauth
+
+import (
+	"net/http"
+	"strings"
+
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/protoadapt"
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	"github.com/bearward/bearward/middleware"
+)
+
+// Domain is the domain of the google.rpc.ErrorInfo of every refusal (AIP-193).
+const Domain = "bearward"
+
+// Code returns the status code of a refusal: the image of its HTTP status.
+func Code(err *middleware.Error) codes.Code {
+	switch err.Status() {
+	case http.StatusBadRequest:
+		return codes.InvalidArgument // so that clients do not refresh tokens over a malformed header
+	case http.StatusUnauthorized:
+		return codes.Unauthenticated
+	case http.StatusForbidden:
+		return codes.PermissionDenied
+	case http.StatusServiceUnavailable:
+		return codes.Unavailable
+	}
+	return codes.Internal
+}
+
+// refusal returns the status and the trailer of a call that err did not let through.
+func (d *door) refusal(err error) (*status.Status, metadata.MD) {
+	e := middleware.AsError(err)
+	info := &errdetails.ErrorInfo{Reason: e.Reason.Code(), Domain: Domain, Metadata: map[string]string{}}
+	for name, value := range map[string]string{
+		"error": e.OAuthError(),
+		"scope": strings.Join(e.Scopes, " "),
+	} {
+		if value != "" {
+			info.Metadata[name] = value
+		}
+	}
+	challenge := d.guard.Challenge(e)
+	if m := d.guard.ResourceMetadata(); m != "" && len(challenge) > 0 {
+		info.Metadata["resource_metadata"] = m
+	}
+	details := []protoadapt.MessageV1{info}
+	if after := e.RetryAfter(); after > 0 {
+		details = append(details, &errdetails.RetryInfo{RetryDelay: durationpb.New(after)})
+	}
+	st := status.New(Code(e), e.Description())
+	if with, err := st.WithDetails(details...); err == nil { // fails only for code OK
+		st = with
+	}
+	trailer := metadata.MD{}
+	if len(challenge) > 0 {
+		trailer["www-authenticate"] = challenge
+	}
+	return st, trailer
+}
+
+func (d *door) refuseStream(ss grpc.ServerStream, err error) error {
+	st, trailer := d.refusal(err)
+	ss.SetTrailer(trailer)
+	return st.Err()
+}

@@ -1,0 +1,90 @@
+package grpcauth
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/bearward/bearward/middleware"
+)
+
+// A guardedStream is a stream whose context carries the Principal, and that ends when ended is set.
+type guardedStream struct {
+	grpc.ServerStream
+	ctx   context.Context
+	ended atomic.Pointer[error]
+}
+
+func (s *guardedStream) Context() context.Context { return s.ctx }
+
+// RecvMsg and SendMsg tell a handler that is still there after the end why its stream is gone.
+func (s *guardedStream) RecvMsg(m any) error { return s.orEnd(s.ServerStream.RecvMsg(m)) }
+
+func (s *guardedStream) SendMsg(m any) error {
+	if end := s.ended.Load(); end != nil {
+		return *end
+	}
+	return s.orEnd(s.ServerStream.SendMsg(m))
+}
+
+func (s *guardedStream) orEnd(err error) error {
+	if end := s.ended.Load(); end != nil && err != nil {
+		return *end
+	}
+	return err
+}
+
+// handled is how a handler came back.
+type handled struct {
+	err      error
+	panicked any
+	returned bool // false after a panic or runtime.Goexit
+}
+
+// errGone is the end of a stream whose handler's goroutine ended without returning (runtime.Goexit).
+var errGone = status.Error(codes.Internal, "the handler ended without returning")
+
+// untilExpiry runs the handler, and ends the stream when its token runs out first.
+//
+// A context alone does not release a handler that is blocked in RecvMsg or SendMsg; the end of the RPC does. So the handler has a
+// goroutine of its own, and at the expiry this function returns without it: gRPC then closes the stream, which fails the
+// handler's pending and later calls and cancels its context. A panic of the handler is raised here, where the interceptors outside can
+// recover it; one that comes after the end has no caller any more and is dropped.
+func (d *door) untilExpiry(srv any, s *guardedStream, until time.Time, handler grpc.StreamHandler) error {
+	ctx, cancel := context.WithCancel(s.ctx)
+	defer cancel()
+	s.ctx = ctx
+	done := make(chan handled, 1)
+	go func() {
+		var h handled
+		defer func() {
+			if !h.returned {
+				h.panicked = recover()
+			}
+			done <- h
+		}()
+		h.err = handler(srv, s)
+		h.returned = true
+	}()
+	// mutant: stream-expiry: until = until.Add(time.Hour)
+	expiry := time.NewTimer(time.Until(until))
+	defer expiry.Stop()
+	select {
+	case h := <-done:
+		if h.panicked != nil {
+			panic(h.panicked)
+		}
+		if !h.returned {
+			return errGone
+		}
+		return h.err
+	case <-expiry.C:
+		err := d.refuseStream(s.ServerStream, &middleware.Error{Reason: middleware.ReasonExpired})
+		s.ended.Store(&err)
+		return err
+	}
+}
