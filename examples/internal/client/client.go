@@ -6,6 +6,7 @@ package client
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -55,7 +56,7 @@ type Registration struct {
 	LogoutURIs     []string `json:"post_logout_redirect_uris,omitempty"`
 	Scope          string   `json:"scope"`
 	GrantTypes     []string `json:"grant_types"`
-	Authentication string   `json:"token_endpoint_auth_method"`
+	Authentication string   `json:"token_endpoint_auth_method"` // default client_secret_basic
 	Kind           string   `json:"application_type"`
 }
 
@@ -68,11 +69,12 @@ type Client struct {
 	hc *http.Client
 }
 
-// Register registers a confidential application for the code flow with
-// refresh, at the server behind md.
+// Register registers an application for the code flow with refresh, at the
+// server behind md. An application whose Authentication is "none" is public:
+// it gets no secret.
 func Register(ctx context.Context, hc *http.Client, md Metadata, reg Registration, resource string) (*Client, error) {
 	reg.GrantTypes = []string{"authorization_code", "refresh_token"}
-	reg.Authentication = "client_secret_basic"
+	reg.Authentication = cmp.Or(reg.Authentication, "client_secret_basic")
 	// A "web" application redirects to https only; plain http on a loopback
 	// host makes it "native" (OpenID Connect Dynamic Client Registration §2).
 	reg.Kind = "web"
@@ -107,11 +109,18 @@ func Register(ctx context.Context, hc *http.Client, md Metadata, reg Registratio
 				TokenURL: md.Token,
 				// Without a style, x/oauth2 tries one and then the other: the
 				// first try spends the code.
-				AuthStyle: oauth2.AuthStyleInHeader,
+				AuthStyle: authStyle(got.Secret),
 			},
 		},
 		hc: hc,
 	}, nil
+}
+
+func authStyle(secret string) oauth2.AuthStyle {
+	if secret == "" {
+		return oauth2.AuthStyleInParams
+	}
+	return oauth2.AuthStyleInHeader
 }
 
 // LogIn goes the whole way of the code flow with PKCE: to the authorization
@@ -170,7 +179,20 @@ func doJSON(hc *http.Client, req *http.Request, want int, v any) error {
 		return err
 	}
 	if resp.StatusCode != want {
-		return fmt.Errorf("%s %s: %s: %s", req.Method, req.URL, resp.Status, strings.TrimSpace(string(body)))
+		refused := &RefusedError{Status: resp.StatusCode}
+		_ = json.Unmarshal(body, refused) // no JSON: the status alone
+		return fmt.Errorf("%s %s: %w", req.Method, req.URL, refused)
 	}
 	return json.Unmarshal(body, v)
+}
+
+// RefusedError is an OAuth error answer.
+type RefusedError struct {
+	Status      int    `json:"-"`
+	Code        string `json:"error"`
+	Description string `json:"error_description"`
+}
+
+func (e *RefusedError) Error() string {
+	return strings.TrimSpace(fmt.Sprintf("status %d %s %s", e.Status, e.Code, e.Description))
 }

@@ -1,0 +1,84 @@
+package webapp
+
+import (
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/alexedwards/scs/v2"
+)
+
+func newSessions(secure bool) *scs.SessionManager {
+	sm := scs.New()
+	sm.Store = &sessionStore{held: make(map[string]session)}
+	sm.Lifetime = 8 * time.Hour
+	sm.IdleTimeout = time.Hour
+	sm.Cookie.Name = "app"
+	sm.Cookie.HttpOnly = true
+	sm.Cookie.SameSite = http.SameSiteLaxMode // the way back from the issuer is a cross-site navigation
+	sm.Cookie.Persist = false
+	if secure {
+		sm.Cookie.Name, sm.Cookie.Secure = "__Host-app", true
+	}
+	return sm
+}
+
+// maxSessions bounds the sessions; a new one beyond it takes the place of one
+// that has expired, or of any.
+const maxSessions = 10_000
+
+// sessionStore keeps sessions in memory. The store that comes with scs is not
+// bounded, and its clean-up races with its own end.
+type sessionStore struct {
+	mu   sync.Mutex
+	held map[string]session
+}
+
+type session struct {
+	data   []byte
+	expiry time.Time
+}
+
+// Find returns the data of a session that has not expired.
+func (s *sessionStore) Find(token string) ([]byte, bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	found, ok := s.held[token]
+	if !ok || time.Now().After(found.expiry) {
+		return nil, false, nil
+	}
+	return found.data, true, nil
+}
+
+// Commit adds or replaces a session.
+func (s *sessionStore) Commit(token string, data []byte, expiry time.Time) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.held) >= maxSessions {
+		s.makeRoom()
+	}
+	s.held[token] = session{data, expiry}
+	return nil
+}
+
+func (s *sessionStore) makeRoom() {
+	now := time.Now()
+	victim := ""
+	for token, held := range s.held {
+		victim = token
+		if now.After(held.expiry) {
+			delete(s.held, token)
+		}
+	}
+	if len(s.held) >= maxSessions {
+		delete(s.held, victim)
+	}
+}
+
+// Delete forgets a session.
+func (s *sessionStore) Delete(token string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.held, token)
+	return nil
+}

@@ -1,0 +1,185 @@
+// Package webapp is the quickstart's web application: a confidential client
+// of the code flow that keeps its tokens on the server, and shows what goes
+// over the wire when it calls the orders API through each adapter.
+//
+// The browser holds a session cookie and nothing else: no token, no client
+// secret, no code verifier. It sees tokens decoded, without their signature.
+package webapp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/alexedwards/scs/v2"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+
+	"github.com/bearward/bearward/examples/internal/authserver"
+	"github.com/bearward/bearward/examples/internal/client"
+	"github.com/bearward/bearward/examples/internal/ui"
+)
+
+// Issuer is what the buttons of the dashboard do to the authorization server.
+type Issuer interface {
+	RotateNow() (kid string, err error)
+	SetDown(down bool)
+	Down() bool
+	SetTokenLifetime(d time.Duration)
+}
+
+// API is one server of the orders API.
+type API struct {
+	Adapter string // "grpc" is called with gRPC, every other one with HTTP
+	URL     string // such as http://127.0.0.1:9002
+}
+
+// Config sets up an App. All fields but Logger are required.
+type Config struct {
+	URL       string // where browsers find the application, such as http://localhost:9001
+	IssuerURL string
+	Issuer    Issuer
+	Audience  string             // the orders API's name, sent as resource (RFC 8707)
+	Scopes    []authserver.Scope // of the API, that an application can register for
+	APIs      []API
+	Key       []byte // 32 bytes; encrypts tokens and secrets at rest (AES-256-GCM)
+
+	TokenLifetime time.Duration                    // what to give back to the issuer after a short token
+	Transport     http.RoundTripper                // to the issuer and the APIs
+	Credentials   credentials.TransportCredentials // to the API behind gRPC
+	Logger        *slog.Logger                     // nil: silent
+}
+
+// App is the web application, an http.Handler. Close ends what it holds.
+type App struct {
+	cfg      Config
+	log      *slog.Logger
+	vault    *vault
+	sessions *scs.SessionManager
+	handler  http.Handler
+	hc       *http.Client
+	conns    map[string]*grpc.ClientConn // by URL
+
+	mu         sync.Mutex
+	registered *registration // nil until the application is registered
+	logins     map[string]*login
+}
+
+// maxLogins bounds how many people are logged in at a time.
+const maxLogins = 1_000
+
+// New returns an App. It does no I/O.
+func New(cfg Config) (*App, error) {
+	u, err := url.Parse(cfg.URL)
+	if err != nil || u.Host == "" || cfg.URL != u.Scheme+"://"+u.Host {
+		return nil, fmt.Errorf("webapp: Config.URL: %q is not of the form http://host:port", cfg.URL)
+	}
+	v, err := newVault(cfg.Key)
+	if err != nil {
+		return nil, err
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	a := &App{
+		cfg: cfg, log: cfg.Logger, vault: v,
+		sessions: newSessions(u.Scheme == "https"),
+		hc:       &http.Client{Transport: wire{cfg.Transport}, Timeout: callTimeout},
+		conns:    make(map[string]*grpc.ClientConn),
+		logins:   make(map[string]*login),
+	}
+	for _, api := range cfg.APIs {
+		if api.Adapter != "grpc" {
+			continue
+		}
+		_, addr, _ := strings.Cut(api.URL, "://")
+		conn, err := grpc.NewClient(addr, grpc.WithTransportCredentials(cfg.Credentials))
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("webapp: Config.APIs: %w", err), a.Close())
+		}
+		a.conns[api.URL] = conn
+	}
+	a.handler = a.routes()
+	return a, nil
+}
+
+// Close ends the connections to the APIs. It does not close the listener that
+// serves a.
+func (a *App) Close() error {
+	var errs []error
+	for _, conn := range a.conns {
+		errs = append(errs, conn.Close())
+	}
+	return errors.Join(errs...)
+}
+
+func (a *App) routes() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", a.home)
+	mux.HandleFunc("GET /register", a.registerForm)
+	mux.HandleFunc("POST /register", a.register)
+	mux.HandleFunc("POST /login", a.startLogin)
+	mux.HandleFunc("GET /callback", a.callback)
+	mux.HandleFunc("GET /dashboard", a.dashboard)
+	mux.HandleFunc("POST /do/{action}", a.do)
+	mux.HandleFunc("POST /logout", a.logout)
+	mux.HandleFunc("GET /bye", a.bye)
+	return secureHeaders(http.NewCrossOriginProtection().Handler(a.sessions.LoadAndSave(mux)))
+}
+
+// ServeHTTP serves the pages. The stylesheet needs no session.
+func (a *App) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path == ui.StylePath {
+		ui.ServeStyle(w, r)
+		return
+	}
+	a.handler.ServeHTTP(w, r)
+}
+
+// maxForm bounds a form, in bytes.
+const maxForm = 16 << 10
+
+// secureHeaders lets pages load the stylesheet and nothing else; there is no
+// script at all. form-action is not set: the login form's answer redirects to
+// the issuer, and the issuer's to here, which browsers count as form targets.
+func secureHeaders(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+		h := w.Header()
+		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'")
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("Cache-Control", "no-store")
+		next.ServeHTTP(w, r)
+	})
+}
+
+func (a *App) callbackURL() string { return a.cfg.URL + "/callback" }
+func (a *App) logoutURL() string   { return a.cfg.URL + "/bye" }
+
+func (a *App) discover(ctx context.Context) (client.Metadata, error) {
+	return client.Discover(ctx, a.hc, a.cfg.IssuerURL)
+}
+
+// home tells where one stands.
+func (a *App) home(w http.ResponseWriter, r *http.Request) {
+	if a.current(r.Context()) != nil {
+		http.Redirect(w, r, "/dashboard", http.StatusSeeOther)
+		return
+	}
+	a.page(w, http.StatusOK, "home", homePage{App: a.registration(), Issuer: a.cfg.IssuerURL, Down: a.cfg.Issuer.Down(), Adapters: a.adapters()})
+}
+
+func (a *App) adapters() string {
+	names := make([]string, len(a.cfg.APIs))
+	for i, api := range a.cfg.APIs {
+		names[i] = api.Adapter
+	}
+	return strings.Join(names, ", ")
+}
