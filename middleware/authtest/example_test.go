@@ -150,3 +150,39 @@ func ExamplePrincipal() {
 	fmt.Println(p.Subject(), p.HasScope("write:orders"))
 	// Output: alice true
 }
+
+func ExampleIssuer_Withdraw() {
+	t := new(exampleT) // in a test: its *testing.T
+	defer t.end()
+
+	issuer := authtest.NewIssuer(t, nil)
+	keys := issuer.Source(nil)
+	v, err := auth.NewVerifier(keys, issuer.Config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	orders := auth.NewGuard(v, nil).Require("read:orders")(http.HandlerFunc(listOrders))
+	before := issuer.Token("read:orders")
+	fmt.Println(call(orders, before))
+
+	issuer.Rotate()
+	issuer.Withdraw()
+	if err := keys.Refresh(context.Background()); err != nil { // or wait for the refresh, in a testing/synctest bubble
+		t.Fatal(err)
+	}
+	fmt.Println(call(orders, before), call(orders, issuer.Token("read:orders")))
+	// Output:
+	// 200
+	// 401 200
+}
+
+func ExampleDefect_Config() {
+	t := new(exampleT) // in a test: its *testing.T
+	defer t.end()
+
+	issuer := authtest.NewIssuer(t, nil)
+	v := issuer.Verifier(authtest.TooOld.Config(issuer.Config())) // with a MaxAge
+	_, err := v.VerifyToken(context.Background(), issuer.Token("read:orders", authtest.TooOld))
+	fmt.Println(err, authtest.TooOld.Reason())
+	// Output: middleware: request refused: TOKEN_TOO_OLD TOKEN_TOO_OLD
+}

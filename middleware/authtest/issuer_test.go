@@ -115,6 +115,11 @@ func TestTheKeyCacheFollowsTheIssuer(t *testing.T) {
 			time.Sleep(2 * time.Minute)
 			return is.Token("read:orders")
 		}, 0},
+		{"connections that drop for longer than a day", func(_ *testing.T, is *authtest.Issuer, _ *auth.Guard, _ string) string {
+			is.Drop()
+			time.Sleep(25 * time.Hour)
+			return is.Token("read:orders")
+		}, auth.ReasonUnavailable},
 		{"a rotation at an issuer that is slow", func(_ *testing.T, is *authtest.Issuer, _ *auth.Guard, _ string) string {
 			is.Slow(500 * time.Millisecond)
 			is.Rotate()
@@ -141,6 +146,28 @@ func TestTheKeyCacheFollowsTheIssuer(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+func TestMetadataOfAnotherIssuerIsNotUsed(t *testing.T) {
+	issuer := authtest.NewIssuer(t, nil)
+	issuer.Impersonate("https://other.example")
+	if err := issuer.Source(nil).Refresh(t.Context()); !errors.Is(err, jwks.ErrMisconfigured) {
+		t.Errorf("got %v, want %v", err, jwks.ErrMisconfigured)
+	}
+	issuer.Recover()
+	if err := issuer.Source(nil).Refresh(t.Context()); err != nil {
+		t.Errorf("after Recover: %v", err)
+	}
+}
+
+func TestADroppedConnectionIsNoAnswer(t *testing.T) {
+	for _, options := range []authtest.Options{{}, {Socket: true}} {
+		issuer := authtest.NewIssuer(t, &options)
+		issuer.Drop()
+		if resp, err := issuer.Client().Get(issuer.KeySetURL()); !errors.Is(err, io.EOF) {
+			t.Errorf("%+v: got %v, %v", options, resp, err)
+		}
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -25,7 +26,9 @@ type fault struct {
 	status  int           // answered in place of every document
 	delay   time.Duration // before every answer
 	hang    bool
+	drop    bool
 	garbage *string // in place of the key set
+	alias   string  // in place of the issuer's identifier in its metadata
 }
 
 // Fail makes the issuer answer every request with status, such as 503.
@@ -43,10 +46,16 @@ func (is *Issuer) Slow(d time.Duration) { is.spoil(func(f *fault) { f.delay = d 
 // Hang makes the issuer accept requests and never answer them. Each ends when its caller gives up.
 func (is *Issuer) Hang() { is.spoil(func(f *fault) { f.hang = true }) }
 
+// Drop makes the issuer close every connection without an answer.
+func (is *Issuer) Drop() { is.spoil(func(f *fault) { f.drop = true }) }
+
+// Impersonate makes the issuer's metadata name another issuer: a lie, or a slip of configuration.
+func (is *Issuer) Impersonate(other string) { is.spoil(func(f *fault) { f.alias = other }) }
+
 // Garbage makes the issuer answer with body, and status 200, in place of its key set. Its metadata stays good.
 func (is *Issuer) Garbage(body string) { is.spoil(func(f *fault) { f.garbage = &body }) }
 
-// Recover ends what Fail, Slow, Hang and Garbage began. Requests that hang already go on hanging.
+// Recover makes the issuer healthy again. Requests that hang already go on hanging.
 func (is *Issuer) Recover() { is.spoil(func(f *fault) { *f = fault{} }) }
 
 func (is *Issuer) spoil(how func(*fault)) {
@@ -88,6 +97,8 @@ func (is *Issuer) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	switch {
+	case f.drop:
+		panic(http.ErrAbortHandler)
 	case f.status != 0:
 		http.Error(w, http.StatusText(f.status), f.status)
 	case document == "":
@@ -99,7 +110,7 @@ func (is *Issuer) serve(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/jwk-set+json")
 		_, _ = w.Write([]byte(*f.garbage))
 	default:
-		is.serveDocument(w, r, document)
+		is.serveDocument(w, r, document, f)
 	}
 }
 
@@ -145,10 +156,10 @@ func (is *Issuer) documentAt(path string) string {
 }
 
 // serveDocument writes a document with what HTTP caches need.
-func (is *Issuer) serveDocument(w http.ResponseWriter, r *http.Request, document string) {
+func (is *Issuer) serveDocument(w http.ResponseWriter, r *http.Request, document string, f fault) {
 	body, err := is.keys.document()
 	if document == documentMetadata {
-		body, err = is.metadata()
+		body, err = is.metadata(f.alias)
 	}
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
@@ -165,11 +176,15 @@ func (is *Issuer) serveDocument(w http.ResponseWriter, r *http.Request, document
 	_, _ = w.Write(body)
 }
 
-// metadata returns the issuer's metadata (RFC 8414 §2).
-func (is *Issuer) metadata() ([]byte, error) {
+// metadata returns the issuer's metadata (RFC 8414 §2), in the name of alias when that is not empty.
+func (is *Issuer) metadata(alias string) ([]byte, error) {
+	name := is.URL
+	if alias != "" {
+		name = alias
+	}
 	base := strings.TrimSuffix(is.URL, "/")
 	return json.Marshal(map[string]any{
-		"issuer":                                is.URL,
+		"issuer":                                name,
 		"jwks_uri":                              is.KeySetURL(),
 		"authorization_endpoint":                base + "/authorize",
 		"token_endpoint":                        base + "/token",
@@ -185,7 +200,7 @@ type inMemory struct {
 	host   string
 }
 
-func (t inMemory) RoundTrip(r *http.Request) (*http.Response, error) {
+func (t inMemory) RoundTrip(r *http.Request) (response *http.Response, err error) {
 	if r.Body != nil {
 		defer r.Body.Close()
 	}
@@ -195,12 +210,19 @@ func (t inMemory) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err := r.Context().Err(); err != nil {
 		return nil, err
 	}
+	defer func() {
+		if p := recover(); p == http.ErrAbortHandler {
+			response, err = nil, io.EOF
+		} else if p != nil {
+			panic(p)
+		}
+	}()
 	answer := httptest.NewRecorder()
 	t.issuer.serve(answer, r)
 	if err := r.Context().Err(); err != nil {
 		return nil, err
 	}
-	response := answer.Result()
+	response = answer.Result()
 	response.Request = r
 	return response, nil
 }
