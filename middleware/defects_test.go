@@ -55,9 +55,9 @@ func TestEveryReasonOfATokenHasADefect(t *testing.T) {
 	}
 }
 
-// eachDefect calls f for each defect of each kind of token, with a Verifier that the defect's Config is of.
-func eachDefect(t *testing.T, f func(t *testing.T, is *authtest.Issuer, v *auth.Verifier, d authtest.Defect)) {
-	for _, alg := range []auth.Algorithm{auth.RS256, auth.PS256, auth.ES256, auth.ES384, auth.ES512, auth.EdDSA} {
+// eachDefect calls f for each defect of tokens of the given algorithms, with a Verifier that the defect's Config is of.
+func eachDefect(t *testing.T, algs []auth.Algorithm, f func(t *testing.T, is *authtest.Issuer, v *auth.Verifier, d authtest.Defect)) {
+	for _, alg := range algs {
 		issuer := authtest.NewIssuer(t, &authtest.Options{Algorithm: alg})
 		own := issuer.Defects()
 		for _, d := range authtest.Defects() {
@@ -76,7 +76,8 @@ func eachDefect(t *testing.T, f func(t *testing.T, is *authtest.Issuer, v *auth.
 }
 
 func TestEveryDefectIsRefusedForItsReason(t *testing.T) {
-	eachDefect(t, func(t *testing.T, is *authtest.Issuer, v *auth.Verifier, d authtest.Defect) {
+	algs := []auth.Algorithm{auth.RS256, auth.PS256, auth.ES256, auth.ES384, auth.ES512, auth.EdDSA}
+	eachDefect(t, algs, func(t *testing.T, is *authtest.Issuer, v *auth.Verifier, d authtest.Defect) {
 		guard := auth.NewGuard(v, nil)
 		good, bad := is.Token("read:orders"), is.Token("read:orders", d)
 		for _, when := range []string{"at first", "again"} { // the second time, what is remembered counts
@@ -108,7 +109,7 @@ func verifierReason(d authtest.Defect) auth.Reason {
 }
 
 func TestEveryDefectIsAnsweredByItsReasonAlone(t *testing.T) {
-	eachDefect(t, func(t *testing.T, is *authtest.Issuer, v *auth.Verifier, d authtest.Defect) {
+	eachDefect(t, []auth.Algorithm{auth.ES256}, func(t *testing.T, is *authtest.Issuer, v *auth.Verifier, d authtest.Defect) {
 		w := answerTo(auth.NewGuard(v, &auth.GuardOptions{Realm: "orders"}), is.Token("read:orders", d))
 		want := outside[d.Reason()]
 		status, code := http.StatusUnauthorized, "invalid_token"
@@ -149,7 +150,7 @@ func TestNothingOfATokenIsToldBack(t *testing.T) {
 	canaries := authtest.Claims{
 		"sub": "canary-sub", "client_id": "canary-client", "jti": "canary-jti", "acr": "canary-acr", "tenant": map[string]any{"canary-name": "canary-tenant"},
 	}
-	eachDefect(t, func(t *testing.T, is *authtest.Issuer, v *auth.Verifier, d authtest.Defect) {
+	eachDefect(t, []auth.Algorithm{auth.ES256}, func(t *testing.T, is *authtest.Issuer, v *auth.Verifier, d authtest.Defect) {
 		guard := auth.NewGuard(v, nil)
 		token := is.Token("read:orders", canaries, d)
 		w := answerTo(guard, token)
