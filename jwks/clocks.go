@@ -2,8 +2,6 @@ package jwks
 
 import (
 	"time"
-
-	"github.com/bearward/bearward/internal/mutant"
 )
 
 // The four clocks of a Cache, DESIGN's words for its rules in time.
@@ -41,23 +39,13 @@ func (k *clocks) start(now time.Time) {
 func (k *clocks) succeeded(now, asked time.Time, hint time.Duration) {
 	k.asked, k.notBefore, k.failures = asked, now, 0
 	interval := k.refreshEvery
-	if hint >= 0 {
-		floor := min(minRefresh, k.refreshEvery)
-		if mutant.On("jwks/max-age-floor") {
-			floor = time.Millisecond
-		}
-		if hint < interval || mutant.On("jwks/max-age-lengthens") {
-			interval = max(hint, floor)
-		}
+	if hint >= 0 && hint < interval { // mutant: max-age-lengthens: hint >= 0
+		interval = max(hint, min(minRefresh, interval)) // mutant: max-age-floor: interval = max(hint, time.Millisecond)
 	}
 	spread := 0.9 + 0.2*k.random()
-	if mutant.On("jwks/jitter") {
-		spread = 1
-	}
+	// mutant: jitter: spread = 1
 	k.next = now.Add(time.Duration(0.8 * spread * float64(interval)))
-	if mutant.On("jwks/clock-refresh") {
-		k.next = now.Add(1000 * time.Hour)
-	}
+	// mutant: clock-refresh: k.next = now.Add(1000 * time.Hour)
 }
 
 // failed takes note of a failed fetch, and asks for the next one after a random part of a bound that doubles, or after what the server asked
@@ -71,21 +59,13 @@ func (k *clocks) failed(now time.Time, retryAfter time.Duration, holding bool) {
 	if k.failures < 6 { // 1 s doubled six times is over a minute
 		bound = min(backoffFirst<<k.failures, most)
 	}
-	if mutant.On("jwks/backoff-constant") {
-		bound = backoffFirst
-	}
+	// mutant: backoff-constant: bound = backoffFirst
 	k.failures++
 	wait := backoffFloor + time.Duration(k.random()*float64(bound-backoffFloor))
-	if !mutant.On("jwks/retry-after") {
-		wait = max(wait, min(retryAfter, mostRetryWait))
-	}
-	if mutant.On("jwks/clock-backoff") {
-		wait = time.Millisecond
-	}
+	wait = max(wait, min(retryAfter, mostRetryWait)) // mutant: retry-after
+	// mutant: clock-backoff: wait = time.Millisecond
 	k.next, k.notBefore = now.Add(wait), now.Add(wait)
-	if mutant.On("jwks/refresh-stops") {
-		k.next = now.Add(1000 * time.Hour)
-	}
+	// mutant: refresh-stops: k.next = now.Add(1000 * time.Hour)
 }
 
 // emptied takes note that the keys were dropped for their age: a back-off that was set while they were held is too long now.
@@ -97,7 +77,7 @@ func (k *clocks) emptied(now time.Time) {
 
 // backingOff tells whether no trigger may fetch now.
 func (k *clocks) backingOff(now time.Time) bool {
-	return now.Before(k.notBefore) && !mutant.On("jwks/backoff-other-triggers")
+	return now.Before(k.notBefore) // mutant: backoff-other-triggers: false
 }
 
 // goodUntil is the instant from which the last good fetch no longer counts.
@@ -114,7 +94,7 @@ func (k *clocks) hasPermit(now time.Time) bool {
 		k.refilled = k.refilled.Add(time.Duration(fresh) * k.cooldown)
 		k.permits = min(k.permits+fresh, burst)
 	}
-	return k.permits > 0 || mutant.On("jwks/clock-permits")
+	return k.permits > 0 // mutant: clock-permits
 }
 
 // spend uses one permit.

@@ -6,8 +6,6 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
-
-	"github.com/bearward/bearward/internal/mutant"
 )
 
 // endpoint parses the absolute URL of a document. Its scheme is https, or http when the host is loopback or plain is set (RFC 8414 §2,
@@ -25,7 +23,7 @@ func endpoint(raw string, plain bool) (*url.URL, error) {
 		return nil, errors.New("has a fragment")
 	case u.Scheme == "https":
 		return u, nil
-	case u.Scheme == "http" && (plain || loopback(u.Hostname()) || mutant.On("jwks/https")):
+	case u.Scheme == "http" && (plain || loopback(u.Hostname())): // mutant: https: u.Scheme == "http"
 		return u, nil
 	}
 	return nil, fmt.Errorf("scheme %q is not https", u.Scheme)
@@ -61,11 +59,11 @@ func checkKeySetURL(raw string, issuer *url.URL, plain bool) error {
 	if err != nil {
 		return err
 	}
-	if u.Scheme == "http" && issuer.Scheme == "https" && !plain && !mutant.On("jwks/jwks-uri-downgrade") {
+	if u.Scheme == "http" && issuer.Scheme == "https" && !plain { // mutant: jwks-uri-downgrade
 		return errors.New("scheme \"http\" is not https")
 	}
 	// What came in clear may have been changed on the way, and must not lead to another host.
-	if issuer.Scheme == "http" && !sameHost(u, issuer) && !mutant.On("jwks/jwks-uri-host") {
+	if issuer.Scheme == "http" && !sameHost(u, issuer) { // mutant: jwks-uri-host
 		return errors.New("on another host, named by metadata that came over http")
 	}
 	return nil

@@ -6,15 +6,13 @@ import (
 	"fmt"
 	"io/fs"
 	"time"
-
-	"github.com/bearward/bearward/internal/mutant"
 )
 
 var errClosed = fmt.Errorf("%w: the cache is closed", ErrUnavailable)
 
 // begin returns the flight that is due or in the air, or makes one due. The lock is held.
 func (c *Cache) begin(trigger Trigger) *flight {
-	if c.flight == nil || mutant.On("jwks/single-flight") {
+	if c.flight == nil { // mutant: single-flight: true
 		c.flight = &flight{trigger: trigger, done: make(chan struct{})}
 		c.wake()
 	}
@@ -58,10 +56,7 @@ func (c *Cache) due() *flight {
 		return nil
 	}
 	if c.flight == nil {
-		if mutant.On("jwks/permits-shared") {
-			c.clocks.hasPermit(now)
-			c.clocks.spend(now)
-		}
+		// mutant: permits-shared: c.clocks.hasPermit(now); c.clocks.spend(now)
 		c.begin(TriggerClock)
 	}
 	return c.flight
@@ -80,11 +75,9 @@ func (c *Cache) fly(ctx context.Context, f *flight) {
 		c.restore(f)
 		return
 	}
-	if !mutant.On("jwks/fetch-timeout") {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, fetchTimeout)
-		defer cancel()
-	}
+	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
+	// mutant: fetch-timeout: ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), time.Hour)
+	defer cancel()
 	asked := time.Now()
 	c.takeoffs.Add(1)
 	got, err := c.fetchUnlocked(ctx, f)
@@ -98,11 +91,10 @@ func (c *Cache) fly(ctx context.Context, f *flight) {
 // fetchUnlocked is where the network is. A key that is not held is looked for where the keys were last, without discovery, which
 // would double what a flood of forged tokens can cause.
 func (c *Cache) fetchUnlocked(ctx context.Context, f *flight) (fetched, error) {
-	if mutant.On("jwks/lock-over-fetch") {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-	}
-	return c.fetcher.fetch(ctx, f.trigger != TriggerUnknownKey || mutant.On("jwks/discovery-on-unknown"))
+	// mutant: lock-over-fetch: c.mu.Lock(); defer c.mu.Unlock()
+	discover := f.trigger != TriggerUnknownKey
+	// mutant: discovery-on-unknown: discover = true
+	return c.fetcher.fetch(ctx, discover)
 }
 
 // land takes in how a flight ended: new keys are in use, or the old ones stay, before anybody who waits goes on.
@@ -111,9 +103,7 @@ func (c *Cache) land(f *flight, asked time.Time, got fetched, err error) Refresh
 	set := c.last
 	if err == nil && !got.notModified {
 		e.Added, e.Removed = inherit(c.last, got.keys)
-		if mutant.On("jwks/withdrawn-kept") {
-			got.keys = append(got.keys, e.Removed...)
-		}
+		// mutant: withdrawn-kept: got.keys = append(got.keys, e.Removed...)
 		e.Skipped, e.Exposed = got.skips, got.exposed
 		set = newKeySet(got.keys)
 	}
@@ -162,9 +152,7 @@ func (c *Cache) failed(now time.Time, err error) {
 	c.clocks.failed(now, retryAfter, c.held.Load() != nil)
 	c.confirmed = false
 	c.notJudged = fmt.Errorf("%w: %w", ErrUnavailable, err)
-	if mutant.On("jwks/failure-drops-keys") {
-		c.held.Store(nil)
-	}
+	// mutant: failure-drops-keys: c.held.Store(nil)
 }
 
 // release lets those who wait for f go on. The lock is held.
@@ -196,11 +184,12 @@ func (c *Cache) expire() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := time.Now()
-	if c.closed || c.held.Load() == nil || now.Before(c.clocks.goodUntil()) || mutant.On("jwks/clock-max-stale") {
+	// mutant: clock-max-stale: return
+	if c.closed || c.held.Load() == nil || now.Before(c.clocks.goodUntil()) {
 		return
 	}
 	c.held.Store(nil)
-	c.clocks.emptied(now)
+	c.clocks.emptied(now) // mutant: backoff-after-expiry
 	c.wake()
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 
-	"github.com/bearward/bearward/internal/mutant"
 	"github.com/go-json-experiment/json/jsontext"
 )
 
@@ -32,7 +31,7 @@ func members(doc []byte, each func(name string, value jsontext.Value) error) err
 			return err
 		}
 		name := t.String()
-		if seen[name] && !mutant.On("jwks/duplicate-member") {
+		if seen[name] { // mutant: duplicate-member
 			return errDuplicate
 		}
 		seen[name] = true
@@ -47,7 +46,7 @@ func members(doc []byte, each func(name string, value jsontext.Value) error) err
 	if _, err := dec.ReadToken(); err != nil {
 		return err
 	}
-	if _, err := dec.ReadToken(); err != io.EOF && !mutant.On("jwks/trailing-data") {
+	if _, err := dec.ReadToken(); err != io.EOF { // mutant: trailing-data
 		return errNotObject
 	}
 	return nil
@@ -74,7 +73,7 @@ func elements(doc []byte, limit int) ([]jsontext.Value, error) {
 			if err != nil {
 				return err
 			}
-			if len(keys) == limit && !mutant.On("jwks/max-keys") {
+			if len(keys) == limit { // mutant: max-keys
 				return errManyKeys
 			}
 			keys = append(keys, key.Clone())

@@ -8,7 +8,6 @@ import (
 	"net/url"
 	"time"
 
-	"github.com/bearward/bearward/internal/mutant"
 	"github.com/go-json-experiment/json/jsontext"
 )
 
@@ -138,7 +137,7 @@ func (f *fetcher) metadata(ctx context.Context, from string) (keySetURL string, 
 		}
 		return "", errNotObject // whatever is wrong with its JSON
 	}
-	if issuer != f.name && !mutant.On("jwks/issuer") {
+	if issuer != f.name { // mutant: issuer
 		return "", fmt.Errorf("%w: its issuer is %q, not %q", ErrMisconfigured, cut(issuer), f.name)
 	}
 	if err := checkKeySetURL(keySetURL, f.issuer, f.plain); err != nil {

@@ -9,8 +9,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/bearward/bearward/internal/mutant"
 )
 
 const (
@@ -35,7 +33,7 @@ func (e *statusError) Error() string {
 
 // outage tells whether the answer says nothing about whether the document exists.
 func (e *statusError) outage() bool {
-	return (e.code >= 500 || e.code == http.StatusTooManyRequests) && !mutant.On("jwks/discovery-outage")
+	return e.code >= 500 || e.code == http.StatusTooManyRequests // mutant: discovery-outage: false
 }
 
 // newClient copies the user's client, if any, and puts our bounds on it. It returns the transport to close when that is ours.
@@ -58,15 +56,13 @@ func newClient(o *Options) (http.Client, *http.Transport) {
 }
 
 func noRedirect(*http.Request, []*http.Request) error {
-	if mutant.On("jwks/redirect") {
-		return nil
-	}
+	// mutant: redirect: return nil
 	return http.ErrUseLastResponse
 }
 
 func sameHostRedirect(to *http.Request, via []*http.Request) error {
 	first := via[0].URL
-	if (to.URL.Scheme != first.Scheme || to.URL.Host != first.Host || len(via) > maxRedirects) && !mutant.On("jwks/redirect-host") {
+	if to.URL.Scheme != first.Scheme || to.URL.Host != first.Host || len(via) > maxRedirects { // mutant: redirect-host
 		return errRedirect
 	}
 	return nil
@@ -103,14 +99,14 @@ func get(ctx context.Context, client *http.Client, url string, limit int, etag s
 	case resp.StatusCode == http.StatusNotModified && etag != "":
 		a.notModified, a.etag = true, etag
 		return a, nil
-	case resp.StatusCode != http.StatusOK && !mutant.On("jwks/status"):
+	case resp.StatusCode != http.StatusOK: // mutant: status
 		return answer{}, &statusError{code: resp.StatusCode, retryAfter: retryAfter(resp)}
 	}
 	a.body, err = io.ReadAll(io.LimitReader(resp.Body, int64(limit)+1))
 	if err != nil {
 		return answer{}, err
 	}
-	if len(a.body) > limit && !mutant.On("jwks/max-bytes") {
+	if len(a.body) > limit { // mutant: max-bytes
 		return answer{}, fmt.Errorf("%w: over %d bytes", errTooLong, limit)
 	}
 	return a, nil

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"time"
-
-	"github.com/bearward/bearward/internal/mutant"
 )
 
 // What a request under a key ID that is not held gets. They are made once: a flood meets these.
@@ -64,7 +62,7 @@ func (c *Cache) judge(kid string, arrived uint64) ([]*Key, *flight, error) {
 	switch {
 	case c.closed:
 		return nil, nil, c.counted(errClosed)
-	case c.waiting >= maxWaiters && !mutant.On("jwks/waiters"):
+	case c.waiting >= maxWaiters: // mutant: waiters
 		return nil, nil, c.counted(errCrowded)
 	case f != nil: // joined
 	case set == nil && c.clocks.backingOff(now):

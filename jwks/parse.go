@@ -11,7 +11,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/bearward/bearward/internal/mutant"
 	"github.com/go-json-experiment/json/jsontext"
 	jwxjwk "github.com/lestrrat-go/jwx/v2/jwk"
 )
@@ -67,7 +66,7 @@ func parse(doc []byte, limit int) (document, error) {
 	for i, value := range values {
 		d.add(i, value)
 	}
-	if len(d.keys) == 0 && !mutant.On("jwks/swap-before-validation") {
+	if len(d.keys) == 0 { // mutant: swap-before-validation
 		return d, fmt.Errorf("%w (%d published)", errNoneUsable, len(values))
 	}
 	return d, nil
@@ -104,7 +103,7 @@ func (d *document) crowded(key *Key) bool {
 			same++
 		}
 	}
-	return same >= maxCandidates && !mutant.On("jwks/candidates")
+	return same >= maxCandidates // mutant: candidates: false
 }
 
 // key builds the key, or says why not.
@@ -118,7 +117,7 @@ func (k *jwk) key() (*Key, SkipReason) {
 		return nil, SkipMalformed
 	}
 	if ec, ok := public.(*ecdsa.PublicKey); ok {
-		if _, err := ec.ECDH(); err != nil && !mutant.On("jwks/point") {
+		if _, err := ec.ECDH(); err != nil { // mutant: point
 			return nil, SkipPoint // ECDH is what checks that the point is on its curve
 		}
 	}

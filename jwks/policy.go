@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/bearward/bearward/internal/mutant"
 	"github.com/go-json-experiment/json/jsontext"
 )
 
@@ -52,7 +51,7 @@ func (k *jwk) set(name string, value jsontext.Value) SkipReason {
 	switch name {
 	case "kid":
 		k.kid, ok = text(value)
-		if (!ok || k.kid == "" || len(k.kid) > maxKeyID) && !mutant.On("jwks/kid") {
+		if !ok || k.kid == "" || len(k.kid) > maxKeyID { // mutant: kid
 			k.kid = ""
 			return SkipKeyID
 		}
@@ -91,7 +90,7 @@ func octets(value jsontext.Value) ([]byte, bool) {
 	if !ok || s == "" {
 		return nil, false
 	}
-	if strings.ContainsAny(s, "\r\n") && !mutant.On("jwks/base64-newline") {
+	if strings.ContainsAny(s, "\r\n") { // mutant: base64-newline
 		return nil, false // encoding/base64 passes over these, in its strict form too
 	}
 	b, err := base64.RawURLEncoding.Strict().DecodeString(s)
@@ -101,15 +100,15 @@ func octets(value jsontext.Value) ([]byte, bool) {
 // check tells why k is not used, or the algorithm that it is bound to: its own, its curve's, or none for an RSA key without "alg".
 func (k *jwk) check() (alg string, reason SkipReason) {
 	switch {
-	case k.kty == "oct" && !mutant.On("jwks/symmetric"):
+	case k.kty == "oct": // mutant: symmetric
 		return "", SkipSymmetric
 	case k.kty == "":
 		return "", SkipMalformed
 	case k.kty != "RSA" && k.kty != "EC" && k.kty != "OKP":
 		return "", SkipKeyType
-	case k.hasUse && k.use != "sig" && !mutant.On("jwks/use"):
+	case k.hasUse && k.use != "sig": // mutant: use
 		return "", SkipUse
-	case k.hasOps && !slices.Contains(k.ops, "verify") && !mutant.On("jwks/key-ops"):
+	case k.hasOps && !slices.Contains(k.ops, "verify"): // mutant: key-ops
 		return "", SkipKeyOps
 	}
 	switch k.kty {
@@ -122,33 +121,32 @@ func (k *jwk) check() (alg string, reason SkipReason) {
 	}
 }
 
+// rsaAlgorithms are what an RSA key may say of itself; nothing, too.
+var rsaAlgorithms = [...]string{"", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512"}
+
 func (k *jwk) checkRSA() (string, SkipReason) {
-	switch k.alg {
-	case "", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512":
-	default:
-		if !mutant.On("jwks/rsa-alg") {
-			return "", SkipAlgorithm
-		}
+	if !slices.Contains(rsaAlgorithms[:], k.alg) { // mutant: rsa-alg
+		return "", SkipAlgorithm
 	}
 	n, e := new(big.Int).SetBytes(k.n), new(big.Int).SetBytes(k.e)
 	switch {
 	case len(k.n) == 0 || len(k.e) == 0:
 		return "", SkipMalformed
-	case n.BitLen() < minRSABits && !mutant.On("jwks/rsa-short"):
+	case n.BitLen() < minRSABits: // mutant: rsa-short
 		return "", SkipRSASize
-	case n.BitLen() > maxRSABits && !mutant.On("jwks/rsa-long"):
+	case n.BitLen() > maxRSABits: // mutant: rsa-long
 		return "", SkipRSASize
-	case n.Bit(0) == 0 && !mutant.On("jwks/rsa-even-modulus"):
+	case n.Bit(0) == 0: // mutant: rsa-even-modulus
 		return "", SkipMalformed // no product of two odd primes
-	case (!e.IsInt64() || e.Int64() > maxRSAExponent) && !mutant.On("jwks/rsa-exponent-large"):
+	case !e.IsInt64() || e.Int64() > maxRSAExponent: // mutant: rsa-exponent-large
 		return "", SkipRSAExponent
-	case (e.Bit(0) == 0 || e.Int64() < 3) && !mutant.On("jwks/rsa-exponent-small"):
+	case e.Bit(0) == 0 || e.Int64() < 3: // mutant: rsa-exponent-small
 		return "", SkipRSAExponent // 1 makes every signature its own message
 	}
 	return k.alg, ""
 }
 
-// curves are the ones of RFC 7518 §6.2.1.1, with the one algorithm of each (§3.4) and the size of a coordinate in bytes.
+// checkEC knows the curves of RFC 7518 §6.2.1.1, the one algorithm of each (§3.4), and the size of a coordinate in bytes.
 func (k *jwk) checkEC() (string, SkipReason) {
 	var alg string
 	var size int
@@ -163,26 +161,27 @@ func (k *jwk) checkEC() (string, SkipReason) {
 		return "", SkipCurve
 	}
 	switch {
-	case k.alg != "" && k.alg != alg && !mutant.On("jwks/ec-alg"):
+	case k.alg != "" && k.alg != alg: // mutant: ec-alg
 		return "", SkipAlgorithm
 	case len(k.x) == 0 || len(k.y) == 0:
 		return "", SkipMalformed
-	case (len(k.x) != size || len(k.y) != size) && !mutant.On("jwks/ec-coordinate"):
+	case len(k.x) != size || len(k.y) != size: // mutant: ec-coordinate
 		return "", SkipPoint
 	}
 	return alg, ""
 }
 
+// checkOKP takes Ed25519 under both names of its algorithm (RFC 8037 §3.1, RFC 9864 §2.2).
 func (k *jwk) checkOKP() (string, SkipReason) {
 	switch {
 	case k.crv != "Ed25519": // Ed448, X25519, X448
 		return "", SkipCurve
-	case k.alg != "" && k.alg != "EdDSA" && k.alg != "Ed25519" && !mutant.On("jwks/okp-alg"): // RFC 8037 §3.1, RFC 9864 §2.2
+	case k.alg != "" && k.alg != "EdDSA" && k.alg != "Ed25519": // mutant: okp-alg
 		return "", SkipAlgorithm
 	case len(k.x) == 0:
 		return "", SkipMalformed
-	case len(k.x) != edKeySize && !mutant.On("jwks/ed25519-length"): // crypto/ed25519 and jwx panic on it
-		return "", SkipEdKeySize
+	case len(k.x) != edKeySize: // mutant: ed25519-length
+		return "", SkipEdKeySize // crypto/ed25519 and jwx panic on it
 	}
 	return "EdDSA", ""
 }

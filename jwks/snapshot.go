@@ -14,8 +14,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"time"
-
-	"github.com/bearward/bearward/internal/mutant"
 )
 
 // maxSnapshot bounds the file that is read: a thousand 8192-bit keys fit.
@@ -88,13 +86,13 @@ func (f *fetcher) loadSnapshot(file string, maxStale time.Duration) (document, t
 // checkSnapshot tells why s is not to be used.
 func (f *fetcher) checkSnapshot(s snapshot, age, maxStale time.Duration) error {
 	switch {
-	case s.Source != f.name && !mutant.On("jwks/snapshot-source"):
+	case s.Source != f.name: // mutant: snapshot-source
 		return fmt.Errorf("it belongs to %q, not %q", cut(s.Source), f.name)
-	case age < -time.Minute && !mutant.On("jwks/snapshot-future"): // a minute: clocks of two machines
-		return errors.New("it is from the future")
-	case age >= maxStale && !mutant.On("jwks/snapshot-age"):
+	case age < -time.Minute: // mutant: snapshot-future
+		return errors.New("it is from the future") // by more than the clocks of two machines may differ
+	case age >= maxStale: // mutant: snapshot-age
 		return fmt.Errorf("it is %v old", age.Round(time.Second))
-	case f.issuer == nil && s.URL != f.url && !mutant.On("jwks/snapshot-url"):
+	case f.issuer == nil && s.URL != f.url: // mutant: snapshot-url
 		return fmt.Errorf("its keys are from %q", cut(s.URL))
 	case f.issuer != nil:
 		return checkKeySetURL(s.URL, f.issuer, f.plain)
@@ -115,11 +113,11 @@ func readOwned(file string) ([]byte, error) {
 		return nil, err
 	case !info.Mode().IsRegular():
 		return nil, fmt.Errorf("%s is not a file", file)
-	case runtime.GOOS != "windows" && info.Mode().Perm()&0o022 != 0 && !mutant.On("jwks/snapshot-mode"):
+	case runtime.GOOS != "windows" && info.Mode().Perm()&0o022 != 0: // mutant: snapshot-mode
 		return nil, fmt.Errorf("%s is writable by others", file)
 	}
 	content, err := io.ReadAll(io.LimitReader(f, maxSnapshot+1))
-	if err == nil && len(content) > maxSnapshot && !mutant.On("jwks/snapshot-size") {
+	if err == nil && len(content) > maxSnapshot { // mutant: snapshot-size
 		return nil, errTooLong
 	}
 	return content, err
