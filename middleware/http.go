@@ -1,6 +1,9 @@
 package middleware
 
-import "net/http"
+import (
+	"net/http"
+	"reflect"
+)
 
 // Require returns a net/http middleware that lets through only requests whose token has every one of the given scopes:
 // Enforce(Scopes(first, rest...)).
@@ -11,10 +14,14 @@ func (g *Guard) Require(first string, rest ...string) func(http.Handler) http.Ha
 // Enforce returns a net/http middleware that lets through only requests that meet req. It panics when req is the zero Requirement.
 //
 // Hooks are told the pattern that the router matched (http.Request.Pattern) as the operation.
-func (g *Guard) Enforce(req Requirement) func(http.Handler) http.Handler { return g.EnforceAs("", req) }
+func (g *Guard) Enforce(req Requirement) func(http.Handler) http.Handler {
+	return g.EnforceNamed(func(r *http.Request) string { return r.Pattern }, req)
+}
 
-// EnforceAs is Enforce for routers that do not set http.Request.Pattern: hooks are told operation instead.
-func (g *Guard) EnforceAs(operation string, req Requirement) func(http.Handler) http.Handler {
+// EnforceNamed is Enforce for adapters of routers: hooks are told what operation returns, which must not hold what the caller sent.
+//
+//go:noinline
+func (g *Guard) EnforceNamed(operation func(*http.Request) string, req Requirement) func(http.Handler) http.Handler {
 	if req.IsZero() {
 		panic("middleware: Enforce of the zero Requirement, which lets nobody through")
 	}
@@ -22,30 +29,41 @@ func (g *Guard) EnforceAs(operation string, req Requirement) func(http.Handler) 
 		if next == nil {
 			panic("middleware: Enforce of a nil handler")
 		}
-		if req.IsPublic() {
-			return next
-		}
 		return &enforced{g, operation, req, next}
 	}
 }
 
+// IsGuarded reports whether h is a handler that a Guard's Require or Enforce returned: for the checks that adapters make at start.
+func IsGuarded(h http.Handler) bool {
+	_, ok := h.(*enforced)
+	return ok
+}
+
+// IsGuard reports whether mw is a middleware that a Guard's Require or Enforce returned. EnforceNamed is not inlined, so that all of
+// them share one function.
+func IsGuard(mw func(http.Handler) http.Handler) bool {
+	return mw != nil && reflect.ValueOf(mw).Pointer() == guardFunc
+}
+
+var guardFunc = reflect.ValueOf((*Guard).EnforceNamed(nil, nil, Public())).Pointer()
+
 // enforced is a handler behind a Guard.
 type enforced struct {
 	guard     *Guard
-	operation string
+	operation func(*http.Request) string
 	req       Requirement
 	next      http.Handler
 }
 
 func (h *enforced) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if h.req.IsPublic() {
+		h.next.ServeHTTP(w, r)
+		return
+	}
 	if h.req.IsOptional() {
 		w.Header().Add("Vary", "Authorization")
 	}
-	operation := h.operation
-	if operation == "" {
-		operation = r.Pattern
-	}
-	ctx, err := h.guard.Authorize(r.Context(), RequestCredentials(r, operation), h.req)
+	ctx, err := h.guard.Authorize(r.Context(), RequestCredentials(r, h.operation(r)), h.req)
 	if err != nil { // mutant: http-refuse
 		h.guard.Refuse(w, r, err)
 		return
