@@ -1,15 +1,40 @@
-// Package mutant lets the module's own tests remove one security check at a time, to prove that a test notices.
+// Package mutant tells a test binary which of the module's checks is removed, to prove that a test notices.
 //
-// A check that refuses something asks whether its mutant is on, at the very place where it decides:
-//
-//	if bits < minRSABits && !mutant.On("jwks/rsa-size") {
-//		return errRSASize
-//	}
-//
-// The name is a literal, "room/check-name" in lower case, and is used at one place only: each check has a mutant of its own, in jwks,
-// middleware and the adapters. `go run ./internal/mutants` tries them all.
-//
-// In a normal build On is a constant false, so the compiler removes the call and its argument: nothing, neither the environment
-// nor a linker flag, can switch a check off. Only a build with the tag bearward_mutants reads the environment, and such a
-// build must never serve anyone.
+// Nothing in the module imports it. `go run ./internal/mutants` finds the checks by the comments that mark them, and builds the tests with a
+// call of On at each, through an overlay of the go command. So nothing that is shipped, no variable of the environment and
+// no linker flag can switch a check off: the switch is not there.
 package mutant
+
+import (
+	"os"
+	"sync"
+)
+
+// chosen is the one mutant that is on, read once so that a test cannot change it half-way.
+var chosen = os.Getenv("BEARWARD_MUTANT")
+
+// On reports whether the check called name is removed: whether the environment variable BEARWARD_MUTANT names it. The first time
+// that it is, name is appended as a line to the file named by BEARWARD_MUTANT_REACHED, if any, to prove that a test came here.
+// It is safe for concurrent use.
+func On(name string) bool {
+	if name != chosen {
+		return false
+	}
+	reached()
+	return true
+}
+
+var reached = sync.OnceFunc(func() {
+	path := os.Getenv("BEARWARD_MUTANT_REACHED")
+	if path == "" {
+		return
+	}
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		panic("mutant: " + err.Error())
+	}
+	defer f.Close()
+	if _, err := f.WriteString(chosen + "\n"); err != nil {
+		panic("mutant: " + err.Error())
+	}
+})

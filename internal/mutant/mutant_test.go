@@ -1,12 +1,21 @@
-//go:build !bearward_mutants
-
 package mutant
 
-import "testing"
+import (
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
 
-func TestNormalBuildRemovesNoCheck(t *testing.T) {
-	t.Setenv("BEARWARD_MUTANT", "room/check-name")
-	if On("room/check-name") {
-		t.Error("On is true in a normal build")
+func TestNothingImportsThis(t *testing.T) {
+	out, err := exec.Command("go", "list", "-f", "{{.ImportPath}}{{range .Imports}} {{.}}{{end}}", "github.com/bearward/bearward/...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(out)) {
+		fields := strings.Fields(line)
+		if slices.Contains(fields[1:], "github.com/bearward/bearward/internal/mutant") {
+			t.Errorf("%s imports the switch that removes checks", fields[0])
+		}
 	}
 }
