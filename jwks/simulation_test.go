@@ -62,6 +62,7 @@ const (
 	simRefresh  = 10 * time.Minute
 	simCooldown = 30 * time.Second
 	simMaxStale = time.Hour
+	simMaxBytes = 16 << 10
 )
 
 // published is a set: the version of each key ID's material.
@@ -108,7 +109,7 @@ func simulate(t *testing.T, seed uint64) (steps int) {
 		w.mode = w.someMode()
 	}
 	chance := rand.New(rand.NewPCG(seed, 2))
-	c, err := jwks.NewSeeded(keySetURL, &jwks.Options{Client: &http.Client{Transport: w}, MaxStale: simMaxStale}, chance.Float64)
+	c, err := jwks.NewSeeded(keySetURL, &jwks.Options{Client: &http.Client{Transport: w}, MaxStale: simMaxStale, MaxBytes: simMaxBytes}, chance.Float64)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -206,6 +207,8 @@ func clone(p published) published {
 	return c
 }
 
+var edShape = edJWK("", 0)
+
 // doc renders a set, and remembers it: keys cost more than the rest of a schedule.
 func (w *world) doc(p published) string {
 	var kids []string
@@ -215,7 +218,7 @@ func (w *world) doc(p published) string {
 	slices.Sort(kids)
 	var keys []any
 	for _, kid := range kids {
-		keys = append(keys, edJWK(kid, p[kid]))
+		keys = append(keys, with(edShape, map[string]any{"kid": kid, "x": materialOf(kid, p[kid])}))
 	}
 	name := fmt.Sprint(p)
 	if w.docs == nil {
@@ -259,7 +262,7 @@ func (w *world) RoundTrip(r *http.Request) (*http.Response, error) {
 	case "truncated":
 		i.answer(body(doc[:len(doc)/2]))
 	case "huge":
-		i.answer(body(strings.Repeat(" ", 512<<10) + doc))
+		i.answer(body(strings.Repeat(" ", simMaxBytes) + doc))
 	}
 	mode := w.mode
 	w.mu.Unlock()
@@ -335,7 +338,18 @@ func (w *world) checkClocks() {
 	}
 }
 
-func materialOf(kid string, version byte) string { return edJWK(kid, version)["x"].(string) }
+// materialOf remembers what it returns: making keys would cost more than the rest of a schedule.
+func materialOf(kid string, version byte) string {
+	name := fmt.Sprint(kid, " ", version)
+	if x, ok := materials.Load(name); ok {
+		return x.(string)
+	}
+	x := edJWK(kid, version)["x"]
+	materials.Store(name, x)
+	return x.(string)
+}
+
+var materials sync.Map // by key ID and version
 
 // request asks for a key, and checks the verdict against the model when it is there. One that is cancelled leaves in the middle of its wait.
 func (w *world) request(kid string, cancelled bool) {
