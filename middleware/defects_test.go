@@ -65,6 +65,7 @@ func eachDefect(t *testing.T, algs []auth.Algorithm, f func(t *testing.T, is *au
 				continue // of ECDSA tokens alone
 			}
 			t.Run(fmt.Sprintf("%v %s", alg, d), func(t *testing.T) {
+				defer noPanic(t)
 				v, err := auth.NewVerifier(issuer.Keys(), d.Config(issuer.Config()))
 				if err != nil {
 					t.Fatal(err)
