@@ -42,6 +42,15 @@ type Key struct {
 	Public crypto.PublicKey
 }
 
+// String names the key by its ID and algorithm, such as "2026-11 (EdDSA)".
+func (k *Key) String() string {
+	alg := k.Algorithm
+	if alg == "" {
+		alg = "RSA"
+	}
+	return fmt.Sprintf("%s (%s)", k.ID, alg)
+}
+
 // Static is a fixed set of keys: a Source for tests and for issuers whose keys are delivered with the program. The zero Static holds
 // no key and knows none.
 type Static []*Key
