@@ -156,7 +156,14 @@ func TestLoginPageKeepsItsGround(t *testing.T) {
 		}
 	})
 	t.Run("the login parameters in the first request are nothing", func(t *testing.T) {
-		resp, err := browse(t).Get(begin + "&username=alice&password=wonderland")
+		u, err := url.Parse(begin)
+		if err != nil {
+			t.Fatal(err)
+		}
+		form := u.Query()
+		form.Set("username", "alice")
+		form.Set("password", "wonderland")
+		resp, err := browse(t).PostForm(issuer+u.Path, form)
 		if _, page := read(t, resp, err); !strings.Contains(page, `name="password"`) {
 			t.Error("no login page")
 		}
@@ -258,6 +265,7 @@ func TestRegistrationIsChecked(t *testing.T) {
 		"http beyond loopback":           `{` + redirect + `["http://app.test/cb"]}`,
 		"a custom scheme":                `{` + redirect + `["com.example.app:/cb"]}`,
 		"a logout URI that is no string": `{` + redirect + `["https://app.test/cb"], "post_logout_redirect_uris": [1]}`,
+		"a logout URI beyond loopback":   `{` + redirect + `["https://app.test/cb"], "post_logout_redirect_uris": ["http://app.test/bye"]}`,
 		"an unknown scope":               `{` + redirect + `["https://app.test/cb"], "scope": "root"}`,
 		"the implicit grant":             `{` + redirect + `["https://app.test/cb"], "grant_types": ["implicit"]}`,
 	} {
@@ -292,7 +300,8 @@ func TestLogNamesNoSecret(t *testing.T) {
 	}
 	_, err = c.Refresh(t.Context(), tok.RefreshToken)
 	wantOAuthError(t, err, "invalid_grant")
-	for _, secret := range []string{spent, verifier, tok.AccessToken, tok.RefreshToken, next.RefreshToken, c.OAuth.ClientSecret, "wonderland"} {
+	get(t, c.OAuth.AuthCodeURL("s", oauth2.SetAuthURLParam("scope", "canary"), oauth2.S256ChallengeOption(verifier)))
+	for _, secret := range []string{"canary", spent, verifier, tok.AccessToken, tok.RefreshToken, next.RefreshToken, c.OAuth.ClientSecret, "wonderland"} {
 		if strings.Contains(log.String(), secret) {
 			t.Errorf("the log holds a secret:\n%s", log.String())
 		}

@@ -7,7 +7,9 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -24,6 +26,23 @@ type world struct {
 	as     string
 	app    string
 	calls  chan string // Authorization values that the API got
+
+	mu   sync.Mutex
+	sent []string // paths that the application called
+}
+
+// RoundTrip is the application's transport.
+func (w *world) RoundTrip(req *http.Request) (*http.Response, error) {
+	w.mu.Lock()
+	w.sent = append(w.sent, req.URL.Path)
+	w.mu.Unlock()
+	return http.DefaultTransport.RoundTrip(req)
+}
+
+func (w *world) hasSent(path string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Contains(w.sent, path)
 }
 
 func start(t *testing.T) *world {
@@ -58,7 +77,7 @@ func start(t *testing.T) *world {
 	app, err = webapp.New(webapp.Config{
 		URL: w.app, IssuerURL: w.as, Issuer: w.issuer, Audience: "https://orders.test", Scopes: scopes,
 		APIs: []webapp.API{{Adapter: "nethttp", URL: api.URL}}, Key: webapp.NewKey(), TokenLifetime: time.Minute,
-		Transport: http.DefaultTransport, Credentials: insecure.NewCredentials(),
+		Transport: w, Credentials: insecure.NewCredentials(),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -126,6 +145,12 @@ var formAction = regexp.MustCompile(`<form method="post" action="(/authorize/[^"
 func (p *person) logIn() (int, string, *url.URL) {
 	p.t.Helper()
 	_, page, _ := p.post("/login", nil)
+	return p.consent(page)
+}
+
+// consent goes on from the issuer's first page.
+func (p *person) consent(page string) (int, string, *url.URL) {
+	p.t.Helper()
 	send := func(form url.Values) (int, string, *url.URL) {
 		match := formAction.FindStringSubmatch(page)
 		if match == nil {
@@ -155,6 +180,9 @@ func TestDashboardShowsTheWireWithoutSecrets(t *testing.T) {
 				if !strings.Contains(page, want) {
 					t.Errorf("the dashboard has no %q:\n%s", want, page)
 				}
+			}
+			if !strings.Contains(page, "&#34;access_token&#34;: &#34;‹hidden›") || strings.Contains(page, "eyJ") {
+				t.Errorf("the token answer is not shown as it should be:\n%s", page)
 			}
 			_, page, _ = p.post("/do/read", nil)
 			token := strings.TrimPrefix(<-p.calls, "Bearer ")
@@ -216,6 +244,47 @@ func TestAnswersThatDoNotBelongHereAreRefused(t *testing.T) {
 	}
 }
 
+func TestIDTokenOfAnotherLoginIsRefused(t *testing.T) {
+	w := start(t)
+	p := w.person()
+	p.register(nil)
+	p.hc.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	resp, err := p.hc.PostForm(w.app+"/login", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	to, err := resp.Location()
+	if err != nil {
+		t.Fatal(err)
+	}
+	query := to.Query()
+	query.Set("nonce", "of-another-login")
+	to.RawQuery = query.Encode()
+	p.hc.CheckRedirect = nil
+	_, page, _ := p.get(to.String())
+	if status, page, _ := p.consent(page); status != 400 || !strings.Contains(page, "could not be finished") {
+		t.Errorf("%d\n%s", status, page)
+	}
+}
+
+func TestLoginRenewsTheSession(t *testing.T) {
+	w := start(t)
+	p := w.person()
+	p.register(nil)
+	at, err := url.Parse(w.app)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, page, _ := p.post("/login", nil)
+	before := p.hc.Jar.Cookies(at)
+	p.consent(page)
+	after := p.hc.Jar.Cookies(at)
+	if len(before) != 1 || len(after) != 1 || before[0].Value == after[0].Value {
+		t.Errorf("cookies before the login %v, after it %v", before, after)
+	}
+}
+
 func TestOtherSitesCannotPressButtons(t *testing.T) {
 	p := start(t).person()
 	for _, path := range []string{"/register", "/login", "/do/rotate", "/logout"} {
@@ -265,6 +334,9 @@ func TestLogoutEndsBothSessions(t *testing.T) {
 	resp, err := p.hc.PostForm(p.as+match[1], nil)
 	if _, page, at := p.read(resp, err); at.Path != "/bye" || !strings.Contains(page, "Both sessions are over") {
 		t.Errorf("at %s:\n%s", at, page)
+	}
+	if !p.hasSent("/revoke") {
+		t.Error("the refresh token was not revoked")
 	}
 	if _, _, at := p.get(p.app + "/dashboard"); at.Path != "/" {
 		t.Errorf("still logged in at the application: %s", at)

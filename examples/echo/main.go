@@ -1,0 +1,56 @@
+// Echo protects one route of an Echo server. Its defaults fit the quickstart:
+// start that, then this.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"log"
+	"net/http"
+	"os"
+	"os/signal"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/bearward/bearward/adapters/echoauth"
+	auth "github.com/bearward/bearward/middleware"
+)
+
+func main() {
+	issuer := flag.String("issuer", "http://127.0.0.1:9000", "who issues the tokens")
+	audience := flag.String("audience", "https://orders.example", "this API's name in the tokens")
+	addr := flag.String("addr", "127.0.0.1:8080", "where to listen")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+
+	handler, guard := newHandler(*issuer, *audience)
+	server := &http.Server{Addr: *addr, Handler: handler, ReadHeaderTimeout: 5 * time.Second}
+	go func() {
+		if err := server.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
+			log.Fatal(err)
+		}
+	}()
+	<-ctx.Done()
+	_ = server.Shutdown(context.Background()) // the server first, then the guard
+	_ = guard.Close()
+}
+
+func newHandler(issuer, audience string) (http.Handler, *auth.Guard) {
+	// region: echo
+	guard, err := auth.New(issuer, audience, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	e := echo.New()
+	e.GET("/orders", listOrders, echoauth.Require(guard, "read:orders"))
+	// endregion
+	return e, guard
+}
+
+func listOrders(c echo.Context) error {
+	caller, _ := auth.PrincipalFrom(c.Request().Context())
+	return c.String(http.StatusOK, "orders of "+caller.Subject()+"\n")
+}

@@ -1,0 +1,191 @@
+// Package api runs the orders API behind one of the four adapters. It is what
+// examples/resourceserver serves, and examples/quickstart four times over.
+package api
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/bearward/bearward/examples/internal/orders"
+	"github.com/bearward/bearward/jwks"
+	auth "github.com/bearward/bearward/middleware"
+)
+
+// Adapters are the names that Config.Adapter takes.
+func Adapters() []string { return []string{"nethttp", "chi", "echo", "grpc"} }
+
+// Config sets up a Server. Adapter, Addr, Issuer and Audience are required.
+type Config struct {
+	Adapter  string // nethttp, chi, echo or grpc
+	Addr     string // host:port to listen on; port 0 takes a free one
+	Issuer   string // exact "iss" of the tokens, and where their keys are found
+	Audience string // this API's name in the tokens' "aud"
+
+	Refresh  time.Duration // jwks.Options.RefreshEvery; 0: its default
+	MaxStale time.Duration // jwks.Options.MaxStale; 0: its default
+	Cooldown time.Duration // jwks.Options.Cooldown; 0: its default
+	Leeway   time.Duration // middleware.Config.Leeway; 0: its default, negative: none
+	Client   *http.Client  // to reach the issuer with; nil: the key cache's own
+
+	TLS         *tls.Config  // nil: plain HTTP and gRPC
+	GuardHealth bool         // gRPC: the health service needs read:orders
+	Logger      *slog.Logger // nil: silent. Is told of refusals, never of tokens.
+}
+
+// Server is a running API. Shut it down with Shutdown.
+type Server struct {
+	listener net.Listener
+	guard    *auth.Guard
+	keys     *jwks.Cache
+	front    front
+
+	served chan error // what serving ended with, once
+	once   sync.Once
+	closed error
+}
+
+// front is the server of one transport.
+type front interface {
+	Serve(net.Listener) error
+	// Shutdown lets running requests end until ctx does, and then cuts them off.
+	Shutdown(ctx context.Context) error
+}
+
+// Start listens and serves. It does not wait for the issuer: until its keys
+// are held, tokens are not judged and /readyz says so.
+func Start(cfg Config) (*Server, error) {
+	if !slices.Contains(Adapters(), cfg.Adapter) {
+		return nil, fmt.Errorf("api: Config.Adapter: %q is none of %s", cfg.Adapter, strings.Join(Adapters(), ", "))
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	keys, guard, err := newGuard(cfg)
+	if err != nil {
+		return nil, err
+	}
+	listener, err := listen(cfg.Addr)
+	if err != nil {
+		return nil, errors.Join(err, keys.Close())
+	}
+	api := &orders.API{Book: orders.NewBook(), Ready: guard.Ready}
+	front, err := newFront(cfg, guard, api)
+	if err != nil {
+		return nil, errors.Join(err, listener.Close(), keys.Close())
+	}
+	s := &Server{listener: listener, guard: guard, keys: keys, front: front, served: make(chan error, 1)}
+	if cfg.TLS != nil && cfg.Adapter != "grpc" { // gRPC does its own handshake
+		listener = tls.NewListener(listener, cfg.TLS)
+	}
+	go func() { s.served <- front.Serve(listener) }()
+	return s, nil
+}
+
+// newGuard is the long way to a Guard, for the settings that auth.New leaves
+// at their defaults. The caller closes the cache.
+func newGuard(cfg Config) (*jwks.Cache, *auth.Guard, error) {
+	keys, err := jwks.FromIssuer(cfg.Issuer, &jwks.Options{
+		RefreshEvery: cfg.Refresh,
+		MaxStale:     cfg.MaxStale,
+		Cooldown:     cfg.Cooldown,
+		Client:       cfg.Client,
+		OnRefresh:    logRefresh(cfg.Logger),
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	verifier, err := auth.NewVerifier(keys, auth.Config{
+		Issuer:    cfg.Issuer,
+		Audiences: []string{cfg.Audience},
+		Leeway:    cfg.Leeway,
+	})
+	if err != nil {
+		return nil, nil, errors.Join(err, keys.Close())
+	}
+	return keys, auth.NewGuard(verifier, &auth.GuardOptions{OnDecision: logRefusal(cfg.Logger)}), nil
+}
+
+func newFront(cfg Config, guard *auth.Guard, api *orders.API) (front, error) {
+	switch cfg.Adapter {
+	case "grpc":
+		return newGRPC(guard, api, cfg)
+	case "chi":
+		return newChi(guard, api)
+	case "echo":
+		return newEcho(guard, api)
+	default:
+		return newNetHTTP(guard, api), nil
+	}
+}
+
+// ErrListen says that Config.Addr cannot be listened on. Every other error of
+// Start means a wrong Config.
+var ErrListen = errors.New("api: cannot listen")
+
+func listen(addr string) (net.Listener, error) {
+	listener, err := net.Listen("tcp", addr)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("%w: %s is taken by another program", ErrListen, addr)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrListen, err)
+	}
+	return listener, nil
+}
+
+// Addr returns the address that s listens on.
+func (s *Server) Addr() string { return s.listener.Addr().String() }
+
+// Ready returns nil when the issuer's keys are held.
+func (s *Server) Ready() error { return s.guard.Ready() }
+
+// Wait returns when s stops serving, with the error that made it stop.
+func (s *Server) Wait() error {
+	err := <-s.served
+	s.served <- err
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return err
+}
+
+// Shutdown stops the server first, and then what the guard needs: a request
+// that is still running must find its keys. It may be called twice.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.once.Do(func() {
+		s.closed = errors.Join(s.front.Shutdown(ctx), s.guard.Close(), s.keys.Close(), s.Wait())
+	})
+	return s.closed
+}
+
+// httpFront serves a handler with bounds on what a slow caller may hold.
+func httpFront(h http.Handler) front {
+	return cutOff{&http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       15 * time.Second,
+		WriteTimeout:      30 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+	}}
+}
+
+// cutOff closes what is left when the time for a graceful stop is over.
+type cutOff struct{ *http.Server }
+
+func (c cutOff) Shutdown(ctx context.Context) error {
+	if err := c.Server.Shutdown(ctx); err != nil {
+		return errors.Join(err, c.Close())
+	}
+	return nil
+}

@@ -1,0 +1,68 @@
+package main
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+
+	"github.com/bearward/bearward/examples/internal/api"
+	"github.com/bearward/bearward/examples/internal/webapp"
+)
+
+// keyVariable names the environment variable with the key that encrypts the
+// application's tokens: 32 bytes in base64.
+const keyVariable = "QUICKSTART_KEY"
+
+// vaultKey returns the key of the environment, or a random one for this run.
+func vaultKey() ([]byte, error) {
+	text, set := os.LookupEnv(keyVariable)
+	if !set {
+		return webapp.NewKey(), nil
+	}
+	key, err := base64.StdEncoding.DecodeString(text)
+	if err != nil || len(key) != 32 {
+		return nil, usageError(keyVariable + " is not 32 bytes in base64 (openssl rand -base64 32 makes one)")
+	}
+	return key, nil
+}
+
+// app is the web application on its listener.
+type app struct {
+	*webapp.App
+	http *http.Server
+}
+
+func startApp(p ports, is *issuer, f fleet, cfg stackConfig) (*app, error) {
+	listener, err := listen(p.app())
+	if err != nil {
+		return nil, err
+	}
+	log := cfg.log.With("server", "app")
+	scheme := cfg.link.scheme()
+	config := webapp.Config{
+		URL: scheme + p.app(), IssuerURL: is.url, Issuer: is.Server, Audience: audience,
+		Scopes: scopes(), Key: cfg.key, TokenLifetime: tokenLifetime,
+		Transport: cfg.transport, Credentials: cfg.link.credentials(), Logger: log,
+	}
+	for i, adapter := range api.Adapters() {
+		config.APIs = append(config.APIs, webapp.API{Adapter: adapter, URL: scheme + f[i].Addr()})
+	}
+	web, err := webapp.New(config)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("web application: %w", err), listener.Close())
+	}
+	a := &app{App: web, http: httpServer(web, log)}
+	go func() { _ = a.http.Serve(cfg.link.wrap(listener)) }() // ends with Shutdown
+	return a, nil
+}
+
+func (a *app) shutdown(ctx context.Context) error {
+	err := a.http.Shutdown(ctx)
+	if err != nil {
+		err = errors.Join(err, a.http.Close())
+	}
+	return errors.Join(err, a.Close())
+}

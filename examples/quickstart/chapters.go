@@ -1,0 +1,238 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"golang.org/x/oauth2"
+)
+
+// coldStart: the API starts while its issuer is down.
+func (w *walk) coldStart(ctx context.Context, reader, _ *oauth2.Token) error {
+	w.issuer.SetDown(true)
+	if err := w.open(); err != nil {
+		return err
+	}
+	good := token{"alice: read:orders", reader.AccessToken}
+	w.chapter("1. The API starts while the issuer is down: tokens are not judged")
+	w.ask(ctx, list, good, notJudged())
+	w.ask(ctx, list, none, noToken())
+	w.ask(ctx, ping, none, okAnonymous())
+	w.issuer.SetDown(false)
+	if err := w.fleet.waitReady(ctx); err != nil {
+		return err
+	}
+	fmt.Fprintln(w.out, "  ... the issuer comes up, and each API finds its keys by itself")
+	w.ask(ctx, list, good, okAs("alice"))
+	return nil
+}
+
+func (w *walk) whoMayCallWhat(ctx context.Context, reader, writer *oauth2.Token) error {
+	alices := token{"alice: read:orders", reader.AccessToken}
+	bobs := token{"bob: read, write, admin", writer.AccessToken}
+	w.chapter("2. Who may call what")
+	for _, line := range []struct {
+		op    operation
+		needs string
+	}{{list, "read:orders"}, {place, "write:orders"}, {stats, "admin:all"}} {
+		w.ask(ctx, line.op, none, noToken())
+		if line.needs == "read:orders" {
+			w.ask(ctx, line.op, alices, okAs("alice"))
+		} else {
+			w.ask(ctx, line.op, alices, needs(line.needs))
+		}
+		w.ask(ctx, line.op, bobs, okAs("bob"))
+	}
+	w.ask(ctx, me, none, noToken())
+	w.ask(ctx, me, alices, okAs("alice"))
+	w.ask(ctx, greet, none, okAnonymous())
+	w.ask(ctx, greet, alices, okAs("alice"))
+	w.ask(ctx, ping, none, okAnonymous())
+	w.ask(ctx, ping, alices, okAnonymous())
+	return nil
+}
+
+func (w *walk) badTokens(ctx context.Context, reader, _ *oauth2.Token) error {
+	identity, _ := reader.Extra("id_token").(string)
+	if identity == "" {
+		return errors.New("the issuer gave no ID token")
+	}
+	foreign, err := w.foreignTokens(ctx)
+	if err != nil {
+		return err
+	}
+	w.chapter("3. Bad tokens")
+	for _, tok := range append(foreign, []token{
+		{"random text", "correct-horse-battery-staple"},
+		{"alice's ID token", identity},
+		{"alice's refresh token", reader.RefreshToken},
+		{"alice's, claims changed", graft(reader.AccessToken, identity)},
+		{"alice's, signature cut", reader.AccessToken[:len(reader.AccessToken)-4]},
+		{"alice's, alg none", unsigned(reader.AccessToken)},
+	}...) {
+		w.ask(ctx, list, tok, badToken())
+	}
+	w.ask(ctx, greet, token{"random text, at Optional", "correct-horse-battery-staple"}, badToken())
+	return nil
+}
+
+// foreignTokens are good tokens for somebody else: of the same issuer for
+// another API, and of another issuer for this one.
+func (w *walk) foreignTokens(ctx context.Context) ([]token, error) {
+	elsewhere := *w.app
+	elsewhere.Resource = otherAPI
+	stock, err := elsewhere.LogIn(ctx, alice, "read:orders")
+	if err != nil {
+		return nil, err
+	}
+	other, err := startIssuer("127.0.0.1:0", time.Minute, link{}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return nil, err
+	}
+	defer other.shutdown(ctx)
+	app, err := registerAt(ctx, other.url)
+	if err != nil {
+		return nil, err
+	}
+	tok, err := app.LogIn(ctx, alice, "read:orders")
+	if err != nil {
+		return nil, err
+	}
+	return []token{{"alice's, for another API", stock.AccessToken}, {"another issuer's", tok.AccessToken}}, nil
+}
+
+// graft returns token with the claims of another one under its own signature.
+func graft(token, other string) string {
+	parts := strings.Split(token, ".")
+	parts[1] = strings.Split(other, ".")[1]
+	return strings.Join(parts, ".")
+}
+
+// unsigned returns token under {"alg":"none","typ":"at+jwt"}.
+func unsigned(token string) string {
+	parts := strings.Split(token, ".")
+	return "eyJhbGciOiJub25lIiwidHlwIjoiYXQrand0In0." + parts[1] + "." + parts[2]
+}
+
+func (w *walk) streams(ctx context.Context, reader, writer *oauth2.Token) error {
+	alices := token{"alice: read:orders", reader.AccessToken}
+	bobs := token{"bob: read, write, admin", writer.AccessToken}
+	w.chapter("4. gRPC streams")
+	for _, op := range []operation{watch, track, placeMany} {
+		w.ask(ctx, op, none, noToken())
+		w.ask(ctx, op, token{"random text", "correct-horse-battery-staple"}, badToken())
+	}
+	w.ask(ctx, watch, alices, okAnonymous().silent())
+	w.ask(ctx, track, alices, okAnonymous().silent())
+	w.ask(ctx, placeMany, alices, needs("write:orders"))
+	w.ask(ctx, placeMany, bobs, okAs("bob"))
+	return nil
+}
+
+// rotation: publish, promote, retire. No call fails until the old key is
+// withdrawn, and then only the tokens that it signed.
+func (w *walk) rotation(ctx context.Context, reader, _ *oauth2.Token) error {
+	old := token{"alice's, by the old key", reader.AccessToken}
+	if _, err := w.issuer.PublishKey(); err != nil {
+		return err
+	}
+	if _, err := w.issuer.PromoteKey(); err != nil {
+		return err
+	}
+	next, err := w.app.LogIn(ctx, alice, "read:orders")
+	if err != nil {
+		return err
+	}
+	fresh := token{"alice's, by the new key", next.AccessToken}
+	w.chapter("5. The signing key rotates: publish, promote, retire")
+	w.ask(ctx, list, fresh, okAs("alice"))
+	w.ask(ctx, list, old, okAs("alice"))
+
+	w.issuer.RetireKeys()
+	if _, err := w.issuer.RotateNow(); err != nil {
+		return err
+	}
+	third, err := w.app.LogIn(ctx, alice, "read:orders")
+	if err != nil {
+		return err
+	}
+	coolDown(ctx)
+	fmt.Fprintln(w.out, "  ... the old key is withdrawn, and a third one signs; a token of it makes each API look")
+	w.ask(ctx, list, token{"alice's, by the third key", third.AccessToken}, okAs("alice"))
+	w.ask(ctx, list, fresh, okAs("alice"))
+	w.ask(ctx, list, old, badToken())
+	return nil
+}
+
+// outage: the issuer goes down after it signed with a key that no API knows.
+func (w *walk) outage(ctx context.Context, _, _ *oauth2.Token) error {
+	known, err := w.app.LogIn(ctx, alice, "read:orders")
+	if err != nil {
+		return err
+	}
+	if _, err := w.issuer.RotateNow(); err != nil {
+		return err
+	}
+	unknown, err := w.app.LogIn(ctx, alice, "read:orders")
+	if err != nil {
+		return err
+	}
+	coolDown(ctx)
+	w.issuer.SetDown(true)
+	knownToken := token{"alice's, by a known key", known.AccessToken}
+	newToken := token{"alice's, by a key unseen", unknown.AccessToken}
+	w.chapter("6. The issuer goes down: what can be judged is judged, the rest is not")
+	w.ask(ctx, list, knownToken, okAs("alice"))
+	w.ask(ctx, place, knownToken, needs("write:orders"))
+	w.ask(ctx, list, newToken, notJudged())
+	w.ask(ctx, list, token{"random text", "correct-horse-battery-staple"}, badToken())
+	w.ask(ctx, list, none, noToken())
+	w.ask(ctx, ping, none, okAnonymous())
+	w.issuer.SetDown(false)
+	if err := w.settle(ctx, list, newToken, okAs("alice")); err != nil {
+		return err
+	}
+	fmt.Fprintln(w.out, "  ... the issuer is up again")
+	w.ask(ctx, list, newToken, okAs("alice"))
+	return nil
+}
+
+// refresh: a token expires, a refresh brings a new one, and a refresh token
+// that is used twice ends the family.
+func (w *walk) refresh(ctx context.Context, reader, _ *oauth2.Token) error {
+	w.issuer.SetTokenLifetime(time.Second)
+	short, err := w.app.Refresh(ctx, reader.RefreshToken)
+	if err != nil {
+		return err
+	}
+	w.issuer.SetTokenLifetime(5 * time.Minute)
+	next, err := w.app.Refresh(ctx, short.RefreshToken)
+	if err != nil {
+		return err
+	}
+	expired := token{"alice's, expired", short.AccessToken}
+	w.chapter("7. Expiry and refresh")
+	if err := w.settle(ctx, list, expired, badToken()); err != nil {
+		return err
+	}
+	w.ask(ctx, list, expired, badToken())
+	w.ask(ctx, list, token{"alice's, refreshed", next.AccessToken}, okAs("alice"))
+
+	_, err = w.app.Refresh(ctx, short.RefreshToken)
+	w.fact("a refresh token that was used before is refused (invalid_grant)", wantInvalidGrant(err))
+	_, err = w.app.Refresh(ctx, next.RefreshToken)
+	w.fact("its whole family is refused from then on (invalid_grant)", wantInvalidGrant(err))
+	return nil
+}
+
+func wantInvalidGrant(err error) error {
+	var refused *oauth2.RetrieveError
+	if errors.As(err, &refused) && refused.ErrorCode == "invalid_grant" {
+		return nil
+	}
+	return fmt.Errorf("got %w", err)
+}

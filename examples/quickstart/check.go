@@ -1,0 +1,179 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"golang.org/x/oauth2"
+
+	"github.com/bearward/bearward/examples/internal/api"
+	"github.com/bearward/bearward/examples/internal/client"
+)
+
+// cooldown limits how often an unknown key ID makes an API fetch keys. The
+// check meets several new keys within seconds, so it is short here.
+const cooldown = time.Second
+
+// walk is one run of the check: an issuer, the API four times, one registered
+// application, and the table.
+type walk struct {
+	report
+	issuer *issuer
+	fleet  fleet
+	doors  []door
+	app    *client.Client
+}
+
+// token is an access token and how the table calls it.
+type token struct{ name, raw string }
+
+var none = token{name: "none"}
+
+// check walks the whole way once, prints the table, and returns an error when
+// anything was not as promised.
+func check(ctx context.Context, out io.Writer) (err error) {
+	w := &walk{report: report{out: out}}
+	w.issuer, err = startIssuer("127.0.0.1:0", 5*time.Minute, link{}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return err
+	}
+	defer func() {
+		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
+		defer cancel()
+		err = errors.Join(err, w.closeDoors(), w.fleet.shutdown(stop), w.issuer.shutdown(stop))
+	}()
+	fmt.Fprintf(out, "Authorization server: %s\nAPI:                  %s behind %s\n", w.issuer.url, audience, strings.Join(api.Adapters(), ", "))
+	w.legend()
+	if err := w.run(ctx); err != nil {
+		return err
+	}
+	if w.broken > 0 {
+		return fmt.Errorf("%d of %d answers are not as promised", w.broken, w.checked)
+	}
+	fmt.Fprintf(out, "\nAll %d answers are as promised.\n", w.checked)
+	return nil
+}
+
+func (w *walk) run(ctx context.Context) error {
+	var err error
+	if w.app, err = registerAt(ctx, w.issuer.url); err != nil {
+		return err
+	}
+	reader, err := w.app.LogIn(ctx, alice, "openid", "offline_access", "read:orders")
+	if err != nil {
+		return err
+	}
+	writer, err := w.app.LogIn(ctx, bob, "read:orders", "write:orders", "admin:all")
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(w.out, "The application registered itself as %s; alice and bob logged in and consented.\n", w.app.OAuth.ClientID)
+
+	for _, chapter := range []func(context.Context, *oauth2.Token, *oauth2.Token) error{
+		w.coldStart, w.whoMayCallWhat, w.badTokens, w.streams, w.rotation, w.outage, w.refresh,
+	} {
+		if err := chapter(ctx, reader, writer); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// registerAt registers the application of the check at an issuer.
+func registerAt(ctx context.Context, issuer string) (*client.Client, error) {
+	md, err := client.Discover(ctx, http.DefaultClient, issuer)
+	if err != nil {
+		return nil, err
+	}
+	return client.Register(ctx, http.DefaultClient, md, client.Registration{
+		Name:         "Quickstart check",
+		RedirectURIs: []string{"http://localhost:9/callback"},
+		Scope:        "openid offline_access read:orders write:orders admin:all",
+	}, audience)
+}
+
+// open starts the API behind every adapter and a client for each.
+func (w *walk) open() (err error) {
+	w.fleet, err = startFleet(func(int) string { return "127.0.0.1:0" }, api.Config{
+		Issuer: w.issuer.url, Audience: audience, Cooldown: cooldown,
+		Leeway: -1, // one machine, one clock
+	})
+	if err != nil {
+		return err
+	}
+	for i, adapter := range api.Adapters() {
+		addr := w.fleet[i].Addr()
+		if adapter != "grpc" {
+			w.doors = append(w.doors, httpDoor{base: "http://" + addr, hc: httpClient()})
+			continue
+		}
+		door, err := dial(addr)
+		if err != nil {
+			return err
+		}
+		w.doors = append(w.doors, door)
+	}
+	return nil
+}
+
+func (w *walk) closeDoors() error {
+	var errs []error
+	for _, d := range w.doors {
+		if d, ok := d.(grpcDoor); ok {
+			errs = append(errs, d.conn.Close())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// ask makes one call through every adapter that offers it and prints the row.
+func (w *walk) ask(ctx context.Context, op operation, tok token, p promise) {
+	cells := make([]cell, len(w.doors))
+	for i, d := range w.doors {
+		if d.offers(op) {
+			cells[i] = askOne(ctx, d, op, tok, p)
+		}
+	}
+	w.row(op.String(), tok.name, p, cells)
+}
+
+func askOne(ctx context.Context, d door, op operation, tok token, p promise) cell {
+	out, err := d.call(ctx, op, tok.raw)
+	c := cell{asked: true, out: out}
+	if err != nil {
+		c.fault = err.Error()
+		return c
+	}
+	c.fault = p.broken(out)
+	return c
+}
+
+// settle waits until every adapter keeps p, for what takes effect by itself.
+func (w *walk) settle(ctx context.Context, op operation, tok token, p promise) error {
+	for _, d := range w.doors {
+		err := until(ctx, func() error {
+			if fault := askOne(ctx, d, op, tok, p).fault; fault != "" {
+				return errors.New(fault)
+			}
+			return nil
+		})
+		if err != nil {
+			return fmt.Errorf("%s: %w", op, err)
+		}
+	}
+	return nil
+}
+
+// coolDown lets the limit on fetches for unknown keys pass.
+func coolDown(ctx context.Context) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(cooldown + cooldown/10):
+	}
+}

@@ -1,0 +1,141 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestCheckFindsEveryAnswerAsPromised(t *testing.T) {
+	var out, errs strings.Builder
+	if code := run(t.Context(), []string{"-check"}, &out, &errs); code != 0 {
+		t.Fatalf("exit code %d\n%s\n%s", code, errs.String(), out.String())
+	}
+	for _, want := range []string{"503 ok", "401 ok", "403 ok", "200 ok", "as promised."} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("the table has no %q:\n%s", want, out.String())
+		}
+	}
+}
+
+func TestUsageErrorsExitWith2(t *testing.T) {
+	for _, args := range [][]string{
+		{"-nonsense"}, {"argument"}, {"-port", "0"}, {"-port", "65535"}, {"-check", "-token", "read:orders"},
+	} {
+		var errs strings.Builder
+		if code := run(t.Context(), args, &errs, &errs); code != exitUsage || errs.Len() == 0 {
+			t.Errorf("%v: exit code %d, %q; want 2 and a message", args, code, errs.String())
+		}
+	}
+}
+
+// freePorts finds a run of free ports for a quickstart that stays up.
+func freePorts(t *testing.T) ports {
+	t.Helper()
+	for first := 20_000; first < 60_000; first += 97 {
+		if allFree(first) {
+			return ports{first}
+		}
+	}
+	t.Fatal("no run of free ports")
+	return ports{}
+}
+
+func allFree(first int) bool {
+	for i := range lastPort + 1 {
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", first+i))
+		if err != nil {
+			return false
+		}
+		l.Close()
+	}
+	return true
+}
+
+func TestStaysUpAndHandsOutTokens(t *testing.T) {
+	for name, secure := range map[string]bool{"in clear": false, "with TLS": true} {
+		t.Run(name, func(t *testing.T) { stayUp(t, secure) })
+	}
+}
+
+func stayUp(t *testing.T, secure bool) {
+	p := freePorts(t)
+	caFile := filepath.Join(t.TempDir(), "ca.pem")
+	args := []string{"-port", fmt.Sprint(p.first), "-ca-file", caFile, fmt.Sprintf("-tls=%t", secure)}
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	ended := make(chan int, 1)
+	var out, errs strings.Builder // read when it has ended
+	go func() { ended <- run(ctx, args, &out, &errs) }()
+
+	var token, none strings.Builder
+	if err := until(t.Context(), func() error {
+		token.Reset()
+		if code := run(t.Context(), append(args, "-token", "read:orders"), &token, &none); code != 0 {
+			return fmt.Errorf("-token: exit code %d: %s", code, none.String())
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	raw := strings.TrimSpace(token.String())
+	l := link{}
+	if secure {
+		var err error
+		if l, err = trust(caFile); err != nil {
+			t.Fatal(err)
+		}
+	}
+	door := httpDoor{base: l.scheme() + p.api(0), hc: &http.Client{Transport: l.transport()}}
+	if err := until(t.Context(), func() error {
+		out, err := door.call(t.Context(), list, raw)
+		if err == nil && out.status != 200 {
+			err = fmt.Errorf("status %d", out.status)
+		}
+		return err
+	}); err != nil {
+		t.Error(err)
+	}
+	var second strings.Builder
+	if code := run(t.Context(), args, &second, &second); code != exitFailed || !strings.Contains(second.String(), "taken") {
+		t.Errorf("a second one on the same ports: exit code %d, %q", code, second.String())
+	}
+	stop()
+	if code := <-ended; code != 0 {
+		t.Errorf("exit code %d after the stop: %s", code, errs.String())
+	}
+	if strings.Contains(errs.String()+out.String(), raw) {
+		t.Error("the token is in the log")
+	}
+	if !strings.Contains(out.String(), l.scheme()+p.api(0)+"/orders") {
+		t.Errorf("no curl line:\n%s", out.String())
+	}
+}
+
+func TestPromiseNoticesEachDifference(t *testing.T) {
+	good := outcome{status: 403, challenge: `Bearer realm="api", error="insufficient_scope", scope="write:orders"`}
+	if fault := needs("write:orders").broken(good); fault != "" {
+		t.Errorf("good: %s", fault)
+	}
+	for name, c := range map[string]struct {
+		p   promise
+		out outcome
+	}{
+		"another scope":            {needs("admin:all"), good},
+		"another status":           {badToken(), good},
+		"a challenge at a 200":     {okAnonymous(), outcome{status: 200, challenge: "Bearer"}},
+		"another caller":           {okAs("alice"), outcome{status: 200, sub: "bob"}},
+		"a caller where none is":   {okAnonymous(), outcome{status: 200, sub: "bob"}},
+		"an error without a token": {noToken(), outcome{status: 401, challenge: `Bearer realm="api", error="invalid_token"`}},
+		"no Retry-After":           {notJudged(), outcome{status: 503}},
+		"a challenge at a 503":     {notJudged(), outcome{status: 503, retryAfter: 1, challenge: "Bearer"}},
+	} {
+		if c.p.broken(c.out) == "" {
+			t.Errorf("%s was not noticed", name)
+		}
+	}
+}

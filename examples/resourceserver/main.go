@@ -1,0 +1,119 @@
+// Resourceserver is an API to try the guard with, against any issuer of RFC
+// 9068 access tokens:
+//
+//	go run -C examples ./resourceserver -adapter chi -issuer https://issuer.example -audience https://api.example -addr :8080
+//
+//	GET /orders                                read:orders
+//	POST /orders                               write:orders
+//	GET /admin/stats                           admin:all
+//	GET /me                                    any token
+//	GET /optional                              a token or none
+//	GET /public/ping, /healthz, /readyz        public
+//
+// With -adapter grpc the same rules guard the service of
+// internal/orders/orderspb/orders.proto, and the standard health service.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/bearward/bearward/examples/internal/api"
+)
+
+// Exit codes.
+const (
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+// grace is how long requests that are running may take to end.
+const grace = 10 * time.Second
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:], os.Stderr))
+}
+
+// run serves until ctx ends and returns the exit code.
+func run(ctx context.Context, args []string, stderr io.Writer) int {
+	cfg, err := parse(args, stderr)
+	if errors.Is(err, flag.ErrHelp) {
+		return 0
+	}
+	if err != nil {
+		return exitUsage
+	}
+	log := slog.New(slog.NewTextHandler(stderr, nil))
+	cfg.Logger = log
+	server, err := api.Start(cfg)
+	if err != nil {
+		fmt.Fprintln(stderr, "resourceserver:", err)
+		if errors.Is(err, api.ErrListen) {
+			return exitFailed
+		}
+		return exitUsage
+	}
+	log.Info("serving", "adapter", cfg.Adapter, "addr", server.Addr(), "issuer", cfg.Issuer, "audience", cfg.Audience)
+	go func() {
+		<-ctx.Done()
+		log.Info("stopping")
+		deadline, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
+		defer cancel()
+		_ = server.Shutdown(deadline) // asked again below
+	}()
+	err = server.Wait()
+	if ctx.Err() != nil {
+		err = server.Shutdown(ctx)
+	}
+	if err != nil {
+		log.Error("stopped", "err", err)
+		return exitFailed
+	}
+	return 0
+}
+
+func parse(args []string, stderr io.Writer) (api.Config, error) {
+	var cfg api.Config
+	fs := flag.NewFlagSet("resourceserver", flag.ContinueOnError)
+	fs.SetOutput(stderr)
+	fs.StringVar(&cfg.Adapter, "adapter", "nethttp", "what to serve with: "+strings.Join(api.Adapters(), ", "))
+	fs.StringVar(&cfg.Addr, "addr", "127.0.0.1:8080", "`host:port` to listen on")
+	fs.StringVar(&cfg.Issuer, "issuer", "", "exact issuer `URL` of the tokens (required)")
+	fs.StringVar(&cfg.Audience, "audience", "", "this API's `name` in the tokens' aud (required)")
+	fs.DurationVar(&cfg.Refresh, "refresh", 0, "longest `time` between two fetches of the issuer's keys (default 10m)")
+	fs.DurationVar(&cfg.MaxStale, "max-stale", 0, "`time` after the last good fetch at which keys are no longer used (default 24h)")
+	fs.BoolVar(&cfg.GuardHealth, "guard-health", false, "with -adapter grpc: the health service needs read:orders")
+	if err := fs.Parse(args); err != nil {
+		return cfg, err
+	}
+	wrong := func(format string, values ...any) (api.Config, error) {
+		err := fmt.Errorf(format, values...)
+		fmt.Fprintln(stderr, "resourceserver:", err)
+		fs.Usage()
+		return cfg, err
+	}
+	switch {
+	case fs.NArg() > 0:
+		return wrong("unexpected argument %q", fs.Arg(0))
+	case cfg.Issuer == "":
+		return wrong("-issuer is required")
+	case cfg.Audience == "":
+		return wrong("-audience is required")
+	case cfg.GuardHealth && cfg.Adapter != "grpc":
+		return wrong("-guard-health is for -adapter grpc")
+	case cfg.Refresh < 0 || cfg.MaxStale < 0:
+		return wrong("-refresh and -max-stale are not negative")
+	}
+	return cfg, nil
+}
