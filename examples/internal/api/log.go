@@ -15,12 +15,15 @@ func logRefusal(log *slog.Logger) func(context.Context, auth.Decision) {
 		if d.Err == nil {
 			return
 		}
-		log.LogAttrs(ctx, slog.LevelWarn, "refused",
+		attrs := []slog.Attr{
 			slog.String("operation", d.Operation),
 			slog.String("reason", d.Err.Reason.String()),
 			slog.Int("status", d.Err.Status()),
-			slog.String("claim", d.Err.Claim()),
-		)
+		}
+		if claim := d.Err.Claim(); claim != "" {
+			attrs = append(attrs, slog.String("claim", claim), slog.String("expected", d.Err.Expected()))
+		}
+		log.LogAttrs(ctx, slog.LevelWarn, "refused", attrs...)
 	}
 }
 
