@@ -61,8 +61,10 @@ func noRedirect(*http.Request, []*http.Request) error {
 }
 
 func sameHostRedirect(to *http.Request, via []*http.Request) error {
-	first := via[0].URL
-	if to.URL.Scheme != first.Scheme || to.URL.Host != first.Host || len(via) > maxRedirects { // mutant: redirect-host
+	if len(via) > maxRedirects { // mutant: redirect-count
+		return errRedirect
+	}
+	if first := via[0].URL; to.URL.Scheme != first.Scheme || to.URL.Host != first.Host { // mutant: redirect-host
 		return errRedirect
 	}
 	return nil

@@ -32,8 +32,9 @@ const (
 func (r *rotor) newest(at time.Time) int { return int(at.Sub(r.began) / rotorEvery) }
 
 func (r *rotor) ServeHTTP(w http.ResponseWriter, req *http.Request) {
-	r.requests.Add(1)
+	first := r.requests.Add(1) == 1
 	switch n := rand.IntN(100); {
+	case first: // there is something to serve, whatever the dice say
 	case n < 33:
 		w.WriteHeader(http.StatusInternalServerError)
 		return
@@ -116,6 +117,9 @@ func TestSoak(t *testing.T) {
 		elapsed.Seconds(), forged.Load(), genuine.Load(), served.Load(), unjudged.Load(), falsely.Load(), r.requests.Load(), counters.ByUnknownKey, budget, counters.Failures)
 	if falsely.Load() != 0 {
 		t.Errorf("%d requests were refused a cool-down after their key was published, want none", falsely.Load())
+	}
+	if served.Load() == 0 {
+		t.Error("nothing was served")
 	}
 	if counters.ByUnknownKey > budget {
 		t.Errorf("unknown key IDs caused %d fetches in %v, want at most %d", counters.ByUnknownKey, elapsed, budget)
