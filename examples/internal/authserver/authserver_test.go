@@ -3,13 +3,10 @@ package authserver_test
 import (
 	"encoding/base64"
 	"encoding/json"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	"golang.org/x/oauth2"
@@ -268,155 +265,6 @@ func TestCodeWorksOnceAndItsReplayRevokesTheGrant(t *testing.T) {
 	wantOAuthError(t, err, "invalid_grant")
 	_, err = c.Refresh(t.Context(), tok.RefreshToken)
 	wantOAuthError(t, err, "invalid_grant")
-}
-
-func TestSpentRefreshTokenKillsTheFamily(t *testing.T) {
-	_, issuer := start(t, nil)
-	c := register(t, issuer)
-	first, err := c.LogIn(t.Context(), alice, "offline_access", "read:orders")
-	if err != nil {
-		t.Fatal(err)
-	}
-	second, err := c.Refresh(t.Context(), first.RefreshToken)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if second.RefreshToken == first.RefreshToken {
-		t.Error("the refresh token was not rotated")
-	}
-	_, err = c.Refresh(t.Context(), first.RefreshToken)
-	wantOAuthError(t, err, "invalid_grant")
-	_, err = c.Refresh(t.Context(), second.RefreshToken)
-	wantOAuthError(t, err, "invalid_grant")
-}
-
-func TestRefreshTokenIsRedeemedOnceUnderConcurrency(t *testing.T) {
-	_, issuer := start(t, nil)
-	c := register(t, issuer)
-	tok, err := c.LogIn(t.Context(), alice, "offline_access", "read:orders")
-	if err != nil {
-		t.Fatal(err)
-	}
-	// Whoever wins is followed by 15 that come too late and kill the family, so
-	// each round needs a login of its own.
-	for range 12 {
-		var wg sync.WaitGroup
-		begin := make(chan struct{})
-		won := make(chan struct{}, 16)
-		for range cap(won) {
-			wg.Go(func() {
-				<-begin
-				if _, err := c.Refresh(t.Context(), tok.RefreshToken); err == nil {
-					won <- struct{}{}
-				}
-			})
-		}
-		close(begin)
-		wg.Wait()
-		if len(won) != 1 {
-			t.Fatalf("%d of %d requests redeemed the token, want 1", len(won), cap(won))
-		}
-		if tok, err = c.LogIn(t.Context(), alice, "offline_access", "read:orders"); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
-func TestRevocationEndsRefresh(t *testing.T) {
-	_, issuer := start(t, nil)
-	c := register(t, issuer)
-	tok, err := c.LogIn(t.Context(), alice, "offline_access", "read:orders")
-	if err != nil {
-		t.Fatal(err)
-	}
-	req, err := http.NewRequest(http.MethodPost, c.Metadata.Revocation, strings.NewReader(url.Values{"token": {tok.RefreshToken}}.Encode()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	req.SetBasicAuth(c.OAuth.ClientID, c.OAuth.ClientSecret)
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		t.Errorf("revoke: status %d, want 200", resp.StatusCode)
-	}
-	_, err = c.Refresh(t.Context(), tok.RefreshToken)
-	wantOAuthError(t, err, "invalid_grant")
-}
-
-// published returns the key IDs of the key set, in order.
-func published(t *testing.T, issuer string) []string {
-	t.Helper()
-	resp, err := http.Get(issuer + "/jwks")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var set struct {
-		Keys []map[string]any `json:"keys"`
-	}
-	if err := json.Unmarshal(body, &set); err != nil {
-		t.Fatal(err)
-	}
-	var kids []string
-	for _, key := range set.Keys {
-		if key["d"] != nil {
-			t.Fatal("the key set holds a private key")
-		}
-		kids = append(kids, key["kid"].(string))
-	}
-	return kids
-}
-
-func TestRotationShowsInTheKeySetAndInTokens(t *testing.T) {
-	s, issuer := start(t, nil)
-	c := register(t, issuer)
-	signedBy := func() string {
-		tok, err := c.LogIn(t.Context(), alice, "read:orders")
-		if err != nil {
-			t.Fatal(err)
-		}
-		return part(t, tok.AccessToken, 0)["kid"].(string)
-	}
-	want := func(step, signing string, kids ...string) {
-		t.Helper()
-		got := published(t, issuer)
-		slices.Sort(got)
-		slices.Sort(kids)
-		if !slices.Equal(got, kids) {
-			t.Errorf("%s: key set %v, want %v", step, got, kids)
-		}
-		if by := signedBy(); by != signing {
-			t.Errorf("%s: signed by %s, want %s", step, by, signing)
-		}
-	}
-	old := published(t, issuer)[0]
-	next, err := s.PublishKey()
-	if err != nil {
-		t.Fatal(err)
-	}
-	want("published", old, old, next)
-	if _, err := s.PublishKey(); err == nil {
-		t.Error("a second key was published before the first one was promoted")
-	}
-	if _, err := s.PromoteKey(); err != nil {
-		t.Fatal(err)
-	}
-	want("promoted", next, old, next)
-	if retired := s.RetireKeys(); !slices.Equal(retired, []string{old}) {
-		t.Errorf("retired %v, want %s", retired, old)
-	}
-	want("retired", next, next)
-	if _, err := s.PromoteKey(); err == nil {
-		t.Error("promoted without a published key")
-	}
 }
 
 func TestDownServerAnswersNothing(t *testing.T) {

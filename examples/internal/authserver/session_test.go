@@ -6,11 +6,9 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/cookiejar"
-	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"golang.org/x/oauth2"
@@ -41,36 +39,6 @@ func TestConfigIsChecked(t *testing.T) {
 			t.Errorf("err = %v, want it to name %s", err, want)
 		}
 	}
-}
-
-func TestKeysRotateByTheClock(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s, err := authserver.New(authserver.Config{
-			Issuer: "http://127.0.0.1:1", Audiences: []string{audience, "https://other.test"},
-			Users:       []authserver.User{{Name: "alice", Password: "x"}},
-			Algorithm:   "ES256",
-			RotateEvery: time.Hour, Overlap: 10 * time.Minute,
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer s.Close()
-		keys := func() int {
-			w := httptest.NewRecorder()
-			s.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "http://127.0.0.1:1/jwks", nil))
-			return strings.Count(w.Body.String(), `"kid"`)
-		}
-		for _, step := range []struct {
-			wait time.Duration
-			want int
-		}{{time.Minute, 1}, {40 * time.Minute, 2}, {10 * time.Minute, 2}, {10 * time.Minute, 1}, {40 * time.Minute, 2}} {
-			time.Sleep(step.wait)
-			synctest.Wait()
-			if got := keys(); got != step.want {
-				t.Errorf("%d keys, want %d", got, step.want)
-			}
-		}
-	})
 }
 
 // browse is a person's browser: it keeps cookies and does not follow redirects.
@@ -240,45 +208,6 @@ func TestLogoutWithIDTokenReturnsToTheApplication(t *testing.T) {
 	resp := get(t, issuer+"/logout?"+query.Encode())
 	if to := resp.Header.Get("Location"); to != "http://localhost:7777/bye?state=xyz" {
 		t.Errorf("status %d, Location %q", resp.StatusCode, to)
-	}
-}
-
-func TestRegistrationIsChecked(t *testing.T) {
-	_, issuer := start(t, func(c *authserver.Config) { c.RegistrationToken = "only-for-friends" })
-	post := func(body string) int {
-		req, err := http.NewRequest(http.MethodPost, issuer+"/register", strings.NewReader(body))
-		if err != nil {
-			t.Fatal(err)
-		}
-		req.Header.Set("Authorization", "Bearer only-for-friends")
-		resp, err := http.DefaultClient.Do(req)
-		status, _ := read(t, resp, err)
-		return status
-	}
-	const redirect = `"client_name": "x", "application_type": "native", "redirect_uris": `
-	for name, body := range map[string]string{
-		"no JSON":                        `client_name=x`,
-		"no name":                        `{"redirect_uris": ["https://app.test/cb"]}`,
-		"no redirect URI":                `{"client_name": "x"}`,
-		"a wildcard":                     `{` + redirect + `["https://*.app.test/cb"]}`,
-		"a fragment":                     `{` + redirect + `["https://app.test/cb#"]}`,
-		"http beyond loopback":           `{` + redirect + `["http://app.test/cb"]}`,
-		"a custom scheme":                `{` + redirect + `["com.example.app:/cb"]}`,
-		"a logout URI that is no string": `{` + redirect + `["https://app.test/cb"], "post_logout_redirect_uris": [1]}`,
-		"a logout URI beyond loopback":   `{` + redirect + `["https://app.test/cb"], "post_logout_redirect_uris": ["http://app.test/bye"]}`,
-		"an unknown scope":               `{` + redirect + `["https://app.test/cb"], "scope": "root"}`,
-		"the implicit grant":             `{` + redirect + `["https://app.test/cb"], "grant_types": ["implicit"]}`,
-	} {
-		if status := post(body); status != http.StatusBadRequest {
-			t.Errorf("%s: status %d, want 400", name, status)
-		}
-	}
-	if status := post(`{` + redirect + `["https://app.test/cb"]}`); status != http.StatusCreated {
-		t.Errorf("a good one: status %d, want 201", status)
-	}
-	resp, err := http.Post(issuer+"/register", "application/json", strings.NewReader(`{`+redirect+`["https://app.test/cb"]}`))
-	if status, _ := read(t, resp, err); status != http.StatusUnauthorized {
-		t.Errorf("without the initial access token: status %d, want 401", status)
 	}
 }
 

@@ -1,0 +1,48 @@
+package authserver_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/bearward/bearward/examples/internal/authserver"
+)
+
+func TestRegistrationIsChecked(t *testing.T) {
+	_, issuer := start(t, func(c *authserver.Config) { c.RegistrationToken = "only-for-friends" })
+	post := func(body string) int {
+		req, err := http.NewRequest(http.MethodPost, issuer+"/register", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer only-for-friends")
+		resp, err := http.DefaultClient.Do(req)
+		status, _ := read(t, resp, err)
+		return status
+	}
+	const redirect = `"client_name": "x", "application_type": "native", "redirect_uris": `
+	for name, body := range map[string]string{
+		"no JSON":                        `client_name=x`,
+		"no name":                        `{"redirect_uris": ["https://app.test/cb"]}`,
+		"no redirect URI":                `{"client_name": "x"}`,
+		"a wildcard":                     `{` + redirect + `["https://*.app.test/cb"]}`,
+		"a fragment":                     `{` + redirect + `["https://app.test/cb#"]}`,
+		"http beyond loopback":           `{` + redirect + `["http://app.test/cb"]}`,
+		"a custom scheme":                `{` + redirect + `["com.example.app:/cb"]}`,
+		"a logout URI that is no string": `{` + redirect + `["https://app.test/cb"], "post_logout_redirect_uris": [1]}`,
+		"a logout URI beyond loopback":   `{` + redirect + `["https://app.test/cb"], "post_logout_redirect_uris": ["http://app.test/bye"]}`,
+		"an unknown scope":               `{` + redirect + `["https://app.test/cb"], "scope": "root"}`,
+		"the implicit grant":             `{` + redirect + `["https://app.test/cb"], "grant_types": ["implicit"]}`,
+	} {
+		if status := post(body); status != http.StatusBadRequest {
+			t.Errorf("%s: status %d, want 400", name, status)
+		}
+	}
+	if status := post(`{` + redirect + `["https://app.test/cb"]}`); status != http.StatusCreated {
+		t.Errorf("a good one: status %d, want 201", status)
+	}
+	resp, err := http.Post(issuer+"/register", "application/json", strings.NewReader(`{`+redirect+`["https://app.test/cb"]}`))
+	if status, _ := read(t, resp, err); status != http.StatusUnauthorized {
+		t.Errorf("without the initial access token: status %d, want 401", status)
+	}
+}
