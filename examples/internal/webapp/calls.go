@@ -3,7 +3,9 @@ package webapp
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"time"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
@@ -91,7 +93,11 @@ func (a *App) callGRPC(ctx context.Context, api API, op operation, token string)
 	for _, detail := range state.Details() {
 		switch d := detail.(type) {
 		case *errdetails.ErrorInfo:
-			step.Response = append(step.Response, fmt.Sprintf("ErrorInfo: reason %s, domain %s %v", d.GetReason(), d.GetDomain(), d.GetMetadata()))
+			line := fmt.Sprintf("ErrorInfo: reason %s, domain %s", d.GetReason(), d.GetDomain())
+			for _, name := range slices.Sorted(maps.Keys(d.GetMetadata())) {
+				line += fmt.Sprintf(", %s %q", name, d.GetMetadata()[name])
+			}
+			step.Response = append(step.Response, line)
 		case *errdetails.RetryInfo:
 			step.Response = append(step.Response, "RetryInfo: "+d.GetRetryDelay().AsDuration().String())
 		}

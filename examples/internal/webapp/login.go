@@ -151,7 +151,7 @@ func (a *App) redeem(ctx context.Context, code, nonce, verifier string, answer u
 	if err != nil {
 		return nil, fmt.Errorf("webapp: redeem code: %w", quiet(err))
 	}
-	rec.next("The application fetches the issuer's keys and checks the ID token: signature, issuer, audience, expiry, nonce", "application", "issuer")
+	rec.next("The application discovers the issuer's keys and checks the ID token: signature, issuer, audience, expiry, nonce", "application", "issuer")
 	claims, err := a.verifyIdentity(ctx, conf.ClientID, nonce, tok)
 	if err != nil {
 		return nil, err
