@@ -87,9 +87,7 @@ func TestK05_BackoffGrowsIsCappedAndHoldsForEveryTrigger(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer c.Close()
-		if err := c.Refresh(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+		check(t, c, "a", "served")
 		i.answer(status(http.StatusInternalServerError))
 		sleep(9 * time.Minute) // the refresh fails, and the back-off begins
 		sleep(10 * time.Minute)

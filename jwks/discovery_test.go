@@ -83,9 +83,7 @@ func TestAS02_AS03_FormsOfMetadataAreTriedInOrder(t *testing.T) {
 					i := newIssuer()
 					i.answer(site{form: metadata(c.issuer, keySetURL), keySetURL: body(keySet("a"))}.serve)
 					cache := opened(t, jwks.FromIssuer, c.issuer, i)
-					if err := cache.Refresh(t.Context()); err != nil {
-						t.Error(err)
-					}
+					check(t, cache, "", "served")
 					if want := append(slices.Clone(c.forms[:n+1]), keySetURL); !slices.Equal(i.urls(), want) {
 						t.Errorf("asked for %q, want %q", i.urls(), want)
 					}

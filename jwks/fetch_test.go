@@ -186,12 +186,12 @@ func TestK24_ReboundNameIsNotDialled(t *testing.T) {
 	srv := httptest.NewServer(body(keySet("a")))
 	defer srv.Close()
 	_, port, _ := net.SplitHostPort(srv.Listener.Addr().String())
+	addresses <- netip.MustParseAddr("127.0.0.1")
 	c, err := jwks.New("http://rebound.example:"+port, &jwks.Options{InsecureAllowHTTP: true})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	addresses <- netip.MustParseAddr("127.0.0.1")
 	if err := c.Refresh(t.Context()); err != nil {
 		t.Fatal(err)
 	}

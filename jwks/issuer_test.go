@@ -180,11 +180,11 @@ func opened(t testing.TB, make func(string, *jwks.Options) (*jwks.Cache, error),
 	return c
 }
 
-// warm opens a Cache and waits until it holds keys.
+// warm opens a Cache and waits until it holds keys. Refresh would fetch a second time when the first fetch is over already.
 func warm(t testing.TB, i *issuer, set ...func(*jwks.Options)) *jwks.Cache {
 	t.Helper()
 	c := open(t, i, set...)
-	if err := c.Refresh(t.Context()); err != nil {
+	if _, err := c.Keys(t.Context(), ""); err != nil {
 		t.Fatal(err)
 	}
 	return c

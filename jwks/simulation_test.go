@@ -148,7 +148,28 @@ func (w *world) pass() {
 
 // step does one random thing.
 func (w *world) step() {
-	switch w.rand.IntN(12) {
+	switch n := w.rand.IntN(12); n {
+	case 0, 1, 2, 3, 4, 5:
+		w.change(n)
+	case 6:
+		for n := range 20 {
+			w.request(fmt.Sprint("forged ", n), false)
+		}
+	case 7:
+		w.request(w.someKey(), true)
+	case 8:
+		go w.cache.Refresh(context.Background())
+	default:
+		w.request(w.someKey(), false)
+		w.request(fmt.Sprint("k", w.rand.IntN(w.next)), false)
+	}
+}
+
+// change changes the issuer.
+func (w *world) change(n int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch n {
 	case 0, 1:
 		if mode := w.someMode(); mode != w.mode {
 			w.mode, w.changed = mode, time.Now()
@@ -171,17 +192,6 @@ func (w *world) step() {
 		w.now = clone(w.now)
 		w.now[kid]++
 		w.gone[kid] = time.Now()
-	case 6:
-		for n := range 20 {
-			w.request(fmt.Sprint("forged ", n), false)
-		}
-	case 7:
-		w.request(w.someKey(), true)
-	case 8:
-		go w.cache.Refresh(context.Background())
-	default:
-		w.request(w.someKey(), false)
-		w.request(fmt.Sprint("k", w.rand.IntN(w.next)), false)
 	}
 }
 
@@ -305,6 +315,8 @@ func (w *world) held() published {
 
 // checkClocks checks what must hold at every moment.
 func (w *world) checkClocks() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	t, s := w.t, w.cache.Status()
 	if ready := w.cache.Ready() == nil; ready != (w.held() != nil) {
 		t.Errorf("ready: %v; the last good fetch is %+v (K-30)", ready, w.lastGood())
@@ -354,13 +366,13 @@ var materials sync.Map // by key ID and version
 // request asks for a key, and checks the verdict against the model when it is there. One that is cancelled leaves in the middle of its wait.
 func (w *world) request(kid string, cancelled bool) {
 	ctx, cancel := context.WithCancel(context.Background())
-	arrived, held := time.Now(), w.held()
-	_, known := held[kid]
 	if cancelled {
 		patience := time.Duration(w.rand.Int64N(int64(time.Second)))
 		time.AfterFunc(patience, cancel)
 	}
 	w.mu.Lock()
+	arrived := time.Now()
+	_, known := w.held()[kid]
 	w.pending++
 	w.mu.Unlock()
 	go func() {
