@@ -18,7 +18,7 @@ func TestSurface(t *testing.T) {
 	var lines []string
 	for _, p := range mustList(t) {
 		room, ours := p.room()
-		if !ours || room == "" || p.Name == "main" || strings.HasPrefix(room, "internal/") || strings.Contains(room, "/internal/") {
+		if !ours || room == "" || p.Export == "" || p.Name == "main" || strings.HasPrefix(room, "internal/") || strings.Contains(room, "/internal/") {
 			continue
 		}
 		pkg, err := c.importer.Import(p.ImportPath)

@@ -17,6 +17,7 @@ func listOrders(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprintln(w, "orders of", p.Subject())
 }
 
+// region: test
 func TestListOrders(t *testing.T) {
 	issuer := authtest.NewIssuer(t, nil)
 	orders := issuer.Guard(nil).Require("read:orders")(http.HandlerFunc(listOrders))
@@ -33,6 +34,8 @@ func TestListOrders(t *testing.T) {
 		}
 	}
 }
+
+// endregion
 
 // The test that the package comment shows is the one above.
 func TestThePackageCommentCompiles(t *testing.T) {
