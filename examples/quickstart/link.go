@@ -70,7 +70,7 @@ func (l link) wrap(listener net.Listener) net.Listener {
 
 func (l link) transport() *http.Transport {
 	t := http.DefaultTransport.(*http.Transport).Clone()
-	t.TLSClientConfig = l.client
+	t.TLSClientConfig = l.client.Clone() // a Transport writes to its own
 	return t
 }
 
