@@ -35,26 +35,38 @@ type claimPlan struct {
 	number    map[string]int
 	names     []string
 	scope     int
+	fallback  int // of the scopes, -1 for none
 	form      ScopeForm
+	lists     lists
 	clientIDs []int
 	required  []int
 	needsID   bool // one of clientIDs is required
 	fixed     []fixedClaim
 }
 
+// lists says where the lists of a Principal stand: the names that lead there from the top.
+type lists struct{ roles, groups, permissions []string }
+
 type fixedClaim struct {
 	claim int
 	value string
 }
 
-var rfc9068Plan = newClaimPlan(Config{ScopeClaim: "scope", ClientIDClaims: []string{"client_id"}})
+var rfc9068Plan = newClaimPlan(Config{
+	ScopeClaim: "scope", ClientIDClaims: []string{"client_id"},
+	RolesClaim: []string{"roles"}, GroupsClaim: []string{"groups"}, PermissionsClaim: []string{"permissions"},
+})
 
 func newClaimPlan(c Config) *claimPlan {
 	p := &claimPlan{number: make(map[string]int), form: c.ScopeForm}
 	for _, name := range builtinNames {
 		p.claim(name)
 	}
-	p.scope = p.claim(c.ScopeClaim)
+	p.scope, p.fallback = p.claim(c.ScopeClaim), -1
+	if c.ScopeFallback != "" {
+		p.fallback = p.claim(c.ScopeFallback)
+	}
+	p.lists = lists{c.RolesClaim, c.GroupsClaim, c.PermissionsClaim}
 	for _, name := range c.ClientIDClaims {
 		p.clientIDs = append(p.clientIDs, p.claim(name))
 	}
@@ -193,35 +205,44 @@ func (r *claimReader) identity(p *Principal) (err *Error) {
 
 // grants reads the scopes and cnf.
 func (r *claimReader) grants(p *Principal) *Error {
+	p.lists = &r.plan.lists
 	if r.has(claimCnf) {
 		v := r.found[claimCnf]
 		p.cnf = p.doc[v.start:v.end]
 	}
-	v := r.found[r.plan.scope]
+	if !r.has(r.plan.scope) && r.plan.fallback >= 0 {
+		return r.scopes(p, r.plan.fallback, ScopeAny)
+	}
+	return r.scopes(p, r.plan.scope, r.plan.form)
+}
+
+// scopes reads the scopes that a claim holds in one of its forms.
+func (r *claimReader) scopes(p *Principal, claim int, form ScopeForm) *Error {
+	v := r.found[claim]
 	switch {
 	case v.kind == 0:
 		return nil
-	case v.kind == '"' && r.plan.form != ScopeArray:
+	case v.kind == '"' && form != ScopeArray:
 		s, err := textOf(p.doc, v)
 		if err == nil && !isScopeList(s) { // mutant: scope-characters
 			err = errScope
 		}
 		if err != nil {
-			return r.fault(ReasonClaim, r.plan.scope, "space-delimited scopes", err)
+			return r.fault(ReasonClaim, claim, "space-delimited scopes", err)
 		}
 		p.scope = s
 		return nil
-	case v.kind == '[' && r.plan.form != ScopeString:
+	case v.kind == '[' && form != ScopeString:
 		err := r.elements(r.raw, p.doc, v, func(s string) { p.scopes = append(p.scopes, s) })
 		if err == nil && slices.ContainsFunc(p.scopes, func(s string) bool { return !isScope(s) }) { // mutant: scope-characters-array
 			err = errScope
 		}
 		if err != nil {
-			return r.fault(ReasonClaim, r.plan.scope, "an array of scopes", err)
+			return r.fault(ReasonClaim, claim, "an array of scopes", err)
 		}
 		return nil
 	}
-	return r.fault(ReasonClaim, r.plan.scope, "scopes in the configured form", errWrongType)
+	return r.fault(ReasonClaim, claim, "scopes in the configured form", errWrongType)
 }
 
 // authentication checks the types of auth_time, acr and amr when they are there (RFC 9068 §2.2.1).

@@ -56,6 +56,12 @@ type Config struct {
 	ScopeClaim string
 	// ScopeForm is how ScopeClaim holds them. Default ScopeString.
 	ScopeForm ScopeForm
+	// ScopeFallback is the claim that holds the scopes of a token without ScopeClaim, in either form: app roles of Entra ID, for one.
+	// Default: none, and such a token has no scopes.
+	ScopeFallback string
+	// RolesClaim, GroupsClaim and PermissionsClaim are what Principal.Roles, Groups and Permissions return: the names that lead to it from
+	// the top of the claims. Defaults {"roles"}, {"groups"} and {"permissions"}.
+	RolesClaim, GroupsClaim, PermissionsClaim []string
 	// ClientIDClaims are the claims that may hold the client ID; the first of them that a token has is used. Default "client_id".
 	ClientIDClaims []string
 	// RequiredClaims are the claims that must be there, besides iss, aud and exp. Default: sub, client_id, iat and jti (RFC 9068 §2.2).
@@ -63,6 +69,10 @@ type Config struct {
 	RequiredClaims []string
 	// FixedClaims are claims that must be strings with exactly these values, such as token_use: access. Default: none.
 	FixedClaims map[string]string
+
+	// InsecureAllowIDTokens accepts tokens that bear the marks of an ID token, for issuers whose access tokens cannot be told from
+	// them (Dex). It departs from RFC 9068 §4: what an application got to know who logged in then also opens the API.
+	InsecureAllowIDTokens bool
 
 	// Leeway is how far the issuer's clock may be from ours. Default 30 s, at most 5 min; a negative value means none.
 	Leeway time.Duration
@@ -192,6 +202,29 @@ func (c *Config) claimDefaults() error {
 	}
 	if slices.Contains(ownClaims, c.ScopeClaim) {
 		return fmt.Errorf("middleware: Config.ScopeClaim cannot be %q", c.ScopeClaim)
+	}
+	if slices.Contains(ownClaims, c.ScopeFallback) || c.ScopeFallback == c.ScopeClaim {
+		return fmt.Errorf("middleware: Config.ScopeFallback cannot be %q", c.ScopeFallback)
+	}
+	return c.listDefaults()
+}
+
+// listDefaults fills in where the lists of a Principal stand.
+func (c *Config) listDefaults() error {
+	for _, list := range []struct {
+		field string
+		path  *[]string
+		name  string
+	}{
+		{"RolesClaim", &c.RolesClaim, "roles"}, {"GroupsClaim", &c.GroupsClaim, "groups"}, {"PermissionsClaim", &c.PermissionsClaim, "permissions"},
+	} {
+		if slices.Contains(*list.path, "") {
+			return fmt.Errorf("middleware: Config.%s names an empty claim", list.field)
+		}
+		*list.path = slices.Clone(*list.path)
+		if len(*list.path) == 0 {
+			*list.path = []string{list.name}
+		}
 	}
 	return nil
 }

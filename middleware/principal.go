@@ -3,6 +3,7 @@ package middleware
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -29,6 +30,8 @@ type Principal struct {
 	exp, iat numericDate
 	until    time.Time // exp plus the leeway that the verifier grants
 	cnf      string    // the JSON text of "cnf", "" when there is none
+
+	lists *lists
 
 	key *jwks.Key // what verified the token, nil for a NewPrincipal
 }
@@ -126,31 +129,55 @@ func (p *Principal) Claims(v any) error {
 	return nil
 }
 
-// Groups, Roles and Entitlements return the claim of that name (RFC 9068 §2.2.3.1): an array of strings, or of objects with a "value"
-// (RFC 7643 §4.1.2). They return nil when it is absent or has another form.
-func (p *Principal) Groups() []string { return p.list("groups") }
+// Roles returns the roles that Config.RolesClaim leads to: an array of strings, one of objects with a "value" (RFC 9068 §2.2.3.1, RFC
+// 7643 §4.1.2), or an object with a member for each role (ZITADEL). It returns nil when there are none, or in another form.
+func (p *Principal) Roles() []string { return p.list(p.lists.roles) }
 
-// Roles is described with [Principal.Groups].
-func (p *Principal) Roles() []string { return p.list("roles") }
+// Groups returns the groups that Config.GroupsClaim leads to, in the forms of Roles.
+func (p *Principal) Groups() []string { return p.list(p.lists.groups) }
 
-// Entitlements is described with [Principal.Groups].
-func (p *Principal) Entitlements() []string { return p.list("entitlements") }
+// Permissions returns the permissions that Config.PermissionsClaim leads to, in the forms of Roles.
+func (p *Principal) Permissions() []string { return p.list(p.lists.permissions) }
 
-func (p *Principal) list(name string) []string {
-	var claims map[string]jsontext.Value
-	if p.Claims(&claims) != nil {
-		return nil
+// Entitlements returns the claim "entitlements" (RFC 9068 §2.2.3.1), in the forms of Roles.
+func (p *Principal) Entitlements() []string { return p.list([]string{"entitlements"}) }
+
+// list decodes the list that path leads to.
+func (p *Principal) list(path []string) []string {
+	value := jsontext.Value(p.doc)
+	for _, name := range path {
+		var members map[string]jsontext.Value
+		if json.Unmarshal(value, &members) != nil || members[name] == nil {
+			return nil
+		}
+		value = members[name]
 	}
+	switch value.Kind() {
+	case '[':
+		return elementsOf(value)
+	case '{':
+		var members map[string]jsontext.Value
+		if json.Unmarshal(value, &members) != nil {
+			return nil
+		}
+		return slices.Sorted(maps.Keys(members))
+	}
+	return nil
+}
+
+// elementsOf returns an array's strings, or its objects' "value" members.
+func elementsOf(array jsontext.Value) []string {
 	var plain []string
-	if json.Unmarshal(claims[name], &plain) == nil {
+	if json.Unmarshal(array, &plain) == nil {
 		return plain
 	}
 	var valued []struct {
 		Value *string `json:"value"`
 	}
-	if json.Unmarshal(claims[name], &valued) != nil {
+	if json.Unmarshal(array, &valued) != nil {
 		return nil
 	}
+	plain = nil
 	for _, v := range valued {
 		if v.Value == nil {
 			return nil

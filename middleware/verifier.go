@@ -340,7 +340,7 @@ func (v *Verifier) claims(s *scratch, p *Principal, h header, now time.Time) *Er
 	if err := v.window(r, p, now); err != nil {
 		return err
 	}
-	if mediaType(h.typ) != accessTokenType && r.isIDToken() { // mutant: id-token-marks
+	if mediaType(h.typ) != accessTokenType && !v.config.InsecureAllowIDTokens && r.isIDToken() { // mutant: id-token-marks
 		return &Error{Reason: ReasonIDToken}
 	}
 	for _, check := range v.config.Checks {
