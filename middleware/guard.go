@@ -69,13 +69,27 @@ func New(issuer, audience string, opts *GuardOptions) (*Guard, error) {
 	if err != nil {
 		return nil, err
 	}
-	v, err := NewVerifier(keys, Config{Issuer: issuer, Audiences: []string{audience}})
+	g, err := NewWithKeys(keys, Config{Issuer: issuer, Audiences: []string{audience}}, opts)
 	if err != nil {
 		return nil, errors.Join(err, keys.Close())
 	}
+	return g, nil
+}
+
+// NewWithKeys returns a Guard for one issuer that owns its key cache: [NewVerifier] and [NewGuard] over keys, which [Guard.Close] closes.
+// It is New with every setting, for tokens that are not of the RFC 9068 form or keys with [jwks.Options]. With an error, keys stays the
+// caller's to close.
+func NewWithKeys(keys *jwks.Cache, config Config, opts *GuardOptions) (*Guard, error) {
+	if keys == nil {
+		return nil, errors.New("middleware: NewWithKeys needs a jwks.Cache")
+	}
+	v, err := NewVerifier(keys, config)
+	if err != nil {
+		return nil, err
+	}
 	g, err := newGuard(v, opts)
 	if err != nil {
-		return nil, errors.Join(err, keys.Close())
+		return nil, err
 	}
 	g.close = keys.Close
 	return g, nil
@@ -153,8 +167,8 @@ func (g *Guard) Ready() error {
 	return nil
 }
 
-// Close stops the key refresh of a Guard made by [New], and waits for it. It does nothing for one made by [NewGuard], whose key cache
-// belongs to its maker. Stop the server first. It is safe to call twice.
+// Close stops the key refresh of a Guard made by [New] or [NewWithKeys], and waits for it. It does nothing for one made by [NewGuard],
+// whose key cache belongs to its maker. Stop the server first. It is safe to call twice.
 func (g *Guard) Close() error {
 	if g.close == nil {
 		return nil

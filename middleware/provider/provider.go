@@ -1,0 +1,175 @@
+// Package provider has presets for the issuers that people really use: what their access tokens look like, as plain data.
+//
+// Each function takes what the issuer's console shows, and returns a [Preset]:
+//
+//	guard, err := provider.Auth0("tenant.eu.auth0.com", "https://api.example").Guard(nil)
+//
+// A preset widens the strict RFC 9068 profile as far as its issuer needs and no further: the exact issuer, an audience, and
+// everything that tells an access token from the issuer's other tokens are always checked. Its Config may be changed before use,
+// to name more audiences for one.
+package provider
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/bearward/bearward/jwks"
+	"github.com/bearward/bearward/middleware"
+)
+
+// A Preset says how one issuer's access tokens look, and where its keys are. It is plain data; a mistake in what it was made from comes
+// out when it is used.
+type Preset struct {
+	// Config is what a Verifier checks.
+	Config middleware.Config
+	// KeySetURL is where the keys are, when that cannot be found by the issuer's metadata. Default "": by RFC 8414 or OpenID Connect
+	// discovery.
+	KeySetURL string
+
+	err error
+}
+
+// Err returns what is wrong with the values that the preset was made from, or nil.
+func (p Preset) Err() error { return p.err }
+
+// Source returns a key cache for the issuer. Opts may be nil. The caller closes it.
+func (p Preset) Source(opts *jwks.Options) (*jwks.Cache, error) {
+	if p.err != nil {
+		return nil, p.err
+	}
+	if p.KeySetURL != "" {
+		return jwks.New(p.KeySetURL, opts)
+	}
+	return jwks.FromIssuer(p.Config.Issuer, opts)
+}
+
+// Verifier returns a Verifier over a source of the caller's, for [middleware.NewGuard] and [middleware.NewIssuers].
+func (p Preset) Verifier(keys jwks.Source) (*middleware.Verifier, error) {
+	if p.err != nil {
+		return nil, p.err
+	}
+	return middleware.NewVerifier(keys, p.Config)
+}
+
+// Guard returns a Guard with a key cache of its own, which its Close stops. Opts may be nil. It does no I/O.
+func (p Preset) Guard(opts *middleware.GuardOptions) (*middleware.Guard, error) {
+	keys, err := p.Source(nil)
+	if err != nil {
+		return nil, err
+	}
+	g, err := middleware.NewWithKeys(keys, p.Config, opts)
+	if err != nil {
+		return nil, errors.Join(err, keys.Close())
+	}
+	return g, nil
+}
+
+// Names are the names that Named takes.
+func Names() []string {
+	return []string{"auth0", "cognito", "dex", "entra", "entra-v1", "fusionauth", "google", "hydra", "identityserver", "keycloak", "okta", "pingone", "zitadel"}
+}
+
+// Named returns the preset of that name for an issuer given by its URL, for programs that take both from flags. The audience is the
+// app client's ID for cognito.
+func Named(name, issuer, audience string) (Preset, error) {
+	p := named(name, issuer, audience)
+	if p.err == nil && p.Config.Issuer != issuer {
+		p.err = fmt.Errorf("provider: the issuer of %s for this tenant is %q, not %q", name, p.Config.Issuer, issuer)
+	}
+	return p, p.err
+}
+
+func named(name, issuer, audience string) Preset {
+	u, err := url.Parse(issuer)
+	if err != nil || u.Host == "" {
+		u = new(url.URL)
+	}
+	segment := func(i int) string {
+		if parts := strings.Split(strings.Trim(u.Path, "/"), "/"); i < len(parts) {
+			return parts[i]
+		}
+		return ""
+	}
+	switch name {
+	case "auth0":
+		return Auth0(u.Host, audience)
+	case "cognito":
+		region, _ := strings.CutPrefix(u.Host, "cognito-idp.")
+		return Cognito(strings.TrimSuffix(region, ".amazonaws.com"), segment(0), audience)
+	case "dex":
+		return Dex(issuer, audience)
+	case "entra":
+		return Entra(segment(0), audience)
+	case "entra-v1":
+		return EntraV1(segment(0), audience)
+	case "fusionauth":
+		return FusionAuth(issuer, issuer, audience)
+	case "google":
+		return Google()
+	case "hydra":
+		return Hydra(issuer, audience)
+	case "identityserver":
+		return IdentityServer(issuer, audience)
+	case "keycloak":
+		return Keycloak(issuer, audience)
+	case "okta":
+		return Okta(u.Host, segment(1), audience)
+	case "pingone":
+		return PingOne(strings.TrimPrefix(u.Host, "auth.pingone."), segment(0), audience)
+	case "zitadel":
+		return ZITADEL(issuer, audience)
+	}
+	return refused("%q is no preset; there are %v", name, Names())
+}
+
+// refused is a preset that cannot be used.
+func refused(format string, args ...any) Preset {
+	return Preset{err: fmt.Errorf("provider: "+format, args...)}
+}
+
+// of returns a preset, or the reason why what it was made from cannot be right.
+func of(config middleware.Config, errs ...error) Preset {
+	if err := errors.Join(errs...); err != nil {
+		return Preset{err: err}
+	}
+	return Preset{Config: config}
+}
+
+// host checks a host name, as it is copied from a console: without scheme and path.
+func host(name, s string) error {
+	if u, err := url.Parse("https://" + s); s == "" || err != nil || u.Host != s || strings.ContainsAny(s, "/?#@ ") {
+		return fmt.Errorf("provider: %s %q is not a host name", name, s)
+	}
+	return nil
+}
+
+// segmentOf checks a part of a URL's path.
+func segmentOf(name, s string) error {
+	if s == "" || url.PathEscape(s) != s || s == "." || s == ".." {
+		return fmt.Errorf("provider: %s %q cannot be a part of the issuer's URL", name, s)
+	}
+	return nil
+}
+
+// guid checks the ID of a Microsoft tenant: "common" and the like name no tenant, and would trust all of them.
+func guid(name, s string) error {
+	groups := strings.Split(s, "-")
+	lengths := make([]int, len(groups))
+	for i, g := range groups {
+		lengths[i] = len(g)
+	}
+	if !slices.Equal(lengths, []int{8, 4, 4, 4, 12}) || strings.Trim(s, "0123456789abcdef-") != "" { // mutant: tenant-guid
+		return fmt.Errorf("provider: %s %q is not a GUID in lower case: name the tenant, not common or organizations", name, s)
+	}
+	return nil
+}
+
+func given(name string, values []string) error {
+	if len(values) == 0 || slices.Contains(values, "") {
+		return fmt.Errorf("provider: %s is required", name)
+	}
+	return nil
+}
