@@ -10,6 +10,11 @@
 //	GET /optional                              a token or none
 //	GET /public/ping, /healthz, /readyz        public
 //
+// For Auth0, Okta, Cognito, Keycloak, IdentityServer and others, -preset says
+// what their tokens look like:
+//
+//	go run -C examples ./resourceserver -preset auth0 -issuer https://tenant.eu.auth0.com/ -audience https://api.example
+//
 // With -adapter grpc the same rules guard the service of
 // internal/orders/orderspb/orders.proto, and the standard health service.
 package main
@@ -28,6 +33,7 @@ import (
 	"time"
 
 	"github.com/bearward/bearward/examples/internal/api"
+	"github.com/bearward/bearward/middleware/provider"
 )
 
 // Exit codes.
@@ -91,6 +97,7 @@ func parse(args []string, stderr io.Writer) (api.Config, error) {
 	fs.StringVar(&cfg.Addr, "addr", "127.0.0.1:8080", "`host:port` to listen on")
 	fs.StringVar(&cfg.Issuer, "issuer", "", "exact issuer `URL` of the tokens (required)")
 	fs.StringVar(&cfg.Audience, "audience", "", "this API's `name` in the tokens' aud (required)")
+	fs.StringVar(&cfg.Preset, "preset", "", "`name` of the issuer's make, when its tokens are not of RFC 9068: "+strings.Join(provider.Names(), ", "))
 	fs.DurationVar(&cfg.Refresh, "refresh", 0, "longest `time` between two fetches of the issuer's keys (default 10m)")
 	fs.DurationVar(&cfg.MaxStale, "max-stale", 0, "`time` after the last good fetch at which keys are no longer used (default 24h)")
 	fs.BoolVar(&cfg.GuardHealth, "guard-health", false, "with -adapter grpc: the health service needs read:orders")

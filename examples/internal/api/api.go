@@ -19,6 +19,7 @@ import (
 	"github.com/bearward/bearward/examples/internal/orders"
 	"github.com/bearward/bearward/jwks"
 	auth "github.com/bearward/bearward/middleware"
+	"github.com/bearward/bearward/middleware/provider"
 )
 
 // Adapters are the names that Config.Adapter takes.
@@ -30,6 +31,7 @@ type Config struct {
 	Addr     string // host:port to listen on; port 0 takes a free one
 	Issuer   string // exact "iss" of the tokens, and where their keys are found
 	Audience string // this API's name in the tokens' "aud"
+	Preset   string // a name of package provider; "": an issuer of RFC 9068 tokens
 
 	Refresh  time.Duration // jwks.Options.RefreshEvery; 0: its default
 	MaxStale time.Duration // jwks.Options.MaxStale; 0: its default
@@ -46,7 +48,6 @@ type Config struct {
 type Server struct {
 	listener net.Listener
 	guard    *auth.Guard
-	keys     *jwks.Cache
 	front    front
 
 	served chan error // what serving ended with, once
@@ -70,20 +71,20 @@ func Start(cfg Config) (*Server, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	keys, guard, err := newGuard(cfg)
+	guard, err := newGuard(cfg)
 	if err != nil {
 		return nil, err
 	}
 	listener, err := listen(cfg.Addr)
 	if err != nil {
-		return nil, errors.Join(err, keys.Close())
+		return nil, errors.Join(err, guard.Close())
 	}
 	api := &orders.API{Book: orders.NewBook(), Ready: guard.Ready}
 	front, err := newFront(cfg, guard, api)
 	if err != nil {
-		return nil, errors.Join(err, listener.Close(), keys.Close())
+		return nil, errors.Join(err, listener.Close(), guard.Close())
 	}
-	s := &Server{listener: listener, guard: guard, keys: keys, front: front, served: make(chan error, 1)}
+	s := &Server{listener: listener, guard: guard, front: front, served: make(chan error, 1)}
 	if cfg.TLS != nil && cfg.Adapter != "grpc" { // gRPC does its own handshake
 		listener = tls.NewListener(listener, cfg.TLS)
 	}
@@ -92,9 +93,17 @@ func Start(cfg Config) (*Server, error) {
 }
 
 // newGuard is the long way to a Guard, for the settings that auth.New leaves
-// at their defaults. The caller closes the cache.
-func newGuard(cfg Config) (*jwks.Cache, *auth.Guard, error) {
-	keys, err := jwks.FromIssuer(cfg.Issuer, &jwks.Options{
+// at their defaults. Its Close stops the key cache.
+func newGuard(cfg Config) (*auth.Guard, error) {
+	preset := provider.Preset{Config: auth.Config{Issuer: cfg.Issuer, Audiences: []string{cfg.Audience}}}
+	if cfg.Preset != "" {
+		var err error
+		if preset, err = provider.Named(cfg.Preset, cfg.Issuer, cfg.Audience); err != nil {
+			return nil, err
+		}
+	}
+	preset.Config.Leeway = cfg.Leeway
+	keys, err := preset.Source(&jwks.Options{
 		RefreshEvery: cfg.Refresh,
 		MaxStale:     cfg.MaxStale,
 		Cooldown:     cfg.Cooldown,
@@ -102,17 +111,13 @@ func newGuard(cfg Config) (*jwks.Cache, *auth.Guard, error) {
 		OnRefresh:    logRefresh(cfg.Logger),
 	})
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	verifier, err := auth.NewVerifier(keys, auth.Config{
-		Issuer:    cfg.Issuer,
-		Audiences: []string{cfg.Audience},
-		Leeway:    cfg.Leeway,
-	})
+	guard, err := auth.NewWithKeys(keys, preset.Config, &auth.GuardOptions{OnDecision: auth.LogRefusals(cfg.Logger)})
 	if err != nil {
-		return nil, nil, errors.Join(err, keys.Close())
+		return nil, errors.Join(err, keys.Close())
 	}
-	return keys, auth.NewGuard(verifier, &auth.GuardOptions{OnDecision: logRefusal(cfg.Logger)}), nil
+	return guard, nil
 }
 
 func newFront(cfg Config, guard *auth.Guard, api *orders.API) (front, error) {
@@ -163,7 +168,7 @@ func (s *Server) Wait() error {
 // that is still running must find its keys. It may be called twice.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.once.Do(func() {
-		s.closed = errors.Join(s.front.Shutdown(ctx), s.guard.Close(), s.keys.Close(), s.Wait())
+		s.closed = errors.Join(s.front.Shutdown(ctx), s.guard.Close(), s.Wait())
 	})
 	return s.closed
 }

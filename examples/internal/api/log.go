@@ -5,27 +5,7 @@ import (
 	"log/slog"
 
 	"github.com/bearward/bearward/jwks"
-	auth "github.com/bearward/bearward/middleware"
 )
-
-// logRefusal logs what was refused and why. A Decision holds no token, and the
-// texts of its error are constants.
-func logRefusal(log *slog.Logger) func(context.Context, auth.Decision) {
-	return func(ctx context.Context, d auth.Decision) {
-		if d.Err == nil {
-			return
-		}
-		attrs := []slog.Attr{
-			slog.String("operation", d.Operation),
-			slog.String("reason", d.Err.Reason.String()),
-			slog.Int("status", d.Err.Status()),
-		}
-		if claim := d.Err.Claim(); claim != "" {
-			attrs = append(attrs, slog.String("claim", claim), slog.String("expected", d.Err.Expected()))
-		}
-		log.LogAttrs(ctx, slog.LevelWarn, "refused", attrs...)
-	}
-}
 
 // logRefresh logs each fetch of the issuer's keys: loudly when it did not
 // count, quietly when it brought nothing new.
