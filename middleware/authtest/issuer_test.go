@@ -43,7 +43,7 @@ func TestAGoodTokenHasTheProfilesClaims(t *testing.T) {
 		if got != want {
 			t.Errorf("got  %s\nwant %s", got, want)
 		}
-		if issuer.Token("") == issuer.Token("") {
+		if first, second := issuer.Token(""), issuer.Token(""); first == second {
 			t.Error("two tokens are the same: their IDs should differ")
 		}
 	})

@@ -1,0 +1,214 @@
+package middleware
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/bearward/bearward/jwks"
+)
+
+func FuzzSplitCompact(f *testing.F) {
+	for _, seed := range []string{"", "a.b.c", "a.b", "..", "a.b.c.d", "a..c", "a.b.c\n", strings.Repeat(".", 1000)} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, raw string) {
+		c, err := splitCompact(raw)
+		if err != nil {
+			return
+		}
+		if c.header+"."+c.payload+"."+c.signature != raw || c.input != c.header+"."+c.payload {
+			t.Errorf("%q was split into %+v", raw, c)
+		}
+		for _, part := range []string{c.header, c.payload, c.signature} {
+			if decoded, err := decodeBase64(nil, part); err == nil && base64url.EncodeToString(decoded) != part {
+				t.Errorf("%q has a second spelling", part)
+			}
+		}
+	})
+}
+
+func FuzzHeader(f *testing.F) {
+	for _, seed := range []string{`{"alg":"RS256"}`, `{"alg":"RS256","ALG":"none"}`, `{"alg":"RS256","alg":"none"}`, `{"a\u006cg":"RS256"}`, `[]`, `{"alg":"ES256","kid":7}`, "\xff"} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, doc []byte) {
+		var r strictReader
+		h, err := r.readHeader(doc)
+		if err != nil {
+			return
+		}
+		// What is accepted, every reader of JSON reads the same.
+		var want map[string]any
+		if err := json.Unmarshal(doc, &want); err != nil {
+			t.Fatalf("%q was accepted: %v", doc, err)
+		}
+		if want["alg"] != h.algName || len(h.kid) > maxKeyID {
+			t.Errorf("%q was read as %+v", doc, h)
+		}
+	})
+}
+
+func FuzzClaims(f *testing.F) {
+	for _, seed := range []string{
+		`{"iss":"i","sub":"s","aud":["a"],"exp":1,"iat":1.5,"scope":"a b","cnf":{"jkt":"x"}}`, `{"exp":1e400}`, `{"aud":[1]}`, `{"a":{"b":[[[]]]}}`,
+		`{"exp":1,"exp":2}`, `{"scope":["a"]}`, `{"roles":{"a":1}}`, `{"roles":[{"value":"x"}]}`,
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, doc []byte) {
+		p, err := NewPrincipal(doc)
+		if err != nil {
+			return
+		}
+		if !jsontext.Value(doc).IsValid() {
+			t.Fatalf("%q was accepted and is no JSON", doc)
+		}
+		for _, s := range p.Scopes() {
+			if !isScope(s) || !p.HasScope(s) {
+				t.Errorf("%q has the scope %q", doc, s)
+			}
+		}
+		_, _, _ = p.Roles(), p.Groups(), p.Audience()
+	})
+}
+
+func FuzzAuthorization(f *testing.F) {
+	for _, seed := range []string{"", "Bearer x", "bearer\tx", "Bearer  a b", "Bearer a,b", "Basic x", " Bearer x", "Bearer é", "Bearer ="} {
+		f.Add(seed)
+	}
+	g := NewGuard(refuser{}, nil)
+	f.Fuzz(func(t *testing.T, value string) {
+		token, refused := bearerToken([]string{value})
+		if refused == nil && (token == "" || strings.ContainsAny(token, " \t,\r\n\"") || !strings.HasSuffix(value, token)) {
+			t.Errorf("%q has the token %q", value, token)
+		}
+		r := httptest.NewRequest("GET", "/", nil)
+		r.Header["Authorization"] = []string{value}
+		w := httptest.NewRecorder()
+		g.Enforce(AnyToken())(http.NotFoundHandler()).ServeHTTP(w, r)
+		if w.Code != 400 && w.Code != 401 {
+			t.Errorf("%q: %d", value, w.Code)
+		}
+		// Nothing of what was sent comes back: every answer is one of few.
+		if !strings.HasPrefix(w.Header().Get("WWW-Authenticate"), `Bearer realm="api"`) || !json.Valid(w.Body.Bytes()) || w.Body.Len() > 300 {
+			t.Errorf("%q: %q\n%s", value, w.Header(), w.Body)
+		}
+	})
+}
+
+type refuser struct{}
+
+func (refuser) VerifyToken(context.Context, string) (*Principal, error) {
+	return nil, &Error{Reason: ReasonSignature}
+}
+
+// allocatedBy returns how many bytes one call of f allocates, and a little of what else goes on.
+func allocatedBy(f func()) uint64 {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	f()
+	runtime.ReadMemStats(&after)
+	return after.TotalAlloc - before.TotalAlloc
+}
+
+// TestATokenAllocatesInProportion bounds what a token makes a Verifier allocate: 64 times its own size (row J-42).
+func TestATokenAllocatesInProportion(t *testing.T) {
+	v, err := NewVerifier(jwks.Static{}, Config{Issuer: "https://issuer.example", Audiences: []string{"a"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	header := base64url.EncodeToString([]byte(`{"alg":"RS256","typ":"at+jwt","kid":"k"}`))
+	for name, token := range map[string]string{
+		"dots":             strings.Repeat(".", 16000),
+		"random text":      strings.Repeat("x", 16000),
+		"20 kB":            strings.Repeat("x", 20000),
+		"deep claims":      header + "." + base64url.EncodeToString([]byte(`{"a":`+strings.Repeat("[", 5000))) + ".c2ln",
+		"many claims":      header + "." + base64url.EncodeToString([]byte(members(1000))) + ".c2ln",
+		"many audiences":   header + "." + base64url.EncodeToString([]byte(`{"iss":"https://issuer.example","aud":[`+strings.Repeat(`"x",`, 900)+`"x"]}`)) + ".c2ln",
+		"a header of 12 k": base64url.EncodeToString([]byte(`{"alg":"RS256","x":"`+strings.Repeat(`\u0061`, 1500)+`"}`)) + ".e30.c2ln",
+	} {
+		_, _ = v.VerifyToken(t.Context(), token) // what is kept for the next one is not this one's
+		if got := allocatedBy(func() { _, err = v.VerifyToken(t.Context(), token) }); err == nil || got > uint64(64*len(token)) {
+			t.Errorf("%s: %d bytes for %d, %v", name, got, len(token), err)
+		}
+	}
+}
+
+// FuzzVerifyToken asks a whole Verifier.
+func FuzzVerifyToken(f *testing.F) {
+	v, err := NewVerifier(jwks.Static{}, Config{Issuer: "https://issuer.example", Audiences: []string{"a"}})
+	if err != nil {
+		f.Fatal(err)
+	}
+	header := base64url.EncodeToString([]byte(`{"alg":"RS256","typ":"at+jwt","kid":"k"}`))
+	for _, claims := range []string{`{"iss":"https://issuer.example","aud":"a","exp":9999999999}`, `{"aud":[` + strings.Repeat(`"a",`, 900) + `"a"]}`, `{` + strings.Repeat(`"a":{`, 50)} {
+		f.Add(header + "." + base64url.EncodeToString([]byte(claims)) + ".c2ln")
+	}
+	f.Fuzz(func(t *testing.T, raw string) {
+		if _, err := v.VerifyToken(t.Context(), raw); err == nil {
+			t.Fatalf("%q was accepted without a key", raw)
+		}
+	})
+}
+
+func FuzzChallenge(f *testing.F) {
+	f.Add("api", "read:orders")
+	f.Add(`a"b\c`, "a!b")
+	f.Fuzz(func(t *testing.T, realm, scope string) {
+		if !isScope(scope) {
+			return
+		}
+		g, err := newGuard(refuser{}, &GuardOptions{Realm: realm})
+		if err != nil {
+			return
+		}
+		if realm == "" {
+			realm = "api"
+		}
+		got := g.Challenge(&Error{Reason: ReasonInsufficientScope, Scopes: []string{scope}})
+		if len(got) != 1 || bytes.ContainsAny([]byte(got[0]), "\r\n\x00") {
+			t.Fatalf("challenge %q", got)
+		}
+		params := parseChallenge(t, got[0])
+		if params["realm"] != realm || params["scope"] != scope || params["error"] != "insufficient_scope" {
+			t.Errorf("%q was read back as %q", got[0], params)
+		}
+	})
+}
+
+// parseChallenge reads the auth-params of one Bearer challenge, by the grammar of RFC 9110 §11.2 and nothing of the encoder's.
+func parseChallenge(t *testing.T, s string) map[string]string {
+	rest, ok := strings.CutPrefix(s, "Bearer ")
+	if !ok {
+		t.Fatalf("not a Bearer challenge: %q", s)
+	}
+	params := map[string]string{}
+	for rest != "" {
+		name, after, ok := strings.Cut(rest, `="`)
+		if !ok {
+			t.Fatalf("not a quoted auth-param: %q", rest)
+		}
+		var value []byte
+		i := 0
+		for ; i < len(after) && after[i] != '"'; i++ {
+			if after[i] == '\\' {
+				i++
+			}
+			value = append(value, after[i])
+		}
+		if _, twice := params[name]; twice || i == len(after) {
+			t.Fatalf("parameter %q twice, or without end: %q", name, s)
+		}
+		params[name] = string(value)
+		rest = strings.TrimPrefix(after[i+1:], ", ")
+	}
+	return params
+}
