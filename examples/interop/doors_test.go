@@ -27,8 +27,19 @@ const patience = 30 * time.Second
 // cooldown is short, so that a test need not wait for a fetch that is allowed again.
 const cooldown = time.Second
 
-// doors are running APIs, one per adapter: each answers with the statuses of "GET /orders" and "POST /orders", in HTTP's terms.
-type doors map[string]func(t *testing.T, token string) (get, post int)
+// answers are the statuses of "GET /orders", which needs read:orders, "POST /orders", which needs write:orders, and "GET /me", which
+// needs any token; in HTTP's terms.
+type answers struct{ get, post, me int }
+
+// What a caller may be answered.
+var (
+	reader    = answers{200, 403, 200} // with read:orders
+	scopeless = answers{403, 403, 200} // with a good token, and no scope
+	refused   = answers{401, 401, 401} // without a good token
+)
+
+// doors are running APIs, one per adapter.
+type doors map[string]func(t *testing.T, token string) answers
 
 func startDoors(t *testing.T, issuer, audience, preset string) doors {
 	t.Helper()
@@ -48,16 +59,16 @@ func startDoors(t *testing.T, issuer, audience, preset string) doors {
 		if adapter == "grpc" {
 			all[adapter] = overGRPC(t, server.Addr())
 		} else {
-			all[adapter] = overHTTP("http://" + server.Addr() + "/orders")
+			all[adapter] = overHTTP("http://" + server.Addr())
 		}
 		until(t, adapter+" is ready", func() bool { return server.Ready() == nil })
 	}
 	return all
 }
 
-func overHTTP(target string) func(*testing.T, string) (int, int) {
-	call := func(t *testing.T, method, token string) int {
-		r, err := http.NewRequestWithContext(t.Context(), method, target, strings.NewReader(`{"item":"tea","quantity":1}`))
+func overHTTP(base string) func(*testing.T, string) answers {
+	call := func(t *testing.T, method, path, token string) int {
+		r, err := http.NewRequestWithContext(t.Context(), method, base+path, strings.NewReader(`{"item":"tea","quantity":1}`))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -73,37 +84,40 @@ func overHTTP(target string) func(*testing.T, string) (int, int) {
 		_, _ = io.Copy(io.Discard, resp.Body)
 		return resp.StatusCode
 	}
-	return func(t *testing.T, token string) (get, post int) { return call(t, "GET", token), call(t, "POST", token) }
+	return func(t *testing.T, token string) answers {
+		return answers{call(t, "GET", "/orders", token), call(t, "POST", "/orders", token), call(t, "GET", "/me", token)}
+	}
 }
 
 var statusOf = map[codes.Code]int{
 	codes.OK: 200, codes.Unauthenticated: 401, codes.PermissionDenied: 403, codes.Unavailable: 503,
 }
 
-func overGRPC(t *testing.T, addr string) func(*testing.T, string) (int, int) {
+func overGRPC(t *testing.T, addr string) func(*testing.T, string) answers {
 	conn, err := grpc.NewClient(addr, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
 	client := orderspb.NewOrdersClient(conn)
-	return func(t *testing.T, token string) (get, post int) {
+	return func(t *testing.T, token string) answers {
 		ctx := t.Context()
 		if token != "" {
 			ctx = metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer "+token)
 		}
 		_, getErr := client.ListOrders(ctx, &orderspb.ListOrdersRequest{})
 		_, postErr := client.PlaceOrder(ctx, &orderspb.PlaceOrderRequest{})
-		return statusOf[status.Code(getErr)], statusOf[status.Code(postErr)]
+		_, meErr := client.WhoAmI(ctx, &orderspb.WhoAmIRequest{})
+		return answers{statusOf[status.Code(getErr)], statusOf[status.Code(postErr)], statusOf[status.Code(meErr)]}
 	}
 }
 
 // all asks every adapter, and wants these answers of each.
-func (d doors) all(t *testing.T, token string, wantGet, wantPost int) {
+func (d doors) all(t *testing.T, token string, want answers) {
 	t.Helper()
 	for adapter, ask := range d {
-		if get, post := ask(t, token); get != wantGet || post != wantPost {
-			t.Errorf("%s: GET %d and POST %d, want %d and %d", adapter, get, post, wantGet, wantPost)
+		if got := ask(t, token); got != want {
+			t.Errorf("%s: %+v, want %+v", adapter, got, want)
 		}
 	}
 }
@@ -113,9 +127,9 @@ func (d doors) all(t *testing.T, token string, wantGet, wantPost int) {
 func (d doors) forget(t *testing.T, withdrawn, unseen string) {
 	t.Helper()
 	for adapter, ask := range d {
-		until(t, adapter+" accepts the new key", func() bool { get, _ := ask(t, unseen); return get == http.StatusOK })
-		if get, _ := ask(t, withdrawn); get != http.StatusUnauthorized {
-			t.Errorf("%s: a token by the withdrawn key got %d", adapter, get)
+		until(t, adapter+" accepts the new key", func() bool { return ask(t, unseen).me == http.StatusOK })
+		if got := ask(t, withdrawn); got != refused {
+			t.Errorf("%s: a token by the withdrawn key got %+v", adapter, got)
 		}
 	}
 }
