@@ -9,6 +9,9 @@ import (
 // errCompact is any fault of the compact serialization. It says no more, since the text of a token is a secret.
 var errCompact = errors.New("not a compact JWS")
 
+// errMalformedToken refuses what is no compact JWS at all. It is made once, so that garbage costs no memory.
+var errMalformedToken = &Error{Reason: ReasonMalformedToken, Err: errCompact}
+
 // A compact is a token in its compact serialization (RFC 7515 §7.1), split but not decoded. The parts share the token's memory.
 type compact struct {
 	header, payload, signature string

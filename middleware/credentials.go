@@ -42,6 +42,18 @@ func RequestCredentials(r *http.Request, operation string) Credentials {
 
 // bearerToken returns the one token that the Authorization values hold (RFC 6750 §2.1, RFC 9110 §11.4).
 func bearerToken(values []string) (string, *Error) {
+	token, refused := bearerValue(values)
+	if refused == nil {
+		refused = checkSyntax(token)
+	}
+	if refused != nil {
+		return "", refused
+	}
+	return token, nil
+}
+
+// bearerValue returns what follows the scheme in the one Authorization value, unexamined.
+func bearerValue(values []string) (string, *Error) {
 	if len(values) == 0 {
 		return "", &Error{Reason: ReasonNoCredentials}
 	}
@@ -60,21 +72,32 @@ func bearerToken(values []string) (string, *Error) {
 	if !strings.EqualFold(scheme, "Bearer") { // mutant: bearer-scheme
 		return "", &Error{Reason: ReasonNoCredentials}
 	}
-	token := strings.TrimLeft(value[end:], " ")
-	if token == "" || strings.ContainsAny(token, " \t,") { // mutant: header-syntax
-		return "", &Error{Reason: ReasonMalformedRequest}
-	}
-	if !isToken68(token) { // mutant: token68
-		return "", &Error{Reason: ReasonMalformedToken}
-	}
-	return token, nil
+	return strings.TrimLeft(value[end:], " "), nil
 }
 
-// isToken68 reports whether s is a token68 (RFC 9110 §11.2), which is what RFC 6750 §2.1 calls b64token.
+// checkSyntax tells whether a bearer value is one token.
+func checkSyntax(token string) *Error {
+	if isToken68(token) { // mutant: token68: true
+		return nil
+	}
+	if token == "" || strings.ContainsAny(token, " \t,") { // mutant: header-syntax
+		return &Error{Reason: ReasonMalformedRequest}
+	}
+	return errMalformedToken
+}
+
+// token68 marks the characters of a token68 (RFC 9110 §11.2), which is what RFC 6750 §2.1 calls b64token, but for the "=" at its end.
+var token68 = func() (is [256]bool) {
+	for _, c := range []byte("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/") {
+		is[c] = true
+	}
+	return is
+}()
+
 func isToken68(s string) bool {
 	s = strings.TrimRight(s, "=")
 	for i := range len(s) {
-		if c := s[i]; !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte("-._~+/", c) >= 0) {
+		if !token68[s[i]] {
 			return false
 		}
 	}

@@ -82,11 +82,9 @@ func (v *Verifier) Ready() error {
 // It does not check "cnf": a sender-constrained token comes back as a Principal whose Confirmation is not nil, and only the [Guard],
 // which sees the whole request, can check its proof. Use a Guard wherever there is a request.
 func (v *Verifier) VerifyToken(ctx context.Context, raw string) (*Principal, error) {
-	s := v.scratch.Get().(*scratch)
-	defer v.scratch.Put(s)
-	p, err := v.recall(ctx, s, raw)
+	p, err := v.recallToken(ctx, raw)
 	if p == nil && err == nil {
-		p, err = v.judge(ctx, s, raw)
+		p, err = v.judgeToken(ctx, raw)
 	}
 	if err != nil {
 		return nil, err
@@ -94,13 +92,15 @@ func (v *Verifier) VerifyToken(ctx context.Context, raw string) (*Principal, err
 	return p, nil
 }
 
-// recall returns the Principal of a token that was verified before, as long as it would be accepted again: the clock is asked each time,
-// and so is the source, for the very key that verified it. It returns nothing when the token must be judged.
-func (v *Verifier) recall(ctx context.Context, s *scratch, raw string) (*Principal, *Error) {
+// recallToken returns the Principal of a token that was verified before, as long as it would be accepted again: the clock is asked each
+// time, and so is the source, for the very key that verified it. It returns nothing when the token must be judged.
+func (v *Verifier) recallToken(ctx context.Context, raw string) (*Principal, *Error) {
 	if v.verdicts == nil || len(raw) > v.config.MaxTokenBytes {
 		return nil, nil
 	}
+	s := v.scratch.Get().(*scratch)
 	known := v.verdicts.find(v.verdicts.tagOf(&s.tag, raw))
+	v.scratch.Put(s)
 	if known == nil {
 		return nil, nil
 	}
@@ -115,6 +115,13 @@ func (v *Verifier) recall(ctx context.Context, s *scratch, raw string) (*Princip
 		return nil, nil
 	}
 	return known.principal, nil
+}
+
+// judgeToken verifies a token that is not remembered.
+func (v *Verifier) judgeToken(ctx context.Context, raw string) (*Principal, *Error) {
+	s := v.scratch.Get().(*scratch)
+	defer v.scratch.Put(s)
+	return v.judge(ctx, s, raw)
 }
 
 // remember keeps the verdict on a good token. Without "kid" nothing ties it to one key, so it is judged each time.
@@ -179,7 +186,7 @@ func (v *Verifier) split(raw string) (compact, *Error) {
 	}
 	parts, err := splitCompact(raw)
 	if err != nil {
-		return compact{}, &Error{Reason: ReasonMalformedToken, Err: err}
+		return compact{}, errMalformedToken
 	}
 	return parts, nil
 }

@@ -1,0 +1,103 @@
+//go:build !race
+
+package middleware_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/bearward/bearward/jwks"
+	auth "github.com/bearward/bearward/middleware"
+	"github.com/bearward/bearward/middleware/authtest"
+)
+
+// allocations returns how many allocations one call of f makes, after calls that fill the caches and the pools.
+func allocations(t *testing.T, f func()) float64 {
+	t.Helper()
+	for range 10 {
+		f()
+	}
+	return testing.AllocsPerRun(200, f)
+}
+
+// cached returns a verifier over a key cache, which is what serves in production.
+func cached(t *testing.T) (*authtest.Issuer, *auth.Verifier) {
+	t.Helper()
+	issuer := authtest.NewIssuer(t, nil)
+	return issuer, issuer.Verifier(auth.Config{})
+}
+
+func accept(t *testing.T, v *auth.Verifier, token string) func() {
+	return func() {
+		if _, err := v.VerifyToken(t.Context(), token); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestAWarmTokenCostsNoAllocation(t *testing.T) {
+	issuer, v := cached(t)
+	if got := allocations(t, accept(t, v, issuer.Token("read:orders"))); got > 0 {
+		t.Errorf("a token that is remembered: got %v allocations, want 0", got)
+	}
+}
+
+func TestTheWarmMiddlewareCostsTwoAllocations(t *testing.T) {
+	issuer, v := cached(t)
+	passed := false
+	h := auth.NewGuard(v, nil).Require("read:orders")(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { passed = true }))
+	r := httptest.NewRequest("GET", "/orders", nil)
+	r.Header.Set("Authorization", "Bearer "+issuer.Token("read:orders"))
+	w := httptest.NewRecorder()
+	got := allocations(t, func() { h.ServeHTTP(w, r) })
+	if !passed {
+		t.Fatalf("the request was refused: %d %s", w.Code, w.Body)
+	}
+	if got > 2 { // the record of the verdict, and the request that carries it
+		t.Errorf("got %v allocations, want at most 2", got)
+	}
+}
+
+func TestRandomTextCostsNoAllocation(t *testing.T) {
+	_, v := cached(t)
+	for name, text := range map[string]string{
+		"no dot":     strings.Repeat("x", 1600),
+		"one dot":    strings.Repeat("x", 800) + "." + strings.Repeat("x", 800),
+		"three dots": "x.x.x." + strings.Repeat("x", 1600),
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := allocations(t, func() {
+				if _, err := v.VerifyToken(t.Context(), text); err == nil {
+					t.Fatal("accepted")
+				}
+			})
+			if got > 0 {
+				t.Errorf("got %v allocations, want 0", got)
+			}
+		})
+	}
+}
+
+func TestAColdTokenCostsFewAllocationsBeyondItsSignature(t *testing.T) {
+	for _, c := range []struct {
+		alg  string
+		more float64
+	}{{"RS256", 6}, {"PS256", 6}, {"ES256", 8}, {"EdDSA", 5}} {
+		t.Run(c.alg, func(t *testing.T) {
+			k := newSigningKey(t, c.alg, "key-2026-11")
+			token := k.sign(t, k.header(), largeClaims())
+			v, err := auth.NewVerifier(jwks.Static{k.public()}, auth.Config{
+				Issuer: testIssuer, Audiences: []string{testAudience}, CacheSize: -1,
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			floor := allocations(t, raw(t, k, token))
+			if got := allocations(t, accept(t, v, token)); got > floor+c.more {
+				t.Errorf("got %v allocations, want at most %v more than the signature's %v", got, c.more, floor)
+			}
+		})
+	}
+}
