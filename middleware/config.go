@@ -65,7 +65,7 @@ type Config struct {
 	// ClientIDClaims are the claims that may hold the client ID; the first of them that a token has is used. Default "client_id".
 	ClientIDClaims []string
 	// RequiredClaims are the claims that must be there, besides iss, aud and exp. Default: sub, client_id, iat and jti (RFC 9068 §2.2).
-	// "client_id" stands for any of ClientIDClaims. An empty slice that is not nil requires none.
+	// "client_id" stands for any of ClientIDClaims; an empty string counts as missing. An empty slice that is not nil requires none.
 	RequiredClaims []string
 	// FixedClaims are claims that must be strings with exactly these values, such as token_use: access. Default: none.
 	FixedClaims map[string]string

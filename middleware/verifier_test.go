@@ -97,6 +97,7 @@ func TestClaims(t *testing.T) {
 		{"sub a number", []string{`"alice"`, `1`}, auth.ReasonClaim},
 		{"no client_id", []string{`"client_id":"app",`, ``}, auth.ReasonClaim},
 		{"an empty client_id", []string{`"app"`, `""`}, auth.ReasonClaim},
+		{"an empty jti", []string{`"id-1"`, `""`}, auth.ReasonClaim},
 		{"no jti", []string{`"jti":"id-1",`, ``}, auth.ReasonClaim},
 		{"scope an array", []string{`"read:orders"`, `["read:orders"]`}, auth.ReasonClaim},
 		{"scope an object", []string{`"read:orders"`, `{}`}, auth.ReasonClaim},
