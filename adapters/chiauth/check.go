@@ -4,117 +4,89 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net/http"
 	"slices"
-	"strings"
 
 	"github.com/go-chi/chi/v5"
 
 	"github.com/bearward/bearward/middleware"
 )
 
-// Check returns an error that names every endpoint of the tree below r that no guard covers. Call it after the routes are
-// registered and before the server serves.
+// Check returns an error that names every endpoint of the tree below r that no guard covers, and every route that is there twice, in
+// r and in a router mounted in it: chi serves one of them and says nothing. Call it after the routes are registered and before the
+// server serves. The handlers of NotFound and MethodNotAllowed are not endpoints.
 //
-// An endpoint is covered when it was added through a Router, when its handler is what a Guard's Require or Enforce returned, or when
-// such a middleware was given to With or Use on the way to it. A guard inside another middleware or handler is not seen, and its
-// endpoint is named; the other way round never happens.
+// An endpoint is covered when it was added through a Router, when its handler is what a Guard's Require or Enforce returned, when
+// such a middleware was given to With or Use on the way to it, or when [Enforce] is the last one given to Use there:
+//
+//	r.With(guard.Require("read:orders")).Get("/orders", listOrders)
+//	r.Method("GET", "/orders", guard.Require("read:orders")(listOrders))
+//
+// A guard inside another middleware or handler is not seen, and its endpoint is named: a method value such as
+// guard.Require("read:orders")(listOrders).ServeHTTP is one, and so is guard.Require("read:files")(files) given to chi's Mount; use
+// With(guard.Require("read:files")).Mount. The other way round, an endpoint that is not covered is named, with one exception: chi does
+// not tell of a handler that was mounted at "/x" when Handle replaced it at "/x/*" later, and still serves it at "/x".
 func Check(r chi.Routes) error {
-	var errs []error
-	walk(r, "", false, func(e endpoint) {
+	var found findings
+	treeOf(r).walk(func(e endpoint) {
+		found.once(e)
 		if !e.guarded { // mutant: check-uncovered
-			errs = append(errs, fmt.Errorf("chiauth: no guard covers %s", e.key()))
+			found.add("no guard covers %s", e.key())
 		}
 	})
-	return errors.Join(errs...)
+	return errors.Join(found.errs...)
 }
 
-// CheckRules returns an error that names every endpoint of the tree below r that no rule covers, and every rule that no endpoint uses:
-// for a tree behind [Enforce].
+// CheckRules returns an error that names every endpoint of the tree below r that no rule covers, every rule that no endpoint uses, and
+// every route that is there twice: for a tree behind [Enforce]. Call it after the routes are registered and before the server serves.
+//
+// It is an error, too, when Enforce is not the last middleware that was given to Use of r: one behind it could send a request to
+// another handler than the one that it was judged for.
 func CheckRules(r chi.Routes, rules middleware.Rules) error {
 	if err := rules.Validate(); err != nil {
 		return fmt.Errorf("chiauth: %w", err)
 	}
+	var found findings
+	t := treeOf(r)
+	if !t.tabled { // mutant: check-table-last
+		found.add("Enforce is not the last middleware that was given to Use of the router")
+	}
 	idle := maps.Clone(rules)
-	var errs []error
-	walk(r, "", false, func(e endpoint) {
-		keys := keysOf(rules, e)
-		if len(keys) == 0 { // mutant: check-rules-uncovered
-			errs = append(errs, fmt.Errorf("chiauth: no rule names %s: it is refused to everyone", e.key()))
+	t.walk(func(e endpoint) {
+		found.once(e)
+		covered := false
+		for _, method := range e.methods {
+			if key, _, ok := rules.ForRoute(method, e.pattern); ok {
+				delete(idle, key)
+				covered = true
+			}
 		}
-		for _, key := range keys {
-			delete(idle, key)
+		if !covered { // mutant: check-rules-uncovered
+			found.add("no rule names %s: it is refused to everyone", e.key())
 		}
 	})
 	for _, key := range slices.Sorted(maps.Keys(idle)) {
-		errs = append(errs, fmt.Errorf("chiauth: no route uses rule %q", key)) // mutant: check-rules-idle
+		found.add("no route uses rule %q", key) // mutant: check-rules-idle
 	}
-	return errors.Join(errs...)
+	return errors.Join(found.errs...)
 }
 
-// keysOf returns the keys of the rules that cover e. An endpoint for every method may have rules for some, and refuses the others.
-func keysOf(rules middleware.Rules, e endpoint) []string {
-	if e.method != "*" {
-		if key, _, ok := rules.ForRoute(e.method, e.pattern); ok {
-			return []string{key}
-		}
-		return nil
-	}
-	var keys []string
-	for key := range rules {
-		if key == e.pattern || strings.HasSuffix(key, " "+e.pattern) {
-			keys = append(keys, key)
-		}
-	}
-	return keys
+// findings are what a check has to say.
+type findings struct {
+	errs []error
+	seen map[string]bool
 }
 
-// An endpoint is a route with a handler.
-type endpoint struct {
-	method, pattern string // method "*" for all
-	guarded         bool
+func (f *findings) add(format string, args ...any) {
+	f.errs = append(f.errs, fmt.Errorf("chiauth: "+format, args...))
 }
 
-func (e endpoint) key() string {
-	if e.method == "*" {
-		return e.pattern
+// once adds an endpoint that was seen before.
+func (f *findings) once(e endpoint) {
+	if f.seen == nil {
+		f.seen = map[string]bool{}
 	}
-	return e.method + " " + e.pattern
-}
-
-// walk calls visit for each endpoint of the tree, in the order of patterns and methods. Unlike chi.Walk it tells the endpoints of a
-// handler for all methods as one.
-func walk(r chi.Routes, prefix string, guarded bool, visit func(endpoint)) {
-	guarded = guarded || slices.ContainsFunc(r.Middlewares(), middleware.IsGuard)
-	for _, route := range r.Routes() {
-		pattern := strings.ReplaceAll(prefix+route.Pattern, "/*/", "/")
-		if route.SubRoutes != nil {
-			walk(route.SubRoutes, prefix+route.Pattern, guarded || isGuarded(route.Handlers["*"]), visit)
-			continue
-		}
-		if all, ok := route.Handlers["*"]; ok {
-			visit(endpoint{"*", pattern, guarded || isGuarded(all)})
-		}
-		for _, method := range slices.Sorted(maps.Keys(route.Handlers)) {
-			h := route.Handlers[method]
-			if method == "*" || sameAsAll(route, h) {
-				continue
-			}
-			visit(endpoint{method, pattern, guarded || isGuarded(h)})
-		}
+	if f.seen[e.key()] { // mutant: check-twice
+		f.add("route %q is registered twice", e.key())
 	}
-}
-
-// sameAsAll reports whether h is the handler for all methods, which chi lists under each of them too.
-func sameAsAll(route chi.Route, h http.Handler) bool {
-	all, ok := route.Handlers["*"]
-	return ok && isGuarded(all) == isGuarded(h)
-}
-
-// isGuarded reports whether a guard is at the endpoint, or directly in front of it.
-func isGuarded(h http.Handler) bool {
-	if chain, ok := h.(*chi.ChainHandler); ok {
-		return slices.ContainsFunc(chain.Middlewares, middleware.IsGuard) || isGuarded(chain.Endpoint)
-	}
-	return middleware.IsGuarded(h)
+	f.seen[e.key()] = true
 }

@@ -1,10 +1,14 @@
 package chiauth
 
 import (
+	"cmp"
+	"context"
 	"maps"
 	"net/http"
 	"path"
+	"reflect"
 	"strings"
+	"sync"
 
 	"github.com/go-chi/chi/v5"
 
@@ -13,17 +17,21 @@ import (
 
 // Enforce returns a middleware that judges requests by a table of rules in front of r, for trees whose routes are registered
 // elsewhere. Prefer a [Router], whose guards sit at the endpoints. The keys are "METHOD /pattern", or "/pattern" for every method,
-// the whole pattern as chi.Walk tells it; rules are copied. It panics when they cannot be used.
+// with the whole pattern: that of a route "/" in a router mounted at "/v1" is "/v1/", that of a file server mounted at "/files" is
+// "/files/*". The rules are copied. Enforce panics when they cannot be used.
 //
-// Give it to r.Use last, and let no middleware of a sub-router rewrite the path or the method: what comes after it may send the
-// request to another handler than the one it was judged for. Against what chi's own middlewares do there:
+// A registered route that no rule names is refused with 403; a request that matches no route is answered with 405, or with the
+// NotFound handler of r, and goes no further. [CheckRules] names at start the routes without rule and the rules without route.
 //
-//   - a request that matches no route is answered here, with chi's 404 or 405, and goes no further: StripSlashes, CleanPath or GetHead
-//     behind the table would find a handler for it;
+// Give it to r.Use last; CheckRules insists on it. What comes behind a table may send a request to another handler than the one it
+// was judged for, so no middleware of a mounted router may rewrite the path or the method. Against those that often do, wherever they
+// are:
+//
+//   - chi is told the method that was judged, and does not look at http.Request.Method again;
 //   - a path with an empty, "." or ".." segment is answered with 404, since CleanPath would make another of it;
-//   - a path with a trailing slash must also meet the rule of the path without, if that one is a route.
+//   - a path with a trailing slash must also meet the rule of the path without, if that one is a route: StripSlashes.
 //
-// A registered route that no rule names is refused with 403; [CheckRules] names those at start.
+// The routes are read when the first request comes.
 func Enforce(guard *middleware.Guard, rules middleware.Rules, r chi.Routes) func(http.Handler) http.Handler {
 	if guard == nil || r == nil {
 		panic("chiauth: Enforce needs a Guard and the routes that it stands in front of")
@@ -31,8 +39,36 @@ func Enforce(guard *middleware.Guard, rules middleware.Rules, r chi.Routes) func
 	if err := rules.Validate(); err != nil {
 		panic("chiauth: " + err.Error())
 	}
-	rules = maps.Clone(rules)
-	return func(next http.Handler) http.Handler { return &table{guard, rules, r, next} }
+	return inFront(table{guard: guard, rules: maps.Clone(rules), routes: r, tree: sync.OnceValue(func() *tree { return treeOf(r) })})
+}
+
+// inFront returns the middleware of a table. It is not inlined, so that all of them share one function.
+//
+//go:noinline
+func inFront(t table) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		t := t
+		t.next = next
+		return &t
+	}
+}
+
+var tableFunc = reflect.ValueOf(inFront(table{})).Pointer()
+
+// tableOf returns the table of mux that is the last of its middlewares, or nil.
+func tableOf(mux *chi.Mux, stack chi.Middlewares) *table {
+	if len(stack) == 0 {
+		return nil
+	}
+	last := stack[len(stack)-1]
+	if reflect.ValueOf(last).Pointer() != tableFunc {
+		return nil
+	}
+	t, ok := last(nil).(*table)
+	if !ok || t.routes != chi.Routes(mux) { // mutant: table-of-another
+		return nil
+	}
+	return t
 }
 
 // A table judges by rules what it stands in front of.
@@ -40,23 +76,24 @@ type table struct {
 	guard  *middleware.Guard
 	rules  middleware.Rules
 	routes chi.Routes
+	tree   func() *tree
 	next   http.Handler
 }
 
 func (t *table) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	method, target := routed(r)
+	r, method, target := t.pinned(r)
 	if !isClean(target) { // mutant: table-clean-path
-		http.NotFound(w, r)
+		t.notFound(w, r)
 		return
 	}
-	pattern := t.find(method, target)
+	pattern := t.tree().route(method, target)
 	if pattern == "" { // mutant: table-miss
 		t.miss(w, r, target)
 		return
 	}
 	h := t.guarded(method, pattern, t.next)
-	if shorter := strings.TrimRight(target, "/"); shorter != target && shorter != "" {
-		if other := t.find(method, shorter); other != "" && other != pattern { // mutant: table-trailing-slash
+	if shorter := strings.TrimSuffix(target, "/"); shorter != target && shorter != "" {
+		if other := t.tree().route(method, shorter); other != "" && other != pattern { // mutant: table-trailing-slash
 			h = t.guarded(method, other, h)
 		}
 	}
@@ -65,7 +102,7 @@ func (t *table) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // guarded puts the rule of a route in front of next. A route that no rule names lets nobody through.
 func (t *table) guarded(method, pattern string, next http.Handler) http.Handler {
-	key, req, ok := t.rule(method, pattern)
+	key, req, ok := t.rules.ForRoute(method, pattern)
 	if !ok {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			_, err := t.guard.Authorize(r.Context(), middleware.RequestCredentials(r, method+" "+pattern), middleware.Requirement{})
@@ -75,54 +112,24 @@ func (t *table) guarded(method, pattern string, next http.Handler) http.Handler 
 	return t.guard.EnforceNamed(func(*http.Request) string { return key }, req)(next)
 }
 
-// rule returns the rule of a route. The path at which a router or handler is mounted has a route of its own in chi, which no Walk
-// tells and which leads to "/" or "/*" below it: it has the rule of where it leads.
-func (t *table) rule(method, pattern string) (key string, req middleware.Requirement, ok bool) {
-	if key, req, ok = t.rules.ForRoute(method, pattern); ok || t.has(pattern) {
-		return key, req, ok
+// pinned returns the method and path that chi routes r by, and a request that it routes by them whatever a middleware behind the table
+// writes into r.Method. The path is written down where it has an escaped form of its own: StripSlashes would otherwise route
+// "/admin%2Fstats/" by the decoded one, "/admin/stats".
+func (t *table) pinned(r *http.Request) (pinned *http.Request, method, target string) {
+	ctx := chi.RouteContext(r.Context())
+	if ctx == nil {
+		ctx = chi.NewRouteContext()
+		ctx.Routes = t.routes
+		r = r.WithContext(context.WithValue(r.Context(), chi.RouteCtxKey, ctx))
 	}
-	for _, below := range []string{"/", "/*"} {
-		if leads := strings.TrimSuffix(pattern, "/") + below; t.has(leads) {
-			return t.rules.ForRoute(method, leads)
-		}
+	if ctx.RouteMethod == "" { // mutant: table-pin-method
+		ctx.RouteMethod = r.Method
 	}
-	return "", middleware.Requirement{}, false
-}
-
-// has reports whether an endpoint has the pattern.
-func (t *table) has(pattern string) bool {
-	found := false
-	walk(t.routes, "", false, func(e endpoint) { found = found || e.pattern == pattern })
-	return found
-}
-
-// find returns the whole pattern of the route that chi takes, as chi.Walk tells it, or "".
-func (t *table) find(method, target string) string {
-	ctx := chi.NewRouteContext()
-	if !t.routes.Match(ctx, method, target) {
-		return ""
+	if ctx.RoutePath == "" { // mutant: table-pin-path
+		ctx.RoutePath = r.URL.RawPath
 	}
-	return strings.ReplaceAll(strings.Join(ctx.RoutePatterns, ""), "/*/", "/")
-}
-
-// routed returns the method and path that chi routes r by.
-func routed(r *http.Request) (method, target string) {
-	method, target = r.Method, r.URL.Path
-	if r.URL.RawPath != "" {
-		target = r.URL.RawPath
-	}
-	if ctx := chi.RouteContext(r.Context()); ctx != nil {
-		if ctx.RouteMethod != "" {
-			method = ctx.RouteMethod
-		}
-		if ctx.RoutePath != "" {
-			target = ctx.RoutePath
-		}
-	}
-	if target == "" {
-		target = "/"
-	}
-	return method, target
+	method, target = cmp.Or(ctx.RouteMethod, r.Method), cmp.Or(ctx.RoutePath, r.URL.RawPath, r.URL.Path, "/")
+	return r, method, target
 }
 
 func isClean(target string) bool {
@@ -131,17 +138,29 @@ func isClean(target string) bool {
 }
 
 // miss answers a request that matches no route: 405 with Allow when another method has one, and 404 otherwise.
-func (t *table) miss(w http.ResponseWriter, _ *http.Request, target string) {
-	status := http.StatusNotFound
-	for _, method := range []string{"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"} {
-		if t.find(method, target) != "" {
+func (t *table) miss(w http.ResponseWriter, r *http.Request, target string) {
+	allowed := false
+	for _, method := range everyMethod() {
+		if t.tree().route(method, target) != "" {
 			w.Header().Add("Allow", method)
-			status = http.StatusMethodNotAllowed
+			allowed = true
 		}
 	}
-	if status == http.StatusMethodNotAllowed {
-		w.WriteHeader(status)
+	if !allowed {
+		t.notFound(w, r)
 		return
 	}
-	http.Error(w, "404 page not found", status)
+	if mux, ok := t.routes.(*chi.Mux); ok {
+		mux.MethodNotAllowedHandler()(w, r)
+		return
+	}
+	w.WriteHeader(http.StatusMethodNotAllowed)
+}
+
+func (t *table) notFound(w http.ResponseWriter, r *http.Request) {
+	if mux, ok := t.routes.(*chi.Mux); ok {
+		mux.NotFoundHandler()(w, r)
+		return
+	}
+	http.NotFound(w, r)
 }

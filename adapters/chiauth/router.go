@@ -3,12 +3,13 @@
 // A [Router] adds routes together with their [middleware.Requirement]. The guard sits at the endpoint itself, so whatever
 // middleware rewrites the path or the method on the way, before or after (StripSlashes, CleanPath, GetHead, a method override), the
 // handler that is reached is the one whose rule was met. [Check] names what is left without a guard.
+//
+// CORS goes outside the guard, to Use of the outermost router: a preflight never has a token, and a browser shows a script the
+// WWW-Authenticate of a refusal only where Access-Control-Expose-Headers names it.
 package chiauth
 
 import (
-	"fmt"
 	"net/http"
-	"sync/atomic"
 
 	"github.com/go-chi/chi/v5"
 
@@ -16,16 +17,20 @@ import (
 )
 
 // A Router adds guarded routes to a chi.Router. What is not registered is chi's own 404 or 405, without authentication. Add the
-// routes before serving.
+// routes before serving; a Router holds nothing that a request needs.
 //
-// Each method panics, naming the route, when the Requirement is the zero one or the route is registered already: chi would
-// replace the handler silently.
+// Each method panics, naming the route, when the Requirement is the zero one, when the handler is nil, and when the route is
+// registered already, by whatever names its parameters go: chi would replace the handler silently. A route for one method may be
+// added after one for every method, and wins.
+//
+// Hooks are told the method and the whole pattern, mounts included, as chi's RoutePattern tells it: "GET /v1/orders/{id}". A route
+// for every method has no method in front.
 type Router struct {
 	guard *middleware.Guard
 	chi   chi.Router
 }
 
-// NewRouter returns a Router that adds to r. It panics when guard or r is nil.
+// NewRouter returns a Router that adds to r, which may have other routes, middlewares and Routers. It panics when guard or r is nil.
 func NewRouter(guard *middleware.Guard, r chi.Router) *Router {
 	if guard == nil {
 		panic("chiauth: NewRouter needs a Guard")
@@ -36,57 +41,80 @@ func NewRouter(guard *middleware.Guard, r chi.Router) *Router {
 	return &Router{guard, r}
 }
 
-// Get adds a route for GET. As in chi, HEAD needs a route of its own, or chi's GetHead middleware.
-func (r *Router) Get(pattern string, req middleware.Requirement, h http.HandlerFunc) {
-	r.Method(http.MethodGet, pattern, req, h)
-}
-
-// Head adds a route for HEAD.
-func (r *Router) Head(pattern string, req middleware.Requirement, h http.HandlerFunc) {
-	r.Method(http.MethodHead, pattern, req, h)
-}
-
-// Post adds a route for POST.
-func (r *Router) Post(pattern string, req middleware.Requirement, h http.HandlerFunc) {
-	r.Method(http.MethodPost, pattern, req, h)
-}
-
-// Put adds a route for PUT.
-func (r *Router) Put(pattern string, req middleware.Requirement, h http.HandlerFunc) {
-	r.Method(http.MethodPut, pattern, req, h)
-}
-
-// Patch adds a route for PATCH.
-func (r *Router) Patch(pattern string, req middleware.Requirement, h http.HandlerFunc) {
-	r.Method(http.MethodPatch, pattern, req, h)
+// Connect adds a route for CONNECT.
+func (r *Router) Connect(pattern string, req middleware.Requirement, h http.HandlerFunc) {
+	r.MethodFunc(http.MethodConnect, pattern, req, h)
 }
 
 // Delete adds a route for DELETE.
 func (r *Router) Delete(pattern string, req middleware.Requirement, h http.HandlerFunc) {
-	r.Method(http.MethodDelete, pattern, req, h)
+	r.MethodFunc(http.MethodDelete, pattern, req, h)
+}
+
+// Get adds a route for GET. As in chi, HEAD needs a route of its own, or chi's GetHead middleware.
+func (r *Router) Get(pattern string, req middleware.Requirement, h http.HandlerFunc) {
+	r.MethodFunc(http.MethodGet, pattern, req, h)
+}
+
+// Head adds a route for HEAD.
+func (r *Router) Head(pattern string, req middleware.Requirement, h http.HandlerFunc) {
+	r.MethodFunc(http.MethodHead, pattern, req, h)
 }
 
 // Options adds a route for OPTIONS.
 func (r *Router) Options(pattern string, req middleware.Requirement, h http.HandlerFunc) {
-	r.Method(http.MethodOptions, pattern, req, h)
+	r.MethodFunc(http.MethodOptions, pattern, req, h)
 }
 
-// Method adds a route for one method.
+// Patch adds a route for PATCH.
+func (r *Router) Patch(pattern string, req middleware.Requirement, h http.HandlerFunc) {
+	r.MethodFunc(http.MethodPatch, pattern, req, h)
+}
+
+// Post adds a route for POST.
+func (r *Router) Post(pattern string, req middleware.Requirement, h http.HandlerFunc) {
+	r.MethodFunc(http.MethodPost, pattern, req, h)
+}
+
+// Put adds a route for PUT.
+func (r *Router) Put(pattern string, req middleware.Requirement, h http.HandlerFunc) {
+	r.MethodFunc(http.MethodPut, pattern, req, h)
+}
+
+// Trace adds a route for TRACE.
+func (r *Router) Trace(pattern string, req middleware.Requirement, h http.HandlerFunc) {
+	r.MethodFunc(http.MethodTrace, pattern, req, h)
+}
+
+// Method adds a route for one method, in any case of letters. It panics when chi does not know the method (chi.RegisterMethod).
 func (r *Router) Method(method, pattern string, req middleware.Requirement, h http.Handler) {
-	r.mustBeNew(method, pattern)
-	r.chi.Method(method, pattern, r.enforce(method+" ", pattern, req)(h))
+	r.add(method, pattern, req, h)
 }
 
-// Handle adds a route for every method.
+// MethodFunc is Method for a function.
+func (r *Router) MethodFunc(method, pattern string, req middleware.Requirement, h http.HandlerFunc) {
+	r.add(method, pattern, req, h)
+}
+
+// Handle adds a route for every method, or for the one that stands before the pattern: "GET /orders".
 func (r *Router) Handle(pattern string, req middleware.Requirement, h http.Handler) {
-	r.mustBeNew("*", pattern)
-	r.chi.Handle(pattern, r.enforce("", pattern, req)(h))
+	method, pattern := splitMethod(pattern)
+	r.add(method, pattern, req, h)
 }
 
-// Mount attaches a handler that is no chi router of this package's, such as a file server, with all that is below pattern. Its one
-// Requirement holds for every path and method below.
+// HandleFunc is Handle for a function.
+func (r *Router) HandleFunc(pattern string, req middleware.Requirement, h http.HandlerFunc) {
+	r.Handle(pattern, req, h)
+}
+
+// Mount attaches a handler with all that is below pattern, such as a file server or a chi router whose routes have no guards of their
+// own. Its one Requirement holds for every path and method below. A chi router whose routes were added through a Router is mounted
+// with chi's own Mount, and takes its guards along.
 func (r *Router) Mount(pattern string, req middleware.Requirement, h http.Handler) {
-	r.chi.With(r.enforce("", pattern, req)).Mount(pattern, h)
+	mustBeSound(pattern, req, h)
+	guard := r.enforce("", req)
+	// mutant: mount-guard: guard = func(h http.Handler) http.Handler { return h }
+	r.chi.With(guard).Mount(pattern, h)
 }
 
 // Route adds the routes that fn registers, below pattern.
@@ -106,40 +134,3 @@ func (r *Router) With(middlewares ...func(http.Handler) http.Handler) *Router {
 
 // Use appends middlewares to the stack of the underlying router, in front of every guard.
 func (r *Router) Use(middlewares ...func(http.Handler) http.Handler) { r.chi.Use(middlewares...) }
-
-func (r *Router) enforce(prefix, pattern string, req middleware.Requirement) func(http.Handler) http.Handler {
-	if req.IsZero() {
-		panic(fmt.Sprintf("chiauth: route %q has the zero Requirement, which lets nobody through", prefix+pattern))
-	}
-	n := &name{prefix: prefix}
-	return r.guard.EnforceNamed(n.of, req)
-}
-
-func (r *Router) mustBeNew(method, pattern string) {
-	for _, route := range r.chi.Routes() {
-		if _, ok := route.Handlers[method]; ok && route.Pattern == pattern {
-			panic(fmt.Sprintf("chiauth: route %q is registered twice", method+" "+pattern))
-		}
-	}
-}
-
-// A name is the operation of one endpoint: its method and its whole pattern, mounts included. The pattern is known only when a
-// request comes, and is then the same for nearly all, so the last one is kept.
-type name struct {
-	prefix string
-	last   atomic.Pointer[named]
-}
-
-type named struct{ pattern, operation string }
-
-func (n *name) of(r *http.Request) string {
-	if n.prefix == "" {
-		return r.Pattern
-	}
-	if last := n.last.Load(); last != nil && last.pattern == r.Pattern {
-		return last.operation
-	}
-	next := &named{r.Pattern, n.prefix + r.Pattern}
-	n.last.Store(next)
-	return next.operation
-}
