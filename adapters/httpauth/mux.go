@@ -1,4 +1,7 @@
 // Package httpauth is net/http's router with a [middleware.Guard] at every route.
+//
+// CORS goes outside the Mux: a preflight never has a token, and a browser shows a script the WWW-Authenticate of a refusal only where
+// Access-Control-Expose-Headers names it.
 package httpauth
 
 import (
@@ -10,8 +13,10 @@ import (
 )
 
 // A Mux is an http.ServeMux to which no route can be added without a Requirement. The guard sits at the route, behind the
-// ServeMux's own matching, so that a request is judged by the rule of the handler that it reaches, however its path is spelled. A path
-// that is not registered is the ServeMux's own 404 or 405, without authentication.
+// ServeMux's own matching, so that a request is judged by the rule of the handler that it reaches, however its path is spelled.
+//
+// What reaches no handler is answered by the ServeMux, without authentication: 404 and 405 for what is not registered, and the redirect to
+// the clean form of a path. A route for GET also takes HEAD. Hooks are told the pattern as the operation.
 //
 // Add the routes before serving; a Mux that serves is safe for concurrent use.
 type Mux struct {
@@ -28,25 +33,26 @@ func NewMux(guard *middleware.Guard) *Mux {
 	return &Mux{guard: guard, mux: http.NewServeMux(), rules: make(middleware.Rules)}
 }
 
-// Handle adds a route: the pattern is net/http.ServeMux's, such as "GET /orders/{id}"; one with GET also takes HEAD. It panics when
-// req is the zero Requirement, and when ServeMux does: for a pattern that is malformed or in conflict with another.
+// Handle adds a route: the pattern is net/http.ServeMux's, such as "GET /orders/{id}". It panics, naming the pattern, when req is
+// the zero Requirement, when h is nil, and when ServeMux does: for a pattern that is malformed or in conflict with another.
 func (m *Mux) Handle(pattern string, req middleware.Requirement, h http.Handler) {
 	if req.IsZero() {
 		panic(fmt.Sprintf("httpauth: route %q has the zero Requirement, which lets nobody through", pattern))
 	}
-	m.mux.Handle(pattern, m.guard.Enforce(req)(h))
+	if f, ok := h.(http.HandlerFunc); h == nil || ok && f == nil {
+		panic(fmt.Sprintf("httpauth: route %q has a nil handler", pattern))
+	}
+	h = m.guard.Enforce(req)(h) // mutant: route-guard
+	m.mux.Handle(pattern, h)
 	m.rules[pattern] = req
 }
 
 // HandleFunc is Handle for a function.
 func (m *Mux) HandleFunc(pattern string, req middleware.Requirement, h func(http.ResponseWriter, *http.Request)) {
-	if h == nil {
-		panic(fmt.Sprintf("httpauth: route %q has a nil handler", pattern))
-	}
 	m.Handle(pattern, req, http.HandlerFunc(h))
 }
 
-// Rules returns a copy of who may call what: the Requirement of every pattern.
+// Rules returns a copy of who may call what: the Requirement of every pattern. A Requirement prints in words.
 func (m *Mux) Rules() middleware.Rules { return maps.Clone(m.rules) }
 
 // ServeHTTP serves the route that r matches to callers who meet its Requirement.

@@ -1,15 +1,18 @@
 package httpauth_test
 
 import (
+	"bufio"
 	"context"
 	"fmt"
 	"io"
 	"maps"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/bearward/bearward/adapters/httpauth"
@@ -47,6 +50,7 @@ func TestNoTrickReachesAHandlerWhoseRuleIsNotMet(t *testing.T) {
 	} {
 		mux.HandleFunc(pattern, auth.Scopes(scope), func(http.ResponseWriter, *http.Request) { entered = append(entered, scope) })
 	}
+	reached := map[string]bool{}
 	for _, scope := range []string{"", "read", "write", "admin", "other"} {
 		token := ""
 		if scope != "" {
@@ -61,13 +65,81 @@ func TestNoTrickReachesAHandlerWhoseRuleIsNotMet(t *testing.T) {
 				entered = nil
 				w := send(mux, method, target, token)
 				for _, needed := range entered {
+					reached[needed] = true
 					if needed != scope {
 						t.Errorf("%s %s with scope %q reached a handler that needs %q: %d", method, target, scope, needed, w.Code)
 					}
 				}
+				if w.Code/100 == 3 && len(entered) > 0 {
+					t.Errorf("%s %s: %d, and yet entered %q", method, target, w.Code, entered)
+				}
 			}
 		}
 	}
+	if len(reached) != 4 {
+		t.Errorf("only the handlers of %v were ever reached", reached)
+	}
+}
+
+// TestRawTargets sends over a real connection what no Go client would, and follows where it is sent.
+func TestRawTargets(t *testing.T) {
+	mux := httpauth.NewMux(authtest.NewIssuer(t, nil).Guard(nil))
+	var entered atomic.Int64
+	handler := func(http.ResponseWriter, *http.Request) { entered.Add(1) }
+	for _, pattern := range []string{"GET /admin", "/files/", "CONNECT /tunnel", "other.example/admin"} {
+		mux.HandleFunc(pattern, auth.Scopes("admin"), handler)
+	}
+	server := httptest.NewServer(mux)
+	defer server.Close()
+	for _, tt := range []struct{ line, want string }{
+		{"GET /admin", "401"},
+		{"HEAD /admin", "401"},
+		{"GET /admin?x=1", "401"},
+		{"GET /%61dmin", "401"},
+		{"GET http://other.example/admin", "401"},
+		{"POST http://other.example/admin", "401"},
+		{"CONNECT /tunnel", "401"},
+		{"CONNECT /admin", "405"},
+		{"CONNECT //admin", "404"},
+		{"CONNECT other.example:443", "404"},
+		{"OPTIONS *", "200"}, // net/http answers it itself
+		{"POST /admin", "405"},
+		{"GET /admin/", "404"},
+		{"GET /ADMIN", "404"},
+		{"GET //admin", "307 /admin"},
+		{"GET /./admin", "307 /admin"},
+		{"GET /files/../admin", "307 /admin"},
+		{"GET /files/%2e%2e/admin", "401"}, // to ServeMux a name below /files/, whose rule it must meet
+		{"GET /files/..%2Fadmin", "401"},
+		{"GET /files", "307 /files/"},
+		{"POST /files", "307 /files/"},
+		{"GET http://other.example//admin", "307 /admin"},
+	} {
+		if got := raw(t, server, tt.line); got != tt.want {
+			t.Errorf("%s: %s, want %s", tt.line, got, tt.want)
+		}
+	}
+	if n := entered.Load(); n > 0 {
+		t.Errorf("a handler was entered %d times", n)
+	}
+}
+
+// raw sends a request line with an override of the method, and returns the status and the location of the answer.
+func raw(t *testing.T, server *httptest.Server, line string) string {
+	t.Helper()
+	conn, err := net.Dial("tcp", server.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	fmt.Fprintf(conn, "%s HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-HTTP-Method-Override: GET\r\n\r\n", line)
+	method, _, _ := strings.Cut(line, " ")
+	answer, err := http.ReadResponse(bufio.NewReader(conn), &http.Request{Method: method})
+	if err != nil {
+		t.Fatalf("%s: %v", line, err)
+	}
+	answer.Body.Close()
+	return strings.TrimSpace(fmt.Sprint(answer.StatusCode, " ", answer.Header.Get("Location")))
 }
 
 func TestRoutes(t *testing.T) {
@@ -76,6 +148,7 @@ func TestRoutes(t *testing.T) {
 	mux := httpauth.NewMux(issuer.Guard(&auth.GuardOptions{OnDecision: func(_ context.Context, d auth.Decision) { told = append(told, d.Operation) }}))
 	mux.HandleFunc("GET /orders/{id}", auth.Scopes("read"), func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, r.PathValue("id")) })
 	mux.Handle("GET /ping", auth.Public(), http.NotFoundHandler())
+	mux.HandleFunc("GET /maybe", auth.Optional(), func(http.ResponseWriter, *http.Request) {})
 	for _, tt := range []struct {
 		method, target, token string
 		want                  int
@@ -87,6 +160,8 @@ func TestRoutes(t *testing.T) {
 		{"POST", "/orders/7", "", 405},
 		{"GET", "/other", "", 404},
 		{"GET", "/ping", "bad", 404},
+		{"GET", "/maybe", "", 200},
+		{"GET", "/maybe", "bad", 401},
 	} {
 		w := send(mux, tt.method, tt.target, tt.token)
 		if w.Code != tt.want {
@@ -95,12 +170,19 @@ func TestRoutes(t *testing.T) {
 		if challenged := w.Header().Get("WWW-Authenticate") != ""; challenged != (tt.want == 401 || tt.want == 403) {
 			t.Errorf("%s %s: %d with a challenge: %v", tt.method, tt.target, w.Code, challenged)
 		}
+		if vary := w.Header().Get("Vary"); (vary == "Authorization") != (tt.target == "/maybe") {
+			t.Errorf("%s %s: Vary %q", tt.method, tt.target, vary)
+		}
 	}
-	if !slices.Equal(slices.Compact(told), []string{"GET /orders/{id}"}) {
+	if !slices.Equal(slices.Compact(told), []string{"GET /orders/{id}", "GET /maybe"}) {
 		t.Errorf("hooks were told %q", told)
 	}
-	if got := slices.Sorted(maps.Keys(mux.Rules())); !slices.Equal(got, []string{"GET /orders/{id}", "GET /ping"}) {
+	if got := slices.Sorted(maps.Keys(mux.Rules())); !slices.Equal(got, []string{"GET /maybe", "GET /orders/{id}", "GET /ping"}) {
 		t.Errorf("rules %q", got)
+	}
+	clear(mux.Rules())
+	if len(mux.Rules()) != 3 {
+		t.Error("the rules are not a copy")
 	}
 }
 
@@ -113,11 +195,17 @@ func TestMisconfigured(t *testing.T) {
 	}{
 		{"no guard", func(*httpauth.Mux) { httpauth.NewMux(nil) }, "Guard"},
 		{"the zero requirement", func(m *httpauth.Mux) { m.Handle("GET /x", auth.Requirement{}, http.NotFoundHandler()) }, "GET /x"},
-		{"a nil handler", func(m *httpauth.Mux) { m.HandleFunc("GET /x", auth.AnyToken(), nil) }, "nil handler"},
+		{"a nil handler", func(m *httpauth.Mux) { m.Handle("GET /x", auth.AnyToken(), nil) }, `"GET /x" has a nil handler`},
+		{"a nil function", func(m *httpauth.Mux) { m.HandleFunc("GET /x", auth.AnyToken(), nil) }, `"GET /x" has a nil handler`},
+		{"a nil function as a handler", func(m *httpauth.Mux) { m.Handle("GET /x", auth.AnyToken(), http.HandlerFunc(nil)) }, `"GET /x" has a nil handler`},
 		{"a malformed pattern", func(m *httpauth.Mux) { m.Handle("GET  x", auth.AnyToken(), http.NotFoundHandler()) }, "GET  x"},
 		{"a route twice", func(m *httpauth.Mux) {
 			m.Handle("GET /x", auth.AnyToken(), http.NotFoundHandler())
 			m.Handle("GET /x", auth.Public(), http.NotFoundHandler())
+		}, "conflicts"},
+		{"a route twice by two names of its parameter", func(m *httpauth.Mux) {
+			m.Handle("GET /x/{id}", auth.AnyToken(), http.NotFoundHandler())
+			m.Handle("GET /x/{key}", auth.Public(), http.NotFoundHandler())
 		}, "conflicts"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -129,25 +217,4 @@ func TestMisconfigured(t *testing.T) {
 			tt.build(httpauth.NewMux(guard))
 		})
 	}
-}
-
-// nobody accepts no token.
-type nobody struct{}
-
-func (nobody) VerifyToken(context.Context, string) (*auth.Principal, error) {
-	return nil, &auth.Error{Reason: auth.ReasonSignature}
-}
-
-func ExampleMux() {
-	mux := httpauth.NewMux(auth.NewGuard(nobody{}, nil))
-	mux.HandleFunc("GET /healthz", auth.Public(), func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok") })
-	mux.HandleFunc("GET /orders", auth.Scopes("read:orders"), http.NotFound)
-	for _, target := range []string{"/healthz", "/orders"} {
-		w := httptest.NewRecorder()
-		mux.ServeHTTP(w, httptest.NewRequest("GET", target, nil))
-		fmt.Println(w.Code, target, w.Header()["Www-Authenticate"])
-	}
-	// Output:
-	// 200 /healthz []
-	// 401 /orders [Bearer realm="api"]
 }
