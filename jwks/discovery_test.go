@@ -247,7 +247,7 @@ func TestAS08_WhichAnswersMeanTheNextForm(t *testing.T) {
 		"403":            {status(403), true},
 		"404":            {status(404), true},
 		"410":            {status(410), true},
-		"302 to a login": {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/login", 302) }, true},
+		"302 to a login": {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/login", http.StatusFound) }, true},
 		"HTML":           {body("<html>"), true},
 		"a JSON array":   {body("[]"), true},
 		"a JSON string":  {body(`"not found"`), true},

@@ -229,13 +229,6 @@ func sleep(d time.Duration) {
 	synctest.Wait()
 }
 
-// rows runs one bubble per case.
-func rows[C any](t *testing.T, cases map[string]C, test func(t *testing.T, c C)) {
-	for name, c := range cases {
-		t.Run(name, func(t *testing.T) { bubble(t, func(t *testing.T) { test(t, c) }) })
-	}
-}
-
 // ids returns the IDs of keys, joined.
 func ids(keys []*jwks.Key) string {
 	var all []string

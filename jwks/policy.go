@@ -24,7 +24,7 @@ type jwk struct {
 	kid, kty, use, alg, crv string
 	n, e, x, y              []byte
 	ops                     []string
-	hasKeyID, hasUse        bool
+	hasUse                  bool
 	hasOps                  bool
 	private                 bool // published with its private part
 }
