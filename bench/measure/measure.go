@@ -36,45 +36,56 @@ func Of(name string, op func() error) *Contestant {
 	}}
 }
 
-// Race times the contestants in so many rounds, each of which runs every one of them in a new random order for about slice: what
-// disturbs the machine for longer than that disturbs all of them. It fails when one of them does.
+// chops is how often each contestant's turn comes in a round.
+const chops = 16
+
+// Race times the contestants in so many rounds. In a round each of them runs for about slice, in many short turns that come round in
+// a new random order each time; its figure is the median of its turns. So what disturbs the machine for longer than a turn disturbs
+// all of them, and what disturbs one turn does not count. Race fails when one of them does.
 func Race(rounds int, slice time.Duration, cs ...*Contestant) error {
 	for _, c := range cs {
-		if err := c.calibrate(slice); err != nil {
+		if err := c.calibrate(slice / chops); err != nil {
 			return fmt.Errorf("%s: %w", c.Name, err)
 		}
 		c.PerOp = c.PerOp[:0]
 	}
 	order := slices.Clone(cs)
+	turns := make(map[*Contestant][]float64, len(cs))
 	for range rounds {
-		rand.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
-		for _, c := range order {
-			runtime.GC() // nobody pays for another's garbage
-			start := time.Now()
-			if err := c.Run(c.n); err != nil {
-				return fmt.Errorf("%s: %w", c.Name, err)
+		runtime.GC()
+		clear(turns)
+		for range chops {
+			rand.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
+			for _, c := range order {
+				start := time.Now()
+				if err := c.Run(c.n); err != nil {
+					return fmt.Errorf("%s: %w", c.Name, err)
+				}
+				turns[c] = append(turns[c], float64(time.Since(start))/float64(c.n))
 			}
-			c.PerOp = append(c.PerOp, float64(time.Since(start))/float64(c.n))
+		}
+		for _, c := range cs {
+			c.PerOp = append(c.PerOp, Median(turns[c]))
 		}
 	}
 	return nil
 }
 
-// calibrate finds how many operations take about slice, which also warms everything up, and counts allocations.
-func (c *Contestant) calibrate(slice time.Duration) error {
+// calibrate finds how many operations take about a turn, which also warms everything up, and counts allocations.
+func (c *Contestant) calibrate(turn time.Duration) error {
 	for c.n = 1; ; c.n *= 2 {
 		start := time.Now()
 		if err := c.Run(c.n); err != nil {
 			return err
 		}
-		if took := time.Since(start); took > slice/4 {
-			c.n = max(1, int(float64(c.n)*float64(slice)/float64(took)))
+		if took := time.Since(start); took > turn/4 {
+			c.n = max(1, int(float64(c.n)*float64(turn)/float64(took)))
 			break
 		}
 	}
 	const runs = 100
 	var err error
-	c.Allocs = testing.AllocsPerRun(1, func() { err = c.Run(runs) }) / runs
+	c.Allocs = math.Round(testing.AllocsPerRun(1, func() { err = c.Run(runs) }) / runs)
 	return err
 }
 
@@ -102,6 +113,9 @@ func RatioOf(rounds []float64) Ratio {
 	lower, upper := Interval(rounds)
 	return Ratio{Rounds: rounds, Median: Median(rounds), Lower: lower, Upper: upper}
 }
+
+// Short is the median without its interval.
+func (r Ratio) Short() string { return fmt.Sprintf("%.3g", r.Median) }
 
 func (r Ratio) String() string { return fmt.Sprintf("%.3g (%.3g to %.3g)", r.Median, r.Lower, r.Upper) }
 

@@ -1,0 +1,200 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"runtime"
+	"sync/atomic"
+	"time"
+
+	"github.com/MicahParks/keyfunc/v3"
+	"github.com/golang-jwt/jwt/v5"
+	"github.com/lestrrat-go/jwx/v2/jwk"
+
+	"github.com/bearward/bearward/bench/measure"
+	"github.com/bearward/bearward/bench/tokens"
+	"github.com/bearward/bearward/jwks"
+)
+
+// keyLookUp measures how two processors share key look-ups and remembered tokens.
+func keyLookUp(ctx context.Context, p plan, r *report) error {
+	s, err := newStand(ctx, "RS256")
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	v, err := s.verifier(0)
+	if err != nil {
+		return err
+	}
+	lookUp := func() error {
+		_, err := s.keys.Keys(ctx, tokens.KeyID)
+		return err
+	}
+	verify := accept(ctx, v, s.token)
+	cs := []*measure.Contestant{
+		onProcs("key look-up, 1 proc", 1, lookUp), onProcs("key look-up, 2 procs", 2, lookUp),
+		onProcs("remembered token, 1 proc", 1, verify), onProcs("remembered token, 2 procs", 2, verify),
+		// What the machine gives: work that shares nothing. On a machine that others use, too, it is not 0.5.
+		onProcs("nothing shared, 1 proc", 1, spin), onProcs("nothing shared, 2 procs", 2, spin),
+	}
+	if err := measure.Race(p.rounds, p.slice, cs...); err != nil {
+		return err
+	}
+	r.atMost("keys", "key look-up, ns/op at 2 procs / at 1", 0.65, cs[1].Over(cs[0]))
+	r.atMost("keys", "warm VerifyToken, ns/op at 2 procs / at 1", 0.65, cs[3].Over(cs[2]))
+	r.compare("Two processors", "Time of one operation, from the wall clock; ratios are to a key look-up on one. 0.5 of the same at 1 proc would be perfect; the last "+
+		"two rows say what the machine gave to work that shares nothing.", cs[0], cs, nil)
+	return r.bars("scaling.svg", "Two processors", "ns per operation at 2 procs / at 1 (0.5 is perfect)", []bar{
+		{"key look-up", cs[1].Over(cs[0])}, {"remembered token", cs[3].Over(cs[2])}, {"nothing shared", cs[5].Over(cs[4])},
+	})
+}
+
+var spun atomic.Int64 // read by nobody; it keeps the loop from being left out
+
+func spin() error {
+	x := 1
+	for i := range 200 {
+		x = x*31 + i
+	}
+	if x == 0 {
+		spun.Add(1)
+	}
+	return nil
+}
+
+// onProcs runs op on so many processors at once.
+func onProcs(name string, procs int, op func() error) *measure.Contestant {
+	return &measure.Contestant{Name: name, Run: func(n int) error {
+		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(procs))
+		return shareOut(procs, n, func(_, n int) error {
+			for range n {
+				if err := op(); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}}
+}
+
+// A holder finds a key that it holds, and can be made to fetch.
+type holder struct {
+	name    string
+	look    func() error
+	refresh func()
+}
+
+// hang measures the longest look-up of a held key while the key endpoint does not answer.
+func hang(ctx context.Context, p plan, r *report) error {
+	key, err := tokens.NewKey("EdDSA", tokens.KeyID)
+	if err != nil {
+		return err
+	}
+	var delay atomic.Int64
+	set := tokens.Set(key)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case <-time.After(time.Duration(delay.Load())):
+		case <-r.Context().Done():
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write(set)
+	}))
+	defer server.Close()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	holders, err := holdersOf(ctx, server.URL)
+	if err != nil {
+		return err
+	}
+	const hanging = 200 * time.Millisecond
+	delay.Store(int64(hanging))
+	t := table{title: "A key endpoint that hangs", columns: []string{"", "longest look-up of a held key, us", "look-ups over 1 ms, of a million"},
+		note: "Over and over, for the 200 ms that a fetch takes. The first row looks nothing up: it is what the machine itself makes anybody wait."}
+	var all []bar
+	for _, h := range holders {
+		var longest []float64
+		looks, slow := 0, 0
+		for range p.rounds {
+			long, n, s, err := h.watch(hanging + hanging/2)
+			if err != nil {
+				return err
+			}
+			longest = append(longest, float64(long)/1e3)
+			looks, slow = looks+n, slow+s
+		}
+		us := measure.RatioOf(longest)
+		t.rows = append(t.rows, []string{h.name, us.String(), measure.Ratio{Median: float64(slow) / float64(looks) * 1e6}.Short()})
+		all = append(all, bar{h.name, us})
+		if h.name == "Bearward" {
+			r.atMost("hang", "longest look-up of a held key while the key endpoint hangs, us", 1000, us)
+		}
+	}
+	r.tables = append(r.tables, t)
+	return r.bars("hanging-endpoint.svg", "While the key endpoint hangs for 200 ms", "longest look-up of a held key, microseconds", all)
+}
+
+func holdersOf(ctx context.Context, url string) ([]holder, error) {
+	ours, err := jwks.New(url, nil)
+	if err != nil {
+		return nil, err
+	}
+	context.AfterFunc(ctx, func() { _ = ours.Close() })
+	cache := jwk.NewCache(ctx)
+	kf, kfErr := keyfunc.NewDefaultCtx(ctx, []string{url})
+	_, cacheErr := cache.Refresh(ctx, url)
+	if err := errors.Join(ours.Refresh(ctx), kfErr); err != nil {
+		return nil, err
+	}
+	if cacheErr != nil { // it wants to be registered first
+		if err := cache.Register(url); err != nil {
+			return nil, err
+		}
+		if _, err := cache.Refresh(ctx, url); err != nil {
+			return nil, err
+		}
+	}
+	return []holder{
+		{"nothing", func() error { return nil }, func() { time.Sleep(200 * time.Millisecond) }},
+		{"Bearward", func() error { _, err := ours.Keys(ctx, tokens.KeyID); return err }, func() { _ = ours.Refresh(ctx) }},
+		{"jwx v2 jwk.Cache", func() error {
+			set, err := cache.Get(ctx, url)
+			if err == nil && set.Len() == 0 {
+				err = errors.New("no keys")
+			}
+			return err
+		}, func() { _, _ = cache.Refresh(ctx, url) }},
+		{"keyfunc v3", func() error {
+			_, err := kf.Keyfunc(&jwt.Token{Header: map[string]any{"kid": tokens.KeyID, "alg": "EdDSA"}})
+			return err
+		}, func() { _, _ = kf.Keyfunc(&jwt.Token{Header: map[string]any{"kid": "unknown", "alg": "EdDSA"}}) }},
+	}, nil
+}
+
+// watch looks the key up until the fetch that it starts has ended, for most at the longest.
+func (h holder) watch(most time.Duration) (longest time.Duration, looks, slow int, err error) {
+	done := make(chan struct{})
+	go func() { defer close(done); h.refresh() }()
+	for over := time.Now().Add(most); ; looks++ {
+		began := time.Now()
+		if err := h.look(); err != nil {
+			return 0, 0, 0, err
+		}
+		took := time.Since(began)
+		if longest = max(longest, took); took > time.Millisecond {
+			slow++
+		}
+		if began.After(over) {
+			<-done
+			return longest, looks + 1, slow, nil
+		}
+		select {
+		case <-done:
+			return longest, looks + 1, slow, nil
+		default:
+		}
+	}
+}

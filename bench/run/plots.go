@@ -1,0 +1,101 @@
+package main
+
+import (
+	"image/color"
+
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/vg"
+
+	"github.com/bearward/bearward/bench/measure"
+)
+
+// The size of every plot.
+const (
+	width  = 8 * vg.Inch
+	height = 4.5 * vg.Inch
+)
+
+// palette are colours that people with any colour vision can tell apart (Okabe and Ito).
+var palette = []color.Color{
+	color.RGBA{0, 114, 178, 255}, color.RGBA{213, 94, 0, 255}, color.RGBA{0, 158, 115, 255}, color.RGBA{204, 121, 167, 255},
+	color.RGBA{230, 159, 0, 255}, color.RGBA{86, 180, 233, 255},
+}
+
+// A bar is one value of a bar chart with its interval.
+type bar struct {
+	name  string
+	value measure.Ratio
+}
+
+// bars adds a chart of horizontal bars, the first at the top.
+func (r *report) bars(file, title, axis string, all []bar) error {
+	p := plot.New()
+	p.Title.Text, p.X.Label.Text, p.X.Min = title, axis, 0
+	p.BackgroundColor = color.White
+	var values plotter.Values
+	var names []string
+	var ends intervals
+	for i := range all {
+		b := all[len(all)-1-i] // a plot's first bar is its lowest
+		values, names = append(values, b.value.Median), append(names, b.name)
+		ends.XYs = append(ends.XYs, plotter.XY{X: b.value.Median, Y: float64(i)})
+		ends.XErrors = append(ends.XErrors, struct{ Low, High float64 }{b.value.Median - b.value.Lower, b.value.Upper - b.value.Median})
+	}
+	chart, err := plotter.NewBarChart(values, vg.Points(12))
+	if err != nil {
+		return err
+	}
+	chart.Horizontal, chart.Color, chart.LineStyle.Width = true, palette[5], 0
+	whiskers, err := plotter.NewXErrorBars(ends)
+	if err != nil {
+		return err
+	}
+	p.Add(plotter.NewGrid(), chart, whiskers)
+	p.NominalY(names...)
+	r.plots = append(r.plots, figure{file, title, p})
+	return nil
+}
+
+// intervals are points with an interval in X.
+type intervals struct {
+	plotter.XYs
+	plotter.XErrors
+}
+
+// A curve is one line of a plot.
+type curve struct {
+	name   string
+	points plotter.XYs
+}
+
+// curves adds a plot of lines. The x axis is logarithmic, and so is y when logY.
+func (r *report) curves(file, title, x, y string, logY bool, all ...curve) error {
+	p := plot.New()
+	p.Title.Text, p.X.Label.Text, p.Y.Label.Text = title, x, y
+	p.BackgroundColor = color.White
+	p.X.Scale, p.X.Tick.Marker = plot.LogScale{}, plot.LogTicks{Prec: -1}
+	p.Legend.Top, p.Legend.Left = true, true
+	p.Add(plotter.NewGrid())
+	highest := 0.0
+	for i, c := range all {
+		line, points, err := plotter.NewLinePoints(c.points)
+		if err != nil {
+			return err
+		}
+		line.Color, points.Color = palette[i%len(palette)], palette[i%len(palette)]
+		line.Width = vg.Points(1.5)
+		p.Add(line, points)
+		p.Legend.Add(c.name, line, points)
+		for _, xy := range c.points {
+			highest = max(highest, xy.Y)
+		}
+	}
+	if logY {
+		p.Y.Scale, p.Y.Tick.Marker = plot.LogScale{}, plot.LogTicks{Prec: -1}
+	} else {
+		p.Y.Min, p.Y.Max = 0, 1.3*highest
+	}
+	r.plots = append(r.plots, figure{file, title, p})
+	return nil
+}

@@ -1,0 +1,105 @@
+package main
+
+import (
+	"context"
+	"crypto/aes"
+	"crypto/cipher"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"time"
+
+	"github.com/bearward/bearward/bench/measure"
+	auth "github.com/bearward/bearward/middleware"
+)
+
+// gmac returns the keyed hash that a verdict cache cannot do without: an attacker must not be able to find two tokens of one tag.
+func gmac() (func(token []byte) error, error) {
+	block, err := aes.NewCipher(make([]byte, 32))
+	if err != nil {
+		return nil, err
+	}
+	gcm, err := cipher.NewGCM(block)
+	if err != nil {
+		return nil, err
+	}
+	nonce, out := make([]byte, gcm.NonceSize()), make([]byte, 0, 16)
+	return func(token []byte) error {
+		if len(gcm.Seal(out, nonce, nil, token)) != 16 {
+			return errors.New("no tag")
+		}
+		return nil
+	}, nil
+}
+
+// sink is a ResponseWriter that keeps nothing but the status.
+type sink struct {
+	header http.Header
+	status int
+}
+
+func (s *sink) Header() http.Header         { return s.header }
+func (s *sink) Write(b []byte) (int, error) { return len(b), nil }
+func (s *sink) WriteHeader(status int)      { s.status = status }
+
+// serve is one request to h, which must be answered with status.
+func serve(h http.Handler, token string, status int) func() error {
+	r := httptest.NewRequest("GET", "/orders", nil)
+	if token != "" {
+		r.Header.Set("Authorization", "Bearer "+token)
+	}
+	w := &sink{header: make(http.Header)}
+	return func() error {
+		clear(w.header)
+		w.status = http.StatusOK
+		h.ServeHTTP(w, r)
+		if w.status != status {
+			return errors.New(http.StatusText(w.status))
+		}
+		return nil
+	}
+}
+
+var nothing = http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
+
+// warm measures the path of a token whose verdict is remembered.
+func warm(ctx context.Context, p plan, r *report) error {
+	s, err := newStand(ctx, "RS256")
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	v, err := s.verifier(0)
+	if err != nil {
+		return err
+	}
+	tag, err := gmac()
+	if err != nil {
+		return err
+	}
+	raw := []byte(s.token)
+	hash := measure.Of("GMAC of the token alone", func() error { return tag(raw) })
+	verify := measure.Of("**Bearward**, VerifyToken of a remembered token", accept(ctx, v, s.token))
+	var sunk *http.Request
+	var now time.Time
+	floor := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_ = tag(raw)
+		now = time.Now()
+		sunk = r.WithContext(ctx)
+	})
+	least := measure.Of("GMAC, time.Now and Request.WithContext", serve(floor, s.token, http.StatusOK))
+	guarded := auth.NewGuard(v, nil).Require("read:orders")(nothing)
+	middleware := measure.Of("**Bearward**, whole net/http middleware", serve(guarded, s.token, http.StatusOK))
+	if err := measure.Race(p.rounds, p.slice, hash, verify, least, middleware); err != nil {
+		return err
+	}
+	if sunk == nil || now.IsZero() {
+		return errors.New("the floor did nothing")
+	}
+	r.atMost("warm", "warm VerifyToken / GMAC of the token", 1.5, verify.Over(hash))
+	r.count("warm", "warm VerifyToken, allocations", 0, verify.Allocs)
+	r.atMost("warm", "warm net/http middleware / (GMAC + time.Now + WithContext)", 1.15, middleware.Over(least))
+	r.count("warm", "warm net/http middleware, allocations", 2, middleware.Allocs)
+	r.compare("A remembered token", "Ratios are to the GMAC of the token.", hash, []*measure.Contestant{hash, verify, least, middleware}, nil)
+	return nil
+}
