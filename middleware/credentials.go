@@ -107,23 +107,22 @@ func isToken68(s string) bool {
 // presented are the credentials that a verdict was reached on, by value: what a header says later makes no difference to them.
 type presented struct {
 	authorization string
-	dpop          []string
-	method, url   string
-	tls           *tls.ConnectionState
+	proof         *Credentials // what Proofs read, nil for a Guard without any
 }
 
 func (c *Credentials) presented(hasProofs bool) presented {
 	p := presented{authorization: c.Authorization[0]}
 	if hasProofs {
-		p.dpop, p.method, p.url, p.tls = slices.Clone(c.DPoP), c.Method, c.URL, c.TLS
+		p.proof = &Credentials{DPoP: slices.Clone(c.DPoP), Method: c.Method, URL: c.URL, TLS: c.TLS}
 	}
 	return p
 }
 
 // same reports whether c is exactly what was presented before.
-func (p *presented) same(c *Credentials, hasProofs bool) bool {
+func (p *presented) same(c *Credentials) bool {
 	if len(c.Authorization) != 1 || c.Authorization[0] != p.authorization { // mutant: verify-once-credentials
 		return false
 	}
-	return !hasProofs || slices.Equal(c.DPoP, p.dpop) && c.Method == p.method && c.URL == p.url && c.TLS == p.tls
+	was := p.proof
+	return was == nil || slices.Equal(c.DPoP, was.DPoP) && c.Method == was.Method && c.URL == was.URL && c.TLS == was.TLS
 }

@@ -189,7 +189,7 @@ func (g *Guard) Authorize(ctx context.Context, c Credentials, req Requirement) (
 		start = time.Now()
 	}
 	before := g.earlier(ctx, &c)
-	granted, p, err := g.authorize(ctx, c, req, before)
+	granted, p, err := g.authorize(ctx, &c, req, before)
 	if g.onDecide != nil {
 		g.tell(ctx, Decision{Operation: c.Operation, Err: err, Principal: p, Elapsed: time.Since(start), Repeated: before != nil})
 	}
@@ -200,32 +200,36 @@ func (g *Guard) Authorize(ctx context.Context, c Credentials, req Requirement) (
 }
 
 // authorize is the order of checks of a request.
-func (g *Guard) authorize(ctx context.Context, c Credentials, req Requirement, before *grant) (context.Context, *Principal, *Error) {
+func (g *Guard) authorize(ctx context.Context, c *Credentials, req Requirement, before *grant) (context.Context, *Principal, *Error) {
 	if req.IsZero() { // mutant: zero-requirement
 		return nil, nil, &Error{Reason: ReasonNoRule}
 	}
-	granted := before
-	if granted == nil {
-		p, err := g.authenticate(ctx, c)
+	var p *Principal
+	if before != nil {
+		p = before.principal
+	} else {
+		var err *Error
+		p, err = g.authenticate(ctx, c)
 		if err != nil && req.IsOptional() && err.Reason == ReasonNoCredentials { // mutant: optional-anonymous
 			return &grant{Context: ctx, guard: g}, nil, nil
 		}
 		if err != nil {
 			return nil, nil, err
 		}
-		granted = &grant{Context: ctx, guard: g, principal: p, presented: c.presented(len(g.proofs) > 0)}
 	}
-	if req.IsOptional() {
-		return granted.in(ctx), granted.principal, nil
+	if !req.IsOptional() {
+		if err := req.check(ctx, p); err != nil { // mutant: requirement
+			return nil, p, err
+		}
 	}
-	if err := req.check(ctx, granted.principal); err != nil { // mutant: requirement
-		return nil, granted.principal, err
+	if before != nil {
+		return ctx, p, nil
 	}
-	return granted.in(ctx), granted.principal, nil
+	return &grant{Context: ctx, guard: g, principal: p, presented: c.presented(len(g.proofs) > 0)}, p, nil
 }
 
 // authenticate verifies the credentials.
-func (g *Guard) authenticate(ctx context.Context, c Credentials) (*Principal, *Error) {
+func (g *Guard) authenticate(ctx context.Context, c *Credentials) (*Principal, *Error) {
 	token, refused := bearerValue(c.Authorization)
 	if refused != nil {
 		return nil, refused
@@ -281,15 +285,7 @@ func (gr *grant) Value(key any) any {
 	return gr.Context.Value(key)
 }
 
-// in returns a context that carries the grant: ctx itself when it does already.
-func (gr *grant) in(ctx context.Context) context.Context {
-	if found, _ := ctx.Value(principalKey{}).(*grant); found == gr {
-		return ctx
-	}
-	return gr
-}
-
-// earlier returns the grant that this Guard gave to exactly these credentials earlier in the request, unless it ran out since.
+// earlier returns the grant that ctx carries, when this Guard gave it to exactly these credentials and it has not run out since.
 func (g *Guard) earlier(ctx context.Context, c *Credentials) *grant {
 	gr, ok := ctx.Value(principalKey{}).(*grant)
 	if !ok || gr.principal == nil {
@@ -298,7 +294,7 @@ func (g *Guard) earlier(ctx context.Context, c *Credentials) *grant {
 	if gr.guard != g { // mutant: verify-once-guard
 		return nil
 	}
-	if !gr.presented.same(c, len(g.proofs) > 0) || !time.Now().Before(gr.principal.until) {
+	if !gr.presented.same(c) || !time.Now().Before(gr.principal.until) {
 		return nil
 	}
 	return gr

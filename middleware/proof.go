@@ -22,7 +22,7 @@ var errUnproved = errors.New("no configured Proof checks this member of cnf")
 
 // prove checks every member of cnf. A member that no configured Proof checks refuses the token: it is never taken for a plain
 // bearer token (RFC 9700 §4.10.1).
-func (g *Guard) prove(ctx context.Context, c Credentials, p *Principal) *Error {
+func (g *Guard) prove(ctx context.Context, c *Credentials, p *Principal) *Error {
 	if p.cnf == "" {
 		return nil
 	}
@@ -37,7 +37,7 @@ func (g *Guard) prove(ctx context.Context, c Credentials, p *Principal) *Error {
 		if !ok { // mutant: binding-unproved
 			return errUnproved
 		}
-		return proof.Prove(ctx, c, p, []byte(p.cnf[v.start:v.end]))
+		return proof.Prove(ctx, *c, p, []byte(p.cnf[v.start:v.end]))
 	})
 	if err == nil && members == 0 {
 		err = errUnproved
