@@ -40,16 +40,27 @@ func keyLookUp(ctx context.Context, p plan, r *report) error {
 		// What the machine gives: work that shares nothing. On a machine that others use, too, it is not 0.5.
 		onProcs("nothing shared, 1 proc", 1, spin), onProcs("nothing shared, 2 procs", 2, spin),
 	}
-	if err := measure.Race(p.rounds, p.slice, cs...); err != nil {
+	if err := measure.Race(p.rounds, 8*p.slice, cs...); err != nil { // longer turns: a second thread must wake up first
 		return err
 	}
-	r.atMost("keys", "key look-up, ns/op at 2 procs / at 1", 0.65, cs[1].Over(cs[0]))
-	r.atMost("keys", "warm VerifyToken, ns/op at 2 procs / at 1", 0.65, cs[3].Over(cs[2]))
+	machine := cs[5].Over(cs[4])
+	r.atMost("keys", "key look-up, ns/op at 2 procs / at 1, where the machine gives 0.5", 0.65, given(cs[1].Over(cs[0]), machine))
+	r.atMost("keys", "warm VerifyToken, ns/op at 2 procs / at 1, where the machine gives 0.5", 0.65, given(cs[3].Over(cs[2]), machine))
 	r.compare("Two processors", "Time of one operation, from the wall clock; ratios are to a key look-up on one. 0.5 of the same at 1 proc would be perfect; the last "+
-		"two rows say what the machine gave to work that shares nothing.", cs[0], cs, nil)
+		"two rows say what the machine, which others may be using, gave to work that shares nothing. The goals count that as 0.5.", cs[0], cs, nil)
 	return r.bars("scaling.svg", "Two processors", "ns per operation at 2 procs / at 1 (0.5 is perfect)", []bar{
 		{"key look-up", cs[1].Over(cs[0])}, {"remembered token", cs[3].Over(cs[2])}, {"nothing shared", cs[5].Over(cs[4])},
 	})
+}
+
+// given returns scaling as it would be on a machine of whose second processor the whole is to be had: in rounds where work that shares
+// nothing does not reach 0.5 either, the difference is the machine's, which others use.
+func given(scaling, machine measure.Ratio) measure.Ratio {
+	rounds := make([]float64, len(scaling.Rounds))
+	for i := range rounds {
+		rounds[i] = 0.5 * scaling.Rounds[i] / machine.Rounds[i]
+	}
+	return measure.RatioOf(rounds)
 }
 
 var spun atomic.Int64 // read by nobody; it keeps the loop from being left out
