@@ -61,6 +61,9 @@ func bearerValue(values []string) (string, *Error) {
 		return "", &Error{Reason: ReasonMalformedRequest}
 	}
 	value := values[0]
+	if rest, ok := strings.CutPrefix(value, "Bearer "); ok { // the usual spelling, told at a glance
+		return strings.TrimLeft(rest, " "), nil
+	}
 	end := strings.IndexAny(value, " \t,")
 	if end < 0 {
 		end = len(value)
