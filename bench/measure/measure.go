@@ -52,11 +52,11 @@ func Race(rounds int, slice time.Duration, cs ...*Contestant) error {
 	order := slices.Clone(cs)
 	turns := make(map[*Contestant][]float64, len(cs))
 	for range rounds {
-		runtime.GC()
 		clear(turns)
 		for range chops {
 			rand.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
 			for _, c := range order {
+				runtime.GC() // nobody pays for another's garbage
 				start := time.Now()
 				if err := c.Run(c.n); err != nil {
 					return fmt.Errorf("%s: %w", c.Name, err)

@@ -33,6 +33,7 @@ func (r *report) bars(file, title, axis string, all []bar) error {
 	p := plot.New()
 	p.Title.Text, p.X.Label.Text, p.X.Min = title, axis, 0
 	p.BackgroundColor = color.White
+	p.Title.Padding = vg.Points(10)
 	var values plotter.Values
 	var names []string
 	var ends intervals
@@ -53,6 +54,7 @@ func (r *report) bars(file, title, axis string, all []bar) error {
 	}
 	p.Add(plotter.NewGrid(), chart, whiskers)
 	p.NominalY(names...)
+	p.Y.Min, p.Y.Max = -0.6, float64(len(all))-0.4
 	r.plots = append(r.plots, figure{file, title, p})
 	return nil
 }
@@ -74,6 +76,7 @@ func (r *report) curves(file, title, x, y string, logY bool, all ...curve) error
 	p := plot.New()
 	p.Title.Text, p.X.Label.Text, p.Y.Label.Text = title, x, y
 	p.BackgroundColor = color.White
+	p.Title.Padding = vg.Points(10)
 	p.X.Scale, p.X.Tick.Marker = plot.LogScale{}, plot.LogTicks{Prec: -1}
 	p.Legend.Top, p.Legend.Left = true, true
 	p.Add(plotter.NewGrid())

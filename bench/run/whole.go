@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"time"
+	"strings"
 
 	auth0mw "github.com/auth0/go-jwt-middleware/v3"
 	"github.com/go-chi/chi/v5"
@@ -170,6 +170,6 @@ func mcpVerifier(keys jwt.Keyfunc) mcp.TokenVerifier {
 		if _, err := parser.ParseWithClaims(token, &claims, keys); err != nil {
 			return nil, errors.Join(mcp.ErrInvalidToken, err)
 		}
-		return &mcp.TokenInfo{Scopes: []string{claims.Scope}, Expiration: claims.ExpiresAt.Time.Add(0 * time.Second)}, nil
+		return &mcp.TokenInfo{Scopes: strings.Fields(claims.Scope), Expiration: claims.ExpiresAt.Time}, nil
 	}
 }

@@ -137,12 +137,14 @@ func (k *Key) Sign(payload string) (string, error) {
 // good for a day, so that it outlasts any run.
 func Claims(edits ...string) string {
 	now := time.Now().Unix()
-	s := fmt.Sprintf(`{"iss":%q,"sub":"alice","aud":%q,"exp":%d,"iat":%d,"jti":"id-1","client_id":"app","scope":"read:orders"`,
+	s := fmt.Sprintf(`{"iss":%q,"sub":"6f9619ff-8b86-d011-b42d-00c04fc964ff","aud":%q,"exp":%d,"iat":%d,"jti":"id-1",`,
 		Issuer, Audience, now+86400, now) +
-		`,"auth_time":1700000000,"acr":"urn:example:loa:2","amr":["pwd","otp"],` +
-		`"roles":["reader","writer","auditor"],"groups":["a8f1","b7e2","c6d3"],"tenant":"tenant-0001","sid":"f3a1c2d4e5",` +
-		`"email":"alice@example.com","email_verified":true,"name":"Alice Example","preferred_username":"alice","locale":"en-GB",` +
-		`"org":{"id":"org-77","name":"Example Org"},"entitlements":[` + strings.Repeat(`"orders:of:a:department",`, 16) + `"reports"]}`
+		`"client_id":"0oa2hl2inow5Uqc6c357","scope":"openid profile email read:orders write:orders","auth_time":1700000000,` +
+		`"acr":"urn:example:loa:2","amr":["pwd","otp"],"roles":["reader","writer","auditor"],` +
+		`"groups":["02bd9fd6-8f93-4758-87c3-1fb73740a315","06737511-98c7-4b8b-9e4e-5a4f8b1d2c3e","17d3ff84-4329-4732-a5a6-9f2b7c8d1e0f"],` +
+		`"tenant":"72f988bf-86f1-41af-91ab-2d7cd011db47","sid":"f3a1c2d4-e5b6-47a8-99c0-d1e2f3a4b5c6",` +
+		`"email":"alice@department.example.com","email_verified":true,"name":"Alice Example","preferred_username":"alice","locale":"en-GB",` +
+		`"org":{"id":"org_9f8e7d6c5b4a39281706","name":"Example Organization"},"entitlements":["orders:of:a:department","reports:of:a:department"]}`
 	return strings.NewReplacer(edits...).Replace(s)
 }
 
