@@ -32,8 +32,8 @@ var builtinNames = [builtinClaims]string{
 
 // A claimPlan says which claims of a token are looked at, by number. It is immutable.
 type claimPlan struct {
-	number    map[string]int
 	names     []string
+	byLength  [][]int // the numbers of the names of each length
 	scope     int
 	fallback  int // of the scopes, -1 for none
 	form      ScopeForm
@@ -58,7 +58,7 @@ var rfc9068Plan = newClaimPlan(Config{
 })
 
 func newClaimPlan(c Config) *claimPlan {
-	p := &claimPlan{number: make(map[string]int), form: c.ScopeForm}
+	p := &claimPlan{form: c.ScopeForm}
 	for _, name := range builtinNames {
 		p.claim(name)
 	}
@@ -84,14 +84,31 @@ func newClaimPlan(c Config) *claimPlan {
 	return p
 }
 
+// claim returns the number of name, which it is given when it has none.
 func (p *claimPlan) claim(name string) int {
-	n, ok := p.number[name]
+	n, ok := p.number([]byte(name))
 	if !ok {
 		n = len(p.names)
-		p.number[name] = n
 		p.names = append(p.names, name)
+		for len(p.byLength) <= len(name) {
+			p.byLength = append(p.byLength, nil)
+		}
+		p.byLength[len(name)] = append(p.byLength[len(name)], n)
 	}
 	return n
+}
+
+// number returns the number of name. Most names of a token differ in length from all that are looked for, so this takes a fraction of
+// what a map takes.
+func (p *claimPlan) number(name []byte) (int, bool) {
+	if len(name) < len(p.byLength) {
+		for _, n := range p.byLength[len(name)] {
+			if p.names[n] == string(name) {
+				return n, true
+			}
+		}
+	}
+	return 0, false
 }
 
 // A claimReader reads the claims of one token: first where each one stands, then, step by step, what it says.
@@ -109,7 +126,7 @@ func (r *claimReader) read(plan *claimPlan, doc []byte) error {
 	r.plan, r.raw = plan, doc
 	r.found = append(r.found[:0], make([]jsonValue, len(plan.names))...)
 	return r.object(doc, func(name []byte, v jsonValue) error {
-		if n, ok := plan.number[string(name)]; ok {
+		if n, ok := plan.number(name); ok {
 			r.found[n] = v
 		}
 		return nil
