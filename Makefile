@@ -10,7 +10,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 each = @set -e; for m in $(MODULES); do echo "==> $$m: $(1)"; (cd "$$m" && $(1)); done
 
 .DEFAULT_GOAL := help
-.PHONY: help test fmt gofmt vet unit ci lint tidy vuln fuzz mutants
+.PHONY: help test fmt gofmt vet unit ci lint tidy vuln soak fuzz mutants browser interop
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' Makefile
@@ -25,12 +25,11 @@ gofmt:
 
 vet:
 	$(call each,go vet ./...)
-	go vet -tags bearward_mutants ./...
 
 unit:
 	$(call each,go test $(TESTFLAGS) ./...)
 
-ci: lint tidy vuln fuzz mutants ## what CI runs after `make test`
+ci: lint tidy vuln soak fuzz mutants ## what CI runs after `make test`
 
 lint: ## staticcheck in all modules
 	$(call each,go run $(STATICCHECK) ./...)
@@ -40,6 +39,15 @@ tidy: ## go.mod and go.sum say what the code needs, no more
 
 vuln: ## known vulnerabilities in what the code calls
 	@MODULES="$(MODULES)" bash .ci/vuln
+
+soak: ## 2,000 random schedules of the key cache, and a minute of rotation, failure and forged keys over loopback
+	BEARWARD_SIM_SEEDS=2000 BEARWARD_SOAK=1m go test -count=1 -timeout 5m -v -run 'K35|Soak' ./jwks
+
+browser: ## the whole way in a browser; needs Chromium
+	cd examples && CI=true go test -count=1 -run Browser ./quickstart
+
+interop: ## tokens of authorization servers that nobody here wrote; needs Node.js
+	cd examples && CI=true go test -count=1 ./interop
 
 fuzz: ## each fuzz target for FUZZTIME (10s)
 	@FUZZTIME="$(FUZZTIME)" bash .ci/fuzz
