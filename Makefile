@@ -54,3 +54,9 @@ fuzz: ## each fuzz target for FUZZTIME (10s)
 
 mutants: ## each security check removed in turn; a test must notice (for MUTANTTIME at most, 0: all)
 	go run ./internal/mutants -for $(MUTANTTIME)
+
+bench: ## everything beside its peers, in about ten minutes; rewrites bench/README.md and bench/plots
+	go run -C bench ./run -write .
+
+bench-check: ## the goals of speed, in about two minutes; fails when one is missed
+	go run -C bench ./run -quick -check

@@ -36,12 +36,16 @@ func Of(name string, op func() error) *Contestant {
 	}}
 }
 
+// serverHeap is memory that is held during a race, in bytes: beside a heap of nothing the garbage collector would run in nearly every
+// turn, in whoever's it happens to be.
+const serverHeap = 4 << 20
+
 // chops is how often each contestant's turn comes in a round.
 const chops = 16
 
 // Race times the contestants in so many rounds. In a round each of them runs for about slice, in many short turns that come round in
-// a new random order each time; its figure is the median of its turns. So what disturbs the machine for longer than a turn disturbs
-// all of them, and what disturbs one turn does not count. Race fails when one of them does.
+// a new random order each time; its figure is the mean of its undisturbed turns. So what disturbs the machine for longer than a turn
+// disturbs all of them, and what disturbs one turn does not count. Race fails when one of them does.
 func Race(rounds int, slice time.Duration, cs ...*Contestant) error {
 	for _, c := range cs {
 		if err := c.calibrate(slice / chops); err != nil {
@@ -49,14 +53,16 @@ func Race(rounds int, slice time.Duration, cs ...*Contestant) error {
 		}
 		c.PerOp = c.PerOp[:0]
 	}
+	heap := make([]byte, serverHeap)
+	defer runtime.KeepAlive(heap)
 	order := slices.Clone(cs)
 	turns := make(map[*Contestant][]float64, len(cs))
 	for range rounds {
+		runtime.GC()
 		clear(turns)
 		for range chops {
 			rand.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
 			for _, c := range order {
-				runtime.GC() // nobody pays for another's garbage
 				start := time.Now()
 				if err := c.Run(c.n); err != nil {
 					return fmt.Errorf("%s: %w", c.Name, err)
@@ -65,10 +71,23 @@ func Race(rounds int, slice time.Duration, cs ...*Contestant) error {
 			}
 		}
 		for _, c := range cs {
-			c.PerOp = append(c.PerOp, Median(turns[c]))
+			c.PerOp = append(c.PerOp, undisturbed(turns[c]))
 		}
 	}
 	return nil
+}
+
+// undisturbed returns the mean of the turns that took less than twice the median one. A turn in which the garbage of a contestant was
+// collected counts, one in which the machine did something else does not.
+func undisturbed(turns []float64) float64 {
+	limit, sum, n := 2*Median(turns), 0.0, 0
+	for _, t := range turns {
+		if t <= limit {
+			sum += t
+			n++
+		}
+	}
+	return sum / float64(n)
 }
 
 // calibrate finds how many operations take about a turn, which also warms everything up, and counts allocations.
