@@ -55,6 +55,7 @@ fuzz: ## each fuzz target for FUZZTIME (10s)
 mutants: ## each security check removed in turn; a test must notice (for MUTANTTIME at most, 0: all)
 	go run ./internal/mutants -for $(MUTANTTIME)
 
+.PHONY: bench bench-check
 bench: ## everything beside its peers, in about ten minutes; rewrites bench/README.md and bench/plots
 	go run -C bench ./run -write .
 
