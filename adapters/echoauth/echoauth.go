@@ -1,20 +1,25 @@
 // Package echoauth puts a [middleware.Guard] in front of Echo's routes.
 //
-// [Require] and [Enforce] guard one route or group; [EnforceRules] judges every route by one table, and [Check] tells at start
-// which routes the table does not name. They are native Echo middlewares: the Principal is in the context of c.Request().
+// [Require] and [Enforce] guard one route or group; [EnforceRules] judges every route by one table, and [Check] tells at start what
+// the table leaves open. They are native Echo middlewares: the Principal is in the context of c.Request(), for
+// middleware.PrincipalFrom, and nothing is put where c.Get looks.
 //
 // # Refusals
 //
 // A refusal is an *echo.HTTPError that goes through the application's HTTPErrorHandler. Its Code is the status, its Internal the
-// *middleware.Error, and its Message writes itself as the problem document, so Echo's own handler answers as the other adapters
-// do. WWW-Authenticate, Retry-After and Cache-Control are set before, and survive whatever handler writes the body; an
-// HTTPErrorHandler takes the place that GuardOptions.Refuse has elsewhere, which Echo does not call.
+// *middleware.Error, and its Message writes itself as the problem document, so that Echo's own handler answers as the other adapters
+// do. An HTTPErrorHandler takes the place that GuardOptions.Refuse has elsewhere: that is not called here.
+//
+// WWW-Authenticate, Retry-After, Cache-Control and Content-Type are set before, and survive whatever handler writes the body. Echo's
+// helpers keep a Content-Type that is set: a handler that writes HTML, say, sets its own first.
+//
+// # CORS
+//
+// CORS goes outside the guard: Echo's CORS middleware is given to Use before, with WWW-Authenticate among its ExposeHeaders. A
+// preflight never has a token, and a browser shows a script only the headers that are exposed.
 package echoauth
 
 import (
-	"net/http"
-	"sync"
-
 	"github.com/labstack/echo/v4"
 
 	"github.com/bearward/bearward/middleware"
@@ -29,7 +34,8 @@ func Require(guard *middleware.Guard, first string, rest ...string) echo.Middlew
 // Enforce returns a middleware for a route or group that lets through only requests that meet req. It panics when guard is nil or
 // req is the zero Requirement. Hooks are told the request's method and Echo's path as the operation.
 //
-// Given to a group, it also judges requests below the group that match no route, as Echo runs a group's middlewares for those.
+// A group gets it before its routes: Echo gives a route the middlewares that the group has at that moment. It also judges requests
+// below the group that match no route, since Echo runs a group's middlewares for those; given to Use or Pre of Echo, it judges all.
 func Enforce(guard *middleware.Guard, req middleware.Requirement) echo.MiddlewareFunc {
 	if guard == nil {
 		panic("echoauth: Enforce needs a Guard")
@@ -67,31 +73,4 @@ func admit(guard *middleware.Guard, c echo.Context, operation string, req middle
 		c.SetRequest(r.WithContext(ctx))
 	}
 	return nil
-}
-
-// operations keeps the name of each route, so that none is built twice. Methods and paths are the routes', not the caller's.
-type operations struct{ known sync.Map }
-
-type routeKey struct{ method, path string }
-
-func (o *operations) of(c echo.Context) string {
-	key := routeKey{c.Request().Method, c.Path()}
-	if name, ok := o.known.Load(key); ok {
-		return name.(string)
-	}
-	if !isMethod(key.method) { // the caller's own text
-		return key.path
-	}
-	name := key.method + " " + key.path
-	o.known.Store(key, name)
-	return name
-}
-
-func isMethod(m string) bool {
-	switch m {
-	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,
-		http.MethodConnect, http.MethodOptions, http.MethodTrace, echo.PROPFIND, echo.REPORT:
-		return true
-	}
-	return false
 }

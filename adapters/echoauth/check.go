@@ -1,0 +1,91 @@
+package echoauth
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/bearward/bearward/middleware"
+)
+
+// Check returns an error that names every registered route that no rule covers, every route that another one hides, and every rule
+// that no route uses: for an Echo behind [EnforceRules]. Call it after the middlewares are given and the routes registered, and before
+// the server serves.
+//
+// It is an error, too, when EnforceRules was not given to e.Use: to nothing, to Pre, where no route is known yet, to a group, or
+// inside another middleware, which Check cannot see.
+//
+// The routes of a virtual host need rules that name the host. Handlers of RouteNotFound need one where they are the application's own,
+// and not where Echo adds them to a group with middlewares: see EnforceRules.
+func Check(e *echo.Echo, rules middleware.Rules) error {
+	if e == nil {
+		return errors.New("echoauth: Check needs an Echo")
+	}
+	if err := rules.Validate(); err != nil {
+		return fmt.Errorf("echoauth: %w", err)
+	}
+	f := findings{}
+	f.placed(e)
+	automatic := automaticNotFound()
+	idle := maps.Clone(rules)
+	for _, route := range routesOf(e) {
+		key, _, ok := route.rule(rules)
+		delete(idle, key)
+		unnamed := route.Method == echo.RouteNotFound && route.Name == automatic && !ok
+		switch {
+		case unnamed: // Echo's 404 stands for it
+		case route.handler() == nil: // mutant: check-hidden
+			f.add("another route takes all requests of %s", route.key())
+		case ok:
+		case route.Method == echo.RouteNotFound: // mutant: check-not-found
+			f.add("no rule names %s: Echo's own 404 takes its place", route.key())
+		default:
+			f.add("no rule names %s: it is refused to everyone", route.key()) // mutant: check-uncovered
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(idle)) {
+		f.add("no route uses rule %q", key) // mutant: check-idle
+	}
+	return errors.Join(f.errs...)
+}
+
+// automaticNotFound returns the name of the RouteNotFound routes that Echo adds to groups.
+func automaticNotFound() string { return echo.New().RouteNotFound("", echo.NotFoundHandler).Name }
+
+// findings are what Check has to say.
+type findings struct{ errs []error }
+
+func (f *findings) add(format string, args ...any) {
+	f.errs = append(f.errs, fmt.Errorf("echoauth: "+format, args...))
+}
+
+// placed adds what is wrong with the place of EnforceRules in e.
+func (f *findings) placed(e *echo.Echo) {
+	before, ok := hasTable(e, "premiddleware")
+	after, ok2 := hasTable(e, "middleware")
+	switch {
+	case !ok || !ok2:
+		f.add("Check cannot tell what this version of Echo, %s, was given to Use", echo.Version)
+	case before: // mutant: check-pre
+		f.add("EnforceRules was given to Pre, where no route is known yet: every request is answered with 404")
+	case !after: // mutant: check-use
+		f.add("EnforceRules was not given to Use: no route is guarded by it")
+	}
+}
+
+// hasTable reports whether EnforceRules is one of the middlewares in a field of e, and whether that could be told. Echo has no
+// method that tells.
+func hasTable(e *echo.Echo, field string) (found, ok bool) {
+	list := reflect.ValueOf(e).Elem().FieldByName(field)
+	if !list.IsValid() || list.Type() != reflect.TypeFor[[]echo.MiddlewareFunc]() {
+		return false, false
+	}
+	for i := range list.Len() {
+		found = found || list.Index(i).Pointer() == tableFunc
+	}
+	return found, true
+}
