@@ -24,7 +24,8 @@ type GuardOptions struct {
 	// concurrent use; a panic in it is contained. Default none. Requests to a Public operation are not judged and not told.
 	OnDecision func(context.Context, Decision)
 	// Refuse writes the answer to a request that is not let through; the challenge, Retry-After and Cache-Control are set when it is
-	// called. It must call WriteHeader with err.Status. Default: problem documents (RFC 9457). It is not used by gRPC.
+	// called. It must call WriteHeader with err.Status. Default: problem documents (RFC 9457). gRPC and Echo do not use it: Echo has an
+	// HTTPErrorHandler.
 	Refuse func(w http.ResponseWriter, r *http.Request, err *Error)
 }
 
