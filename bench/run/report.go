@@ -28,7 +28,6 @@ type goal struct {
 	what     string
 	limit    float64
 	atLeast  bool // the figure must not be below limit; otherwise not above
-	unit     string
 	measured measure.Ratio
 	suite    string
 	// reason says why the goal is known to be missed, and known is what takes its place in the check until it is met.
