@@ -56,8 +56,8 @@ mutants: ## each security check removed in turn; a test must notice (for MUTANTT
 	go run ./internal/mutants -for $(MUTANTTIME)
 
 .PHONY: bench bench-check
-bench: ## everything beside its peers, in about ten minutes; rewrites bench/README.md and bench/plots
+bench: ## everything beside its peers, in about five minutes; rewrites bench/README.md and bench/plots
 	go run -C bench ./run -write .
 
-bench-check: ## the goals of speed, in about two minutes; fails when one is missed
+bench-check: ## the goals of speed, in about a minute; fails when one is missed
 	go run -C bench ./run -quick -check

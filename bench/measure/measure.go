@@ -92,6 +92,9 @@ func undisturbed(turns []float64) float64 {
 
 // calibrate finds how many operations take about a turn, which also warms everything up, and counts allocations.
 func (c *Contestant) calibrate(turn time.Duration) error {
+	if err := c.Run(8); err != nil { // whatever happens the first few times only
+		return err
+	}
 	for c.n = 1; ; c.n *= 2 {
 		start := time.Now()
 		if err := c.Run(c.n); err != nil {

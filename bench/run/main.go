@@ -25,15 +25,15 @@ type plan struct {
 }
 
 func main() {
-	quick := flag.Bool("quick", false, "what the goals need and nothing else, in about two minutes")
+	quick := flag.Bool("quick", false, "what the goals need and nothing else, in less than a minute")
 	check := flag.Bool("check", false, "exit with 1 when a goal is missed by the whole of its interval, and the miss is not a known one")
-	rounds := flag.Int("rounds", 0, "rounds of each race, at least 6 (default 15; quick: 8)")
+	rounds := flag.Int("rounds", 0, "rounds of each race, at least 6 (default 20; quick: 8)")
 	slice := flag.Duration("slice", 0, "how long each contestant runs in a round (default 40ms; quick: 20ms)")
 	only := flag.String("only", "", "run only the suites whose name matches this regular expression")
 	write := flag.String("write", "", "write the tables into README.md and the plots into plots/ of this folder")
 	flag.Parse()
 
-	p := plan{rounds: 15, slice: 40 * time.Millisecond, quick: *quick}
+	p := plan{rounds: 20, slice: 40 * time.Millisecond, quick: *quick}
 	if p.quick {
 		p.rounds, p.slice = 8, 20*time.Millisecond
 	}

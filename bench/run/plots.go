@@ -96,6 +96,7 @@ func (r *report) curves(file, title, x, y string, logY bool, all ...curve) error
 	}
 	if logY {
 		p.Y.Scale, p.Y.Tick.Marker = plot.LogScale{}, plot.LogTicks{Prec: -1}
+		p.Y.Max = 8 * highest // room for the legend
 	} else {
 		p.Y.Min, p.Y.Max = 0, 1.3*highest
 	}
