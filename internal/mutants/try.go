@@ -223,20 +223,34 @@ func (c *court) try(ctx context.Context, m mutant) result {
 	return best
 }
 
+// attempts is how often a judge is asked whose tests failed before they came to the mutant: something else made one fail.
+const attempts = 3
+
 // ask runs one judge's tests against m.
 func (c *court) ask(ctx context.Context, m mutant, j *judge) result {
-	r := result{mutant: m}
+	for range attempts - 1 {
+		if r, failedElsewhere := c.askOnce(ctx, m, j); !failedElsewhere {
+			return r
+		}
+	}
+	r, _ := c.askOnce(ctx, m, j)
+	return r
+}
+
+func (c *court) askOnce(ctx context.Context, m mutant, j *judge) (r result, failedElsewhere bool) {
+	r = result{mutant: m}
 	trace, err := os.CreateTemp(c.folder, "reached")
 	if err != nil {
 		r.outcome, r.output = crashed, err.Error()
-		return r
+		return r, false
 	}
 	trace.Close()
 	defer os.Remove(trace.Name())
 	out, err := c.start(ctx, j, m.name, trace.Name())
 	reached, readErr := os.ReadFile(trace.Name())
 	if readErr != nil || !slices.Contains(strings.Fields(string(reached)), m.name) {
-		return r
+		r.output = out[max(0, len(out)-2000):]
+		return r, err != nil
 	}
 	r.outcome, r.by = verdict(out, err)
 	switch r.outcome {
@@ -245,7 +259,7 @@ func (c *court) ask(ctx context.Context, m mutant, j *judge) result {
 	case crashed, timedOut:
 		r.output = out[max(0, len(out)-2000):]
 	}
-	return r
+	return r, false
 }
 
 // start runs one judge's tests in its package's folder, against the named mutant, or none, and returns what they printed.
