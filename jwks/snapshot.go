@@ -102,6 +102,9 @@ func (f *fetcher) checkSnapshot(s snapshot, age, maxStale time.Duration) error {
 
 // readOwned reads a file that only its owner may write.
 func readOwned(file string) ([]byte, error) {
+	if info, err := os.Stat(file); err == nil && !info.Mode().IsRegular() { // opening a pipe would wait for a writer
+		return nil, fmt.Errorf("%s is not a file", file)
+	}
 	f, err := os.Open(file)
 	if err != nil {
 		return nil, err

@@ -123,7 +123,7 @@ func (a Algorithm) fits(k *jwks.Key) bool {
 		bits := pub.N.BitLen()
 		return bits >= minRSABits && bits <= maxRSABits // mutant: rsa-bits
 	case *ecdsa.PublicKey:
-		return pub != nil && pub.Curve != nil && pub.Curve == a.curve() // mutant: ec-curve
+		return pub != nil && pub.X != nil && pub.Y != nil && pub.Curve != nil && pub.Curve == a.curve() // mutant: ec-curve
 	case ed25519.PublicKey:
 		return a == EdDSA && len(pub) == ed25519.PublicKeySize // mutant: ed25519-length
 	}

@@ -51,6 +51,9 @@ func TestConfigMisconfigured(t *testing.T) {
 	if _, err := auth.NewVerifier(nil, good); err == nil || !strings.Contains(err.Error(), "jwks.Source") {
 		t.Errorf("a nil source: %v", err)
 	}
+	if _, err := auth.NewVerifier((*jwks.Cache)(nil), good); err == nil || !strings.Contains(err.Error(), "jwks.Source") {
+		t.Errorf("a nil cache: %v", err)
+	}
 	good.Leeway = 5 * time.Minute
 	if _, err := auth.NewVerifier(jwks.Static{}, good); err != nil {
 		t.Errorf("a leeway of five minutes: %v", err)

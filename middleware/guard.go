@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"reflect"
 	"strings"
 	"time"
 
@@ -24,8 +25,8 @@ type GuardOptions struct {
 	// concurrent use; a panic in it is contained. Default none. Requests to a Public operation are not judged and not told.
 	OnDecision func(context.Context, Decision)
 	// Refuse writes the answer to a request that is not let through; the challenge, Retry-After and Cache-Control are set when it is
-	// called. It must call WriteHeader with err.Status. Default: problem documents (RFC 9457). gRPC and Echo do not use it: Echo has an
-	// HTTPErrorHandler.
+	// called, and the status is err.Status unless it writes another. Default: problem documents (RFC 9457). gRPC and Echo do not use
+	// it: Echo has an HTTPErrorHandler.
 	Refuse func(w http.ResponseWriter, r *http.Request, err *Error)
 }
 
@@ -107,7 +108,7 @@ func NewGuard(v TokenVerifier, opts *GuardOptions) *Guard {
 }
 
 func newGuard(v TokenVerifier, opts *GuardOptions) (*Guard, error) {
-	if v == nil {
+	if isNil(v) {
 		return nil, errors.New("middleware: NewGuard needs a TokenVerifier")
 	}
 	if opts == nil {
@@ -141,6 +142,12 @@ func newGuard(v TokenVerifier, opts *GuardOptions) (*Guard, error) {
 	}
 	g.prepare()
 	return g, nil
+}
+
+// isNil reports whether v is nil, or holds a nil pointer, as the result of a constructor does whose error was not looked at.
+func isNil(v any) bool {
+	p := reflect.ValueOf(v)
+	return v == nil || p.Kind() == reflect.Pointer && p.IsNil()
 }
 
 func checkMetadataURL(s string) error {
@@ -295,7 +302,7 @@ func (g *Guard) earlier(ctx context.Context, c *Credentials) *grant {
 	if gr.guard != g { // mutant: verify-once-guard
 		return nil
 	}
-	if !gr.presented.same(c) || !time.Now().Before(gr.principal.until) {
+	if !gr.presented.same(c) || !gr.principal.until.IsZero() && !time.Now().Before(gr.principal.until) {
 		return nil
 	}
 	return gr

@@ -384,6 +384,57 @@ func TestRefuseOverride(t *testing.T) {
 	}
 }
 
+func TestARefusalIsNeverAnsweredWith200(t *testing.T) {
+	for name, refuse := range map[string]func(http.ResponseWriter, *http.Request, *auth.Error){
+		"a body alone":   func(w http.ResponseWriter, _ *http.Request, _ *auth.Error) { fmt.Fprint(w, "no") },
+		"nothing at all": func(http.ResponseWriter, *http.Request, *auth.Error) {},
+	} {
+		g := auth.NewGuard(newFake(t), &auth.GuardOptions{Refuse: refuse})
+		w := httptest.NewRecorder()
+		g.Require("read:orders")(http.NotFoundHandler()).ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
+		if w.Code != 401 {
+			t.Errorf("%s: %d, want 401", name, w.Code)
+		}
+	}
+}
+
+// holder is a context that cannot be compared.
+type holder struct {
+	context.Context
+	_ []string
+}
+
+func TestNestedUnderAnyContext(t *testing.T) {
+	defer noPanic(t)
+	g := auth.NewGuard(newFake(t), nil)
+	inner := g.Require("read:orders")(http.NotFoundHandler())
+	h := g.Require("read:orders")(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		inner.ServeHTTP(w, r.WithContext(holder{Context: r.Context()}))
+	}))
+	r := httptest.NewRequest("GET", "/", nil)
+	r.Header.Set("Authorization", "Bearer reader")
+	w := httptest.NewRecorder()
+	if h.ServeHTTP(w, r); w.Code != 404 {
+		t.Errorf("%d, want the handler's 404", w.Code)
+	}
+}
+
+func TestAnUnknownReasonIsNotJudged(t *testing.T) {
+	defer noPanic(t)
+	v := newFake(t)
+	v.errs["odd"] = &auth.Error{Reason: 200}
+	g := auth.NewGuard(v, nil)
+	r := httptest.NewRequest("GET", "/", nil)
+	r.Header.Set("Authorization", "Bearer odd")
+	w := httptest.NewRecorder()
+	if g.Require("a")(http.NotFoundHandler()).ServeHTTP(w, r); w.Code != 503 {
+		t.Errorf("%d, want 503", w.Code)
+	}
+	if roles := new(auth.Principal).Roles(); roles != nil {
+		t.Errorf("the zero Principal has the roles %q", roles)
+	}
+}
+
 func TestOptionalVaries(t *testing.T) {
 	g := auth.NewGuard(newFake(t), nil)
 	w := httptest.NewRecorder()
@@ -401,6 +452,9 @@ func TestGuardMisconfigured(t *testing.T) {
 		want  string
 	}{
 		{"no verifier", func() { auth.NewGuard(nil, nil) }, "TokenVerifier"},
+		{"a nil verifier of a type", func() { auth.NewGuard((*auth.Verifier)(nil), nil) }, "TokenVerifier"},
+		{"a nil guard", func() { (*auth.Guard)(nil).Require("a") }, "nil"},
+		{"the zero guard", func() { new(auth.Guard).Require("a") }, "constructor"},
 		{"a realm with a line break", func() { auth.NewGuard(v, &auth.GuardOptions{Realm: "a\r\nb"}) }, "GuardOptions.Realm"},
 		{"a realm beyond ASCII", func() { auth.NewGuard(v, &auth.GuardOptions{Realm: "é"}) }, "GuardOptions.Realm"},
 		{"a relative metadata URL", func() { auth.NewGuard(v, &auth.GuardOptions{ResourceMetadata: "/x"}) }, "GuardOptions.ResourceMetadata"},

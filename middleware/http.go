@@ -22,6 +22,9 @@ func (g *Guard) Enforce(req Requirement) func(http.Handler) http.Handler {
 //
 //go:noinline
 func (g *Guard) EnforceNamed(operation func(*http.Request) string, req Requirement) func(http.Handler) http.Handler {
+	if g == nil || g.verifier == nil {
+		panic("middleware: Enforce of a Guard that is nil or was not made by a constructor")
+	}
 	if req.IsZero() {
 		panic("middleware: Enforce of the zero Requirement, which lets nobody through")
 	}
@@ -45,7 +48,7 @@ func IsGuard(mw func(http.Handler) http.Handler) bool {
 	return mw != nil && reflect.ValueOf(mw).Pointer() == guardFunc
 }
 
-var guardFunc = reflect.ValueOf((*Guard).EnforceNamed(nil, nil, Public())).Pointer()
+var guardFunc = reflect.ValueOf((&Guard{verifier: (*Verifier)(nil)}).EnforceNamed(nil, Public())).Pointer()
 
 // enforced is a handler behind a Guard.
 type enforced struct {
@@ -68,8 +71,5 @@ func (h *enforced) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.guard.Refuse(w, r, err)
 		return
 	}
-	if ctx != r.Context() {
-		r = r.WithContext(ctx)
-	}
-	h.next.ServeHTTP(w, r)
+	h.next.ServeHTTP(w, r.WithContext(ctx))
 }

@@ -51,7 +51,7 @@ func NewPrincipal(claims []byte) (*Principal, error) {
 			return nil, fmt.Errorf("middleware: NewPrincipal: claim %q: %w", err.Claim(), err.Err)
 		}
 	}
-	p.until = p.exp.time()
+	p.until = p.exp.time() // zero when the claims do not say
 	return p, nil
 }
 
@@ -106,7 +106,8 @@ func (p *Principal) HasScope(scope string) bool {
 // Expiry returns "exp".
 func (p *Principal) Expiry() time.Time { return p.exp.time() }
 
-// ValidUntil returns the instant from which on the token is refused: Expiry plus the leeway of the verifier that accepted it.
+// ValidUntil returns the instant from which on the token is refused: Expiry plus the leeway of the verifier that accepted it. It is the
+// zero time for a token without known end, which only another TokenVerifier than this package's can have accepted.
 func (p *Principal) ValidUntil() time.Time { return p.until }
 
 // IssuedAt returns "iat", or the zero time.
@@ -131,16 +132,24 @@ func (p *Principal) Claims(v any) error {
 
 // Roles returns the roles that Config.RolesClaim leads to: an array of strings, one of objects with a "value" (RFC 9068 §2.2.3.1, RFC
 // 7643 §4.1.2), or an object with a member for each role (ZITADEL). It returns nil when there are none, or in another form.
-func (p *Principal) Roles() []string { return p.list(p.lists.roles) }
+func (p *Principal) Roles() []string { return p.list(p.places().roles) }
 
 // Groups returns the groups that Config.GroupsClaim leads to, in the forms of Roles.
-func (p *Principal) Groups() []string { return p.list(p.lists.groups) }
+func (p *Principal) Groups() []string { return p.list(p.places().groups) }
 
 // Permissions returns the permissions that Config.PermissionsClaim leads to, in the forms of Roles.
-func (p *Principal) Permissions() []string { return p.list(p.lists.permissions) }
+func (p *Principal) Permissions() []string { return p.list(p.places().permissions) }
 
 // Entitlements returns the claim "entitlements" (RFC 9068 §2.2.3.1), in the forms of Roles.
 func (p *Principal) Entitlements() []string { return p.list([]string{"entitlements"}) }
+
+// places returns where the lists stand; nowhere in the zero Principal.
+func (p *Principal) places() lists {
+	if p.lists == nil {
+		return lists{}
+	}
+	return *p.lists
+}
 
 // list decodes the list that path leads to.
 func (p *Principal) list(path []string) []string {

@@ -120,6 +120,9 @@ func (r Reason) String() string { return verdictOf(r).name }
 // than String, so that a caller cannot tell a bad signature from an unknown key.
 func (r Reason) Code() string { return verdictOf(r).code }
 
+// known reports whether r is one of the constants.
+func (r Reason) known() bool { return r > 0 && int(r) < reasons }
+
 // Reasons returns every Reason, for tables and dashboards.
 func Reasons() []Reason {
 	all := make([]Reason, 0, reasons-1)

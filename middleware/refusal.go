@@ -121,7 +121,9 @@ func (g *Guard) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 	e := asError(err)
 	g.SetRefusalHeader(w.Header(), e)
 	if g.override != nil {
-		g.override(w, r, e)
+		own := &refusalWriter{ResponseWriter: w, status: e.Status()}
+		g.override(own, r, e)
+		own.finish()
 		return
 	}
 	body := g.answers[e.Reason].body
@@ -131,6 +133,32 @@ func (g *Guard) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 	w.WriteHeader(e.Status())
 	_, _ = w.Write(body)
 }
+
+// A refusalWriter sees to it that a refusal is never answered with 200: the status is the refusal's unless another was written.
+type refusalWriter struct {
+	http.ResponseWriter
+	status int
+	wrote  bool
+}
+
+func (w *refusalWriter) WriteHeader(status int) {
+	w.wrote = true
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *refusalWriter) Write(b []byte) (int, error) {
+	w.finish()
+	return w.ResponseWriter.Write(b)
+}
+
+func (w *refusalWriter) finish() {
+	if !w.wrote { // mutant: refuse-status
+		w.WriteHeader(w.status)
+	}
+}
+
+// Unwrap is for http.ResponseController.
+func (w *refusalWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // AsError returns the *[Error] that err holds. Any other error, and nil, counts as not judged.
 func AsError(err error) *Error {

@@ -143,7 +143,7 @@ func (r Requirement) check(ctx context.Context, p *Principal) *Error {
 	case err == errScopes: // mutant: requirement-scopes
 		return &Error{Reason: ReasonInsufficientScope, Scopes: r.Needs()}
 	default:
-		if e, ok := errors.AsType[*Error](err); ok && e != nil && e.Reason != 0 {
+		if e, ok := errors.AsType[*Error](err); ok && e != nil && e.Reason.known() {
 			return e
 		}
 		return &Error{Reason: ReasonForbidden, Err: err}

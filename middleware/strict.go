@@ -14,9 +14,9 @@ import (
 
 // Bounds of a header or of claims (RFC 8725 §3.10 asks for care with what an attacker sends; the size as a whole is bounded before).
 const (
-	maxDepth   = 16   // nested objects and arrays, the outermost included
-	maxMembers = 1024 // members and elements, at all depths together
-	maxNumber  = 64   // bytes of one number
+	maxDepth   = 16  // nested objects and arrays, the outermost included
+	maxMembers = 512 // members and elements, at all depths together
+	maxNumber  = 64  // bytes of one number
 )
 
 var (

@@ -42,7 +42,7 @@ const maxCandidates = 3
 
 // NewVerifier returns a Verifier that checks tokens by config with the issuer's keys. It does no I/O. The error names the field at fault.
 func NewVerifier(keys jwks.Source, config Config) (*Verifier, error) {
-	if keys == nil {
+	if isNil(keys) {
 		return nil, errors.New("middleware: NewVerifier needs a jwks.Source")
 	}
 	c, err := config.withDefaults()

@@ -255,6 +255,7 @@ func TestKeysThatDoNotFit(t *testing.T) {
 		{"a key of another type", rs, &jwks.Key{ID: "k1", Algorithm: "RS256", Public: es.signer.Public()}, auth.ReasonUnknownKey},
 		{"an RSA key for ECDSA", es, &jwks.Key{ID: "k1", Algorithm: "ES256", Public: rs.signer.Public()}, auth.ReasonUnknownKey},
 		{"a key of another curve", es, &jwks.Key{ID: "k1", Algorithm: "ES256", Public: p384.Public()}, auth.ReasonUnknownKey},
+		{"an EC key without point", es, &jwks.Key{ID: "k1", Algorithm: "ES256", Public: &ecdsa.PublicKey{Curve: elliptic.P256()}}, auth.ReasonUnknownKey},
 		{"a short RSA key", &signingKey{"RS256", "k1", small}, &jwks.Key{ID: "k1", Algorithm: "RS256", Public: small.Public()}, auth.ReasonUnknownKey},
 		{"a long RSA key", rs, &jwks.Key{ID: "k1", Algorithm: "RS256", Public: huge}, auth.ReasonUnknownKey},
 		{"a short Ed25519 key", newSigningKey(t, "EdDSA", "k1"), &jwks.Key{ID: "k1", Algorithm: "EdDSA", Public: shortEd25519}, auth.ReasonUnknownKey},

@@ -69,8 +69,6 @@ func admit(guard *middleware.Guard, c echo.Context, operation string, req middle
 		guard.SetRefusalHeader(c.Response().Header(), e)
 		return &echo.HTTPError{Code: e.Status(), Message: e, Internal: e}
 	}
-	if ctx != r.Context() {
-		c.SetRequest(r.WithContext(ctx))
-	}
+	c.SetRequest(r.WithContext(ctx))
 	return nil
 }

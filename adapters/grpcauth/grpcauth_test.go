@@ -343,7 +343,8 @@ func TestInterceptorsAndStatsBesideTheGuard(t *testing.T) {
 }
 
 func TestCheck(t *testing.T) {
-	server := grpc.NewServer()
+	guard := authtest.NewIssuer(t, nil).Guard(nil)
+	server := grpc.NewServer(grpcauth.ServerOptions(guard, auth.Rules{rpctest.Unary: auth.AnyToken()})...)
 	rpctest.Register(server, &rpctest.Talk{})
 	for _, tt := range []struct {
 		name  string
@@ -395,5 +396,66 @@ func TestServerOptionsMisconfigured(t *testing.T) {
 			}()
 			grpcauth.ServerOptions(tt.guard, tt.rules)
 		})
+	}
+}
+
+func TestCheckNamesAServerWithoutGuard(t *testing.T) {
+	server := grpc.NewServer()
+	rpctest.Register(server, &rpctest.Talk{})
+	err := grpcauth.Check(server, auth.Rules{"/" + rpctest.Service + "/*": auth.Scopes("admin")})
+	if err == nil || !strings.Contains(err.Error(), "nothing is guarded") {
+		t.Errorf("got %v, want an error that says so", err)
+	}
+}
+
+// TestNoCommandIsHandedOutAfterExpiry packs messages ahead, for a handler that works off one in a second.
+func TestNoCommandIsHandedOutAfterExpiry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		issuer := authtest.NewIssuer(t, nil)
+		began := time.Now()
+		var before, after atomic.Int32
+		conn := start(t, grpcauth.ServerOptions(issuer.Guard(nil), auth.Rules{rpctest.Bidi: auth.AnyToken()}),
+			talk(&rpctest.Talk{OnStream: func(ss grpc.ServerStream) error {
+				for {
+					if err := ss.RecvMsg(new(rpctest.Message)); err != nil {
+						return err
+					}
+					if time.Since(began) > 90*time.Second {
+						after.Add(1)
+					} else {
+						before.Add(1)
+					}
+					time.Sleep(time.Second)
+				}
+			}}))
+		token := issuer.Token("read", authtest.Claims{"exp": began.Add(time.Minute).Unix()})
+		cs, err := conn.NewStream(with(t.Context(), token), &grpc.StreamDesc{ClientStreams: true, ServerStreams: true}, rpctest.Bidi)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 2000 {
+			if err := cs.SendMsg(&rpctest.Message{Value: "transfer"}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		if before.Load() == 0 || after.Load() > 0 {
+			t.Errorf("%d commands before the token ran out, and %d after; want some and none", before.Load(), after.Load())
+		}
+	})
+}
+
+// endless accepts any token, and does not say when it ends, as an introspection may.
+type endless struct{}
+
+func (endless) VerifyToken(context.Context, string) (*auth.Principal, error) {
+	return auth.NewPrincipal([]byte(`{"iss":"i","sub":"s"}`))
+}
+
+func TestAStreamWithoutKnownEnd(t *testing.T) {
+	conn := start(t, grpcauth.ServerOptions(auth.NewGuard(endless{}, nil), auth.Rules{rpctest.Bidi: auth.AnyToken()}), talk(&rpctest.Talk{}))
+	if _, _, err := rpctest.Call(with(t.Context(), "abc"), conn, rpctest.Bidi, "x"); err != nil {
+		t.Error(err)
 	}
 }

@@ -68,7 +68,7 @@ func (d *door) stream(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo
 	}
 	guarded := &guardedStream{ServerStream: ss, ctx: ctx}
 	p, ok := middleware.PrincipalFrom(ctx)
-	if !ok || d.options.AllowExpiredStreams {
+	if !ok || p.ValidUntil().IsZero() || d.options.AllowExpiredStreams {
 		return handler(srv, guarded)
 	}
 	return d.untilExpiry(srv, guarded, p.ValidUntil(), handler)

@@ -22,16 +22,19 @@ type guardedStream struct {
 func (s *guardedStream) Context() context.Context { return s.ctx }
 
 // RecvMsg and SendMsg tell a handler that is still there after the end why its stream is gone.
-func (s *guardedStream) RecvMsg(m any) error { return s.orEnd(s.ServerStream.RecvMsg(m)) }
+func (s *guardedStream) RecvMsg(m any) error {
+	err := s.ServerStream.RecvMsg(m)
+	if end := s.ended.Load(); end != nil { // mutant: received-before-expiry: err != nil
+		return *end // what had arrived before is not handed out any more
+	}
+	return err
+}
 
 func (s *guardedStream) SendMsg(m any) error {
 	if end := s.ended.Load(); end != nil {
 		return *end
 	}
-	return s.orEnd(s.ServerStream.SendMsg(m))
-}
-
-func (s *guardedStream) orEnd(err error) error {
+	err := s.ServerStream.SendMsg(m)
 	if end := s.ended.Load(); end != nil && err != nil {
 		return *end
 	}

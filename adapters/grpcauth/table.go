@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -62,8 +63,8 @@ func (t *table) find(method string) rule {
 	return t.services[method[:strings.LastIndexByte(method, '/')+1]]
 }
 
-// Check returns an error that names every registered method that no rule covers, and every rule that no registered method uses. Call
-// it after the services are registered and before the server serves.
+// Check returns an error that names every registered method that no rule covers, and every rule that no registered method uses; and
+// one when a *grpc.Server was not given [ServerOptions] at all. Call it after the services are registered and before the server serves.
 func Check(server interface {
 	GetServiceInfo() map[string]grpc.ServiceInfo
 }, rules middleware.Rules) error {
@@ -73,6 +74,9 @@ func Check(server interface {
 	}
 	idle := maps.Clone(rules)
 	var errs []error
+	if s, ok := server.(*grpc.Server); ok {
+		errs = append(errs, checkGuarded(s))
+	}
 	services := server.GetServiceInfo()
 	for _, service := range slices.Sorted(maps.Keys(services)) {
 		for _, m := range services[service].Methods {
@@ -88,4 +92,25 @@ func Check(server interface {
 		errs = append(errs, fmt.Errorf("grpcauth: no registered method uses rule %q", key)) // mutant: check-idle
 	}
 	return errors.Join(errs...)
+}
+
+// checkGuarded returns an error when s has no door among its interceptors. gRPC does not tell them, so its fields are read, at start
+// only; where they are not found, nothing can be told, and that is an error too.
+func checkGuarded(s *grpc.Server) error {
+	options := reflect.ValueOf(s).Elem().FieldByName("opts")
+	d := new(door)
+	for field, interceptor := range map[string]any{"chainUnaryInts": d.unary, "chainStreamInts": d.stream} {
+		if options.Kind() != reflect.Struct || options.FieldByName(field).Kind() != reflect.Slice {
+			return errors.New("grpcauth: this version of gRPC does not let Check see whether the server is guarded")
+		}
+		chain := options.FieldByName(field)
+		guarded := false
+		for i := range chain.Len() {
+			guarded = guarded || chain.Index(i).Pointer() == reflect.ValueOf(interceptor).Pointer()
+		}
+		if !guarded { // mutant: check-unguarded
+			return errors.New("grpcauth: the server was not given ServerOptions: nothing is guarded")
+		}
+	}
+	return nil
 }
