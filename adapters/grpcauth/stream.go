@@ -24,7 +24,7 @@ func (s *guardedStream) Context() context.Context { return s.ctx }
 // RecvMsg and SendMsg tell a handler that is still there after the end why its stream is gone.
 func (s *guardedStream) RecvMsg(m any) error {
 	err := s.ServerStream.RecvMsg(m)
-	if end := s.ended.Load(); end != nil { // mutant: received-before-expiry: err != nil
+	if end := s.ended.Load(); end != nil { // mutant: received-before-expiry
 		return *end // what had arrived before is not handed out any more
 	}
 	return err
