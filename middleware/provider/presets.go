@@ -81,8 +81,7 @@ func IdentityServer(issuer string, audience ...string) Preset {
 // Entra is for an API registered with Microsoft Entra ID whose manifest asks for tokens of version 2. The audience is the API's client
 // ID. An application that acts for itself has app roles and no scopes: they count as its scopes, and are in Principal.Roles.
 func Entra(tenantID string, audience ...string) Preset {
-	p := microsoft("https://login.microsoftonline.com/"+tenantID+"/v2.0", tenantID, "2.0", "azp", audience)
-	return p
+	return microsoft("https://login.microsoftonline.com/"+tenantID+"/v2.0", tenantID, "2.0", "azp", audience)
 }
 
 // EntraV1 is Entra for tokens of version 1, which an API gets unless its manifest says otherwise. The audience is the API's client ID
@@ -145,7 +144,7 @@ func Dex(issuer string, audience ...string) Preset {
 	}, given("issuer", []string{issuer}), given("audience", audience))
 }
 
-// FusionAuth is for an application of FusionAuth whose key is an RSA or EC key; the default one is an HMAC, which cannot be used. The
+// FusionAuth is for an application of FusionAuth whose key is an RSA or EC key; an HMAC cannot be used. The
 // issuer is the tenant's setting, which need not be a URL; baseURL is where FusionAuth runs. The audience is the application's ID.
 func FusionAuth(baseURL, issuer string, application ...string) Preset {
 	p := of(middleware.Config{
