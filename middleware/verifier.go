@@ -37,9 +37,6 @@ type scratch struct {
 	tag                               []byte
 }
 
-// maxCandidates bounds how many keys of one key ID are tried for one token.
-const maxCandidates = 3
-
 // NewVerifier returns a Verifier that checks tokens by config with the issuer's keys. It does no I/O. The error names the field at fault.
 func NewVerifier(keys jwks.Source, config Config) (*Verifier, error) {
 	if isNil(keys) {
@@ -275,60 +272,6 @@ func (v *Verifier) isMeantForUs(p *Principal, s *scratch) bool {
 		return p.clientID != "" && slices.Contains(v.config.Clients, p.clientID)
 	}
 	return slices.ContainsFunc(p.aud, func(a string) bool { return slices.Contains(v.config.Audiences, a) })
-}
-
-// candidates returns the keys of the issuer that h may mean, at most maxCandidates.
-func (v *Verifier) candidates(ctx context.Context, h header) ([]*jwks.Key, *Error) {
-	if h.hasKid && h.kid == "" { // "" means every key to a Source
-		return nil, &Error{Reason: ReasonUnknownKey}
-	}
-	keys, err := v.keys.Keys(ctx, h.kid)
-	if err != nil {
-		return nil, v.keyFault(err)
-	}
-	if len(keys) == 1 && v.usable(keys[0], h) {
-		return keys, nil
-	}
-	var fit []*jwks.Key
-	for _, k := range keys {
-		if v.usable(k, h) {
-			fit = append(fit, k)
-		}
-	}
-	if len(fit) == 0 || !h.hasKid && len(fit) > 1 { // mutant: kid-less-ambiguous
-		return nil, &Error{Reason: ReasonUnknownKey}
-	}
-	return fit[:min(len(fit), maxCandidates)], nil
-}
-
-// keyFault tells a key that the issuer does not have from one that could not be looked for.
-func (v *Verifier) keyFault(err error) *Error {
-	if errors.Is(err, jwks.ErrUnknownKey) {
-		return &Error{Reason: ReasonUnknownKey, Err: err}
-	}
-	return &Error{Reason: ReasonUnavailable, Err: err}
-}
-
-// usable reports whether k may verify a token of header h: its ID, its one algorithm, its type, curve and size.
-func (v *Verifier) usable(k *jwks.Key, h header) bool {
-	if k == nil || h.hasKid && k.ID != h.kid {
-		return false
-	}
-	if bound(k, v.rsaDefault) != h.alg { // mutant: key-algorithm
-		return false
-	}
-	return h.alg.fits(k)
-}
-
-// signer returns the candidate that signed the token, or nil.
-func (v *Verifier) signer(s *scratch, alg Algorithm, candidates []*jwks.Key, parts compact) *jwks.Key {
-	s.input = append(s.input[:0], parts.input...)
-	for _, k := range candidates {
-		if v.signatures.verify(alg, k, s.input, s.signature) {
-			return k
-		}
-	}
-	return nil
 }
 
 // claims checks the claims of a token whose signature is good; issuer, audience and expiry were read from the same bytes.
