@@ -123,6 +123,7 @@ func (a Algorithm) fits(k *jwks.Key) bool {
 		bits := pub.N.BitLen()
 		return bits >= minRSABits && bits <= maxRSABits // mutant: rsa-bits
 	case *ecdsa.PublicKey:
+		//lint:ignore SA1019 it is only asked whether there is a point: without one, verification panics
 		return pub != nil && pub.X != nil && pub.Y != nil && pub.Curve != nil && pub.Curve == a.curve() // mutant: ec-curve
 	case ed25519.PublicKey:
 		return a == EdDSA && len(pub) == ed25519.PublicKeySize // mutant: ed25519-length
