@@ -192,6 +192,9 @@ func TestAStreamEndsWithItsToken(t *testing.T) {
 				}
 				time.Sleep(time.Second) // a client that read on would keep the bubble's clock from moving
 				synctest.Wait()
+				if !handled.Load() {
+					t.Fatal("the handler is still there when the token has run out")
+				}
 				for err == nil {
 					err = cs.RecvMsg(new(rpctest.Message))
 				}
