@@ -1,0 +1,262 @@
+// Package adapters_test asks the same of every adapter.
+package adapters_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/labstack/echo/v4"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+
+	"github.com/bearward/bearward/adapters/chiauth"
+	"github.com/bearward/bearward/adapters/echoauth"
+	"github.com/bearward/bearward/adapters/grpcauth"
+	"github.com/bearward/bearward/adapters/httpauth"
+	"github.com/bearward/bearward/internal/rpctest"
+	auth "github.com/bearward/bearward/middleware"
+)
+
+// needs are the requirements that every adapter has an operation for.
+var needs = map[string]auth.Requirement{
+	"orders":   auth.Scopes("read:orders"),
+	"admin":    auth.Scopes("write:orders", "admin:all"),
+	"any":      auth.AnyToken(),
+	"optional": auth.Optional(),
+	"public":   auth.Public(),
+	"broken":   auth.AnyToken().With(func(context.Context, *auth.Principal) error { return &auth.Error{Reason: auth.ReasonInternal} }),
+}
+
+// An answer is what a caller sees, in HTTP's terms.
+type answer struct {
+	status     int
+	challenges []string // one for each field line of WWW-Authenticate
+	retryAfter string
+	code       string // of the problem document, or the ErrorInfo's reason
+	scope      string
+	body       string // what the handler answered, when it is 200
+	all        string // everything that came back: header fields, body, trailer, status and details
+}
+
+// A request is one call. What HTTP alone can express is in shape.
+type request struct {
+	need          string
+	authorization []string
+	shape         func(*http.Request)
+}
+
+// A door asks one adapter.
+type door func(t *testing.T, r request) answer
+
+// doors returns a running server of each kind, guarded by guard. Their names go into conformance.json.
+func doors(t *testing.T, guard *auth.Guard) map[string]door {
+	all := map[string]door{
+		"nethttp":       overHTTP(t, netHTTP(guard)),
+		"nethttp-plain": overHTTP(t, plain(guard)),
+		"chi":           overHTTP(t, chiRouter(guard)),
+		"chi-table":     overHTTP(t, chiTable(guard)),
+		"echo":          overHTTP(t, echoRouter(guard)),
+		"echo-table":    overHTTP(t, echoTable(guard)),
+	}
+	for _, method := range rpctest.Methods {
+		all["grpc-"+strings.ToLower(method[strings.LastIndexByte(method, '/')+1:])] = overGRPC(t, guard, method)
+	}
+	return all
+}
+
+func hello(w http.ResponseWriter, r *http.Request) { io.WriteString(w, callerOf(r.Context())) }
+
+func callerOf(ctx context.Context) string {
+	p, ok := auth.PrincipalFrom(ctx)
+	if !ok {
+		return "anonymous"
+	}
+	return p.Subject() + " may " + strings.Join(p.Scopes(), " ")
+}
+
+func netHTTP(guard *auth.Guard) http.Handler {
+	mux := httpauth.NewMux(guard)
+	for name, req := range needs {
+		mux.HandleFunc("GET /"+name, req, hello)
+	}
+	return mux
+}
+
+func plain(guard *auth.Guard) http.Handler {
+	mux := http.NewServeMux()
+	for name, req := range needs {
+		mux.Handle("GET /"+name, guard.Enforce(req)(http.HandlerFunc(hello)))
+	}
+	return mux
+}
+
+func chiRouter(guard *auth.Guard) http.Handler {
+	r := chi.NewRouter()
+	for name, req := range needs {
+		chiauth.NewRouter(guard, r).Get("/"+name, req, hello)
+		chiauth.NewRouter(guard, r).Head("/"+name, req, hello)
+	}
+	return r
+}
+
+func rules() auth.Rules {
+	all := auth.Rules{}
+	for name, req := range needs {
+		all["GET /"+name] = req
+		all["HEAD /"+name] = req
+	}
+	return all
+}
+
+func chiTable(guard *auth.Guard) http.Handler {
+	r := chi.NewRouter()
+	r.Use(chiauth.Enforce(guard, rules(), r))
+	for name := range needs {
+		r.Get("/"+name, hello)
+		r.Head("/"+name, hello)
+	}
+	return r
+}
+
+func echoHello(c echo.Context) error { return c.String(200, callerOf(c.Request().Context())) }
+
+func echoRouter(guard *auth.Guard) http.Handler {
+	e := echo.New()
+	for name, req := range needs {
+		e.Match([]string{"GET", "HEAD"}, "/"+name, echoHello, echoauth.Enforce(guard, req))
+	}
+	return e
+}
+
+func echoTable(guard *auth.Guard) http.Handler {
+	e := echo.New()
+	e.Use(echoauth.EnforceRules(guard, rules()))
+	for name := range needs {
+		e.Match([]string{"GET", "HEAD"}, "/"+name, echoHello)
+	}
+	return e
+}
+
+func overHTTP(t *testing.T, h http.Handler) door {
+	server := httptest.NewServer(h)
+	t.Cleanup(server.Close)
+	return func(t *testing.T, ask request) answer {
+		r, err := http.NewRequest("GET", server.URL+"/"+ask.need+"?q="+canary, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ask.authorization != nil {
+			r.Header["Authorization"] = ask.authorization
+		}
+		r.Header.Set("X-Request-Id", canary)
+		if ask.shape != nil {
+			ask.shape(r)
+		}
+		resp, err := server.Client().Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		body, err := io.ReadAll(resp.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a := answer{status: resp.StatusCode, challenges: resp.Header["Www-Authenticate"], retryAfter: resp.Header.Get("Retry-After"),
+			all: fmt.Sprintf("%v\n%s", resp.Header, body)}
+		if a.status == 200 {
+			a.body = string(body)
+			return a
+		}
+		if resp.Header.Get("Content-Type") != auth.ProblemType || resp.Header.Get("Cache-Control") != "no-store" {
+			t.Errorf("headers %v", resp.Header)
+		}
+		if r.Method == http.MethodHead {
+			return a
+		}
+		var problem struct {
+			Status      int
+			Code, Scope string
+		}
+		if err := json.Unmarshal(body, &problem); err != nil {
+			t.Errorf("the body is no problem document: %v: %s", err, body)
+		}
+		if problem.Status != a.status {
+			t.Errorf("the problem document says %d under %d", problem.Status, a.status)
+		}
+		a.code, a.scope = problem.Code, problem.Scope
+		return a
+	}
+}
+
+// statusOf is the fixed image of gRPC's codes (G-20).
+var statusOf = map[codes.Code]int{
+	codes.OK: 200, codes.InvalidArgument: 400, codes.Unauthenticated: 401, codes.PermissionDenied: 403,
+	codes.Internal: 500, codes.Unavailable: 503,
+}
+
+func overGRPC(t *testing.T, guard *auth.Guard, method string) door {
+	conns := map[string]*grpc.ClientConn{}
+	for name, req := range needs {
+		talk := &rpctest.Talk{
+			OnUnary: func(ctx context.Context, _ *rpctest.Message) (*rpctest.Message, error) {
+				return &rpctest.Message{Value: callerOf(ctx)}, nil
+			},
+			OnStream: func(ss grpc.ServerStream) error {
+				return ss.SendMsg(&rpctest.Message{Value: callerOf(ss.Context())})
+			},
+		}
+		server := grpc.NewServer(grpcauth.ServerOptions(guard, auth.Rules{method: req})...)
+		rpctest.Register(server, talk)
+		conns[name] = serve(t, server)
+	}
+	return func(t *testing.T, ask request) answer {
+		ctx := metadata.NewOutgoingContext(t.Context(), metadata.MD{"authorization": ask.authorization, "x-request-id": {canary}})
+		body, trailer, err := rpctest.Call(ctx, conns[ask.need], method, canary)
+		st := status.Convert(err)
+		a := answer{status: statusOf[st.Code()], challenges: trailer["www-authenticate"], body: body}
+		if err == nil {
+			return a
+		}
+		a.all = fmt.Sprintf("%v\n%v\n%v", trailer, st, st.Details())
+		for _, d := range st.Details() {
+			switch d := d.(type) {
+			case *errdetails.ErrorInfo:
+				a.code, a.scope = d.Reason, d.Metadata["scope"]
+				if d.Domain != grpcauth.Domain {
+					t.Errorf("domain %q", d.Domain)
+				}
+			case *errdetails.RetryInfo:
+				a.retryAfter = fmt.Sprint(int(d.RetryDelay.AsDuration().Seconds()))
+			}
+		}
+		return a
+	}
+}
+
+func serve(t *testing.T, server *grpc.Server) *grpc.ClientConn {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	go server.Serve(listener)
+	t.Cleanup(server.Stop)
+	conn, err := grpc.NewClient(listener.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	return conn
+}
