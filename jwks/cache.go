@@ -123,6 +123,18 @@ func (c *Cache) Keys(ctx context.Context, kid string) ([]*Key, error) {
 	return c.miss(ctx, kid)
 }
 
+// Held returns what Keys would return at once, and does no I/O: it causes no fetch, spends no permit for one and does not wait. Where Keys
+// would, or could not tell either, the error wraps ErrUnavailable: ask Keys then. So a verifier can refuse what a fetch cannot help before it
+// causes one.
+func (c *Cache) Held(kid string) ([]*Key, error) {
+	if set := c.held.Load(); set != nil {
+		if keys := set.find(kid); len(keys) > 0 {
+			return keys, nil
+		}
+	}
+	return nil, c.foregone()
+}
+
 // Refresh fetches now and returns why the fetch does not count, if so; the keys held stay in use then. Called at start it makes the
 // program fail fast, or warm. It shares a fetch that is under way, and while failures are backed off it returns the last error without a
 // fetch. When ctx ends first it returns ctx's error, and the fetch goes on. Errors may wrap ErrMisconfigured.

@@ -55,20 +55,28 @@ func (k *Key) String() string {
 // no key and knows none.
 type Static []*Key
 
+var errNotInSet = fmt.Errorf("%w: the static set lacks it", ErrUnknownKey)
+
 // Keys returns the keys whose ID is kid, or every key when kid is empty.
-func (s Static) Keys(_ context.Context, kid string) ([]*Key, error) {
+func (s Static) Keys(_ context.Context, kid string) ([]*Key, error) { return s.Held(kid) }
+
+// Held is Keys: a Static holds all there is.
+func (s Static) Held(kid string) ([]*Key, error) {
+	if kid == "" && len(s) > 0 {
+		return s, nil
+	}
 	var found []*Key
-	if kid == "" {
-		found = s
-	} else {
-		for _, k := range s {
-			if k.ID == kid {
-				found = append(found, k)
-			}
+	for i, k := range s {
+		switch {
+		case k == nil || k.ID != kid:
+		case found == nil:
+			found = s[i : i+1 : i+1] // the usual one key, without a copy
+		default:
+			found = append(found, k)
 		}
 	}
-	if len(found) == 0 {
-		return nil, fmt.Errorf("%w (static set of %d)", ErrUnknownKey, len(s))
+	if found == nil {
+		return nil, errNotInSet
 	}
 	return found, nil
 }

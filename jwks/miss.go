@@ -12,7 +12,19 @@ var (
 	errNotPublished = fmt.Errorf("%w under this ID", ErrUnknownKey)
 	errImpatient    = fmt.Errorf("%w: the fetch takes too long", ErrUnavailable)
 	errCrowded      = fmt.Errorf("%w: too many requests wait for one", ErrUnavailable)
+	errUntold       = fmt.Errorf("%w that tells without a fetch", ErrUnavailable)
 )
+
+// foregone returns what a request under a key ID that is not held gets while no fetch can change it, and errUntold otherwise.
+func (c *Cache) foregone() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := time.Now()
+	if c.held.Load() != nil && c.flight == nil && !c.clocks.hasPermit(now) && c.clocks.recent(now) { // mutant: held-untold: true
+		return c.counted(errNotPublished)
+	}
+	return errUntold
+}
 
 // miss judges a key ID that is not held, or waits until it can be judged.
 func (c *Cache) miss(ctx context.Context, kid string) ([]*Key, error) {

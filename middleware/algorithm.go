@@ -65,13 +65,27 @@ func (a Algorithm) String() string {
 
 // algorithmNamed returns the algorithm of that exact name, and 0 for any other. The comparison is case-sensitive (RFC 7515 §4.1.1).
 func algorithmNamed(name string) Algorithm {
-	if name == "Ed25519" {
+	switch name {
+	case "RS256":
+		return RS256
+	case "RS384":
+		return RS384
+	case "RS512":
+		return RS512
+	case "PS256":
+		return PS256
+	case "PS384":
+		return PS384
+	case "PS512":
+		return PS512
+	case "ES256":
+		return ES256
+	case "ES384":
+		return ES384
+	case "ES512":
+		return ES512
+	case "EdDSA", "Ed25519":
 		return EdDSA
-	}
-	for a := RS256; a <= EdDSA; a++ {
-		if name == a.String() {
-			return a
-		}
 	}
 	return 0
 }

@@ -10,15 +10,47 @@ import (
 // maxCandidates bounds how many keys of one key ID are tried for one token.
 const maxCandidates = 3
 
-// candidates returns the keys of the issuer that h may mean, at most maxCandidates.
-func (v *Verifier) candidates(ctx context.Context, h header) ([]*jwks.Key, *Error) {
+// heldBy returns the function that asks source for what it can tell without I/O, nil when there is none. It goes by the type itself: a
+// Source that embeds a Cache, and has Keys of its own, would be passed over.
+func heldBy(source jwks.Source) func(kid string) ([]*jwks.Key, error) {
+	switch s := source.(type) {
+	case *jwks.Cache:
+		return s.Held
+	case jwks.Static:
+		return s.Held
+	}
+	return nil
+}
+
+// held returns the candidates of h when they can be told without I/O, and neither keys nor an error when not.
+func (v *Verifier) held(h header) ([]*jwks.Key, *Error) {
 	if h.hasKid && h.kid == "" { // "" means every key to a Source
 		return nil, &Error{Reason: ReasonUnknownKey}
 	}
+	if v.heldKeys == nil {
+		return nil, nil
+	}
+	keys, err := v.heldKeys(h.kid)
+	switch {
+	case err == nil:
+		return v.fit(keys, h)
+	case errors.Is(err, jwks.ErrUnknownKey):
+		return nil, v.keyFault(err)
+	}
+	return nil, nil
+}
+
+// fetched returns the candidates of h, which may be waited for.
+func (v *Verifier) fetched(ctx context.Context, h header) ([]*jwks.Key, *Error) {
 	keys, err := v.keys.Keys(ctx, h.kid)
 	if err != nil {
 		return nil, v.keyFault(err)
 	}
+	return v.fit(keys, h)
+}
+
+// fit returns those of keys that h may mean: one at least, and at most maxCandidates.
+func (v *Verifier) fit(keys []*jwks.Key, h header) ([]*jwks.Key, *Error) {
 	if len(keys) == 1 && v.usable(keys[0], h) {
 		return keys, nil
 	}

@@ -21,6 +21,7 @@ type TokenVerifier interface {
 type Verifier struct {
 	config     Config
 	keys       jwks.Source
+	heldKeys   func(kid string) ([]*jwks.Key, error) // what keys can tell without I/O, nil when it cannot be asked
 	plan       *claimPlan
 	allowed    [algorithms]bool
 	rsaDefault Algorithm
@@ -46,7 +47,7 @@ func NewVerifier(keys jwks.Source, config Config) (*Verifier, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := &Verifier{config: c, keys: keys, plan: newClaimPlan(c)}
+	v := &Verifier{config: c, keys: keys, heldKeys: heldBy(keys), plan: newClaimPlan(c)}
 	if v.signatures, err = newSignatures(c.Algorithms); err != nil {
 		return nil, err
 	}
@@ -141,7 +142,8 @@ func (v *Verifier) remember(s *scratch, p *Principal, h header, raw string, now 
 	v.verdicts.add(r, now)
 }
 
-// judge is the order of checks of a token.
+// judge is the order of checks of a token. Where the key is held, which is nearly always, no claim is read before the signature is found
+// good. Where it must be fetched, iss, aud and exp are looked at first.
 func (v *Verifier) judge(ctx context.Context, s *scratch, raw string) (*Principal, *Error) {
 	parts, err := v.split(raw)
 	if err != nil {
@@ -151,21 +153,33 @@ func (v *Verifier) judge(ctx context.Context, s *scratch, raw string) (*Principa
 	if err != nil {
 		return nil, err
 	}
-	p, err := v.decode(s, parts)
+	candidates, err := v.held(head)
 	if err != nil {
 		return nil, err
 	}
-	if err := v.foresee(s, p, time.Now()); err != nil {
+	if s.signature, err = decodePart(s.signature, parts.signature); err != nil {
 		return nil, err
 	}
-	candidates, err := v.candidates(ctx, head)
-	if err != nil {
-		return nil, err
+	var p *Principal
+	if candidates == nil {
+		if p, err = v.foresee(s, parts, time.Now()); err != nil { // mutant: foresee
+			return nil, err
+		}
+		if candidates, err = v.fetched(ctx, head); err != nil {
+			return nil, err
+		}
 	}
-	if p.key = v.signer(s, head.alg, candidates, parts); p.key == nil {
+	key := v.signer(s, head.alg, candidates, parts)
+	if key == nil {
 		return nil, &Error{Reason: ReasonSignature}
 	}
 	now := time.Now() // the keys may have been waited for
+	if p == nil {
+		if p, err = v.foresee(s, parts, now); err != nil {
+			return nil, err
+		}
+	}
+	p.key = key
 	if err := v.claims(s, p, head, now); err != nil {
 		return nil, err
 	}
@@ -193,9 +207,9 @@ func (v *Verifier) header(s *scratch, parts compact) (header, *Error) {
 	if h, ok := v.headers.find(parts.header); ok {
 		return h, nil
 	}
-	var err error
-	if s.header, err = decodeBase64(s.header[:0], parts.header); err != nil {
-		return header{}, &Error{Reason: ReasonMalformedToken, Err: err}
+	var refused *Error
+	if s.header, refused = decodePart(s.header, parts.header); refused != nil {
+		return header{}, refused
 	}
 	h, err := s.claims.readHeader(s.header)
 	if err != nil {
@@ -221,24 +235,34 @@ func (v *Verifier) acceptsType(h header) bool {
 	return slices.Contains(v.config.Types, typ)
 }
 
-// decode decodes payload and signature, and finds the claims.
-func (v *Verifier) decode(s *scratch, parts compact) (*Principal, *Error) {
-	var err error
-	if s.payload, err = decodeBase64(s.payload[:0], parts.payload); err != nil {
-		return nil, &Error{Reason: ReasonMalformedToken, Err: err}
+// decodePart decodes part into the memory of dst.
+func decodePart(dst []byte, part string) ([]byte, *Error) {
+	out, err := decodeBase64(dst[:0], part)
+	if err != nil {
+		return out, errMalformedToken
 	}
-	if s.signature, err = decodeBase64(s.signature[:0], parts.signature); err != nil {
-		return nil, &Error{Reason: ReasonMalformedToken, Err: err}
+	return out, nil
+}
+
+// foresee finds the claims, and reads iss, aud and exp: a token that these alone condemn never causes a fetch. They are read once, from the
+// bytes that the signature is over.
+func (v *Verifier) foresee(s *scratch, parts compact, now time.Time) (*Principal, *Error) {
+	var refused *Error
+	if s.payload, refused = decodePart(s.payload, parts.payload); refused != nil {
+		return nil, refused
 	}
 	if err := s.claims.read(v.plan, s.payload); err != nil {
 		return nil, &Error{Reason: ReasonMalformedToken, Err: err}
 	}
-	return &Principal{doc: string(s.payload)}, nil
+	p := &Principal{doc: string(s.payload)}
+	if refused = v.addressed(s, p, now); refused != nil {
+		return nil, refused
+	}
+	return p, nil
 }
 
-// foresee looks at iss, aud and exp before there is a signature to trust: a token that these alone condemn never causes a fetch.
-// The same values are what the signature is then checked over.
-func (v *Verifier) foresee(s *scratch, p *Principal, now time.Time) *Error {
+// addressed checks that the token is of our issuer, meant for us, and has not run out.
+func (v *Verifier) addressed(s *scratch, p *Principal, now time.Time) *Error {
 	for _, read := range [...]func(*claimReader, *Principal) *Error{
 		(*claimReader).issuer, (*claimReader).audience, (*claimReader).identity, (*claimReader).times,
 	} {
