@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -77,6 +78,36 @@ func FuzzClaims(f *testing.F) {
 			}
 		}
 		_, _, _ = p.Roles(), p.Groups(), p.Audience()
+	})
+}
+
+// What isSmall says of a document must hold for the walk that counts.
+func FuzzSmall(f *testing.F) {
+	for _, seed := range []string{
+		`{"a":[[[1,2],{"b":"x"}],-1.5e+7]}`, `{"a":"[[[["}`, `{"a":` + strings.Repeat("[", maxDepth) + strings.Repeat("]", maxDepth) + `}`,
+		`{"a":[` + strings.Repeat("1", maxNumber+1) + `]}`, `{"a":1,"b":"` + strings.Repeat("e", maxNumber+1) + `"}`, members(maxMembers + 1),
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, doc []byte) {
+		type member struct {
+			name  string
+			value jsonValue
+		}
+		var r strictReader
+		var got, want []member
+		err := r.object(doc, func(name []byte, v jsonValue) error {
+			got = append(got, member{string(name), v})
+			return nil
+		})
+		r.small = false
+		counted := r.walk(doc, func(name []byte, v jsonValue) error {
+			want = append(want, member{string(name), v})
+			return nil
+		})
+		if (err == nil) != (counted == nil) || err == nil && !slices.Equal(got, want) {
+			t.Errorf("%q: %v, %v; counted: %v, %v", doc, got, err, want, counted)
+		}
 	})
 }
 

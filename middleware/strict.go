@@ -31,6 +31,8 @@ type strictReader struct {
 	in    bytes.Buffer
 	name  []byte // scratch for names with escapes
 	count int
+	small bool // isSmall of what is read: nothing needs to be counted
+	plain bool // there is no escape in it
 }
 
 // A jsonValue is one value inside a document: its kind, and where its text begins and ends.
@@ -41,9 +43,15 @@ type jsonValue struct {
 
 // object calls member for each member of the one object that doc holds. The name is valid until member returns.
 func (r *strictReader) object(doc []byte, member func(name []byte, v jsonValue) error) error {
+	r.small = isSmall(doc)
+	return r.walk(doc, member)
+}
+
+// walk is object with r.small as it is.
+func (r *strictReader) walk(doc []byte, member func(name []byte, v jsonValue) error) error {
 	r.in = *bytes.NewBuffer(doc)
 	r.dec.Reset(&r.in)
-	r.count = 0
+	r.count, r.plain = 0, bytes.IndexByte(doc, '\\') < 0
 	if t, err := r.dec.ReadToken(); err != nil || t.Kind() != '{' {
 		return errNotObject
 	}
@@ -74,7 +82,7 @@ func (r *strictReader) memberName() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if bytes.IndexByte(quoted, '\\') < 0 {
+	if r.plain || bytes.IndexByte(quoted, '\\') < 0 {
 		return quoted[1 : len(quoted)-1], nil
 	}
 	r.name, err = jsontext.AppendUnquote(r.name[:0], quoted)
@@ -83,17 +91,16 @@ func (r *strictReader) memberName() ([]byte, error) {
 
 // value passes over one value, within the bounds.
 func (r *strictReader) value() (jsonValue, error) {
+	if r.small {
+		return r.whole()
+	}
 	kind := r.dec.PeekKind()
 	if kind != '{' && kind != '[' {
-		raw, err := r.dec.ReadValue()
+		v, err := r.whole()
 		if err != nil {
-			return jsonValue{}, err
+			return v, err
 		}
-		if err := r.bound(kind, len(raw)); err != nil {
-			return jsonValue{}, err
-		}
-		end := int(r.dec.InputOffset())
-		return jsonValue{kind, end - len(raw), end}, nil
+		return v, r.bound(kind, v.end-v.start)
 	}
 	outer := r.dec.StackDepth()
 	if _, err := r.dec.ReadToken(); err != nil {
@@ -106,6 +113,16 @@ func (r *strictReader) value() (jsonValue, error) {
 		}
 	}
 	return jsonValue{kind, start, int(r.dec.InputOffset())}, nil
+}
+
+// whole passes over one value in one step.
+func (r *strictReader) whole() (jsonValue, error) {
+	raw, err := r.dec.ReadValue()
+	if err != nil {
+		return jsonValue{}, err
+	}
+	end := int(r.dec.InputOffset())
+	return jsonValue{raw.Kind(), end - len(raw), end}, nil
 }
 
 // nested passes over one token inside an object or array.
@@ -138,6 +155,40 @@ func (r *strictReader) bound(kind jsontext.Kind, size int) error {
 		return errBounds
 	}
 	return nil
+}
+
+// isSmall reports whether doc keeps within the bounds however it is built, as most do: it has so few brackets, commas and colons, also
+// inside strings, and nowhere so many of a number's characters in a row. What is nested in it can be passed over in one step.
+func isSmall(doc []byte) bool {
+	open := bytes.Count(doc, []byte{'{'}) + bytes.Count(doc, []byte{'['})
+	if open > maxDepth { // mutant: small-depth
+		return false
+	}
+	if 2*open+bytes.Count(doc, []byte{','})+bytes.Count(doc, []byte{':'}) > maxMembers { // mutant: small-members
+		return false
+	}
+	for i := maxNumber; i < len(doc); i += maxNumber + 1 { // one of these stands in any such row
+		if rowAt(doc, i) > maxNumber { // mutant: small-number
+			return false
+		}
+	}
+	return true
+}
+
+// rowAt returns how many characters of a number stand in a row around doc[i].
+func rowAt(doc []byte, i int) int {
+	from, to := i, i
+	for to < len(doc) && isOfNumber(doc[to]) {
+		to++
+	}
+	for to > i && from > 0 && isOfNumber(doc[from-1]) {
+		from--
+	}
+	return to - from
+}
+
+func isOfNumber(c byte) bool {
+	return '0' <= c && c <= '9' || c == '-' || c == '+' || c == '.' || c == 'e' || c == 'E'
 }
 
 // elements calls element for each string of the array v, and fails when v is no array of strings. The document is given as bytes and
