@@ -26,25 +26,33 @@ func raw(b testing.TB, k *signingKey, token string) func() {
 	if err != nil {
 		b.Fatal(err)
 	}
-	return func() {
-		ok := false
-		digest := sha256.Sum256(input)
-		switch pub := k.signer.Public().(type) {
-		case *rsa.PublicKey:
-			if k.alg == "PS256" {
-				ok = rsa.VerifyPSS(pub, crypto.SHA256, digest[:], sig, nil) == nil
-			} else {
-				ok = rsa.VerifyPKCS1v15(pub, crypto.SHA256, digest[:], sig) == nil
-			}
-		case *ecdsa.PublicKey:
-			ok = ecdsa.Verify(pub, digest[:], new(big.Int).SetBytes(sig[:32]), new(big.Int).SetBytes(sig[32:]))
-		case ed25519.PublicKey:
-			ok = ed25519.Verify(pub, input, sig)
-		}
+	good := func(ok bool) {
 		if !ok {
 			b.Fatal("the signature is not good")
 		}
 	}
+	switch pub := k.signer.Public().(type) {
+	case *rsa.PublicKey:
+		if k.alg == "PS256" {
+			return func() {
+				digest := sha256.Sum256(input)
+				good(rsa.VerifyPSS(pub, crypto.SHA256, digest[:], sig, nil) == nil)
+			}
+		}
+		return func() {
+			digest := sha256.Sum256(input)
+			good(rsa.VerifyPKCS1v15(pub, crypto.SHA256, digest[:], sig) == nil)
+		}
+	case *ecdsa.PublicKey:
+		return func() {
+			digest := sha256.Sum256(input)
+			good(ecdsa.Verify(pub, digest[:], new(big.Int).SetBytes(sig[:32]), new(big.Int).SetBytes(sig[32:])))
+		}
+	case ed25519.PublicKey:
+		return func() { good(ed25519.Verify(pub, input, sig)) }
+	}
+	b.Fatalf("no raw check of %s", k.alg)
+	return nil
 }
 
 func newVerifier(t testing.TB, k *signingKey, more func(*auth.Config)) *auth.Verifier {

@@ -80,11 +80,27 @@ func TestRandomTextCostsNoAllocation(t *testing.T) {
 	}
 }
 
+func TestAnUnknownKeyCostsTwoAllocations(t *testing.T) {
+	issuer, v := cached(t)
+	good := issuer.Token("read:orders")
+	unknown := newSigningKey(t, "RS256", "no-such-key").header()
+	token := encode([]byte(unknown)) + good[strings.IndexByte(good, '.'):]
+	got := allocations(t, func() { // the first few of which spend the permits for fetches
+		if got := reasonOf(verify(t, v, token)); got != auth.ReasonUnknownKey {
+			t.Fatalf("reason %v, want %v", got, auth.ReasonUnknownKey)
+		}
+	})
+	if got > 2 { // the header's text, and the refusal
+		t.Errorf("got %v allocations, want at most 2", got)
+	}
+}
+
+// A forged token leaves no claims behind; what it costs beyond a good one is the error that jwx makes.
 func TestAColdTokenCostsFewAllocationsBeyondItsSignature(t *testing.T) {
 	for _, c := range []struct {
-		alg  string
-		more float64
-	}{{"RS256", 6}, {"PS256", 6}, {"ES256", 8}, {"EdDSA", 5}} {
+		alg          string
+		good, forged float64
+	}{{"RS256", 6, 5}, {"PS256", 5, 4}, {"ES256", 6, 7}, {"EdDSA", 4, 5}} {
 		t.Run(c.alg, func(t *testing.T) {
 			k := newSigningKey(t, c.alg, "key-2026-11")
 			token := k.sign(t, k.header(), largeClaims())
@@ -95,8 +111,18 @@ func TestAColdTokenCostsFewAllocationsBeyondItsSignature(t *testing.T) {
 				t.Fatal(err)
 			}
 			floor := allocations(t, raw(t, k, token))
-			if got := allocations(t, accept(t, v, token)); got > floor+c.more {
-				t.Errorf("got %v allocations, want at most %v more than the signature's %v", got, c.more, floor)
+			if got := allocations(t, accept(t, v, token)); got > floor+c.good {
+				t.Errorf("got %v allocations, want at most %v more than the signature's %v", got, c.good, floor)
+			}
+			other := k.sign(t, k.header(), claims())
+			forged := token[:strings.LastIndexByte(token, '.')] + other[strings.LastIndexByte(other, '.'):]
+			got := allocations(t, func() {
+				if got := reasonOf(verify(t, v, forged)); got != auth.ReasonSignature {
+					t.Fatalf("reason %v, want %v", got, auth.ReasonSignature)
+				}
+			})
+			if got > floor+c.forged {
+				t.Errorf("forged: got %v allocations, want at most %v more than the signature's %v", got, c.forged, floor)
 			}
 		})
 	}

@@ -19,6 +19,7 @@ import (
 
 	"github.com/bearward/bearward/jwks"
 	auth "github.com/bearward/bearward/middleware"
+	"github.com/bearward/bearward/middleware/authtest"
 )
 
 // source counts how often it is asked, and answers with what it is given.
@@ -361,6 +362,74 @@ func TestATokenThatCanOnlyFailAsksForNoKey(t *testing.T) {
 	} {
 		if got := reasonOf(verify(t, v, tt.token)); got != tt.want || src.asked != 0 {
 			t.Errorf("%s: reason %v after %d look-ups, want %v after none", tt.name, got, src.asked, tt.want)
+		}
+	}
+}
+
+// What only looks like our token must not tell whether its claims would have passed, nor have them read.
+func TestAForgedTokenIsRefusedForItsSignature(t *testing.T) {
+	k := newSigningKey(t, "EdDSA", "k1")
+	v := newVerifier(t, k, nil)
+	for name, payload := range map[string]string{
+		"good claims":      claims(),
+		"another issuer":   claims(testIssuer, "https://other.example"),
+		"another audience": claims(testAudience, "https://other.example"),
+		"expired":          claims(fmt.Sprint(time.Now().Unix()+300), "1700000000"),
+		"no claims":        "[]",
+	} {
+		token := k.sign(t, k.header(), payload)
+		if err := verify(t, v, token); payload == claims() && err != nil {
+			t.Fatal(err)
+		}
+		forged := token[:strings.LastIndexByte(token, '.')] + "." + encode(make([]byte, 64))
+		if got := reasonOf(verify(t, v, forged)); got != auth.ReasonSignature {
+			t.Errorf("%s: reason %v, want %v", name, got, auth.ReasonSignature)
+		}
+	}
+}
+
+// A Source may embed another and judge for itself.
+func TestASourceThatEmbedsAnotherIsAsked(t *testing.T) {
+	k := newSigningKey(t, "EdDSA", "k1")
+	src := &source{Static: jwks.Static{k.public()}, err: jwks.ErrUnknownKey}
+	v, err := auth.NewVerifier(src, auth.Config{Issuer: testIssuer, Audiences: []string{testAudience}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := reasonOf(verify(t, v, k.sign(t, k.header(), claims()))); got != auth.ReasonUnknownKey || src.asked != 1 {
+		t.Errorf("reason %v after %d look-ups, want %v after one", got, src.asked, auth.ReasonUnknownKey)
+	}
+}
+
+func TestAnUnknownKeyIsFetchedForNoTokenThatCanOnlyFail(t *testing.T) {
+	issuer := authtest.NewIssuer(t, nil)
+	v := issuer.Verifier(auth.Config{})
+	if err := verify(t, v, issuer.Token("read")); err != nil {
+		t.Fatal(err)
+	}
+	stranger := newSigningKey(t, "EdDSA", "no-such-key")
+	token := func(iss, aud string, exp int64) string {
+		return stranger.sign(t, stranger.header(), fmt.Sprintf(
+			`{"iss":%q,"aud":%q,"exp":%d,"iat":1,"sub":"a","jti":"1","client_id":"b"}`, iss, aud, exp))
+	}
+	later := time.Now().Unix() + 300
+	good := token(issuer.URL, issuer.Audience, later)
+	before := issuer.Fetches()
+	for _, tt := range []struct {
+		name, token string
+		want        auth.Reason
+		fetches     int
+	}{
+		{"another issuer", token("https://other.example", issuer.Audience, later), auth.ReasonIssuer, 0},
+		{"another audience", token(issuer.URL, "https://other.example", later), auth.ReasonAudience, 0},
+		{"expired", token(issuer.URL, issuer.Audience, 1700000000), auth.ReasonExpired, 0},
+		{"a malformed signature", good[:strings.LastIndexByte(good, '.')] + ".x", auth.ReasonMalformedToken, 0},
+		{"nothing else wrong", good, auth.ReasonUnknownKey, 1},
+		{"once more", good, auth.ReasonUnknownKey, 2},
+		{"no permit left", good, auth.ReasonUnknownKey, 2},
+	} {
+		if got := reasonOf(verify(t, v, tt.token)); got != tt.want || issuer.Fetches()-before != tt.fetches {
+			t.Errorf("%s: reason %v after %d fetches, want %v after %d", tt.name, got, issuer.Fetches()-before, tt.want, tt.fetches)
 		}
 	}
 }
