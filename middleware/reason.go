@@ -9,7 +9,8 @@ import (
 // caller sends can add one. The zero Reason means that nothing was refused.
 type Reason uint8
 
-// The reasons, in the order in which the checks are made.
+// The reasons, in the order in which the checks are made. Where the key need not be fetched, it and the signature come before all claims: what
+// is forged is refused for that, whatever it says.
 const (
 	_                       Reason = iota
 	ReasonNoCredentials            // no Authorization value, or one of another scheme
