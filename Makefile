@@ -31,6 +31,9 @@ unit:
 
 ci: lint tidy vuln soak fuzz mutants ## what CI runs after `make test`
 
+conformance: ## each row of the conformance matrix over each adapter; writes conformance.json and CONFORMANCE.md
+	go run ./internal/conformance
+
 lint: ## staticcheck in all modules
 	$(call each,go run $(STATICCHECK) ./...)
 

@@ -54,6 +54,7 @@ type answer struct {
 type request struct {
 	need          string
 	authorization []string
+	field         [2]string // a header field or metadata more, when its name is not empty
 	shape         func(*http.Request)
 }
 
@@ -161,6 +162,9 @@ func overHTTP(t *testing.T, h http.Handler) door {
 			r.Header["Authorization"] = ask.authorization
 		}
 		r.Header.Set("X-Request-Id", canary)
+		if ask.field[0] != "" {
+			r.Header.Set(ask.field[0], ask.field[1])
+		}
 		if ask.shape != nil {
 			ask.shape(r)
 		}
@@ -222,7 +226,11 @@ func overGRPC(t *testing.T, guard *auth.Guard, method string) door {
 		conns[name] = serve(t, server)
 	}
 	return func(t *testing.T, ask request) answer {
-		ctx := metadata.NewOutgoingContext(t.Context(), metadata.MD{"authorization": ask.authorization, "x-request-id": {canary}})
+		md := metadata.MD{"authorization": ask.authorization, "x-request-id": {canary}}
+		if ask.field[0] != "" {
+			md.Set(ask.field[0], ask.field[1])
+		}
+		ctx := metadata.NewOutgoingContext(t.Context(), md)
 		body, trailer, err := rpctest.Call(ctx, conns[ask.need], method, canary)
 		st := status.Convert(err)
 		a := answer{status: statusOf[st.Code()], challenges: trailer["www-authenticate"], body: body}

@@ -69,6 +69,7 @@ type group struct {
 	name   string
 	doors  map[string]door
 	secret *secrets
+	field  [2]string // a header field, or metadata, that goes with what is asked
 }
 
 // newGroup opens doors for a verifier. All that its hooks are told goes into a log that must not hold what callers sent.
@@ -102,7 +103,7 @@ func (g *group) ask(questions ...question) {
 						if q.shape != nil && strings.HasPrefix(name, "grpc") {
 							continue
 						}
-						t.Run(name+"/"+q.name, func(t *testing.T) { q.put(t, g.doors[name]) })
+						t.Run(name+"/"+q.name, func(t *testing.T) { q.put(t, g.doors[name], g.field) })
 					}
 				})
 			}
@@ -110,12 +111,18 @@ func (g *group) ask(questions ...question) {
 	})
 }
 
-func (q question) put(t *testing.T, d door) {
+// askWith puts them with one more header field, which is metadata in gRPC.
+func (g group) askWith(name, value string, questions ...question) {
+	g.field = [2]string{name, value}
+	g.ask(questions...)
+}
+
+func (q question) put(t *testing.T, d door, field [2]string) {
 	need := q.need
 	if need == "" {
 		need = "orders"
 	}
-	a := d(t, request{need, q.authorization, q.shape})
+	a := d(t, request{need, q.authorization, field, q.shape})
 	if a.status != q.want.status {
 		t.Errorf("status %d (%s), want %d", a.status, a.code, q.want.status)
 		return
@@ -270,9 +277,4 @@ func keySet(t *testing.T, keys ...object) jwks.Static {
 		t.Fatal(err)
 	}
 	return set
-}
-
-// withHeader is a shape: a header field more.
-func withHeader(name, value string) func(*http.Request) {
-	return func(r *http.Request) { r.Header.Set(name, value) }
 }

@@ -139,13 +139,12 @@ func TestMatrixToken(t *testing.T) {
 	with("SL-03", "a status list", invalid(auth.ReasonType), header("typ", "statuslist+jwt"))
 	g.ask(question{"S-03 D-01 D-20 F-04", "the DPoP scheme", "orders", []string{"DPoP " + token(issuer, "read:orders", authtest.SenderConstrained)}, nil, noToken})
 	for _, header := range []string{"X-Forwarded-Client-Cert", "X-Client-Cert", "X-SSL-CERT", "Client-Cert"} { // never read
-		q := question{"S-09 M-07", header, "orders", bearer(token(issuer, "read:orders", claim("cnf", object{"x5t#S256": "x"}))), nil, invalid(auth.ReasonBinding)}
-		q.shape = withHeader(header, ":MIIB:")
-		g.ask(q)
+		g.askWith(header, ":MIIB:", question{"S-09 M-07", header, "orders", bearer(token(issuer, "read:orders", claim("cnf", object{"x5t#S256": "x"}))), nil, invalid(auth.ReasonBinding)})
 	}
 	for _, header := range []string{"X-User", "X-Forwarded-User", "X-Auth-Request-User", "X-Remote-User"} {
-		g.ask(question{"S-10", header, "orders", bearer(token(issuer, "read:orders")), withHeader(header, "admin"), want{status: 200, body: "alice may read:orders"}})
-		g.ask(question{"S-10", header + " alone", "orders", nil, withHeader(header, "admin"), noToken})
+		g.askWith(header, "admin",
+			question{"S-10", header, "orders", bearer(token(issuer, "read:orders")), nil, want{status: 200, body: "alice may read:orders"}},
+			question{"S-10", header + " alone", "orders", nil, nil, noToken})
 	}
 }
 
