@@ -12,7 +12,8 @@
 // Each package's tests are built once, with every mutant in them, and run once per mutant with BEARWARD_MUTANT set to
 // its name: the tests of the check's own package first, then those of every package that links it, until one kills it. A
 // mutant is killed when it was reached and an assertion failed. One that makes the tests crash or run out of time is
-// not: nothing has said what is wrong.
+// not: nothing has said what is wrong. With -write, every test that carries rows of the conformance matrix is asked too, and the
+// page says which rows kill which mutant.
 //
 // Usage: go run ./internal/mutants [-list] [-run regexp] [-for duration] [-write]
 package main
@@ -83,6 +84,11 @@ func run(ctx context.Context, out io.Writer, list bool, only string, limit time.
 		return err
 	}
 	defer c.remove()
+	if write {
+		if c.docket, err = readDocket("."); err != nil {
+			return err
+		}
+	}
 	if limit > 0 {
 		rand.Shuffle(len(mutants), func(i, j int) { mutants[i], mutants[j] = mutants[j], mutants[i] })
 	}
@@ -127,17 +133,27 @@ func summarize(out io.Writer, results []result, total int) error {
 	return nil
 }
 
+// someOf names a dozen rows, and says how many more there are: a check that every token passes fails all of them.
+func someOf(rows []string) string {
+	const most = 12
+	if len(rows) <= most {
+		return strings.Join(rows, " ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(rows[:most], " "), len(rows)-most)
+}
+
 // markdown renders the results as the table of MUTANTS.md.
 func markdown(results []result) []byte {
 	var b strings.Builder
-	b.WriteString("# Mutants\n\nEach row is a security check, and the first test that fails when the check is removed. " +
-		"`go run ./internal/mutants -write` writes this page.\n\n| check | file | killed by |\n|---|---|---|\n")
+	b.WriteString("# Mutants\n\nEach row is a security check, the first test that fails when the check is removed, and the rows of the conformance matrix\n" +
+		"(CONFORMANCE.md) whose tests fail with it. `go run ./internal/mutants -write` writes this page, in about half an hour.\n\n")
+	fmt.Fprintf(&b, "%d checks.\n\n| check | file | killed by | rows that kill it |\n|---|---|---|---|\n", len(results))
 	for _, r := range results {
 		by := r.by
 		if r.outcome != killed {
 			by = "**" + r.outcome.String() + "**"
 		}
-		fmt.Fprintf(&b, "| %s | %s | %s |\n", r.name, r.file, by)
+		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", r.name, r.file, by, someOf(r.rows))
 	}
 	return []byte(b.String())
 }

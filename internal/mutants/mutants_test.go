@@ -215,3 +215,25 @@ func write(t *testing.T, root, name, text string) {
 		t.Fatal(err)
 	}
 }
+
+func TestRowsThatFailed(t *testing.T) {
+	d := docket{"adapters/chiauth": {"TestCheck": {"O-07"}}}
+	const output = `--- FAIL: TestMatrixToken (0.1s)
+    --- FAIL: TestMatrixToken/token#12 (0.1s)
+        --- FAIL: TestMatrixToken/token#12/AT-18 (0.1s)
+            --- FAIL: TestMatrixToken/token#12/AT-18/chi/an_hour_ago (0.1s)
+        --- FAIL: TestMatrixToken/token#12/B-24#01 (0.1s)
+--- FAIL: TestJ05_J10_KeysAreBoundToOneAlgorithm (0.1s)
+--- FAIL: TestCheck (0.1s)
+--- PASS: TestK01_KnownKeyIsServedDuringAFlood (0.1s)
+`
+	if got := strings.Join(d.rows("adapters/chiauth", output), " "); got != "AT-18 B-24 J-05 J-10 O-07" {
+		t.Errorf("rows %s", got)
+	}
+	if got := strings.Join(d.rows("jwks", output), " "); got != "AT-18 B-24 J-05 J-10" {
+		t.Errorf("rows of a package whose TestCheck proves nothing: %s", got)
+	}
+	if got := someOf(strings.Fields("a b c d e f g h i j k l m n")); got != "a b c d e f g h i j k l and 2 more" {
+		t.Errorf("some of 14: %s", got)
+	}
+}

@@ -38,8 +38,9 @@ func (o outcome) String() string {
 type result struct {
 	mutant
 	outcome outcome
-	by      string // the first test that failed, when killed
-	output  string // the end of what the tests printed, when they crashed or ran out of time
+	by      string   // the first test that failed, when killed
+	rows    []string // of the conformance matrix that kill it, when they were asked for
+	output  string   // the end of what the tests printed, when they crashed or ran out of time
 	elapsed time.Duration
 }
 
@@ -55,6 +56,7 @@ type judge struct {
 type court struct {
 	module  string // import path
 	judges  []*judge
+	docket  docket        // when the rows that kill a mutant are asked for
 	folder  string        // temporary, for binaries and traces
 	timeout time.Duration // of one judge on one mutant
 }
@@ -218,6 +220,9 @@ func (c *court) try(ctx context.Context, m mutant) result {
 				best = r
 			}
 		}
+	}
+	if c.docket != nil && best.outcome == killed {
+		best.rows = c.rowsThatKill(ctx, m, c.docket)
 	}
 	best.elapsed = time.Since(began)
 	return best
