@@ -1,6 +1,6 @@
 module github.com/bearward/bearward/bench
 
-go 1.26.0
+go 1.26.4
 
 replace github.com/bearward/bearward => ../
 
@@ -9,6 +9,7 @@ require (
 	github.com/auth0/go-jwt-middleware/v2 v2.3.1
 	github.com/auth0/go-jwt-middleware/v3 v3.1.0
 	github.com/bearward/bearward v0.0.0-00010101000000-000000000000
+	github.com/c2sp/wycheproof v0.0.0-20260902155932-3fa63dd0344a
 	github.com/coreos/go-oidc/v3 v3.21.0
 	github.com/go-chi/chi/v5 v5.5.0
 	github.com/go-chi/jwtauth/v5 v5.3.3

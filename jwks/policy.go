@@ -142,6 +142,8 @@ func (k *jwk) checkRSA() (string, SkipReason) {
 		return "", SkipRSAExponent
 	case e.Bit(0) == 0 || e.Int64() < 3: // mutant: rsa-exponent-small
 		return "", SkipRSAExponent // 1 makes every signature its own message
+	case isROCA(n): // mutant: rsa-roca
+		return "", SkipRSAWeak
 	}
 	return k.alg, ""
 }

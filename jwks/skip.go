@@ -16,6 +16,7 @@ const (
 	SkipCurve       SkipReason = "crv"         // "crv" is none of P-256, P-384, P-521 and Ed25519
 	SkipRSASize     SkipReason = "rsa_size"    // modulus under 2048 bits (RFC 7518 §3.3) or over 8192
 	SkipRSAExponent SkipReason = "rsa_exp"     // exponent 1, even, or over 2^31-1, which crypto/rsa refuses too
+	SkipRSAWeak     SkipReason = "rsa_weak"    // modulus of a generator whose keys can be factored (ROCA, CVE-2017-15361)
 	SkipPoint       SkipReason = "point"       // point not on its curve, or coordinates of a wrong length (RFC 7518 §6.2.1.2)
 	SkipEdKeySize   SkipReason = "ed25519_len" // Ed25519 key that is not 32 bytes (RFC 8037 §2)
 	SkipDuplicate   SkipReason = "duplicate"   // the same key again, or a fourth key under one "kid"

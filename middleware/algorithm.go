@@ -92,6 +92,8 @@ func algorithmNamed(name string) Algorithm {
 
 func (a Algorithm) isRSA() bool { return a >= RS256 && a <= PS512 }
 
+func (a Algorithm) isPSS() bool { return a >= PS256 && a <= PS512 }
+
 // curve returns the one curve of an ECDSA algorithm (RFC 7518 §3.4), and nil for the others.
 func (a Algorithm) curve() elliptic.Curve {
 	switch a {

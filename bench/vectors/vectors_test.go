@@ -1,0 +1,304 @@
+// Package vectors runs test vectors that nobody here wrote through the code that verifies access tokens: Wycheproof's, those of RFC 7515,
+// RFC 7520 and RFC 8037. Where our verdict is another than the vector's, the README of this folder says why; the test compares.
+package vectors
+
+import (
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/c2sp/wycheproof"
+
+	"github.com/bearward/bearward/internal/seam"
+	"github.com/bearward/bearward/jwks"
+	auth "github.com/bearward/bearward/middleware"
+)
+
+// A vector is one case, whoever wrote it.
+type vector struct {
+	source, group string
+	id            int
+	comment       string
+	flags         []string
+	result        string // valid, invalid or acceptable
+	verdict       error  // ours; nil is valid
+}
+
+func (v vector) agrees() bool { return (v.verdict == nil) == (v.result == "valid") }
+
+// wycheproofGroup is what this package reads of a group of any of the files.
+type wycheproofGroup struct {
+	Comment         string
+	Public, Private json.RawMessage
+	PublicKeyJwk    json.RawMessage
+	KeyJwk          json.RawMessage
+	PublicKey       struct{ Curve, Wx, Wy, Pk, Modulus, PublicExponent string }
+	Tests           []struct {
+		TcID    int
+		Comment string
+		Flags   []string
+		Result  string
+		Jws     json.RawMessage
+		Jwe     json.RawMessage
+		Msg     string
+		Sig     string
+	}
+}
+
+func readGroups(t *testing.T, file string) []wycheproofGroup {
+	t.Helper()
+	text, err := fs.ReadFile(wycheproof.TestVectors, file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var doc struct {
+		NumberOfTests int
+		TestGroups    []wycheproofGroup
+	}
+	if err := json.Unmarshal(text, &doc); err != nil {
+		t.Fatalf("%s: %v", file, err)
+	}
+	n := 0
+	for _, g := range doc.TestGroups {
+		n += len(g.Tests)
+	}
+	if n != doc.NumberOfTests || n == 0 {
+		t.Fatalf("%s: %d tests, and it says %d", file, n, doc.NumberOfTests)
+	}
+	return doc.TestGroups
+}
+
+// keySet is the document that an issuer would publish of a key or a set: the public members, or what there is when the key is a secret.
+func keySet(t *testing.T, keys ...json.RawMessage) []byte {
+	t.Helper()
+	for _, k := range keys {
+		if len(k) == 0 {
+			continue
+		}
+		var set struct{ Keys []json.RawMessage }
+		if err := json.Unmarshal(k, &set); err == nil && set.Keys != nil {
+			return k
+		}
+		doc, err := json.Marshal(map[string]any{"keys": []json.RawMessage{k}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return doc
+	}
+	t.Fatal("a group without a key")
+	return nil
+}
+
+// The files of whole JWSs, and how many cases each must have: rows J-40 and J-42.
+var jwsFiles = map[string]int{"json_web_signature_test.json": 401, "json_web_key_test.json": 26, "json_web_crypto_test.json": 83}
+
+func jwsVectors(t *testing.T, file string) (all []vector) {
+	for _, g := range readGroups(t, file) {
+		keys, keyErr := jwks.Parse(keySet(t, g.Public, g.Private))
+		for _, c := range g.Tests {
+			v := vector{source: file, group: g.Comment, id: c.TcID, comment: c.Comment, flags: c.Flags, result: c.Result, verdict: keyErr}
+			var raw string
+			if err := json.Unmarshal(c.Jws, &raw); err != nil {
+				raw = string(c.Jws) // a JSON serialization, or a JWE
+				if len(c.Jws) == 0 {
+					_ = json.Unmarshal(c.Jwe, &raw)
+				}
+			}
+			if keyErr == nil {
+				_, v.verdict = seam.VerifyJWS(t.Context(), keys, raw)
+			}
+			all = append(all, v)
+		}
+	}
+	return all
+}
+
+// The files of bare signatures, by algorithm.
+var signatureFiles = map[string][]string{
+	"ES256": {"ecdsa_secp256r1_sha256_p1363_test.json"}, "ES384": {"ecdsa_secp384r1_sha384_p1363_test.json"}, "ES512": {"ecdsa_secp521r1_sha512_p1363_test.json"},
+	"EdDSA": {"ed25519_test.json"},
+	"RS256": {"rsa_signature_2048_sha256_test.json", "rsa_signature_3072_sha256_test.json", "rsa_signature_4096_sha256_test.json", "rsa_signature_8192_sha256_test.json"},
+	"RS384": {"rsa_signature_2048_sha384_test.json", "rsa_signature_3072_sha384_test.json", "rsa_signature_4096_sha384_test.json", "rsa_signature_8192_sha384_test.json"},
+	"RS512": {"rsa_signature_2048_sha512_test.json", "rsa_signature_3072_sha512_test.json", "rsa_signature_4096_sha512_test.json", "rsa_signature_8192_sha512_test.json"},
+	"PS256": {"rsa_pss_2048_sha256_mgf1_32_test.json", "rsa_pss_3072_sha256_mgf1_32_test.json", "rsa_pss_4096_sha256_mgf1_32_test.json", "rsa_pss_2048_sha256_mgf1_0_test.json"},
+	"PS384": {"rsa_pss_2048_sha384_mgf1_48_test.json", "rsa_pss_4096_sha384_mgf1_48_test.json"},
+	"PS512": {"rsa_pss_4096_sha512_mgf1_64_test.json", "rsa_pss_4096_sha512_mgf1_32_test.json"},
+}
+
+// publicJWK is the group's public key as an issuer publishes it, bound to alg.
+func publicJWK(t *testing.T, alg string, g wycheproofGroup) []byte {
+	t.Helper()
+	b64 := func(s string, n int) string {
+		if len(s)%2 == 1 {
+			s = "0" + s
+		}
+		b, err := hex.DecodeString(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for len(b) > n && b[0] == 0 {
+			b = b[1:]
+		}
+		for len(b) < n {
+			b = append([]byte{0}, b...)
+		}
+		return base64.RawURLEncoding.EncodeToString(b)
+	}
+	k := map[string]string{"kid": "k", "alg": alg}
+	switch alg[:2] {
+	case "ES":
+		size := map[string]int{"ES256": 32, "ES384": 48, "ES512": 66}[alg]
+		k["kty"], k["crv"] = "EC", map[string]string{"ES256": "P-256", "ES384": "P-384", "ES512": "P-521"}[alg]
+		k["x"], k["y"] = b64(g.PublicKey.Wx, size), b64(g.PublicKey.Wy, size)
+	case "Ed":
+		k["kty"], k["crv"], k["x"] = "OKP", "Ed25519", b64(g.PublicKey.Pk, 32)
+	default:
+		k["kty"], k["n"], k["e"] = "RSA", b64(g.PublicKey.Modulus, 1), b64(g.PublicKey.PublicExponent, 1)
+	}
+	doc, err := json.Marshal(map[string]any{"keys": []any{k}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return doc
+}
+
+var errSignature = errors.New("SIGNATURE_INVALID")
+
+func signatureVectors(t *testing.T, alg, file string) (all []vector) {
+	for _, g := range readGroups(t, file) {
+		keys, keyErr := jwks.Parse(publicJWK(t, alg, g))
+		for _, c := range g.Tests {
+			v := vector{source: file, group: alg, id: c.TcID, comment: c.Comment, flags: c.Flags, result: c.Result, verdict: keyErr}
+			msg, err := hex.DecodeString(c.Msg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			sig, err := hex.DecodeString(c.Sig)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if keyErr == nil && !seam.VerifySignature(alg, keys[0], msg, sig) {
+				v.verdict = errSignature
+			}
+			all = append(all, v)
+		}
+	}
+	return all
+}
+
+// why says, for disagreements, which rule makes our verdict: the first whose patterns match.
+var reasons = []struct {
+	source, about *regexp.Regexp // of the file, and of "group: comment [flags]"
+	why           string
+}{}
+
+func (v vector) describe() string {
+	return fmt.Sprintf("%s: %s %v", v.group, v.comment, v.flags)
+}
+
+func (v vector) ours() string {
+	if v.verdict == nil {
+		return "accepted"
+	}
+	if e, ok := errors.AsType[*auth.Error](v.verdict); ok {
+		return "refused: " + e.Reason.String()
+	}
+	return "refused: " + strings.TrimPrefix(v.verdict.Error(), "jwks: ")
+}
+
+// check compares the vectors with what they should be, and returns the lines of the table for those that disagree.
+func check(t *testing.T, all []vector) (table []string) {
+	for _, v := range all {
+		if v.result == "invalid" && v.verdict == nil {
+			t.Errorf("%s %d (%s): an invalid vector is accepted", v.source, v.id, v.describe())
+		}
+		if v.agrees() {
+			continue
+		}
+		why := ""
+		for _, r := range reasons {
+			if r.source.MatchString(v.source) && r.about.MatchString(v.describe()) {
+				why = r.why
+				break
+			}
+		}
+		if why == "" {
+			t.Errorf("%s %d (%s): the vector is %s, ours is %s, and nothing says why", v.source, v.id, v.describe(), v.result, v.ours())
+		}
+		table = append(table, fmt.Sprintf("| %s | %d | %s: %s | %s | %s | %s |\n", strings.TrimSuffix(v.source, "_test.json"), v.id, v.group, v.comment, v.result, v.ours(), why))
+	}
+	return table
+}
+
+// TestJ40_Wycheproof runs them all, and compares the README's tables with what came out. UPDATE=1 writes them.
+func TestJ40_Wycheproof(t *testing.T) {
+	var table []string
+	var counts strings.Builder
+	add := func(name string, all []vector) {
+		lines := check(t, all)
+		table = append(table, lines...)
+		n := map[string]int{}
+		for _, v := range all {
+			n[v.result]++
+		}
+		fmt.Fprintf(&counts, "| %s | %d | %d | %d | %d |\n", name, n["valid"], n["invalid"], n["acceptable"], len(lines))
+	}
+	for _, file := range slices.Sorted(mapsKeys(jwsFiles)) {
+		all := jwsVectors(t, file)
+		if len(all) != jwsFiles[file] {
+			t.Errorf("%s has %d vectors, and row J-40 says %d", file, len(all), jwsFiles[file])
+		}
+		add(file, all)
+	}
+	for _, alg := range slices.Sorted(mapsKeys(signatureFiles)) {
+		for _, file := range signatureFiles[alg] {
+			add(file, signatureVectors(t, alg, file))
+		}
+	}
+	text := "\n| file | valid | invalid | acceptable | disagreements |\n|---|---|---|---|---|\n" + counts.String() +
+		"\n| file | vector | what it is | the vector says | ours | why |\n|---|---|---|---|---|---|\n" + strings.Join(table, "")
+	compare(t, "wycheproof", text)
+}
+
+func mapsKeys[V any](m map[string]V) func(func(string) bool) {
+	return func(yield func(string) bool) {
+		for k := range m {
+			if !yield(k) {
+				return
+			}
+		}
+	}
+}
+
+// compare compares the part of the README between two marks with text.
+func compare(t *testing.T, mark, text string) {
+	t.Helper()
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	begin, end := "<!-- "+mark+" -->\n", "<!-- end of "+mark+" -->\n"
+	before, rest, ok1 := strings.Cut(string(readme), begin)
+	old, after, ok2 := strings.Cut(rest, end)
+	if !ok1 || !ok2 {
+		t.Fatalf("README.md has no part between %q and %q", begin, end)
+	}
+	if old == text {
+		return
+	}
+	if os.Getenv("UPDATE") == "" {
+		t.Errorf("README.md is not what the vectors say; UPDATE=1 go test ./vectors")
+		return
+	}
+	if err := os.WriteFile("README.md", []byte(before+begin+text+end+after), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
