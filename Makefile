@@ -10,7 +10,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 each = @set -e; for m in $(MODULES); do echo "==> $$m: $(1)"; (cd "$$m" && $(1)); done
 
 .DEFAULT_GOAL := help
-.PHONY: help test fmt gofmt vet unit ci lint tidy vuln soak fuzz mutants browser interop
+.PHONY: help test fmt gofmt vet unit ci lint tidy vuln conformance conformance-check soak fuzz mutants browser interop
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' Makefile
@@ -29,10 +29,13 @@ vet:
 unit:
 	$(call each,go test $(TESTFLAGS) ./...)
 
-ci: lint tidy vuln soak fuzz mutants ## what CI runs after `make test`
+ci: lint tidy vuln conformance-check soak fuzz mutants ## what CI runs after `make test`
 
 conformance: ## each row of the conformance matrix over each adapter; writes conformance.json and CONFORMANCE.md
 	go run ./internal/conformance
+
+conformance-check: ## the same, and CONFORMANCE.md says what came out
+	go run ./internal/conformance -check
 
 lint: ## staticcheck in all modules
 	$(call each,go run $(STATICCHECK) ./...)

@@ -1,7 +1,10 @@
 package adapters_test
 
 import (
+	"crypto"
 	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
@@ -175,6 +178,18 @@ func TestMatrixJOSE(t *testing.T) {
 	ask("J-13", "r = n", signedWrong, join(n, sig[32:]))
 	ask("J-13", "s = n", signedWrong, join(sig[:32], n))
 	ask("J-13", "r + n", signedWrong, join(plus(sig[:32]), sig[32:]))
+
+	// The salt of PSS (RFC 7518 §3.5).
+	pssKey := rsaKey(t, 2048)
+	salted := newGroup(t, "salt", handVerifier(t, auth.Config{}, keySet(t, jwk(t, pssKey, object{"kid": "pss", "alg": "PS256"}))))
+	input = encoded(head("PS256", "pss")) + "." + encoded(good)
+	for salt, w := range map[int]want{32: accepted, 20: signedWrong, rsa.PSSSaltLengthAuto: signedWrong} {
+		sig, err := rsa.SignPSS(rand.Reader, pssKey, crypto.SHA256, digest(crypto.SHA256, input), &rsa.PSSOptions{SaltLength: salt})
+		if err != nil {
+			t.Fatal(err)
+		}
+		salted.ask(question{"AT-09 J-40", fmt.Sprintf("a salt of %d", salt), "orders", bearer(input + "." + base64.RawURLEncoding.EncodeToString(sig)), nil, w})
+	}
 
 	// The compact form and its base64url.
 	raw := signed(t, "RS256", rs, head("RS256", "rs"), good)

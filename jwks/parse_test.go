@@ -194,6 +194,16 @@ func TestJ14_RSASizeIsBounded(t *testing.T) {
 	})
 }
 
+// A modulus that is a power of 65537 modulo many small primes is one of the Infineon library's (CVE-2017-15361).
+func TestJ40_KeysThatCanBeFactored(t *testing.T) {
+	mark := new(big.Int).Exp(big.NewInt(65537), big.NewInt(129), nil)
+	near := new(big.Int).Add(mark, big.NewInt(2*167)) // the same modulo 167 alone
+	checkPolicy(t, map[string]policy{
+		"marked":      {with(rsaJWK("k", 2048), map[string]any{"n": b64(mark.Bytes())}), "skipped for rsa_weak"},
+		"near a mark": {with(rsaJWK("k", 2048), map[string]any{"n": b64(near.Bytes())}), "used as "},
+	})
+}
+
 func TestJ15_RSAExponentIsSane(t *testing.T) {
 	exponent := func(e int64) any { return with(rsaJWK("k", 2048), map[string]any{"e": b64(big.NewInt(e).Bytes())}) }
 	checkPolicy(t, map[string]policy{

@@ -56,7 +56,7 @@ func (v *Verifier) verifyJWS(ctx context.Context, raw string) ([]byte, *Error) {
 	if s.signature, bad = decodeBase64(s.signature, parts.signature); bad != nil {
 		return nil, errMalformedToken
 	}
-	candidates, err := v.candidates(ctx, head)
+	candidates, err := v.fetched(ctx, head)
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package middleware_test
 
 import (
 	"context"
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
@@ -225,6 +226,29 @@ func TestECDSASignatureForm(t *testing.T) {
 	} {
 		if got := reasonOf(verify(t, v, good[:dot+1]+encode(bent))); got != auth.ReasonSignature {
 			t.Errorf("%s: reason %v, want %v", name, got, auth.ReasonSignature)
+		}
+	}
+}
+
+// The salt of PSS is as long as the hash (RFC 7518 §3.5). Nothing else tells such a signature from a good one.
+func TestPSSSalt(t *testing.T) {
+	const alg, h = "PS256", crypto.SHA256 // bench/vectors asks the others
+	k := newSigningKey(t, alg, "k1")
+	v := newVerifier(t, k, nil)
+	input := encode([]byte(k.header())) + "." + encode([]byte(claims()))
+	d := h.New()
+	d.Write([]byte(input))
+	for _, salt := range []int{rsa.PSSSaltLengthEqualsHash, h.Size(), 1, 20, h.Size() - 1, h.Size() + 1} {
+		sig, err := rsa.SignPSS(rand.Reader, k.signer.(*rsa.PrivateKey), h, d.Sum(nil), &rsa.PSSOptions{SaltLength: salt})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var want auth.Reason
+		if salt != rsa.PSSSaltLengthEqualsHash && salt != h.Size() {
+			want = auth.ReasonSignature
+		}
+		if got := reasonOf(verify(t, v, input+"."+encode(sig))); got != want {
+			t.Errorf("%s with a salt of %d: reason %v, want %v", alg, salt, got, want)
 		}
 	}
 }

@@ -106,7 +106,7 @@ func runTests() ([]ran, error) {
 	if err != nil {
 		return nil, err
 	}
-	vectors, err := goTest("bench", "./peers")
+	vectors, err := goTest("bench", "./vectors")
 	return append(all, vectors...), err
 }
 
