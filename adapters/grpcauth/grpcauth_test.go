@@ -76,7 +76,7 @@ func TestRules(t *testing.T) {
 			map[string]codes.Code{rpctest.Unary: codes.PermissionDenied, rpctest.Client: codes.PermissionDenied}},
 		{"what is not registered", auth.Rules{"/" + rpctest.Service + "/*": auth.Scopes("admin")},
 			map[string]codes.Code{"/" + rpctest.Service + "/Other": codes.Unimplemented, "/other.Service/Unary": codes.Unimplemented,
-				"/bearward.test.talk/Unary": codes.Unimplemented, "/" + rpctest.Service + "/unary": codes.Unimplemented}},
+				"/bearward.test.talk/Unary": codes.Unimplemented, strings.TrimPrefix(rpctest.Unary, "/"): codes.Unimplemented, strings.TrimPrefix(rpctest.Bidi, "/"): codes.Unimplemented, "/" + rpctest.Service + "/unary": codes.Unimplemented}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			conn := start(t, grpcauth.ServerOptions(guard, tt.rules), talk(&rpctest.Talk{}))

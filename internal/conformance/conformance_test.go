@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -128,5 +129,40 @@ func TestThePageAndTheReadmeAgree(t *testing.T) {
 	}
 	if !strings.Contains(strings.Join(strings.Fields(string(readme)), " "), line) {
 		t.Errorf("the README does not say: %s", line)
+	}
+}
+
+// Every line of the threat model names rows, and each of them passes.
+func TestTheThreatModelStandsOnRowsThatPass(t *testing.T) {
+	security, err := os.ReadFile("../../SECURITY.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile("../../" + page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, model, ok := strings.Cut(string(security), "| an attacker |")
+	if !ok {
+		t.Fatal("SECURITY.md has no table of attackers")
+	}
+	model, _, _ = strings.Cut(model, "\n\n")
+	lines := strings.Split(model, "\n")[2:]
+	if len(lines) < 10 {
+		t.Errorf("%d lines", len(lines))
+	}
+	for _, line := range lines {
+		cells := strings.Split(strings.Trim(line, "|"), "|")
+		ids := regexp.MustCompile(`[A-Z]{1,2}-\d\d`).FindAllString(cells[len(cells)-1], -1)
+		if len(ids) == 0 {
+			t.Errorf("no row: %s", line)
+		}
+		for _, id := range ids {
+			_, after, ok := strings.Cut(string(text), "\n| "+id+" | ")
+			after, _, _ = strings.Cut(after, "\n")
+			if !ok || !strings.Contains(after, "| pass") {
+				t.Errorf("row %s does not pass: %s", id, line)
+			}
+		}
 	}
 }
