@@ -2,6 +2,7 @@ package grpcauth
 
 import (
 	"context"
+	"crypto/tls"
 	"strings"
 
 	"google.golang.org/grpc"
@@ -96,9 +97,16 @@ func credentialsOf(ctx context.Context, method, operation string) middleware.Cre
 		c.URL = "https://" + strings.Join(metadata.ValueFromIncomingContext(ctx, ":authority"), "") + method
 	}
 	if p, ok := peer.FromContext(ctx); ok {
-		if info, ok := p.AuthInfo.(credentials.TLSInfo); ok {
-			c.TLS = &info.State
-		}
+		c.TLS = stateOf(p.AuthInfo)
 	}
 	return c
+}
+
+// stateOf returns a copy of the TLS state that info holds, nil without TLS. The copy is large, so there is none where nothing is to be copied.
+func stateOf(info credentials.AuthInfo) *tls.ConnectionState {
+	if _, ok := info.(credentials.TLSInfo); !ok {
+		return nil
+	}
+	held := info.(credentials.TLSInfo)
+	return &held.State
 }
