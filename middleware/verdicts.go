@@ -64,10 +64,9 @@ func newTokenHash() func(dst, token []byte) []byte {
 
 func keyedSHA256(key [32]byte) func(dst, token []byte) []byte {
 	return func(dst, token []byte) []byte {
-		h := sha256.New()
-		h.Write(key[:])
-		h.Write(token)
-		return h.Sum(dst)
+		in := append(append(dst, key[:]...), token...)
+		sum := sha256.Sum256(in[len(dst):])
+		return append(in[:len(dst)], sum[:]...)
 	}
 }
 

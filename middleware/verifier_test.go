@@ -390,6 +390,26 @@ func TestATokenThatCanOnlyFailAsksForNoKey(t *testing.T) {
 	}
 }
 
+func TestEveryAlgorithmIsVerified(t *testing.T) {
+	for _, alg := range []string{"RS256", "PS256", "ES256", "EdDSA"} {
+		k := newSigningKey(t, alg, "k1")
+		v := newVerifier(t, k, nil)
+		token := k.sign(t, k.header(), claims())
+		first, err := v.VerifyToken(t.Context(), token)
+		if err != nil {
+			t.Fatalf("%s: %v", alg, err)
+		}
+		if again, err := v.VerifyToken(t.Context(), token); again != first {
+			t.Errorf("%s: again: %p, %v; want the principal that was remembered", alg, again, err)
+		}
+		other := k.sign(t, k.header(), claims("alice", "mallory"))
+		forged := token[:strings.LastIndexByte(token, '.')] + other[strings.LastIndexByte(other, '.'):]
+		if got := reasonOf(verify(t, v, forged)); got != auth.ReasonSignature {
+			t.Errorf("%s: the signature of another token: reason %v, want %v", alg, got, auth.ReasonSignature)
+		}
+	}
+}
+
 // What only looks like our token must not tell whether its claims would have passed, nor have them read.
 func TestAForgedTokenIsRefusedForItsSignature(t *testing.T) {
 	k := newSigningKey(t, "EdDSA", "k1")
