@@ -99,7 +99,8 @@ func (c *verdicts) find(t tag) *remembered {
 }
 
 // add remembers r: in the place of the same token, in a free place, in that of a token that ran out, or in that of the first one that
-// was not asked for since the last look.
+// was not asked for. So tokens that come once push out each other, and not those that come again. Where all were asked for, any of them
+// goes, and the others must be asked for anew.
 func (c *verdicts) add(r *remembered, now time.Time) {
 	set := c.set(r.tag)
 	victim := -1
@@ -109,12 +110,17 @@ func (c *verdicts) add(r *remembered, now time.Time) {
 			set[i].Store(r)
 			return
 		}
-		if !old.recent.Swap(false) && victim < 0 {
+		if victim < 0 && !old.recent.Load() {
 			victim = i
 		}
 	}
 	if victim < 0 {
 		victim = int(r.tag[len(r.tag)-1]) % ways
+		for i := range set {
+			if old := set[i].Load(); old != nil {
+				old.recent.Store(false)
+			}
+		}
 	}
 	set[victim].Store(r)
 }

@@ -158,19 +158,8 @@ func growCache(ctx context.Context, p plan, r *report) error {
 		return err
 	}
 	defer s.close()
-	all := make([]string, most)
-	if err := shareOut(2, 2, func(worker, _ int) error {
-		for i := worker; i < most; i += 2 {
-			payload := tokens.Padded(0)
-			payload = payload[:len(payload)-1] + fmt.Sprintf(`,"n":%d}`, i)
-			token, err := s.key.Sign(payload)
-			if err != nil {
-				return err
-			}
-			all[i] = token
-		}
-		return ctx.Err()
-	}); err != nil {
+	all, err := signMany(ctx, s.key, most)
+	if err != nil {
 		return err
 	}
 	time, memory := curve{name: "ns of VerifyToken"}, curve{name: "bytes of memory per token"}
@@ -205,6 +194,23 @@ func growCache(ctx context.Context, p plan, r *report) error {
 	all = nil
 	debug.FreeOSMemory()
 	return r.curves("cached.svg", "Distinct tokens remembered (small ones, EdDSA)", "tokens", "ns, bytes", true, time, memory)
+}
+
+// signMany returns so many small tokens, each with another claim.
+func signMany(ctx context.Context, key *tokens.Key, n int) ([]string, error) {
+	all := make([]string, n)
+	return all, shareOut(2, 2, func(worker, _ int) error {
+		for i := worker; i < n; i += 2 {
+			payload := tokens.Padded(0)
+			payload = payload[:len(payload)-1] + fmt.Sprintf(`,"n":%d}`, i)
+			token, err := key.Sign(payload)
+			if err != nil {
+				return err
+			}
+			all[i] = token
+		}
+		return ctx.Err()
+	})
 }
 
 // inUse is the heap that is in use, in bytes.

@@ -83,6 +83,7 @@ var suites = []suite{
 	{"hang", false, hang},
 	{"garbage", false, garbage},
 	{"growth", true, growth},
+	{"stores", true, stores},
 }
 
 func measureAll(ctx context.Context, p plan, filter *regexp.Regexp) (*report, error) {

@@ -1,0 +1,59 @@
+package middleware
+
+import (
+	"testing"
+	"time"
+)
+
+func TestTokensThatComeOnceDoNotPushOutThoseThatComeAgain(t *testing.T) {
+	c, now := newVerdicts(ways), time.Now()
+	remember := func(n int) *remembered {
+		r := &remembered{tag: tag{8: byte(n), 9: byte(n >> 8)}, until: now.Add(time.Minute)}
+		c.add(r, now)
+		return r
+	}
+	var again []*remembered
+	for n := range ways - 1 {
+		again = append(again, remember(n))
+		c.find(again[n].tag)
+	}
+	var last *remembered
+	for n := range 1000 {
+		last = remember(1000 + n)
+	}
+	for n, r := range again {
+		if c.find(r.tag) != r {
+			t.Errorf("token %d is forgotten", n)
+		}
+	}
+	if c.find(last.tag) != last { // which also asks for it, as for all the others
+		t.Error("the last one is not remembered")
+	}
+	one := remember(5000)
+	if c.find(one.tag) != one {
+		t.Error("a new token is not remembered where all others were asked for")
+	}
+	two := remember(5001)
+	if c.find(two.tag) != two || c.find(one.tag) != one {
+		t.Error("who was asked for before and is not any more keeps its place against who is")
+	}
+}
+
+func TestATokenThatRanOutMakesPlace(t *testing.T) {
+	c, now := newVerdicts(ways), time.Now()
+	for n := range ways {
+		r := &remembered{tag: tag{8: byte(n)}, until: now.Add(time.Duration(n+1) * time.Second)}
+		c.add(r, now)
+		c.find(r.tag)
+	}
+	r := &remembered{tag: tag{8: 100}, until: now.Add(time.Hour)}
+	c.add(r, now.Add(time.Second))
+	if c.find(tag{8: 0}) != nil || c.find(r.tag) != r {
+		t.Error("the new token did not take the place of the one that ran out first")
+	}
+	for n := 1; n < ways; n++ {
+		if c.find(tag{8: byte(n)}) == nil {
+			t.Errorf("token %d is forgotten", n)
+		}
+	}
+}
