@@ -2,10 +2,12 @@ package main
 
 import (
 	"image/color"
+	"math"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
 	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
 
 	"github.com/bearward/bearward/bench/measure"
 )
@@ -57,6 +59,60 @@ func (r *report) bars(file, title, axis string, all []bar) error {
 	p.Y.Min, p.Y.Max = -0.6, float64(len(all))-0.4
 	r.plots = append(r.plots, figure{file, title, p})
 	return nil
+}
+
+// A group is one value for each of the same contestants.
+type group struct {
+	name string
+	bars []bar
+}
+
+// dots adds a plot with a logarithmic axis: a column for each contestant, and in it a dot with its interval for each group.
+func (r *report) dots(file, title, axis string, groups []group) error {
+	p := plot.New()
+	p.Title.Text, p.Y.Label.Text = title, axis
+	p.BackgroundColor = color.White
+	p.Title.Padding = vg.Points(10)
+	p.Y.Scale, p.Y.Tick.Marker = plot.LogScale{}, plot.LogTicks{Prec: -1}
+	p.Legend.Top, p.Legend.Left = true, true
+	p.Add(plotter.NewGrid())
+	const least = 0.01 // the axis has no zero
+	var names []string
+	lowest, highest := math.Inf(1), 0.0
+	for i, g := range groups {
+		var all heights
+		names = names[:0]
+		for n, b := range g.bars {
+			low, mid, high := max(b.value.Lower, least), max(b.value.Median, least), max(b.value.Upper, least)
+			all.XYs = append(all.XYs, plotter.XY{X: float64(n), Y: mid})
+			all.YErrors = append(all.YErrors, struct{ Low, High float64 }{mid - low, high - mid})
+			names = append(names, b.name)
+			lowest, highest = min(lowest, low), max(highest, high)
+		}
+		points, err := plotter.NewScatter(all)
+		if err != nil {
+			return err
+		}
+		whiskers, err := plotter.NewYErrorBars(all)
+		if err != nil {
+			return err
+		}
+		points.Color, points.Radius, points.Shape = palette[i%len(palette)], vg.Points(4), draw.CircleGlyph{}
+		whiskers.Color = palette[i%len(palette)]
+		p.Add(whiskers, points)
+		p.Legend.Add(g.name, points)
+	}
+	p.NominalX(names...)
+	p.X.Min, p.X.Max = -0.5, float64(len(names))-0.5
+	p.Y.Min, p.Y.Max = lowest/2, 8*highest // room for the legend
+	r.plots = append(r.plots, figure{file, title, p})
+	return nil
+}
+
+// heights are points with an interval in Y.
+type heights struct {
+	plotter.XYs
+	plotter.YErrors
 }
 
 // intervals are points with an interval in X.
