@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"strings"
 
 	"github.com/bearward/bearward/bench/measure"
@@ -46,14 +47,22 @@ func garbage(ctx context.Context, p plan, r *report) error {
 		measure.Of("**Bearward**: wrong signature", refuse(ctx, v, forged, auth.ReasonSignature)),
 	}
 	cs := append([]*measure.Contestant{raw}, ours...)
-	for _, name := range []string{"golang-jwt v5 + keyfunc v3", "jwx v3 jwt.Parse"} {
-		verify, err := peers.Named(name).New(ctx, s.key, s.server.URL)
+	for _, peer := range peers.All() {
+		if p.quick && len(cs) > 4 {
+			break
+		}
+		verify, err := peer.New(ctx, s.key, s.server.URL)
 		if err != nil {
 			return err
 		}
 		for _, bad := range []struct{ name, token string }{{"random text", text}, {"unknown kid", unknown}, {"wrong signature", forged}} {
-			cs = append(cs, measure.Of(name+": "+bad.name, func() error {
-				_ = verify(ctx, bad.token) // refused, as the probe has seen
+			if verify(ctx, bad.token) == nil {
+				continue // it was set up with its one key and does not look at the kid
+			}
+			cs = append(cs, measure.Of(peer.Name+": "+bad.name, func() error {
+				if verify(ctx, bad.token) == nil {
+					return errors.New("accepted")
+				}
 				return nil
 			}))
 		}
@@ -63,10 +72,13 @@ func garbage(ctx context.Context, p plan, r *report) error {
 	}
 	r.atMost("garbage", "random text / the RSA signature alone", 0.02, ours[0].Over(raw))
 	r.count("garbage", "random text, allocations", 0, ours[0].Allocs)
-	r.knownMiss("garbage", "unknown kid / the RSA signature alone", 0.06, ours[1].Over(raw), 0.22,
-		"iss, aud and exp are looked at before a key is looked for, so all claims are read, once, by a strict decoder")
-	r.knownMiss("garbage", "wrong signature / the RSA signature alone", 1.10, ours[2].Over(raw), 1.26,
-		"up to the signature a forged token costs what a good one costs, for which the bound is 1.18, and the error of jwx comes on top")
-	r.compare("Garbage", "Ratios are to one good RSA signature check.", raw, cs, nil)
-	return nil
+	r.atMost("garbage", "unknown kid / the RSA signature alone", 0.06, ours[1].Over(raw))
+	r.atMost("garbage", "wrong signature / the RSA signature alone", 1.10, ours[2].Over(raw))
+	r.compare("Garbage", "Ratios are to one good RSA signature check. A peer that is not named with an unknown kid does not look at it: it has one key.",
+		raw, cs, nil)
+	var all []bar
+	for _, c := range cs[1:] {
+		all = append(all, bar{strings.ReplaceAll(c.Name, "**", ""), c.Over(raw)})
+	}
+	return r.bars("garbage.svg", "Garbage", "times one good RSA signature check", all)
 }

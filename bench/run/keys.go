@@ -152,7 +152,7 @@ func hang(ctx context.Context, p plan, r *report) error {
 		}
 	}
 	r.tables = append(r.tables, t)
-	return r.dots("hanging-endpoint.svg", "While the key endpoint hangs for 200 ms", "look-up of a held key, microseconds (logarithmic)", groups)
+	return r.dots("hanging-endpoint.svg", "While the key endpoint hangs for 200 ms", "microseconds per look-up of a held key", groups)
 }
 
 func holdersOf(ctx context.Context, url string) ([]holder, error) {

@@ -50,19 +50,30 @@ func (s *sink) WriteHeader(status int)      { s.status = status }
 
 // serve is one request to h, which must be answered with status.
 func serve(h http.Handler, token string, status int) func() error {
+	request := requestTo(h, token)
+	return func() error {
+		if got := request(); got != status {
+			return errors.New(http.StatusText(got))
+		}
+		return nil
+	}
+}
+
+// statusOf is what h answers.
+func statusOf(h http.Handler, token string) int { return requestTo(h, token)() }
+
+// requestTo is one request to h, and its status.
+func requestTo(h http.Handler, token string) func() int {
 	r := httptest.NewRequest("GET", "/orders", nil)
 	if token != "" {
 		r.Header.Set("Authorization", "Bearer "+token)
 	}
 	w := &sink{header: make(http.Header)}
-	return func() error {
+	return func() int {
 		clear(w.header)
 		w.status = http.StatusOK
 		h.ServeHTTP(w, r)
-		if w.status != status {
-			return errors.New(http.StatusText(w.status))
-		}
-		return nil
+		return w.status
 	}
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 
@@ -79,26 +80,35 @@ func whole(ctx context.Context, p plan, r *report) error {
 		return err
 	}
 	r.compare("Whole middleware, a good token", "From the router to the handler and back, in memory. Ratios are to net/http without auth.", bare, cs, remarks)
-	return refusals(ctx, p, r, s, warm)
+	return refusals(p, r, s, warm, theirs)
 }
 
 // refusals measures what a request costs that is not let through.
-func refusals(_ context.Context, p plan, r *report, s *stand, g *auth.Guard) error {
+func refusals(p plan, r *report, s *stand, g *auth.Guard, theirs []foreign) error {
 	expired, err := s.key.Sign(tokens.Claims(`"exp":`, `"exp":1700000000,"was":`))
 	if err != nil {
 		return err
 	}
+	bad := []struct{ name, token string }{{"no token", ""}, {"random text", s.token[:40]}, {"expired", expired}}
 	orders, admin := g.Require("read:orders")(nothing), g.Require("admin:all")(nothing)
-	cs := []*measure.Contestant{
-		measure.Of("401, no token", serve(orders, "", http.StatusUnauthorized)),
-		measure.Of("401, random text", serve(orders, s.token[:40], http.StatusUnauthorized)),
-		measure.Of("401, expired", serve(orders, expired, http.StatusUnauthorized)),
-		measure.Of("403, a remembered token without the scope", serve(admin, s.token, http.StatusForbidden)),
+	var cs []*measure.Contestant
+	for _, b := range bad {
+		cs = append(cs, measure.Of("**Bearward**: 401, "+b.name, serve(orders, b.token, http.StatusUnauthorized)))
+	}
+	cs = append(cs, measure.Of("**Bearward**: 403, a remembered token without the scope", serve(admin, s.token, http.StatusForbidden)))
+	for _, t := range theirs {
+		for _, b := range bad {
+			status := statusOf(t.handler, b.token)
+			if status < http.StatusBadRequest {
+				return errors.New(t.name + " lets through: " + b.name)
+			}
+			cs = append(cs, measure.Of(fmt.Sprintf("%s: %d, %s", t.name, status, b.name), serve(t.handler, b.token, status)))
+		}
 	}
 	if err := measure.Race(p.rounds, p.slice, cs...); err != nil {
 		return err
 	}
-	r.compare("Refusals", "The whole net/http middleware of Bearward, answer included. Ratios are to the first.", cs[0], cs, nil)
+	r.compare("Refusals", "The whole middleware, on net/http where there is a choice, answer included. Ratios are to the first.", cs[0], cs, nil)
 	return nil
 }
 
