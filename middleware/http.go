@@ -76,7 +76,7 @@ func (h *enforced) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // credentialsOf is RequestCredentials, without what nothing reads in a Guard that has no Proofs.
 func (g *Guard) credentialsOf(r *http.Request, operation string) Credentials {
-	if len(g.proofs) == 0 {
+	if !g.ReadsProofs() {
 		return Credentials{Operation: operation, Authorization: r.Header["Authorization"]}
 	}
 	return RequestCredentials(r, operation)

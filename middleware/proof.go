@@ -53,3 +53,7 @@ func (g *Guard) prove(ctx context.Context, c *Credentials, p *Principal) *Error 
 	}
 	return refuse(err)
 }
+
+// ReadsProofs reports whether g has Proofs. Without any, nothing reads more of Credentials than Operation and Authorization, and an
+// adapter need not gather it.
+func (g *Guard) ReadsProofs() bool { return len(g.proofs) > 0 }

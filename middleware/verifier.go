@@ -91,7 +91,8 @@ func (v *Verifier) VerifyToken(ctx context.Context, raw string) (*Principal, err
 }
 
 // recallToken returns the Principal of a token that was verified before, as long as it would be accepted again: the clock is asked each
-// time, and so is the source, for the very key that verified it. It returns nothing when the token must be judged.
+// time, and so is the source, for the very key that verified it. One that ran out since is refused. It returns nothing when the token must
+// be judged.
 func (v *Verifier) recallToken(ctx context.Context, raw string) (*Principal, *Error) {
 	if v.verdicts == nil || len(raw) > v.config.MaxTokenBytes {
 		return nil, nil
@@ -102,7 +103,11 @@ func (v *Verifier) recallToken(ctx context.Context, raw string) (*Principal, *Er
 	if known == nil {
 		return nil, nil
 	}
-	if now := time.Now(); now.Before(known.from) || !now.Before(known.until) { // mutant: cached-clock
+	now := time.Now()
+	if err := v.unexpired(known.principal, now); err != nil { // of all refusals the commonest: no key can change it any more
+		return nil, err
+	}
+	if now.Before(known.from) || !now.Before(known.until) { // mutant: cached-clock
 		return nil, nil
 	}
 	keys, err := v.keys.Keys(ctx, known.kid)

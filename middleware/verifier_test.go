@@ -410,6 +410,29 @@ func TestEveryAlgorithmIsVerified(t *testing.T) {
 	}
 }
 
+func TestARememberedTokenThatRanOutAsksForNoKey(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := newSigningKey(t, "EdDSA", "k1")
+		src := &source{Static: jwks.Static{k.public()}}
+		v, err := auth.NewVerifier(src, auth.Config{Issuer: testIssuer, Audiences: []string{testAudience}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		token := k.sign(t, k.header(), claims())
+		if err := verify(t, v, token); err != nil {
+			t.Fatal(err)
+		}
+		src.asked, src.err = 0, jwks.ErrUnavailable
+		time.Sleep(time.Hour) // the bubble's time
+		forged := token[:len(token)-2] + "AA"
+		for _, token := range []string{token, forged} {
+			if got := reasonOf(verify(t, v, token)); got != auth.ReasonExpired || src.asked != 0 {
+				t.Errorf("reason %v after %d look-ups, want %v after none", got, src.asked, auth.ReasonExpired)
+			}
+		}
+	})
+}
+
 // What only looks like our token must not tell whether its claims would have passed, nor have them read.
 func TestAForgedTokenIsRefusedForItsSignature(t *testing.T) {
 	k := newSigningKey(t, "EdDSA", "k1")

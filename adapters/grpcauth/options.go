@@ -82,17 +82,16 @@ func (d *door) authorize(ctx context.Context, method string) (context.Context, e
 	if rule.requirement.IsPublic() {
 		return ctx, nil
 	}
-	return d.guard.Authorize(ctx, credentialsOf(ctx, method, rule.key), rule.requirement)
+	return d.guard.Authorize(ctx, d.credentialsOf(ctx, method, rule.key), rule.requirement)
 }
 
 // credentialsOf returns what the caller presented. The URL is the one of RFC 9449 for a call, and is built only for a proof.
-func credentialsOf(ctx context.Context, method, operation string) middleware.Credentials {
-	c := middleware.Credentials{
-		Operation:     operation,
-		Authorization: metadata.ValueFromIncomingContext(ctx, "authorization"),
-		DPoP:          metadata.ValueFromIncomingContext(ctx, "dpop"),
-		Method:        "POST",
+func (d *door) credentialsOf(ctx context.Context, method, operation string) middleware.Credentials {
+	c := middleware.Credentials{Operation: operation, Authorization: metadata.ValueFromIncomingContext(ctx, "authorization")}
+	if !d.guard.ReadsProofs() {
+		return c
 	}
+	c.DPoP, c.Method = metadata.ValueFromIncomingContext(ctx, "dpop"), "POST"
 	if len(c.DPoP) > 0 {
 		c.URL = "https://" + strings.Join(metadata.ValueFromIncomingContext(ctx, ":authority"), "") + method
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 
 	auth0mw "github.com/auth0/go-jwt-middleware/v3"
 	"github.com/go-chi/chi/v5"
@@ -95,6 +96,11 @@ func refusals(p plan, r *report, s *stand, g *auth.Guard, theirs []foreign) erro
 	for _, b := range bad {
 		cs = append(cs, measure.Of("**Bearward**: 401, "+b.name, serve(orders, b.token, http.StatusUnauthorized)))
 	}
+	orders, ended, err := expiredSince(s)
+	if err != nil {
+		return err
+	}
+	cs = append(cs, measure.Of("**Bearward**: 401, expired since it was remembered", serve(orders, ended, http.StatusUnauthorized)))
 	cs = append(cs, measure.Of("**Bearward**: 403, a remembered token without the scope", serve(admin, s.token, http.StatusForbidden)))
 	for _, t := range theirs {
 		for _, b := range bad {
@@ -110,6 +116,25 @@ func refusals(p plan, r *report, s *stand, g *auth.Guard, theirs []foreign) erro
 	}
 	r.compare("Refusals", "The whole middleware, on net/http where there is a choice, answer included. Ratios are to the first.", cs[0], cs, nil)
 	return nil
+}
+
+// expiredSince returns a handler behind a guard, and a token that the guard let through before it ran out.
+func expiredSince(s *stand) (http.Handler, string, error) {
+	v, err := auth.NewVerifier(s.keys, auth.Config{Issuer: tokens.Issuer, Audiences: []string{tokens.Audience}, Leeway: -1})
+	if err != nil {
+		return nil, "", err
+	}
+	h := auth.NewGuard(v, nil).Require("read:orders")(nothing)
+	end := time.Now().Unix() + 2
+	token, err := s.key.Sign(tokens.Claims(`"exp":`, fmt.Sprintf(`"exp":%d,"was":`, end)))
+	if err != nil {
+		return nil, "", err
+	}
+	if status := statusOf(h, token); status != http.StatusOK {
+		return nil, "", errors.New(http.StatusText(status))
+	}
+	time.Sleep(time.Until(time.Unix(end, 0)))
+	return h, token, nil
 }
 
 func mux(h http.Handler) http.Handler {
