@@ -17,6 +17,8 @@ import (
 type Cache struct {
 	held     atomic.Pointer[keySet] // what requests see; nil while nothing is to be judged
 	takeoffs atomic.Uint64          // fetches sent so far
+	made     time.Time
+	asked    atomic.Int64 // when the keys held were asked for, in nanoseconds after made
 
 	mu        sync.Mutex // guards what follows, and is never held over input or output
 	clocks    clocks
@@ -85,6 +87,7 @@ func newCache(name string, opts *Options, random func() float64, aim func(*fetch
 	c := &Cache{
 		clocks:    clocks{refreshEvery: o.RefreshEvery, cooldown: o.Cooldown, maxStale: o.MaxStale, random: random},
 		notJudged: fmt.Errorf("%w: none was fetched yet", ErrUnavailable),
+		made:      time.Now(),
 		options:   o,
 		kick:      make(chan struct{}, 1),
 		ended:     make(chan struct{}),
@@ -97,7 +100,7 @@ func newCache(name string, opts *Options, random func() float64, aim func(*fetch
 	c.status.URL = c.fetcher.url
 	c.clocks.start(time.Now())
 	c.expiry = time.AfterFunc(o.MaxStale, c.expire)
-	c.teller = newTeller(o.OnRefresh)
+	c.teller = newTeller(o.hook())
 	first := TriggerStart
 	if o.SnapshotFile != "" {
 		first = TriggerSnapshot
@@ -121,6 +124,14 @@ func (c *Cache) Keys(ctx context.Context, kid string) ([]*Key, error) {
 		}
 	}
 	return c.miss(ctx, kid)
+}
+
+// Age returns how long ago the keys held were asked for, and 0 while none are held. It takes no lock.
+func (c *Cache) Age() time.Duration {
+	if c.held.Load() == nil {
+		return 0
+	}
+	return time.Since(c.made) - time.Duration(c.asked.Load())
 }
 
 // Held returns what Keys would return at once, and does no I/O: it causes no fetch, spends no permit for one and does not wait. Where Keys

@@ -138,6 +138,7 @@ func (c *Cache) land(f *flight, asked time.Time, got fetched, err error) Refresh
 // hold puts set in use, as the issuer published it at asked. The lock is held.
 func (c *Cache) hold(set *keySet, now, asked time.Time) {
 	c.clocks.asked = asked
+	c.asked.Store(int64(asked.Sub(c.made)))
 	c.held.Store(set)
 	c.expiry.Reset(c.clocks.goodUntil().Sub(now))
 }

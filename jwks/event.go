@@ -1,6 +1,7 @@
 package jwks
 
 import (
+	"context"
 	"log/slog"
 	"time"
 )
@@ -87,9 +88,61 @@ func newTeller(hook func(RefreshEvent)) teller {
 }
 
 // contain calls hook and swallows its panic: the hook runs in the background of somebody's API, and must not end it.
-func contain(hook func(RefreshEvent), e RefreshEvent) {
+func contain[T any](hook func(T), what T) {
 	defer func() { _ = recover() }()
-	hook(e)
+	hook(what)
+}
+
+// hook returns what is told of each fetch: OnRefresh, and then OnKeySkipped of the keys that the set before did not have, or had for another
+// reason. Nil when there is neither.
+func (o *Options) hook() func(RefreshEvent) {
+	if o.OnKeySkipped == nil {
+		return o.OnRefresh
+	}
+	onRefresh, onSkipped := o.OnRefresh, o.OnKeySkipped
+	known := map[Skip]bool{}
+	return func(e RefreshEvent) {
+		if onRefresh != nil {
+			contain(onRefresh, e)
+		}
+		if e.Err != nil || e.NotModified || e.Trigger == TriggerSnapshot { // the set is the one before
+			return
+		}
+		now := make(map[Skip]bool, len(e.Skipped))
+		for _, s := range e.Skipped {
+			id := s
+			if id.KeyID != "" {
+				id.Index = 0 // the same key in another place is the same key
+			}
+			if !known[id] && !now[id] {
+				contain(onSkipped, s)
+			}
+			now[id] = true
+		}
+		known = now
+	}
+}
+
+// LogRefreshes returns a hook for Options.OnRefresh that logs each fetch: at level Error when it failed or a key was published with its private part, Warn
+// when keys were skipped or the snapshot file could not be used, Info when keys came or went, and Debug when nothing changed. Nothing in it comes from a
+// token; key IDs are the issuer's.
+func LogRefreshes(logger *slog.Logger) func(RefreshEvent) {
+	return func(e RefreshEvent) {
+		level, message := slog.LevelDebug, "keys unchanged"
+		switch {
+		case e.Err != nil:
+			level, message = slog.LevelError, "keys not refreshed: those held stay in use"
+		case len(e.Exposed) > 0:
+			level, message = slog.LevelError, "keys published with their private part"
+		case len(e.Skipped) > 0:
+			level, message = slog.LevelWarn, "published keys that are not used"
+		case e.SnapshotErr != nil:
+			level, message = slog.LevelWarn, "snapshot file not used"
+		case len(e.Added) > 0 || len(e.Removed) > 0:
+			level, message = slog.LevelInfo, "keys changed"
+		}
+		logger.LogAttrs(context.Background(), level, message, slog.Any("refresh", e))
+	}
 }
 
 // tell hands e over, or drops it when too many wait.

@@ -60,6 +60,10 @@ type Options struct {
 	// OnRefresh is told of each fetch, in order and one at a time, on a goroutine of its own: a slow one delays nothing but later events, of which
 	// 64 wait and further ones are dropped. A panic in it is contained. It must not call Close, which waits for it.
 	OnRefresh func(RefreshEvent)
+
+	// OnKeySkipped is told of each published key that is not used, and why: once, and again when the key was gone or the reason is another. It is called
+	// after OnRefresh of the same fetch, on the same goroutine and under the same terms.
+	OnKeySkipped func(Skip)
 }
 
 // withDefaults returns a copy with every default filled in, or says which field is out of bounds.

@@ -24,6 +24,11 @@ type GuardOptions struct {
 	// OnDecision is told of every verdict, before the handler runs or the refusal is written. It must be quick and safe for
 	// concurrent use; a panic in it is contained. Default none. Requests to a Public operation are not judged and not told.
 	OnDecision func(context.Context, Decision)
+	// ReportOnly names operations whose requests are judged, and told to OnDecision, but let through whatever the verdict: for the time in which a
+	// guard is put before an API that is in use. A handler then finds the Principal of a token that was good but short of scopes, and none
+	// otherwise. Each name is the exact key of a rule, such as "GET /orders"; there is no name for all operations, an operation that no rule
+	// names stays refused, and OnDecision must be set. Default none: every operation is enforced.
+	ReportOnly []string
 	// Refuse writes the answer to a request that is not let through; the challenge, Retry-After and Cache-Control are set when it is
 	// called, and the status is err.Status unless it writes another. Default: problem documents (RFC 9457). gRPC and Echo do not use
 	// it: Echo has an HTTPErrorHandler.
@@ -32,7 +37,8 @@ type GuardOptions struct {
 
 // A Decision is one verdict, for hooks. It holds no token.
 type Decision struct {
-	// Operation is the key of the rule that was asked, such as "GET /orders"; "" when the router did not name it.
+	// Operation is the key of the rule that was asked, which is the route's pattern as the router has it, such as "GET /orders/{id}"; ""
+	// when the router did not name it. It is never a path or a method that the caller chose, so it is safe as a metric's label.
 	Operation string
 	// Err is why the request was not let through, nil when it was.
 	Err *Error
@@ -42,6 +48,13 @@ type Decision struct {
 	Elapsed time.Duration
 	// Repeated is true when this Guard had verified the same credentials in the same request before.
 	Repeated bool
+	// Cached is true when the token was remembered, and its signature not verified again.
+	Cached bool
+	// KeyAge is how long ago the keys that the Principal's token was verified with were last fetched. It is 0 without a Principal, and for keys that
+	// are not a jwks.Cache's.
+	KeyAge time.Duration
+	// ReportOnly is true when Err is not nil and the request was let through all the same: GuardOptions.ReportOnly names its operation.
+	ReportOnly bool
 }
 
 // A Guard is the door of an API: it verifies a request's credentials and compares them with what the operation requires. It is safe
@@ -50,6 +63,7 @@ type Guard struct {
 	verifier  TokenVerifier
 	proofs    map[string]Proof
 	onDecide  func(context.Context, Decision)
+	lenient   map[string]bool // operations that are reported on only
 	override  func(http.ResponseWriter, *http.Request, *Error)
 	metadata  string
 	answers   [reasons]answer
@@ -140,8 +154,28 @@ func newGuard(v TokenVerifier, opts *GuardOptions) (*Guard, error) {
 		}
 		g.proofs[p.Confirms()] = p
 	}
+	if len(opts.ReportOnly) > 0 && g.onDecide == nil {
+		return nil, errors.New("middleware: GuardOptions.ReportOnly needs OnDecision: nobody would be told")
+	}
+	g.lenient = make(map[string]bool, len(opts.ReportOnly))
+	for _, name := range opts.ReportOnly {
+		if !namesOneOperation(name) { // mutant: report-only-name
+			return nil, fmt.Errorf("middleware: GuardOptions.ReportOnly: %q is not the key of a rule for one part of an API", name)
+		}
+		g.lenient[name] = true
+	}
 	g.prepare()
 	return g, nil
+}
+
+// namesOneOperation reports whether name is "/path" or "METHOD /path" whose path begins with a literal: nothing that stands for a whole API.
+func namesOneOperation(name string) bool {
+	method, path, ok := strings.Cut(name, " ")
+	if !ok {
+		method, path = "", name
+	}
+	rest, ok := strings.CutPrefix(path, "/")
+	return ok && !strings.ContainsAny(method, "/*") && rest != "" && !strings.ContainsRune("/*{:", rune(rest[0])) && !strings.ContainsAny(path, " \t")
 }
 
 // isNil reports whether v is nil, or holds a nil pointer, as the result of a constructor does whose error was not looked at.
@@ -197,84 +231,125 @@ func (g *Guard) Authorize(ctx context.Context, c Credentials, req Requirement) (
 		start = time.Now()
 	}
 	before := g.earlier(ctx, &c)
-	granted, p, err := g.authorize(ctx, &c, req, before)
+	granted, p, cached, err := g.authorize(ctx, &c, req, before)
+	reportOnly := err != nil && g.lenient[c.Operation] && err.Reason != ReasonNoRule
+	// mutant: report-only-no-rule: reportOnly = err != nil && g.lenient[c.Operation]
 	if g.onDecide != nil {
-		g.tell(ctx, Decision{Operation: c.Operation, Err: err, Principal: p, Elapsed: time.Since(start), Repeated: before != nil})
+		g.tell(ctx, Decision{Operation: c.Operation, Err: err, Principal: p, Elapsed: time.Since(start), Repeated: before != nil, Cached: cached,
+			KeyAge: g.keyAge(p), ReportOnly: reportOnly})
 	}
-	if err != nil {
+	switch {
+	case reportOnly:
+		let := &grant{Context: ctx, guard: g, principal: p}
+		if p != nil {
+			let.presented = c.presented(len(g.proofs) > 0)
+		}
+		return let, nil
+	case err != nil:
 		return ctx, err
 	}
 	return granted, nil
 }
 
 // authorize is the order of checks of a request.
-func (g *Guard) authorize(ctx context.Context, c *Credentials, req Requirement, before *grant) (context.Context, *Principal, *Error) {
+func (g *Guard) authorize(ctx context.Context, c *Credentials, req Requirement, before *grant) (_ context.Context, p *Principal, cached bool, err *Error) {
 	if req.IsZero() { // mutant: zero-requirement
-		return nil, nil, &Error{Reason: ReasonNoRule}
+		return nil, nil, false, &Error{Reason: ReasonNoRule}
 	}
-	var p *Principal
 	if before != nil {
 		p = before.principal
 	} else {
-		var err *Error
-		p, err = g.authenticate(ctx, c)
+		p, cached, err = g.authenticate(ctx, c)
 		if err != nil && req.IsOptional() && err.Reason == ReasonNoCredentials { // mutant: optional-anonymous
-			return &grant{Context: ctx, guard: g}, nil, nil
+			return &grant{Context: ctx, guard: g}, nil, false, nil
 		}
 		if err != nil {
-			return nil, nil, err
+			return nil, nil, false, err
 		}
 	}
 	if !req.IsOptional() {
 		if err := req.check(ctx, p); err != nil { // mutant: requirement
-			return nil, p, err
+			return nil, p, cached, err
 		}
 	}
 	if before != nil {
-		return ctx, p, nil
+		return ctx, p, cached, nil
 	}
-	return &grant{Context: ctx, guard: g, principal: p, presented: c.presented(len(g.proofs) > 0)}, p, nil
+	return &grant{Context: ctx, guard: g, principal: p, presented: c.presented(len(g.proofs) > 0)}, p, cached, nil
 }
 
 // authenticate verifies the credentials.
-func (g *Guard) authenticate(ctx context.Context, c *Credentials) (*Principal, *Error) {
+func (g *Guard) authenticate(ctx context.Context, c *Credentials) (p *Principal, cached bool, refused *Error) {
 	token, refused := bearerValue(c.Authorization)
 	if refused != nil {
-		return nil, refused
+		return nil, false, refused
 	}
-	p, refused := g.verify(ctx, token)
+	p, cached, refused = g.verify(ctx, token)
 	if refused != nil {
-		return nil, refused
+		return nil, false, refused
 	}
 	if refused := g.prove(ctx, c, p); refused != nil {
-		return nil, refused
+		return nil, false, refused
 	}
-	return p, nil
+	return p, cached, nil
 }
 
 // verify asks the verifier. A token that a Verifier remembers was of the right syntax when it was verified: looking at each of its
 // characters again would take longer than all the rest.
-func (g *Guard) verify(ctx context.Context, token string) (*Principal, *Error) {
-	if v, ok := g.verifier.(*Verifier); ok {
-		if p, refused := v.recallToken(ctx, token); p != nil || refused != nil {
-			return p, refused
+func (g *Guard) verify(ctx context.Context, token string) (p *Principal, cached bool, refused *Error) {
+	switch v := g.verifier.(type) {
+	case *Verifier:
+		return v.verify(ctx, token)
+	case *Issuers:
+		one, refused := v.chosen(token)
+		if refused == nil {
+			return one.verify(ctx, token)
 		}
-		if refused := checkSyntax(token); refused != nil {
-			return nil, refused
+		if bad := checkSyntax(token); bad != nil {
+			refused = bad
 		}
-		return v.judgeToken(ctx, token)
+		return nil, false, refused
 	}
 	if refused := checkSyntax(token); refused != nil {
-		return nil, refused
+		return nil, false, refused
 	}
 	p, err := g.verifier.VerifyToken(ctx, token)
 	if err != nil {
-		return nil, asError(err)
+		return nil, false, asError(err)
 	}
 	if p == nil {
-		return nil, &Error{Reason: ReasonInternal, Err: errors.New("middleware: the TokenVerifier returned neither a Principal nor an error")}
+		return nil, false, &Error{Reason: ReasonInternal, Err: errors.New("middleware: the TokenVerifier returned neither a Principal nor an error")}
 	}
-	return p, nil
+	return p, false, nil
+}
+
+// verify returns the Principal of what stands in an Authorization field, and whether its token was remembered.
+func (v *Verifier) verify(ctx context.Context, token string) (p *Principal, cached bool, refused *Error) {
+	if p, refused = v.recallToken(ctx, token); p != nil || refused != nil {
+		return p, p != nil, refused
+	}
+	if refused = checkSyntax(token); refused != nil {
+		return nil, false, refused
+	}
+	p, refused = v.judgeToken(ctx, token)
+	return p, false, refused
+}
+
+// keyAge returns the age of the keys of p's issuer, when its source can tell.
+func (g *Guard) keyAge(p *Principal) time.Duration {
+	if p == nil {
+		return 0
+	}
+	v, ok := g.verifier.(*Verifier)
+	if is, several := g.verifier.(*Issuers); several {
+		v, ok = is.byIssuer[p.issuer]
+	}
+	if ok {
+		if source, ok := v.keys.(interface{ Age() time.Duration }); ok {
+			return source.Age()
+		}
+	}
+	return 0
 }
 
 // A grant is the record of a verdict, and the context that carries it.

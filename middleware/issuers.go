@@ -34,6 +34,15 @@ func NewIssuers(vs ...*Verifier) (*Issuers, error) {
 
 // VerifyToken verifies raw by the Verifier of the issuer that it names. The error is a *[Error].
 func (is *Issuers) VerifyToken(ctx context.Context, raw string) (*Principal, error) {
+	v, refused := is.chosen(raw)
+	if refused != nil {
+		return nil, refused
+	}
+	return v.VerifyToken(ctx, raw)
+}
+
+// chosen returns the Verifier of the issuer that raw names.
+func (is *Issuers) chosen(raw string) (*Verifier, *Error) {
 	if len(raw) > is.maxBytes { // mutant: issuers-token-size
 		return nil, &Error{Reason: ReasonTokenTooLarge}
 	}
@@ -45,7 +54,7 @@ func (is *Issuers) VerifyToken(ctx context.Context, raw string) (*Principal, err
 	if !ok {
 		return nil, &Error{Reason: ReasonIssuer, about: &finding{claim: "iss", expected: "a configured issuer"}}
 	}
-	return v.VerifyToken(ctx, raw)
+	return v, nil
 }
 
 // Ready returns nil when the keys of every issuer are held, but for those of Config.OptionalIssuer.
