@@ -45,18 +45,27 @@ func TestAWarmTokenCostsNoAllocation(t *testing.T) {
 }
 
 func TestTheWarmMiddlewareCostsTwoAllocations(t *testing.T) {
-	issuer, v := cached(t)
-	passed := false
-	h := auth.NewGuard(v, nil).Require("read:orders")(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { passed = true }))
-	r := httptest.NewRequest("GET", "/orders", nil)
-	r.Header.Set("Authorization", "Bearer "+issuer.Token("read:orders"))
-	w := httptest.NewRecorder()
-	got := allocations(t, func() { h.ServeHTTP(w, r) })
-	if !passed {
-		t.Fatalf("the request was refused: %d %s", w.Code, w.Body)
+	issuer, one := cached(t)
+	other := authtest.NewIssuer(t, &authtest.Options{URL: "https://other.example"})
+	both, err := auth.NewIssuers(other.Verifier(auth.Config{}), one)
+	if err != nil {
+		t.Fatal(err)
 	}
-	if got > 2 { // the record of the verdict, and the request that carries it
-		t.Errorf("got %v allocations, want at most 2", got)
+	for name, v := range map[string]auth.TokenVerifier{"one issuer": one, "one of two issuers": both} {
+		t.Run(name, func(t *testing.T) {
+			passed := false
+			h := auth.NewGuard(v, nil).Require("read:orders")(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { passed = true }))
+			r := httptest.NewRequest("GET", "/orders", nil)
+			r.Header.Set("Authorization", "Bearer "+issuer.Token("read:orders"))
+			w := httptest.NewRecorder()
+			got := allocations(t, func() { h.ServeHTTP(w, r) })
+			if !passed {
+				t.Fatalf("the request was refused: %d %s", w.Code, w.Body)
+			}
+			if got > 2 { // the record of the verdict, and the request that carries it
+				t.Errorf("got %v allocations, want at most 2", got)
+			}
+		})
 	}
 }
 

@@ -297,18 +297,15 @@ func (g *Guard) authenticate(ctx context.Context, c *Credentials) (p *Principal,
 // verify asks the verifier. A token that a Verifier remembers was of the right syntax when it was verified: looking at each of its
 // characters again would take longer than all the rest.
 func (g *Guard) verify(ctx context.Context, token string) (p *Principal, cached bool, refused *Error) {
-	switch v := g.verifier.(type) {
-	case *Verifier:
-		return v.verify(ctx, token)
-	case *Issuers:
-		one, refused := v.chosen(token)
-		if refused == nil {
-			return one.verify(ctx, token)
+	if v := judgeOf(g.verifier); v != nil {
+		if p, refused = v.recallToken(ctx, token); p != nil || refused != nil {
+			return p, p != nil, refused
 		}
-		if bad := checkSyntax(token); bad != nil {
-			refused = bad
+		if refused = checkSyntax(token); refused != nil {
+			return nil, false, refused
 		}
-		return nil, false, refused
+		p, refused = v.judgeToken(ctx, token)
+		return p, false, refused
 	}
 	if refused := checkSyntax(token); refused != nil {
 		return nil, false, refused
@@ -321,18 +318,6 @@ func (g *Guard) verify(ctx context.Context, token string) (p *Principal, cached 
 		return nil, false, &Error{Reason: ReasonInternal, Err: errors.New("middleware: the TokenVerifier returned neither a Principal nor an error")}
 	}
 	return p, false, nil
-}
-
-// verify returns the Principal of what stands in an Authorization field, and whether its token was remembered.
-func (v *Verifier) verify(ctx context.Context, token string) (p *Principal, cached bool, refused *Error) {
-	if p, refused = v.recallToken(ctx, token); p != nil || refused != nil {
-		return p, p != nil, refused
-	}
-	if refused = checkSyntax(token); refused != nil {
-		return nil, false, refused
-	}
-	p, refused = v.judgeToken(ctx, token)
-	return p, false, refused
 }
 
 // keyAge returns the age of the keys of p's issuer, when its source can tell.

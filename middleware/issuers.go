@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // Issuers verifies the tokens of several issuers, each by its own Verifier. Keys stay bound to their issuer: a token is judged only by
 // the Verifier of the exact "iss" that it names (RFC 8725 §3.8). It is immutable and safe for concurrent use.
 type Issuers struct {
 	byIssuer map[string]*Verifier
+	all      []*Verifier
 	maxBytes int
 }
 
@@ -27,6 +29,7 @@ func NewIssuers(vs ...*Verifier) (*Issuers, error) {
 			return nil, fmt.Errorf("middleware: NewIssuers: two Verifiers for issuer %q", v.Issuer())
 		}
 		is.byIssuer[v.Issuer()] = v
+		is.all = append(is.all, v)
 		is.maxBytes = max(is.maxBytes, v.config.MaxTokenBytes)
 	}
 	return is, nil
@@ -34,15 +37,29 @@ func NewIssuers(vs ...*Verifier) (*Issuers, error) {
 
 // VerifyToken verifies raw by the Verifier of the issuer that it names. The error is a *[Error].
 func (is *Issuers) VerifyToken(ctx context.Context, raw string) (*Principal, error) {
-	v, refused := is.chosen(raw)
-	if refused != nil {
-		return nil, refused
-	}
-	return v.VerifyToken(ctx, raw)
+	return verified(ctx, is, raw)
 }
 
-// chosen returns the Verifier of the issuer that raw names.
-func (is *Issuers) chosen(raw string) (*Verifier, *Error) {
+// recallToken asks the Verifiers that know the token's header, which is nearly always one, if they remember the token: what a Verifier
+// remembers is of its issuer.
+func (is *Issuers) recallToken(ctx context.Context, raw string) (*Principal, *Error) {
+	if len(raw) > is.maxBytes {
+		return nil, nil
+	}
+	header, _, _ := strings.Cut(raw, ".")
+	for _, v := range is.all {
+		if _, ok := v.headers.find(header); !ok {
+			continue
+		}
+		if p, err := v.recallToken(ctx, raw); p != nil || err != nil {
+			return p, err
+		}
+	}
+	return nil, nil
+}
+
+// judgeToken finds the Verifier of the issuer that the token names.
+func (is *Issuers) judgeToken(ctx context.Context, raw string) (*Principal, *Error) {
 	if len(raw) > is.maxBytes { // mutant: issuers-token-size
 		return nil, &Error{Reason: ReasonTokenTooLarge}
 	}
@@ -54,7 +71,7 @@ func (is *Issuers) chosen(raw string) (*Verifier, *Error) {
 	if !ok {
 		return nil, &Error{Reason: ReasonIssuer, about: &finding{claim: "iss", expected: "a configured issuer"}}
 	}
-	return v, nil
+	return v.judgeToken(ctx, raw)
 }
 
 // Ready returns nil when the keys of every issuer are held, but for those of Config.OptionalIssuer.

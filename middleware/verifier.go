@@ -80,9 +80,32 @@ func (v *Verifier) Ready() error {
 // It does not check "cnf": a sender-constrained token comes back as a Principal whose Confirmation is not nil, and only the [Guard],
 // which sees the whole request, can check its proof. Use a Guard wherever there is a request.
 func (v *Verifier) VerifyToken(ctx context.Context, raw string) (*Principal, error) {
-	p, err := v.recallToken(ctx, raw)
+	return verified(ctx, v, raw)
+}
+
+// A judge tells what it remembers of a token apart from what it must find out. Verifier and Issuers are judges.
+type judge interface {
+	recallToken(ctx context.Context, raw string) (*Principal, *Error)
+	judgeToken(ctx context.Context, raw string) (*Principal, *Error)
+}
+
+// judgeOf returns v as a judge, nil when it is none. It goes by the type itself: what embeds a Verifier, and has a VerifyToken of its own, would
+// be passed over.
+func judgeOf(v TokenVerifier) judge {
+	switch v := v.(type) {
+	case *Verifier:
+		return v
+	case *Issuers:
+		return v
+	}
+	return nil
+}
+
+// verified recalls a token or judges it.
+func verified(ctx context.Context, j judge, raw string) (*Principal, error) {
+	p, err := j.recallToken(ctx, raw)
 	if p == nil && err == nil {
-		p, err = v.judgeToken(ctx, raw)
+		p, err = j.judgeToken(ctx, raw)
 	}
 	if err != nil {
 		return nil, err

@@ -457,6 +457,23 @@ func TestAForgedTokenIsRefusedForItsSignature(t *testing.T) {
 	}
 }
 
+// strictVerifier is a Verifier that accepts nothing.
+type strictVerifier struct{ *auth.Verifier }
+
+func (strictVerifier) VerifyToken(context.Context, string) (*auth.Principal, error) {
+	return nil, &auth.Error{Reason: auth.ReasonCheck}
+}
+
+func TestATokenVerifierThatEmbedsAnotherIsAsked(t *testing.T) {
+	k := newSigningKey(t, "EdDSA", "k1")
+	g := auth.NewGuard(strictVerifier{newVerifier(t, k, nil)}, nil)
+	token := k.sign(t, k.header(), claims())
+	_, err := g.Authorize(t.Context(), auth.Credentials{Authorization: []string{"Bearer " + token}}, auth.AnyToken())
+	if got := reasonOf(err); got != auth.ReasonCheck {
+		t.Errorf("reason %v, want %v", got, auth.ReasonCheck)
+	}
+}
+
 // A Source may embed another and judge for itself.
 func TestASourceThatEmbedsAnotherIsAsked(t *testing.T) {
 	k := newSigningKey(t, "EdDSA", "k1")
