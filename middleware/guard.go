@@ -223,6 +223,7 @@ func (g *Guard) Close() error {
 //
 // Asked again with the context that it returned and the same credentials, it does not verify again, but compares with req anew.
 func (g *Guard) Authorize(ctx context.Context, c Credentials, req Requirement) (context.Context, error) {
+	req = req.now()
 	if req.IsPublic() {
 		return ctx, nil
 	}

@@ -25,6 +25,7 @@ const (
 	kindWith
 	kindOptional
 	kindPublic
+	kindLive
 )
 
 // A node is one term of a Requirement.
@@ -34,6 +35,8 @@ type node struct {
 	children []*node
 	check    func(context.Context, *Principal) error
 	needs    []string // the scopes that a challenge names, sorted
+	live     *LiveRules
+	key      string // of the rule in live
 }
 
 // Scopes requires every one of the given scopes. It panics when one of them is not a scope of RFC 6749 §3.3.
@@ -110,26 +113,42 @@ func (r Requirement) mustCombine(where string) {
 	switch {
 	case r.node == nil:
 		panic("middleware: the zero Requirement inside " + where)
+	case r.node.kind == kindLive:
+		panic("middleware: a rule of LiveRules inside " + where + ": put that into the rules themselves")
 	case r.node.kind == kindPublic || r.node.kind == kindOptional: // mutant: public-stands-alone
 		panic(fmt.Sprintf("middleware: %v stands alone: it cannot be inside %s", r, where))
 	}
+}
+
+// now returns r, or what stands in its place when it is a rule of LiveRules.
+func (r Requirement) now() Requirement {
+	if r.node == nil || r.node.kind != kindLive {
+		return r
+	}
+	return r.node.live.current(r.node.key)
 }
 
 // IsZero reports whether r is the zero Requirement, which lets nobody through.
 func (r Requirement) IsZero() bool { return r.node == nil }
 
 // IsPublic reports whether r is Public.
-func (r Requirement) IsPublic() bool { return r.node != nil && r.node.kind == kindPublic }
+func (r Requirement) IsPublic() bool { return r.is(kindPublic) }
 
 // IsOptional reports whether r is Optional.
-func (r Requirement) IsOptional() bool { return r.node != nil && r.node.kind == kindOptional }
+func (r Requirement) IsOptional() bool { return r.is(kindOptional) }
+
+func (r Requirement) is(kind nodeKind) bool {
+	n := r.now().node
+	return n != nil && n.kind == kind
+}
 
 // Needs returns a copy of the scopes that the challenge of a refusal names, sorted.
 func (r Requirement) Needs() []string {
-	if r.node == nil {
+	n := r.now().node
+	if n == nil {
 		return nil
 	}
-	return slices.Clone(r.node.needs)
+	return slices.Clone(n.needs)
 }
 
 // errScopes is the outcome of a term whose scopes the token lacks.
@@ -212,10 +231,11 @@ func (n *node) any(ctx context.Context, p *Principal) error {
 
 // String returns r in words, for tables of who may call what: "read:orders and (admin or owner)".
 func (r Requirement) String() string {
-	if r.node == nil {
+	n := r.now().node
+	if n == nil {
 		return "nobody"
 	}
-	return r.node.words(false)
+	return n.words(false)
 }
 
 func (n *node) words(nested bool) string {

@@ -1,0 +1,75 @@
+package middleware
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync/atomic"
+)
+
+// LiveRules are Rules that can be changed while a server runs. The operations are fixed, since a router's routes are; what each of them asks
+// of its caller can be swapped, for all of them at once. It is safe for concurrent use, and reading it takes no lock.
+type LiveRules struct{ table atomic.Pointer[Rules] }
+
+// NewLiveRules returns LiveRules that begin as rules. The error is that of [Rules.Validate].
+func NewLiveRules(rules Rules) (*LiveRules, error) {
+	if err := rules.check(); err != nil {
+		return nil, err
+	}
+	l := new(LiveRules)
+	first := maps.Clone(rules)
+	l.table.Store(&first)
+	return l, nil
+}
+
+// Rules returns rules for an adapter, with the same keys, that ask for what the rules of the time ask for: each request is judged by the rules
+// before a Swap or by those after it, never by a mixture. A gRPC stream is judged when it begins. A single one of them can be given to a route, as
+// in mux.Handle("GET /orders", live.Rules()["GET /orders"], h).
+func (l *LiveRules) Rules() Rules {
+	rules := Rules{}
+	for key := range *l.table.Load() {
+		rules[key] = Requirement{&node{kind: kindLive, live: l, key: key}}
+	}
+	return rules
+}
+
+// Swap puts rules in the place of those before, and they hold for every request that is judged from then on. It is an error, which names every
+// fault, when they are not valid, or name other operations than those before; the rules before then stay in use.
+func (l *LiveRules) Swap(rules Rules) error {
+	if err := rules.check(); err != nil {
+		return err
+	}
+	before := *l.table.Load()
+	var errs []error
+	for _, key := range slices.Sorted(maps.Keys(before)) {
+		if _, ok := rules[key]; !ok { // mutant: live-rules-missing
+			errs = append(errs, fmt.Errorf("middleware: LiveRules: no rule for %q any more", key))
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(rules)) {
+		if _, ok := before[key]; !ok {
+			errs = append(errs, fmt.Errorf("middleware: LiveRules: %q is a new operation: the adapters were not told of it", key))
+		}
+	}
+	if len(errs) > 0 {
+		return errors.Join(errs...)
+	}
+	after := maps.Clone(rules)
+	l.table.Store(&after)
+	return nil
+}
+
+// check is Validate, and that no rule is itself one of LiveRules.
+func (r Rules) check() error {
+	errs := []error{r.Validate()}
+	for _, key := range slices.Sorted(maps.Keys(r)) {
+		if n := r[key].node; n != nil && n.kind == kindLive {
+			errs = append(errs, fmt.Errorf("middleware: LiveRules: rule %q is one of LiveRules already", key))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// current returns the rule of the time. Its key is always there: Swap sees to that.
+func (l *LiveRules) current(key string) Requirement { return (*l.table.Load())[key] }

@@ -1,0 +1,402 @@
+package middleware
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// ParseRules reads rules from text, for a file beside the program or inside it (go:embed):
+//
+//	# who may call what
+//	GET /orders       = read:orders
+//	POST /orders      = write:orders and (admin or owner)
+//	GET /me           = any token
+//	GET /catalogue    = optional
+//	/healthz          = public
+//	/pkg.Svc/Method   = read:orders
+//
+// Each line is a rule: its key, an equals sign with spaces around it, and what it asks for: scopes, joined by "and" or "or" with parentheses
+// where both occur; "any token"; "optional"; or "public". A scope that is one of these words, or holds a parenthesis, an equals sign or a number sign, stands in
+// double quotes. What follows a number sign that begins a word is a comment. Lines end with LF or CR LF; the text is UTF-8, its rules ASCII.
+//
+// The error names every fault with its line and column, as "line 3, column 15: ...", both counted from 1, columns in bytes. No rules at all is an
+// error.
+func ParseRules(text string) (Rules, error) {
+	rules := Rules{}
+	lines := map[string]int{}
+	var errs []error
+	n := 0
+	for line := range strings.Lines(text) {
+		n++
+		p := &ruleParser{line: n}
+		p.tokens, p.err = ruleTokens(n, strings.TrimSuffix(strings.TrimSuffix(line, "\n"), "\r"))
+		if p.err == nil && len(p.tokens) == 0 {
+			continue
+		}
+		key, req := p.rule()
+		switch {
+		case p.err != nil:
+			errs = append(errs, p.err)
+		case lines[key] > 0: // mutant: rules-text-twice
+			errs = append(errs, fmt.Errorf("line %d, column %d: a second rule for %q, after line %d", n, p.tokens[0].column, key, lines[key]))
+		default:
+			lines[key] = n
+			rules[key] = req
+		}
+	}
+	if len(errs) == 0 && len(rules) == 0 {
+		errs = append(errs, fmt.Errorf("line %d, column 1: no rules: every operation would be refused", max(n, 1)))
+	}
+	if len(errs) > 0 {
+		return nil, fmt.Errorf("middleware: ParseRules: %w", errors.Join(errs...))
+	}
+	return rules, nil
+}
+
+// A ruleToken is a word of a line.
+type ruleToken struct {
+	text   string
+	column int
+	quoted bool
+}
+
+// ruleTokens splits a line at spaces, tabs and parentheses, and drops its comment.
+func ruleTokens(line int, text string) ([]ruleToken, error) {
+	var tokens []ruleToken
+	at := func(i int, format string, args ...any) error {
+		return fmt.Errorf("line %d, column %d: %s", line, i+1, fmt.Sprintf(format, args...))
+	}
+	for i := 0; i < len(text); {
+		c := text[i]
+		switch {
+		case c == ' ' || c == '\t':
+			i++
+		case c == '#':
+			if !utf8.ValidString(text[i:]) {
+				return nil, at(i, "a comment that is not UTF-8")
+			}
+			return tokens, nil
+		case c == '(' || c == ')':
+			tokens = append(tokens, ruleToken{string(c), i + 1, false})
+			i++
+		case c == '"':
+			end := strings.IndexByte(text[i+1:], '"')
+			if end < 0 {
+				return nil, at(i, "a quote without its end")
+			}
+			tokens = append(tokens, ruleToken{text[i+1 : i+1+end], i + 1, true})
+			i += end + 2
+			if i < len(text) && !strings.ContainsRune(" \t()#", rune(text[i])) {
+				return nil, at(i, "expected a space after the quote")
+			}
+		default:
+			end := i
+			for end < len(text) && strings.IndexByte(" \t()\"", text[end]) < 0 {
+				if b := text[end]; b < ' ' || b > '~' {
+					return nil, at(end, "byte %#x is not printable ASCII", b)
+				}
+				end++
+			}
+			tokens = append(tokens, ruleToken{text[i:end], i + 1, false})
+			i = end
+		}
+	}
+	return tokens, nil
+}
+
+// A ruleParser reads one line. It keeps the first fault.
+type ruleParser struct {
+	line   int
+	tokens []ruleToken
+	next   int
+	err    error
+}
+
+func (p *ruleParser) fail(t ruleToken, format string, args ...any) {
+	if p.err == nil {
+		p.err = fmt.Errorf("line %d, column %d: %s", p.line, t.column, fmt.Sprintf(format, args...))
+	}
+}
+
+// end is the place after the last word.
+func (p *ruleParser) end() ruleToken {
+	if len(p.tokens) == 0 {
+		return ruleToken{column: 1}
+	}
+	last := p.tokens[len(p.tokens)-1]
+	return ruleToken{column: last.column + len(last.text)}
+}
+
+func (p *ruleParser) peek() (ruleToken, bool) {
+	if p.err != nil || p.next == len(p.tokens) {
+		return p.end(), false
+	}
+	return p.tokens[p.next], true
+}
+
+// accept takes the next word when it is word, unquoted.
+func (p *ruleParser) accept(word string) bool {
+	if t, ok := p.peek(); ok && !t.quoted && t.text == word {
+		p.next++
+		return true
+	}
+	return false
+}
+
+// rule = [ METHOD ] pattern "=" need
+func (p *ruleParser) rule() (string, Requirement) {
+	equals := slices.IndexFunc(p.tokens, func(t ruleToken) bool { return !t.quoted && t.text == "=" })
+	if p.err == nil && equals < 0 {
+		p.fail(p.end(), `expected " = " and what the operation asks for`)
+	}
+	if p.err != nil {
+		return "", Requirement{}
+	}
+	key := p.tokens[:equals]
+	p.next = equals + 1
+	var words []string
+	for _, t := range key {
+		if t.quoted || t.text == "(" || t.text == ")" {
+			p.fail(t, "expected a method and a pattern, or a pattern alone, before the equals sign")
+		}
+		words = append(words, t.text)
+	}
+	switch {
+	case len(key) == 0:
+		p.fail(p.tokens[equals], "expected an operation before the equals sign")
+	case len(key) > 2:
+		p.fail(key[2], "expected an equals sign: an operation is a method and a pattern, or a pattern alone")
+	case !strings.Contains(words[len(words)-1], "/"):
+		p.fail(key[len(key)-1], "expected a pattern with a slash, as in GET /orders or /pkg.Service/Method")
+	case len(key) == 2 && strings.Trim(words[0], "ABCDEFGHIJKLMNOPQRSTUVWXYZ-") != "":
+		p.fail(key[0], "expected a method in upper case, as in GET")
+	}
+	req := p.need()
+	if t, more := p.peek(); more {
+		p.fail(t, "expected the end of the line, not %q", t.text)
+	}
+	return strings.Join(words, " "), req
+}
+
+// need = "public" / "optional" / term
+func (p *ruleParser) need() Requirement {
+	for word, req := range map[string]func() Requirement{"public": Public, "optional": Optional} {
+		if p.accept(word) {
+			if t, more := p.peek(); more {
+				p.fail(t, "%s stands alone", word)
+			}
+			return req()
+		}
+	}
+	return p.term(1)
+}
+
+// maxRuleDepth bounds how deep parentheses go.
+const maxRuleDepth = 20
+
+// term = factor *( "and" factor ) / factor *( "or" factor )
+func (p *ruleParser) term(depth int) Requirement {
+	all := []Requirement{p.factor(depth)}
+	joint := ""
+	for {
+		t, more := p.peek()
+		if !more || t.quoted || t.text != "and" && t.text != "or" {
+			break
+		}
+		if joint != "" && t.text != joint {
+			p.fail(t, "expected %q: put parentheses where both \"and\" and \"or\" occur", joint)
+		}
+		joint = t.text
+		p.next++
+		all = append(all, p.factor(depth))
+	}
+	if p.err != nil {
+		return Requirement{}
+	}
+	if len(all) == 1 {
+		return all[0]
+	}
+	return join(joint, all)
+}
+
+// join is AllOf or AnyOf, or Scopes or AnyScope of nothing but scopes.
+func join(joint string, all []Requirement) Requirement {
+	var scopes []string
+	for _, r := range all {
+		if n := r.node; n.kind == kindAll && len(n.children) == 1 && n.children[0].kind == kindScope {
+			scopes = append(scopes, n.children[0].scope)
+		}
+	}
+	switch {
+	case len(scopes) == len(all) && joint == "and":
+		return Scopes(scopes[0], scopes[1:]...)
+	case len(scopes) == len(all):
+		return AnyScope(scopes[0], scopes[1:]...)
+	case joint == "and":
+		return AllOf(all[0], all[1:]...)
+	}
+	return AnyOf(all[0], all[1:]...)
+}
+
+// factor = "(" term ")" / "any" "token" / scope
+func (p *ruleParser) factor(depth int) Requirement {
+	t, ok := p.peek()
+	if !ok {
+		p.fail(t, "expected a scope, \"any token\", \"optional\" or \"public\"")
+		return Requirement{}
+	}
+	p.next++
+	switch {
+	case t.quoted && !isScope(t.text), !t.quoted && !isScope(t.text):
+		p.fail(t, "%q is not a scope (RFC 6749 §3.3)", t.text)
+	case t.quoted:
+		return Scopes(t.text)
+	case t.text == "(":
+		if depth == maxRuleDepth {
+			p.fail(t, "more than %d parentheses inside each other", maxRuleDepth)
+			return Requirement{}
+		}
+		req := p.term(depth + 1)
+		if end, _ := p.peek(); !p.accept(")") {
+			p.fail(end, "expected a closing parenthesis")
+		}
+		return req
+	case t.text == "any":
+		if after, _ := p.peek(); !p.accept("token") {
+			p.fail(after, `expected "token" after "any"`)
+		}
+		return AnyToken()
+	case isRuleWord(t.text):
+		p.fail(t, "expected a scope, not %q: a scope of that name stands in quotes", t.text)
+	case strings.ContainsAny(t.text, "=#"):
+		p.fail(t, "a scope with %q in it stands in quotes", "=#"[strings.IndexAny("=#", t.text):][:1])
+	default:
+		return Scopes(t.text)
+	}
+	return Requirement{}
+}
+
+// isRuleWord reports whether s is a word of the text form.
+func isRuleWord(s string) bool {
+	switch s {
+	case "and", "or", "any", "token", "optional", "public", "(", ")", "=":
+		return true
+	}
+	return false
+}
+
+// Text returns the rules in the form that ParseRules reads, sorted by pattern and then by method, with the equals signs below each other. It is an
+// error when a rule cannot be written: one with a check of the user's own (With) or of LiveRules, or a key of another form.
+func (r Rules) Text() (string, error) {
+	if err := r.Validate(); err != nil {
+		return "", err
+	}
+	var errs []error
+	width := 0
+	for key := range r {
+		width = max(width, len(key))
+	}
+	var b strings.Builder
+	for _, key := range r.sorted() {
+		need, ok := r[key].node.text(false)
+		if !ok {
+			errs = append(errs, fmt.Errorf("middleware: Rules.Text: rule %q asks for what only code can", key))
+			continue
+		}
+		line := fmt.Sprintf("%-*s = %s\n", width, key, need)
+		if again, err := ParseRules(line); err != nil || len(again) != 1 || again[key].String() != r[key].String() {
+			errs = append(errs, fmt.Errorf("middleware: Rules.Text: rule %q cannot be written as text", key))
+		}
+		b.WriteString(line)
+	}
+	if len(errs) > 0 {
+		return "", errors.Join(errs...)
+	}
+	return b.String(), nil
+}
+
+// text is words with scopes quoted where they must be.
+func (n *node) text(nested bool) (string, bool) {
+	switch n.kind {
+	case kindScope:
+		if isRuleWord(n.scope) || strings.ContainsAny(n.scope, "()=#") {
+			return `"` + n.scope + `"`, true
+		}
+		return n.scope, true
+	case kindWith, kindLive:
+		return "", false
+	case kindAll, kindAny:
+		if len(n.children) == 1 {
+			return n.children[0].text(nested)
+		}
+		joint := " and "
+		if n.kind == kindAny {
+			joint = " or "
+		}
+		var parts []string
+		for _, c := range n.children {
+			part, ok := c.text(true)
+			if !ok {
+				return "", false
+			}
+			parts = append(parts, part)
+		}
+		s := strings.Join(parts, joint)
+		if nested {
+			s = "(" + s + ")"
+		}
+		return s, true
+	}
+	return n.words(nested), true
+}
+
+// sorted returns the keys by pattern and then by method.
+func (r Rules) sorted() []string {
+	return slices.SortedFunc(maps.Keys(r), func(a, b string) int {
+		methodA, patternA := cutOperation(a)
+		methodB, patternB := cutOperation(b)
+		if c := strings.Compare(patternA, patternB); c != 0 {
+			return c
+		}
+		return strings.Compare(methodA, methodB)
+	})
+}
+
+// cutOperation splits a key into its method, "" when it has none, and its pattern.
+func cutOperation(key string) (method, pattern string) {
+	if method, pattern, ok := strings.Cut(key, " "); ok {
+		return method, pattern
+	}
+	return "", key
+}
+
+// Table returns a Markdown table of who may call what, for people to review: one row for each rule, sorted by pattern and then by method. Keep it in a
+// file that a test compares, and a pull request shows what it opens.
+func (r Rules) Table() string {
+	var b strings.Builder
+	b.WriteString("| method | operation | who may call it |\n|---|---|---|\n")
+	for _, key := range r.sorted() {
+		method, pattern := cutOperation(key)
+		if method == "" {
+			method = "any"
+			if strings.Count(pattern, "/") == 2 && strings.Contains(pattern[:strings.LastIndexByte(pattern, '/')], ".") {
+				method = "gRPC"
+			}
+		}
+		need := r[key].String()
+		switch need {
+		case "public":
+			need = "everybody: public"
+		case "optional":
+			need = "everybody; a token is checked when there is one"
+		case "any token":
+			need = "every good token"
+		}
+		fmt.Fprintf(&b, "| %s | %s | %s |\n", method, strings.ReplaceAll(pattern, "|", `\|`), strings.ReplaceAll(need, "|", `\|`))
+	}
+	return b.String()
+}
