@@ -12,10 +12,10 @@
 //
 // # The order of checks
 //
-// Exactly one Authorization value of scheme Bearer; size; the compact form; the header (algorithm, critical extensions, type);
-// an early look at issuer, audience and expiry, so that a token that can only fail never causes a fetch of keys; the key, from
-// this issuer's own source; the signature; the claims; the proof of possession, for a sender-constrained token; the operation's
-// requirement.
+// Exactly one Authorization value of scheme Bearer; size; the compact form; the header (algorithm, critical extensions, type); the
+// key, from this issuer's own source; the signature; the claims, of which issuer, audience and expiry come first; the proof of possession, for
+// a sender-constrained token; the operation's requirement. Where the key is not held, issuer, audience and expiry are looked at before
+// it is sought, so that a token that can only fail never causes a fetch of keys.
 //
 // # Startup and runtime
 //

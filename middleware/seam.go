@@ -56,7 +56,10 @@ func (v *Verifier) verifyJWS(ctx context.Context, raw string) ([]byte, *Error) {
 	if s.signature, bad = decodeBase64(s.signature, parts.signature); bad != nil {
 		return nil, errMalformedToken
 	}
-	candidates, err := v.fetched(ctx, head)
+	candidates, err := v.held(head)
+	if err == nil && candidates == nil {
+		candidates, err = v.fetched(ctx, head)
+	}
 	if err != nil {
 		return nil, err
 	}
