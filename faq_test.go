@@ -1,0 +1,124 @@
+package bearward_test
+
+import (
+	"context"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+
+	auth "github.com/bearward/bearward/middleware"
+	"github.com/bearward/bearward/middleware/authtest"
+)
+
+// TestFAQ reproduces each answer of FAQ.md: the request that it is about, and the reason that it names.
+func TestFAQ(t *testing.T) {
+	issuer := authtest.NewIssuer(t, nil)
+	lax := auth.Config{Types: []string{"at+jwt", "JWT"}}
+	type request struct {
+		authorization []string
+		config        auth.Config
+	}
+	bearer := func(changes ...authtest.Change) request {
+		return request{authorization: []string{"Bearer " + issuer.Token("read:orders", changes...)}}
+	}
+	under := func(c auth.Config, r request) request { r.config = c; return r }
+	down := authtest.NewIssuer(t, nil)
+	down.Fail(503)
+
+	for heading, requests := range map[string][]request{
+		"1. The token is meant for another API":   {bearer(authtest.WrongAudience), bearer(authtest.Claims{"aud": issuer.Audience + "/"})},
+		"2. The issuer is written otherwise":      {bearer(authtest.IssuerTrailingSlash)},
+		"3. The application sends its ID token":   {bearer(authtest.WrongType, authtest.Claims{"nonce": "x"}), under(lax, bearer(authtest.WrongType, authtest.Claims{"nonce": "x"}))},
+		"4. The issuer does not write typ at+jwt": {bearer(authtest.WrongType), bearer(authtest.NoType)},
+		"5. The token expired":                    {bearer(authtest.Expired)},
+		"6. The token is opaque":                  {{authorization: []string{"Bearer 3yKkd8aGh2vDmlQ0p5Xc"}}},
+		"7. The scheme is missing":                {{authorization: []string{issuer.Token("read:orders")}}, {}},
+		"8. The key is not the issuer's":          {bearer(authtest.UnknownKid)},
+		"9. A claim is missing":                   {bearer(authtest.NoClientID), bearer(authtest.NoTokenID), bearer(authtest.NoSubject)},
+		"10. The token is bound to a key":         {bearer(authtest.SenderConstrained)},
+	} {
+		t.Run(heading, func(t *testing.T) {
+			named, seen := reasonsUnder(t, heading), map[string]bool{}
+			for _, r := range requests {
+				status, reason := ask(issuer.Verifier(r.config), r.authorization, auth.Scopes("read:orders"))
+				if status != http.StatusUnauthorized {
+					t.Errorf("%d %s", status, reason)
+				}
+				seen[reason] = true
+			}
+			if !maps.Equal(named, seen) {
+				t.Errorf("the reasons are %v, and FAQ.md names %v", seen, named)
+			}
+		})
+	}
+	t.Run("And when it is another status", func(t *testing.T) {
+		named := reasonsUnder(t, "And when it is another status")
+		good := []string{"Bearer " + issuer.Token("read:orders")}
+		for _, tt := range []struct {
+			v             auth.TokenVerifier
+			authorization []string
+			need          auth.Requirement
+			status        int
+		}{
+			{issuer.Verifier(auth.Config{}), append(good, good...), auth.AnyToken(), 400},
+			{issuer.Verifier(auth.Config{}), good, auth.Scopes("admin"), 403},
+			{issuer.Verifier(auth.Config{}), good, auth.Requirement{}, 403},
+			{down.Verifier(auth.Config{}), []string{"Bearer " + down.Token("read:orders")}, auth.AnyToken(), 503},
+		} {
+			status, reason := ask(tt.v, tt.authorization, tt.need)
+			if status != tt.status || !named[reason] {
+				t.Errorf("%d %s, want %d, and FAQ.md names %v", status, reason, tt.status, named)
+			}
+			delete(named, reason)
+		}
+		if len(named) > 0 {
+			t.Errorf("FAQ.md names %v, which no request had", named)
+		}
+	})
+}
+
+// ask returns the status of a refusal, and the reason that an operator is told.
+func ask(v auth.TokenVerifier, authorization []string, need auth.Requirement) (int, string) {
+	reason := ""
+	guard := auth.NewGuard(v, &auth.GuardOptions{OnDecision: func(_ context.Context, d auth.Decision) {
+		if d.Err != nil {
+			reason = d.Err.Reason.String()
+		}
+	}})
+	r := httptest.NewRequest("GET", "/orders", nil)
+	r.Header["Authorization"] = authorization
+	w := httptest.NewRecorder()
+	if _, err := guard.Authorize(r.Context(), auth.RequestCredentials(r, "GET /orders"), need); err != nil {
+		guard.Refuse(w, r, err)
+	}
+	return w.Code, reason
+}
+
+// reasonsUnder returns the reasons that FAQ.md names under a heading.
+func reasonsUnder(t *testing.T, heading string) map[string]bool {
+	t.Helper()
+	text, err := os.ReadFile("FAQ.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, ok := strings.Cut(string(text), "\n## "+heading+"\n")
+	if !ok {
+		t.Fatalf("FAQ.md has no heading %q", heading)
+	}
+	section, _, _ = strings.Cut(section, "\n## ")
+	known := map[string]bool{}
+	for _, r := range auth.Reasons() {
+		known[r.String()] = true
+	}
+	named := map[string]bool{}
+	for _, m := range regexp.MustCompile("`([A-Z_]{4,})`").FindAllStringSubmatch(section, -1) {
+		if known[m[1]] {
+			named[m[1]] = true
+		}
+	}
+	return named
+}
