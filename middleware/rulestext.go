@@ -57,6 +57,21 @@ func ParseRules(text string) (Rules, error) {
 	return rules, nil
 }
 
+// ParseRequirement reads what one operation asks for, as it stands behind the equals sign of [ParseRules]: "read:orders and (admin or owner)". The error
+// names the column of the fault.
+func ParseRequirement(text string) (Requirement, error) {
+	p := &ruleParser{line: 1}
+	p.tokens, p.err = ruleTokens(1, text)
+	req := p.need()
+	if t, more := p.peek(); more {
+		p.fail(t, "expected the end, not %q", t.text)
+	}
+	if p.err != nil {
+		return Requirement{}, fmt.Errorf("middleware: ParseRequirement: %w", p.err)
+	}
+	return req, nil
+}
+
 // A ruleToken is a word of a line.
 type ruleToken struct {
 	text   string
@@ -184,6 +199,9 @@ func (p *ruleParser) rule() (string, Requirement) {
 
 // need = "public" / "optional" / term
 func (p *ruleParser) need() Requirement {
+	if p.err != nil {
+		return Requirement{}
+	}
 	for word, req := range map[string]func() Requirement{"public": Public, "optional": Optional} {
 		if p.accept(word) {
 			if t, more := p.peek(); more {

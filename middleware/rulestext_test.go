@@ -91,6 +91,21 @@ func TestParseRulesSaysWhereAndWhat(t *testing.T) {
 	}
 }
 
+func TestParseRequirement(t *testing.T) {
+	for text, want := range map[string]string{
+		"read": "read", " a and (b or c) ": "a and (b or c)", "any token": "any token", "public": "public", "optional # x": "optional",
+	} {
+		if got, err := auth.ParseRequirement(text); err != nil || got.String() != want {
+			t.Errorf("%q: %v, %v", text, got, err)
+		}
+	}
+	for text, want := range map[string]string{"": "column 1: expected a scope", "a b": "column 3: expected the end", "public x": "column 8: public stands alone", "\x00": "column 1: byte", "a and\nb": "column 6: byte", "/a = b": "column 4"} {
+		if got, err := auth.ParseRequirement(text); err == nil || !got.IsZero() || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, %v, want %s", text, got, err, want)
+		}
+	}
+}
+
 func FuzzParseRules(f *testing.F) {
 	for _, seed := range []string{"GET /orders = read:orders", "/a = (x or y) and \"or\" # z", "/a = any token\n/b = public", "/a = ((((", "\xff", "/a = x\r\n/a = y"} {
 		f.Add(seed)
