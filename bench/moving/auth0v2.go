@@ -20,7 +20,7 @@ type scopeClaim struct {
 func (scopeClaim) Validate(context.Context) error { return nil }
 
 func auth0V2Before(issuer, audience string, listOrders http.HandlerFunc) (http.Handler, error) {
-	// before: auth0/go-jwt-middleware v2
+	// region: before
 	issuerURL, err := url.Parse(issuer)
 	if err != nil {
 		return nil, err
@@ -40,14 +40,14 @@ func auth0V2Before(issuer, audience string, listOrders http.HandlerFunc) (http.H
 		}
 		listOrders(w, r)
 	})))
-	// end
+	// endregion
 	return mux, nil
 }
 
 func auth0V2After(guard *auth.Guard, listOrders http.HandlerFunc) http.Handler {
-	// after: auth0/go-jwt-middleware v2
+	// region: after
 	mux := http.NewServeMux()
 	mux.Handle("GET /orders", guard.Require("read:orders")(listOrders))
-	// end
+	// endregion
 	return mux
 }

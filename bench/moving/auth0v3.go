@@ -13,7 +13,7 @@ import (
 )
 
 func auth0V3Before(issuer, audience string, listOrders http.HandlerFunc) (http.Handler, error) {
-	// before: auth0/go-jwt-middleware v3
+	// region: before
 	issuerURL, err := url.Parse(issuer)
 	if err != nil {
 		return nil, err
@@ -41,14 +41,14 @@ func auth0V3Before(issuer, audience string, listOrders http.HandlerFunc) (http.H
 		}
 		listOrders(w, r)
 	})))
-	// end
+	// endregion
 	return mux, nil
 }
 
 func auth0V3After(guard *auth.Guard, listOrders http.HandlerFunc) http.Handler {
-	// after: auth0/go-jwt-middleware v3
+	// region: after
 	mux := httpauth.NewMux(guard)
 	mux.HandleFunc("GET /orders", auth.Scopes("read:orders"), listOrders)
-	// end
+	// endregion
 	return mux
 }

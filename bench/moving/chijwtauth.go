@@ -13,7 +13,7 @@ import (
 )
 
 func chiBefore(key crypto.PublicKey, issuer, audience string, listOrders http.HandlerFunc) http.Handler {
-	// before: chi jwtauth
+	// region: before
 	tokenAuth := jwtauth.New("RS256", nil, key, jwt.WithIssuer(issuer), jwt.WithAudience(audience))
 	r := chi.NewRouter()
 	r.Group(func(r chi.Router) {
@@ -28,14 +28,14 @@ func chiBefore(key crypto.PublicKey, issuer, audience string, listOrders http.Ha
 			listOrders(w, r)
 		})
 	})
-	// end
+	// endregion
 	return r
 }
 
 func chiAfter(guard *auth.Guard, listOrders http.HandlerFunc) http.Handler {
-	// after: chi jwtauth
+	// region: after
 	r := chi.NewRouter()
 	chiauth.NewRouter(guard, r).Get("/orders", auth.Scopes("read:orders"), listOrders)
-	// end
+	// endregion
 	return r
 }

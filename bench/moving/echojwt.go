@@ -14,7 +14,7 @@ import (
 )
 
 func echoBefore(ctx context.Context, keySetURL, issuer, audience string, listOrders echo.HandlerFunc) (http.Handler, error) {
-	// before: echo-jwt
+	// region: before
 	keys, err := keyfunc.NewDefaultCtx(ctx, []string{keySetURL})
 	if err != nil {
 		return nil, err
@@ -32,14 +32,14 @@ func echoBefore(ctx context.Context, keySetURL, issuer, audience string, listOrd
 		}
 		return listOrders(c)
 	})
-	// end
+	// endregion
 	return e, nil
 }
 
 func echoAfter(guard *auth.Guard, listOrders echo.HandlerFunc) http.Handler {
-	// after: echo-jwt
+	// region: after
 	e := echo.New()
 	e.GET("/orders", listOrders, echoauth.Require(guard, "read:orders"))
-	// end
+	// endregion
 	return e
 }

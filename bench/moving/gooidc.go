@@ -11,7 +11,7 @@ import (
 )
 
 func oidcBefore(ctx context.Context, issuer, audience string, listOrders http.HandlerFunc) (http.Handler, error) {
-	// before: a middleware of one's own over go-oidc
+	// region: before
 	provider, err := oidc.NewProvider(ctx, issuer)
 	if err != nil {
 		return nil, err
@@ -39,15 +39,15 @@ func oidcBefore(ctx context.Context, issuer, audience string, listOrders http.Ha
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /orders", require("read:orders", listOrders))
-	// end
+	// endregion
 	return mux, nil
 }
 
 func oidcAfter(guard *auth.Guard, listOrders http.HandlerFunc) http.Handler {
-	// after: a middleware of one's own over go-oidc
+	// region: after
 	mux := http.NewServeMux()
 	mux.Handle("GET /orders", guard.Require("read:orders")(listOrders))
-	// end
+	// endregion
 	return mux
 }
 

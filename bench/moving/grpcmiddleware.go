@@ -15,7 +15,7 @@ import (
 )
 
 func grpcBefore(ctx context.Context, keySetURL, issuer, audience string) (*grpc.Server, error) {
-	// before: go-grpc-middleware auth
+	// region: before
 	keys, err := keyfunc.NewDefaultCtx(ctx, []string{keySetURL})
 	if err != nil {
 		return nil, err
@@ -36,14 +36,14 @@ func grpcBefore(ctx context.Context, keySetURL, issuer, audience string) (*grpc.
 		return ctx, nil
 	}
 	server := grpc.NewServer(grpc.UnaryInterceptor(grpcmw.UnaryServerInterceptor(check)), grpc.StreamInterceptor(grpcmw.StreamServerInterceptor(check)))
-	// end
+	// endregion
 	return server, nil
 }
 
 func grpcAfter(guard *auth.Guard) *grpc.Server {
-	// after: go-grpc-middleware auth
+	// region: after
 	rules := auth.Rules{"/grpc.health.v1.Health/Check": auth.Scopes("read:orders")}
 	server := grpc.NewServer(grpcauth.ServerOptions(guard, rules)...)
-	// end
+	// endregion
 	return server
 }

@@ -1,7 +1,6 @@
 package moving
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"net"
@@ -122,7 +121,6 @@ func TestMoving(t *testing.T) {
 	v2, v2Err := auth0V2Before(issuer.URL, issuer.Audience, listOrders)
 	v3, v3Err := auth0V3Before(issuer.URL, issuer.Audience, listOrders)
 	own, ownErr := oidcBefore(ctx, issuer.URL, issuer.Audience, listOrders)
-	source := readSources(t)
 	var page strings.Builder
 	for _, guide := range []struct {
 		from, file    string
@@ -135,8 +133,8 @@ func TestMoving(t *testing.T) {
 		{"go-grpc-middleware auth", "grpcmiddleware.go", overGRPC(t, grpcServer), overGRPC(t, grpcAfter(guard))},
 		{"a middleware of one's own over go-oidc", "gooidc.go", must(own, ownErr), must(oidcAfter(guard, listOrders), nil)},
 	} {
-		fmt.Fprintf(&page, "\n## From %s\n\nBefore:\n\n```go\n%s```\n\nAfter, with `guard, err := auth.New(issuer, audience, nil)`:\n\n```go\n%s```\n\nWhat changes:\n\n| request | before | after |\n|---|---|---|\n",
-			guide.from, region(t, source, "before: "+guide.from), region(t, source, "after: "+guide.from))
+		fmt.Fprintf(&page, "\n## From %s\n\nBefore:\n\n```go file=bench/moving/%s region=before\n%s```\n\nAfter, with `guard, err := auth.New(issuer, audience, nil)`:\n\n```go file=bench/moving/%s region=after\n%s```\n\nWhat changes:\n\n| request | before | after |\n|---|---|---|\n",
+			guide.from, guide.file, region(t, guide.file, "before"), guide.file, region(t, guide.file, "after"))
 		same, all := 0, requests(issuer)
 		for _, r := range all {
 			before, after := guide.before(r.authorization), guide.after(r.authorization)
@@ -171,25 +169,16 @@ func TestMoving(t *testing.T) {
 	}
 }
 
-func readSources(t *testing.T) []byte {
+// region returns the lines of a file between "// region: NAME" and "// endregion", moved to the left.
+func region(t *testing.T, file, name string) string {
 	t.Helper()
-	var all bytes.Buffer
-	for _, file := range []string{"chijwtauth.go", "echojwt.go", "auth0v2.go", "auth0v3.go", "grpcmiddleware.go", "gooidc.go"} {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		all.Write(text)
+	source, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
 	}
-	return all.Bytes()
-}
-
-// region returns the lines between "// NAME" and "// end", moved to the left.
-func region(t *testing.T, source []byte, name string) string {
-	t.Helper()
-	m := regexp.MustCompile(`(?s)\t// ` + regexp.QuoteMeta(name) + `\n(.*?)\t// end\n`).FindSubmatch(source)
+	m := regexp.MustCompile(`(?s)\t// region: ` + name + `\n(.*?)\t// endregion\n`).FindSubmatch(source)
 	if m == nil {
-		t.Fatalf("no region %q", name)
+		t.Fatalf("%s has no region %q", file, name)
 	}
 	return strings.TrimPrefix(strings.ReplaceAll("\n"+string(m[1]), "\n\t", "\n"), "\n")
 }

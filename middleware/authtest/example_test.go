@@ -18,6 +18,7 @@ type exampleT struct {
 }
 
 func (t *exampleT) Helper()                           {}
+func (t *exampleT) Context() context.Context          { return context.Background() }
 func (t *exampleT) Cleanup(f func())                  { t.cleanups = append(t.cleanups, f) }
 func (t *exampleT) Errorf(format string, args ...any) { fmt.Printf(format+"\n", args...) }
 func (t *exampleT) Fatal(args ...any)                 { panic(fmt.Sprint(args...)) }
@@ -185,4 +186,23 @@ func ExampleDefect_Config() {
 	_, err := v.VerifyToken(context.Background(), issuer.Token("read:orders", authtest.TooOld))
 	fmt.Println(err, authtest.TooOld.Reason())
 	// Output: middleware: request refused: TOKEN_TOO_OLD TOKEN_TOO_OLD
+}
+
+// An API is asked as its attackers would.
+func ExampleAssertGuarded() {
+	t := new(exampleT) // in a test: its *testing.T
+	defer t.end()
+
+	issuer := authtest.NewIssuer(t, nil)
+	rules := auth.Rules{"GET /orders": auth.Scopes("read:orders"), "GET /stats": auth.Scopes("admin:all")}
+	guard := issuer.Guard(nil)
+	ok := http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
+
+	mux := http.NewServeMux()
+	mux.Handle("GET /orders", guard.Require("read:orders")(ok))
+	mux.Handle("GET /stats", guard.Require("read:orders")(ok)) // not what the rules say
+	authtest.AssertGuarded(t, issuer, mux, rules, nil)
+	// Output:
+	// GET /stats: B-01: a good token with scopes ["admin:all"]: got 403 with error="insufficient_scope", scope="read:orders"
+	// GET /stats: B-25: a good token with scopes []: got 403 with error="insufficient_scope", scope="read:orders", want a Bearer challenge with scope="admin:all"
 }
