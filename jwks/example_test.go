@@ -96,7 +96,11 @@ func ExampleOptions() {
 
 	keys, err := jwks.New(srv.URL, &jwks.Options{
 		RefreshEvery: 5 * time.Minute,
-		OnRefresh:    func(e jwks.RefreshEvent) { log.Info("keys", "refresh", e) },
+		OnRefresh: func(e jwks.RefreshEvent) {
+			if len(e.Added)+len(e.Removed) > 0 {
+				log.Info("keys", "refresh", e)
+			}
+		},
 	})
 	if err != nil {
 		fmt.Println(err)
