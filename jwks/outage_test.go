@@ -88,6 +88,33 @@ func TestK15_OutagePastMaxStaleIsNotJudged(t *testing.T) {
 	}
 }
 
+// Whatever the back-off had come to when the keys were dropped, an issuer that is back then is found within the bound for no keys. Chance is at
+// its longest, and max-stale ends at each part of a back-off of a minute.
+func TestK15_BackoffIsShortOnceTheKeysAreDropped(t *testing.T) {
+	for phase := time.Duration(0); phase < time.Minute; phase += 10 * time.Second {
+		bubble(t, func(t *testing.T) {
+			i := newIssuer("a")
+			maxStale := time.Hour + phase
+			c, err := jwks.NewSeeded(keySetURL, &jwks.Options{Client: &http.Client{Transport: i}, MaxStale: maxStale}, func() float64 { return 1 })
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { c.Close() })
+			if err := c.Refresh(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			i.answer(status(500))
+			sleep(maxStale)
+			check(t, c, "a", "not judged")
+			i.answer(nil)
+			sleep(5*time.Second + jwks.FetchTimeout)
+			if got := verdict(c, "a"); got != "served" {
+				t.Errorf("max-stale %v: %s when the issuer is back, want served", maxStale, got)
+			}
+		})
+	}
+}
+
 func TestExpiryDoesNotWaitForASlowHook(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		i := newIssuer("a")
