@@ -5,8 +5,12 @@ import "slices"
 // A keySet is an immutable index over the keys of one document. Readers share it without a lock.
 type keySet struct {
 	all  []*Key
+	few  []*Key // all, when no ID stands twice and they are few: comparing each takes less time than a map does
 	byID map[string][]*Key
 }
+
+// fewKeys is up to how many keys are looked through one by one. Most issuers publish two or three.
+const fewKeys = 4
 
 func newKeySet(keys []*Key) *keySet {
 	s := &keySet{all: slices.Clip(keys), byID: make(map[string][]*Key, len(keys))}
@@ -15,6 +19,9 @@ func newKeySet(keys []*Key) *keySet {
 			s.byID[k.ID] = append(s.byID[k.ID], k)
 		}
 	}
+	if len(keys) <= fewKeys && len(s.byID) == len(keys) {
+		s.few = s.all
+	}
 	return s
 }
 
@@ -22,6 +29,14 @@ func newKeySet(keys []*Key) *keySet {
 func (s *keySet) find(kid string) []*Key {
 	if kid == "" {
 		return s.all
+	}
+	for i, k := range s.few {
+		if k.ID == kid {
+			return s.few[i : i+1 : i+1]
+		}
+	}
+	if s.few != nil {
+		return nil
 	}
 	return s.byID[kid]
 }

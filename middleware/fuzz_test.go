@@ -82,6 +82,25 @@ func FuzzClaims(f *testing.F) {
 	})
 }
 
+// A scope is granted when it is one of those between the spaces, and no part of one or list of some.
+func FuzzScope(f *testing.F) {
+	for _, seed := range [][2]string{{"read write", "read"}, {"read:all", "read"}, {"aaa aa a", "a"}, {"a b", "a b"}, {" a  b ", "b"}, {"a", ""}, {"é", "é"}, {"a\"b", "b"}} {
+		f.Add(seed[0], seed[1])
+	}
+	f.Fuzz(func(t *testing.T, granted, asked string) {
+		if !isScopeList(granted) {
+			return
+		}
+		want := slices.Contains(strings.FieldsFunc(granted, func(c rune) bool { return c == ' ' }), asked)
+		if p := (&Principal{scope: granted}); p.HasScope(asked) != want {
+			t.Errorf("scope %q: HasScope(%q) = %v", granted, asked, !want)
+		}
+		if isScope(asked) && strings.ContainsAny(asked, " \"\\\t\x7f") {
+			t.Errorf("%q counts as a scope", asked)
+		}
+	})
+}
+
 // What isSmall says of a document must hold for the walk that counts.
 func FuzzSmall(f *testing.F) {
 	for _, seed := range []string{

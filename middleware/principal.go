@@ -90,17 +90,21 @@ func (p *Principal) Scopes() []string {
 
 // HasScope reports whether the token has exactly this scope: case-sensitive, whole, no hierarchy (RFC 6749 §3.3).
 func (p *Principal) HasScope(scope string) bool {
-	if scope == "" {
+	if scope == "" || strings.IndexByte(scope, ' ') >= 0 { // mutant: scope-single: scope == ""
 		return false
 	}
-	for rest := p.scope; rest != ""; {
-		var one string
-		one, rest, _ = strings.Cut(rest, " ")
-		if one == scope {
+	for from := 0; ; {
+		at := strings.Index(p.scope[from:], scope)
+		if at < 0 {
+			return slices.Contains(p.scopes, scope)
+		}
+		from += at
+		end := from + len(scope)
+		if (from == 0 || p.scope[from-1] == ' ') && (end == len(p.scope) || p.scope[end] == ' ') { // mutant: scope-whole: true
 			return true
 		}
+		from++
 	}
-	return slices.Contains(p.scopes, scope)
 }
 
 // Expiry returns "exp".

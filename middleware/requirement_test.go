@@ -37,6 +37,21 @@ func TestScopesAreComparedExactly(t *testing.T) {
 	}
 }
 
+func TestHasScopeKnowsNoListOfScopes(t *testing.T) {
+	p, err := auth.NewPrincipal([]byte(`{"scope":"read write admin"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for scope, want := range map[string]bool{
+		"read": true, "write": true, "admin": true,
+		"": false, " ": false, "read write": false, "write ": false, " admin": false, "rea": false, "dmin": false, "rite": false,
+	} {
+		if got := p.HasScope(scope); got != want {
+			t.Errorf("HasScope(%q) = %v, want %v", scope, got, want)
+		}
+	}
+}
+
 func TestChallengeNamesWhatTheRouteNeeds(t *testing.T) {
 	tests := []struct {
 		req  auth.Requirement
