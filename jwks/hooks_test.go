@@ -35,6 +35,28 @@ func TestAgeIsThatOfTheLastGoodFetch(t *testing.T) {
 	})
 }
 
+func TestStatusTellsTheMaxStaleInForce(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		opts *jwks.Options
+		want time.Duration
+	}{
+		{"the default", nil, 24 * time.Hour},
+		{"as set", &jwks.Options{MaxStale: time.Hour}, time.Hour},
+	} {
+		c, err := jwks.New("http://127.0.0.1:1", tt.opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := c.Status().MaxStale; got != tt.want {
+			t.Errorf("%s: got %v, want %v", tt.name, got, tt.want)
+		}
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func TestASkippedKeyIsToldOnce(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		i := newIssuer("a")

@@ -26,6 +26,7 @@ type Status struct {
 	URL       string        // of the key set; empty until it is known
 	Keys      []*Key        // in use
 	Age       time.Duration // since the last good fetch was sent; 0 when there was none
+	MaxStale  time.Duration // Options.MaxStale with its default filled in: the Age at which keys are no longer used
 	LastGood  time.Time     // when the last good fetch was sent; zero when there was none
 	LastError error         // of the last fetch; nil when it was good
 	Next      time.Time     // when the refresh clock asks for the next fetch
@@ -51,7 +52,7 @@ func (c *Cache) Status() Status {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s := c.status
-	s.State, s.LastGood, s.Next = c.state(), c.clocks.asked, c.clocks.next
+	s.State, s.LastGood, s.Next, s.MaxStale = c.state(), c.clocks.asked, c.clocks.next, c.options.MaxStale
 	if !s.LastGood.IsZero() {
 		s.Age = time.Since(s.LastGood)
 	}
