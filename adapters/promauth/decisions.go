@@ -1,0 +1,170 @@
+package promauth
+
+import (
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	auth "github.com/bearward/bearward/middleware"
+)
+
+// Values of the labels outcome and operation, beside the names of operations, and of reason, beside those of auth.Reasons.
+const (
+	outcomeAccepted  = "accepted"
+	outcomeRefused   = "refused"
+	outcomeNotJudged = "not_judged"
+	outcomeReported  = "reported"
+
+	operationNone  = "none"
+	operationOther = "other"
+
+	reasonNone = "none"
+)
+
+// maxOperationName bounds the name of an operation, in bytes: a rule's key is written by hand.
+const maxOperationName = 256
+
+// buckets of the time of a verdict, in seconds: a remembered token takes a fraction of a microsecond, a signature some tens, and a request that
+// waits for keys at most 2 s.
+var buckets = []float64{
+	1e-7, 2.5e-7, 5e-7, 1e-6, 2.5e-6, 5e-6, 1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 1e-3, 1e-2, 0.1, 0.5, 1, 2.5,
+}
+
+func newDecisions() *prometheus.CounterVec {
+	return prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "bearward_decisions_total",
+		Help: "Verdicts of the guard, by the rule that was asked.",
+	}, []string{"operation", "outcome", "reason"})
+}
+
+func newDurations() *prometheus.HistogramVec {
+	return prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name:    "bearward_decision_duration_seconds",
+		Help:    "Time that a verdict took, by how the token was verified.",
+		Buckets: buckets,
+	}, []string{"verification"})
+}
+
+// A verification is how a token came to be trusted.
+type verification int
+
+const (
+	verifiedNot verification = iota
+	verifiedFull
+	verifiedRemembered
+	verifiedRepeated
+	verifications
+)
+
+// String returns the label's value.
+func (v verification) String() string {
+	return [verifications]string{"none", "full", "remembered", "repeated"}[v]
+}
+
+func verificationOf(d *auth.Decision) verification {
+	switch {
+	case d.Principal == nil:
+		return verifiedNot
+	case d.Repeated:
+		return verifiedRepeated
+	case d.Cached:
+		return verifiedRemembered
+	}
+	return verifiedFull
+}
+
+// An operation has the counters of one, so that a decision looks up none by its labels.
+type operation struct {
+	name     string // the label
+	accepted prometheus.Counter
+	refused  []prometheus.Counter // or not judged, by Reason; the first is of none
+}
+
+// newOperation makes the series of an operation.
+func (m *Metrics) newOperation(name string) *operation {
+	reasons := auth.Reasons()
+	op := &operation{
+		name:     name,
+		accepted: m.decisions.WithLabelValues(name, outcomeAccepted, reasonNone),
+		refused:  make([]prometheus.Counter, 1+len(reasons)),
+	}
+	for _, r := range reasons {
+		op.refused[r] = m.decisions.WithLabelValues(name, outcomeOf(r), r.String())
+	}
+	return op
+}
+
+// outcomeOf returns the outcome of a request that was not let through.
+func outcomeOf(r auth.Reason) string {
+	if (&auth.Error{Reason: r}).Status() >= http.StatusInternalServerError {
+		return outcomeNotJudged
+	}
+	return outcomeRefused
+}
+
+// lastReason is the greatest Reason.
+var lastReason = slices.Max(auth.Reasons())
+
+// known returns r, or ReasonInternal when it is none of the constants: a user's check may return any number in an *auth.Error.
+func known(r auth.Reason) auth.Reason {
+	if r < 1 || r > lastReason {
+		return auth.ReasonInternal
+	}
+	return r
+}
+
+// operation returns the counters of the operation with that name. It takes no lock once the name is known, or the most are.
+func (m *Metrics) operation(name string) *operation {
+	names := *m.known.Load()
+	if op, ok := names[name]; ok {
+		return op
+	}
+	if m.full(names) || !isLabel(name) {
+		return m.other
+	}
+	return m.learn(name)
+}
+
+// full reports whether no further operation gets series of its own; the one of no name does not count.
+func (m *Metrics) full(names map[string]*operation) bool { return len(names)-1 >= m.most }
+
+// isLabel reports whether name can be a label's value, of bounded length. What is no UTF-8 would spoil the whole scrape.
+func isLabel(name string) bool { return len(name) <= maxOperationName && utf8.ValidString(name) }
+
+// learn gives an operation its series, if there is room.
+func (m *Metrics) learn(name string) *operation {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	names := *m.known.Load()
+	if op, ok := names[name]; ok {
+		return op
+	}
+	if m.full(names) {
+		return m.other
+	}
+	more := maps.Clone(names)
+	name = strings.Clone(name) // which may be a part of a request
+	more[name] = m.newOperation(name)
+	m.known.Store(&more)
+	return more[name]
+}
+
+// declare learns the names in order, and tells of those that have no place.
+func (m *Metrics) declare(names []string) error {
+	slices.Sort(names)
+	var homeless []string
+	for _, name := range names {
+		if m.operation(name) == m.other {
+			homeless = append(homeless, name)
+		}
+	}
+	if homeless != nil {
+		return fmt.Errorf("promauth: Options.MaxOperations is %d: these operations count as %q: %q", m.most, operationOther, homeless)
+	}
+	return nil
+}

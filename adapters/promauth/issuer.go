@@ -1,0 +1,159 @@
+package promauth
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync/atomic"
+	"unicode/utf8"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/bearward/bearward/jwks"
+)
+
+// The closed sets of package jwks that become labels.
+var (
+	states   = []jwks.State{jwks.StateEmpty, jwks.StateFresh, jwks.StateStale, jwks.StateExpired, jwks.StateClosed}
+	triggers = []jwks.Trigger{jwks.TriggerStart, jwks.TriggerClock, jwks.TriggerUnknownKey, jwks.TriggerRefresh}
+	skips    = []jwks.SkipReason{
+		jwks.SkipMalformed, jwks.SkipKeyID, jwks.SkipKeyType, jwks.SkipSymmetric, jwks.SkipUse, jwks.SkipKeyOps, jwks.SkipAlgorithm,
+		jwks.SkipCurve, jwks.SkipRSASize, jwks.SkipRSAExponent, jwks.SkipRSAWeak, jwks.SkipPoint, jwks.SkipEdKeySize, jwks.SkipDuplicate,
+	}
+)
+
+// Values of the labels result and change.
+const (
+	resultGood        = "good"
+	resultNotModified = "not_modified"
+	resultFailed      = "failed"
+
+	changeAdded   = "added"
+	changeRemoved = "removed"
+)
+
+// An Issuer measures one key cache. It is safe for concurrent use. Make it with [Metrics.Issuer].
+type Issuer struct {
+	name    string
+	vectors *fetchVectors
+	keys    atomic.Pointer[jwks.Cache]
+}
+
+// Issuer returns the Issuer whose series bear name, which is the operator's word for it, such as "main"; it need not be a URL. The error says
+// that name is empty, no UTF-8, or taken.
+func (m *Metrics) Issuer(name string) (*Issuer, error) {
+	if name == "" || !utf8.ValidString(name) {
+		return nil, errors.New("promauth: Issuer needs a name, in UTF-8")
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if _, taken := m.issuers[name]; taken {
+		return nil, fmt.Errorf("promauth: Issuer: the name %q is taken", name)
+	}
+	i := &Issuer{name: name, vectors: &m.fetches}
+	m.fetches.start(name)
+	m.issuers[name] = i
+	return i, nil
+}
+
+// all returns the Issuers in order of their names.
+func (m *Metrics) all() []*Issuer {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	all := make([]*Issuer, 0, len(m.issuers))
+	for _, name := range slices.Sorted(maps.Keys(m.issuers)) {
+		all = append(all, m.issuers[name])
+	}
+	return all
+}
+
+// OnRefresh counts e. It is for jwks.Options.OnRefresh.
+func (i *Issuer) OnRefresh(e jwks.RefreshEvent) { i.vectors.count(i.name, e) }
+
+// Watch makes the Status of keys part of every scrape, which never waits for the network. Without it there are only the series of OnRefresh. It may be
+// called again with the cache that took the place of the first. The error says that keys is nil.
+func (i *Issuer) Watch(keys *jwks.Cache) error {
+	if keys == nil {
+		return errors.New("promauth: Watch needs a jwks.Cache")
+	}
+	i.keys.Store(keys)
+	return nil
+}
+
+// fetchVectors are the metrics that OnRefresh feeds.
+type fetchVectors struct {
+	fetches, changes, discovery, snapshot *prometheus.CounterVec
+	durations                             *prometheus.HistogramVec
+}
+
+func newFetchVectors() fetchVectors {
+	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: "bearward_jwks_" + name, Help: help}, append([]string{"issuer"}, labels...))
+	}
+	return fetchVectors{
+		fetches:   counter("fetches_total", "Fetches of the key set that ended.", "trigger", "result"),
+		changes:   counter("key_changes_total", "Keys that the issuer added or removed.", "change"),
+		discovery: counter("discovery_failures_total", "Fetches without metadata, from the URL known before."),
+		snapshot:  counter("snapshot_failures_total", "Times that the snapshot file could not be read or written."),
+		durations: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "bearward_jwks_fetch_duration_seconds",
+			Help:    "Time that a fetch took, discovery included.",
+			Buckets: prometheus.DefBuckets,
+		}, []string{"issuer", "result"}),
+	}
+}
+
+func (v *fetchVectors) vectors() []prometheus.Collector {
+	return []prometheus.Collector{v.fetches, v.changes, v.discovery, v.snapshot, v.durations}
+}
+
+func (v *fetchVectors) describe(to chan<- *prometheus.Desc) {
+	for _, c := range v.vectors() {
+		c.Describe(to)
+	}
+}
+
+func (v *fetchVectors) collect(to chan<- prometheus.Metric) {
+	for _, c := range v.vectors() {
+		c.Collect(to)
+	}
+}
+
+// start makes the series of an issuer, at 0.
+func (v *fetchVectors) start(issuer string) {
+	for _, result := range []string{resultGood, resultNotModified, resultFailed} {
+		for _, trigger := range triggers {
+			v.fetches.WithLabelValues(issuer, string(trigger), result)
+		}
+		v.durations.WithLabelValues(issuer, result)
+	}
+	v.changes.WithLabelValues(issuer, changeAdded)
+	v.changes.WithLabelValues(issuer, changeRemoved)
+	v.discovery.WithLabelValues(issuer)
+	v.snapshot.WithLabelValues(issuer)
+}
+
+// count takes in one event.
+func (v *fetchVectors) count(issuer string, e jwks.RefreshEvent) {
+	if e.SnapshotErr != nil {
+		v.snapshot.WithLabelValues(issuer).Inc()
+	}
+	v.changes.WithLabelValues(issuer, changeAdded).Add(float64(len(e.Added)))
+	v.changes.WithLabelValues(issuer, changeRemoved).Add(float64(len(e.Removed)))
+	if e.Trigger == jwks.TriggerSnapshot {
+		return
+	}
+	if e.DiscoveryErr != nil {
+		v.discovery.WithLabelValues(issuer).Inc()
+	}
+	result := resultGood
+	switch {
+	case e.Err != nil:
+		result = resultFailed
+	case e.NotModified:
+		result = resultNotModified
+	}
+	v.fetches.WithLabelValues(issuer, string(e.Trigger), result).Inc()
+	v.durations.WithLabelValues(issuer, result).Observe(e.Elapsed.Seconds())
+}

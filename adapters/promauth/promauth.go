@@ -1,0 +1,132 @@
+package promauth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"sync"
+	"sync/atomic"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	auth "github.com/bearward/bearward/middleware"
+)
+
+// Bounds of Options.MaxOperations.
+const (
+	defaultOperations = 200
+	mostOperations    = 2000
+)
+
+// Options adjust Metrics. The zero value, and nil, mean the defaults.
+type Options struct {
+	// MaxOperations bounds the operations that have series of their own, about 25 each: those of Declare, and then those that come first. Decisions on
+	// others count under "other". 1 to 2,000, default 200.
+	MaxOperations int
+}
+
+// Metrics counts decisions and collects what its Issuers tell. It is safe for concurrent use. Make it with [New].
+type Metrics struct {
+	decisions *prometheus.CounterVec
+	durations *prometheus.HistogramVec
+	elapsed   [verifications]prometheus.Observer
+
+	most  int
+	other *operation
+	known atomic.Pointer[map[string]*operation] // replaced, never changed
+
+	mu      sync.Mutex // guards replacing known, and what follows
+	issuers map[string]*Issuer
+	fetches fetchVectors
+}
+
+// New returns Metrics that are registered with reg. A second one there is refused, for its names are taken: give one Metrics to every Guard
+// of a program, or tell two apart by prometheus.WrapRegistererWith. The error names the argument or the option that cannot be.
+func New(reg prometheus.Registerer, opts *Options) (*Metrics, error) {
+	if isNil(reg) {
+		return nil, errors.New("promauth: New needs a Registerer")
+	}
+	var o Options
+	if opts != nil {
+		o = *opts
+	}
+	if o.MaxOperations == 0 {
+		o.MaxOperations = defaultOperations
+	}
+	if o.MaxOperations < 1 || o.MaxOperations > mostOperations {
+		return nil, fmt.Errorf("promauth: Options.MaxOperations is %d, not within 1 to %d", o.MaxOperations, mostOperations)
+	}
+	m := &Metrics{
+		decisions: newDecisions(),
+		durations: newDurations(),
+		most:      o.MaxOperations,
+		issuers:   map[string]*Issuer{},
+		fetches:   newFetchVectors(),
+	}
+	for v := range verifications {
+		m.elapsed[v] = m.durations.WithLabelValues(v.String())
+	}
+	m.other = m.newOperation(operationOther)
+	m.known.Store(&map[string]*operation{"": m.newOperation(operationNone)})
+	if err := reg.Register(collector{m}); err != nil {
+		return nil, fmt.Errorf("promauth: Registerer: %w", err)
+	}
+	return m, nil
+}
+
+// isNil reports whether v is nil, or holds a nil pointer.
+func isNil(v any) bool {
+	p := reflect.ValueOf(v)
+	return v == nil || p.Kind() == reflect.Pointer && p.IsNil()
+}
+
+// Declare gives every operation of rules that is not Public its series, at 0: so that rate() sees their first decision, and that no other name can
+// take their place. It may be called again, as when the rules change; what was declared stays. The error names the operations that now count
+// under "other", because they are over Options.MaxOperations or no labels; the rest is declared.
+func (m *Metrics) Declare(rules auth.Rules) error {
+	var names []string
+	for name, req := range rules {
+		if !req.IsPublic() {
+			names = append(names, name)
+		}
+	}
+	return m.declare(names)
+}
+
+// OnDecision counts d. It is for GuardOptions.OnDecision, and costs no allocation once an operation is known.
+func (m *Metrics) OnDecision(_ context.Context, d auth.Decision) {
+	m.elapsed[verificationOf(&d)].Observe(d.Elapsed.Seconds())
+	op := m.operation(d.Operation)
+	switch {
+	case d.Err == nil:
+		op.accepted.Inc()
+	case d.ReportOnly:
+		m.decisions.WithLabelValues(op.name, outcomeReported, known(d.Err.Reason).String()).Inc()
+	default:
+		op.refused[known(d.Err.Reason)].Inc()
+	}
+}
+
+// A collector is what a Registerer sees of Metrics: one collector, so that registering is all or nothing.
+type collector struct{ metrics *Metrics }
+
+// Describe implements prometheus.Collector.
+func (c collector) Describe(to chan<- *prometheus.Desc) {
+	c.metrics.decisions.Describe(to)
+	c.metrics.durations.Describe(to)
+	c.metrics.fetches.describe(to)
+	for _, desc := range statusDescs {
+		to <- desc
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (c collector) Collect(to chan<- prometheus.Metric) {
+	c.metrics.decisions.Collect(to)
+	c.metrics.durations.Collect(to)
+	c.metrics.fetches.collect(to)
+	for _, i := range c.metrics.all() {
+		i.collect(to)
+	}
+}
