@@ -15,6 +15,9 @@
 //
 //	go run -C examples ./resourceserver -preset auth0 -issuer https://tenant.eu.auth0.com/ -audience https://api.example
 //
+// With -metrics 127.0.0.1:9091 Prometheus finds its metrics there, and callers of
+// the API do not: see ../monitoring.
+//
 // With -adapter grpc the same rules guard the service of
 // internal/orders/orderspb/orders.proto, and the standard health service.
 package main
@@ -71,6 +74,9 @@ func run(ctx context.Context, args []string, stderr io.Writer) int {
 		return exitUsage
 	}
 	log.Info("serving", "adapter", cfg.Adapter, "addr", server.Addr(), "issuer", cfg.Issuer, "audience", cfg.Audience)
+	if addr := server.MetricsAddr(); addr != "" {
+		log.Info("serving /metrics", "addr", addr)
+	}
 	go func() {
 		<-ctx.Done()
 		log.Info("stopping")
@@ -95,6 +101,7 @@ func parse(args []string, stderr io.Writer) (api.Config, error) {
 	fs.SetOutput(stderr)
 	fs.StringVar(&cfg.Adapter, "adapter", "nethttp", "what to serve with: "+strings.Join(api.Adapters(), ", "))
 	fs.StringVar(&cfg.Addr, "addr", "127.0.0.1:8080", "`host:port` to listen on")
+	fs.StringVar(&cfg.Metrics, "metrics", "", "`host:port` to serve Prometheus /metrics on, where callers of the API do not come (default: nowhere)")
 	fs.StringVar(&cfg.Issuer, "issuer", "", "exact issuer `URL` of the tokens (required)")
 	fs.StringVar(&cfg.Audience, "audience", "", "this API's `name` in the tokens' aud (required)")
 	fs.StringVar(&cfg.Preset, "preset", "", "`name` of the issuer's make, when its tokens are not of RFC 9068: "+strings.Join(provider.Names(), ", "))

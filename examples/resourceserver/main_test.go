@@ -31,6 +31,8 @@ func TestWrongCommandLinesAreSaid(t *testing.T) {
 		"a max-stale below the bound":    {[]string{"-max-stale", "1ms"}, exitUsage, "MaxStale"},
 		"an http issuer beyond loopback": {[]string{"-issuer", "http://issuer.example"}, exitUsage, "https"},
 		"an address without port":        {[]string{"-addr", "nowhere"}, exitFailed, "missing port"},
+		"metrics on the API's address":   {[]string{"-addr", "127.0.0.1:9", "-metrics", "127.0.0.1:9"}, exitUsage, "Config.Metrics"},
+		"metrics on a taken port":        {[]string{"-metrics", taken}, exitFailed, "taken by another program"},
 		"a taken port":                   {[]string{"-addr", taken}, exitFailed, "taken by another program"},
 		"help":                           {[]string{"-h"}, 0, "-issuer"},
 	} {
@@ -47,8 +49,8 @@ func TestServesUntilStopped(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		stop()
 		var errs strings.Builder
-		code := run(ctx, []string{"-issuer", "http://127.0.0.1:1", "-audience", "a", "-addr", "127.0.0.1:0", "-adapter", adapter}, &errs)
-		if code != 0 || !strings.Contains(errs.String(), "serving") {
+		code := run(ctx, []string{"-issuer", "http://127.0.0.1:1", "-audience", "a", "-addr", "127.0.0.1:0", "-adapter", adapter, "-metrics", "127.0.0.1:0"}, &errs)
+		if code != 0 || !strings.Contains(errs.String(), "serving") || !strings.Contains(errs.String(), "/metrics") {
 			t.Errorf("%s: exit code %d, %q", adapter, code, errs.String())
 		}
 	}

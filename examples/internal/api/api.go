@@ -29,6 +29,7 @@ func Adapters() []string { return []string{"nethttp", "chi", "echo", "grpc"} }
 type Config struct {
 	Adapter  string // nethttp, chi, echo or grpc
 	Addr     string // host:port to listen on; port 0 takes a free one
+	Metrics  string // host:port to serve /metrics on, for operators alone; "": nowhere. Not Addr.
 	Issuer   string // exact "iss" of the tokens, and where their keys are found
 	Audience string // this API's name in the tokens' "aud"
 	Preset   string // a name of package provider; "": an issuer of RFC 9068 tokens
@@ -49,6 +50,7 @@ type Server struct {
 	listener net.Listener
 	guard    *auth.Guard
 	front    front
+	meter    *meter
 
 	served chan error // what serving ended with, once
 	once   sync.Once
@@ -71,7 +73,20 @@ func Start(cfg Config) (*Server, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	guard, err := newGuard(cfg)
+	meter, err := startMeter(cfg)
+	if err != nil {
+		return nil, err
+	}
+	s, err := startMeasured(cfg, meter)
+	if err != nil {
+		return nil, errors.Join(err, meter.shutdown(context.Background()))
+	}
+	return s, nil
+}
+
+// startMeasured starts what meter, which may be nil, measures.
+func startMeasured(cfg Config, meter *meter) (*Server, error) {
+	guard, err := newGuard(cfg, meter)
 	if err != nil {
 		return nil, err
 	}
@@ -80,11 +95,14 @@ func Start(cfg Config) (*Server, error) {
 		return nil, errors.Join(err, guard.Close())
 	}
 	api := &orders.API{Book: orders.NewBook(), Ready: guard.Ready}
-	front, err := newFront(cfg, guard, api)
+	front, rules, err := newFront(cfg, guard, api)
+	if err == nil {
+		err = meter.declare(rules)
+	}
 	if err != nil {
 		return nil, errors.Join(err, listener.Close(), guard.Close())
 	}
-	s := &Server{listener: listener, guard: guard, front: front, served: make(chan error, 1)}
+	s := &Server{listener: listener, guard: guard, front: front, meter: meter, served: make(chan error, 1)}
 	if cfg.TLS != nil && cfg.Adapter != "grpc" { // gRPC does its own handshake
 		listener = tls.NewListener(listener, cfg.TLS)
 	}
@@ -94,7 +112,7 @@ func Start(cfg Config) (*Server, error) {
 
 // newGuard is the long way to a Guard, for the settings that auth.New leaves
 // at their defaults. Its Close stops the key cache.
-func newGuard(cfg Config) (*auth.Guard, error) {
+func newGuard(cfg Config, meter *meter) (*auth.Guard, error) {
 	preset := provider.Preset{Config: auth.Config{Issuer: cfg.Issuer, Audiences: []string{cfg.Audience}}}
 	if cfg.Preset != "" {
 		var err error
@@ -108,19 +126,23 @@ func newGuard(cfg Config) (*auth.Guard, error) {
 		MaxStale:     cfg.MaxStale,
 		Cooldown:     cfg.Cooldown,
 		Client:       cfg.Client,
-		OnRefresh:    logRefresh(cfg.Logger),
+		OnRefresh:    meter.onRefresh(logRefresh(cfg.Logger)),
 	})
 	if err != nil {
 		return nil, err
 	}
-	guard, err := auth.NewWithKeys(keys, preset.Config, &auth.GuardOptions{OnDecision: auth.LogRefusals(cfg.Logger)})
+	if err := meter.watch(keys); err != nil {
+		return nil, errors.Join(err, keys.Close())
+	}
+	guard, err := auth.NewWithKeys(keys, preset.Config, &auth.GuardOptions{OnDecision: meter.onDecision(auth.LogRefusals(cfg.Logger))})
 	if err != nil {
 		return nil, errors.Join(err, keys.Close())
 	}
 	return guard, nil
 }
 
-func newFront(cfg Config, guard *auth.Guard, api *orders.API) (front, error) {
+// newFront returns the server and the rules that it is under.
+func newFront(cfg Config, guard *auth.Guard, api *orders.API) (front, auth.Rules, error) {
 	switch cfg.Adapter {
 	case "grpc":
 		return newGRPC(guard, api, cfg)
@@ -129,11 +151,11 @@ func newFront(cfg Config, guard *auth.Guard, api *orders.API) (front, error) {
 	case "echo":
 		return newEcho(guard, api)
 	default:
-		return newNetHTTP(guard, api), nil
+		return newNetHTTP(guard, api)
 	}
 }
 
-// ErrListen says that Config.Addr cannot be listened on. Every other error of
+// ErrListen says that Config.Addr or Config.Metrics cannot be listened on. Every other error of
 // Start means a wrong Config.
 var ErrListen = errors.New("api: cannot listen")
 
@@ -150,6 +172,14 @@ func listen(addr string) (net.Listener, error) {
 
 // Addr returns the address that s listens on.
 func (s *Server) Addr() string { return s.listener.Addr().String() }
+
+// MetricsAddr returns the address that s serves its metrics on, or "".
+func (s *Server) MetricsAddr() string {
+	if s.meter == nil {
+		return ""
+	}
+	return s.meter.listener.Addr().String()
+}
 
 // Ready returns nil when the issuer's keys are held.
 func (s *Server) Ready() error { return s.guard.Ready() }
@@ -168,7 +198,7 @@ func (s *Server) Wait() error {
 // that is still running must find its keys. It may be called twice.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.once.Do(func() {
-		s.closed = errors.Join(s.front.Shutdown(ctx), s.guard.Close(), s.Wait())
+		s.closed = errors.Join(s.front.Shutdown(ctx), s.guard.Close(), s.Wait(), s.meter.shutdown(ctx))
 	})
 	return s.closed
 }

@@ -10,19 +10,29 @@ import (
 
 // newChi hangs the API on chi: the guard sits at each endpoint, so whatever
 // rewrites the path in front of the router cannot walk around it.
-func newChi(guard *auth.Guard, api *orders.API) (front, error) {
+func newChi(guard *auth.Guard, api *orders.API) (front, auth.Rules, error) {
 	r := chi.NewRouter()
 	guarded := chiauth.NewRouter(guard, r)
-	guarded.Get("/orders", auth.Scopes("read:orders"), orders.Operation(api.List).ServeHTTP)
-	guarded.Post("/orders", auth.Scopes("write:orders"), orders.Operation(api.Place).ServeHTTP)
-	guarded.Get("/admin/stats", auth.Scopes("admin:all"), orders.Operation(api.Stats).ServeHTTP)
-	guarded.Get("/me", auth.AnyToken(), orders.Operation(api.Me).ServeHTTP)
-	guarded.Get("/optional", auth.Optional(), orders.Operation(api.Greet).ServeHTTP)
-	guarded.Get("/public/ping", auth.Public(), orders.Operation(api.Ping).ServeHTTP)
-	guarded.Get("/healthz", auth.Public(), orders.Operation(api.Healthz).ServeHTTP)
-	guarded.Get("/readyz", auth.Public(), orders.Operation(api.Readyz).ServeHTTP)
-	if err := chiauth.Check(r); err != nil {
-		return nil, err
+	rules := auth.Rules{}
+	for _, route := range []struct {
+		method, pattern string
+		rule            auth.Requirement
+		operation       orders.Operation
+	}{
+		{"GET", "/orders", auth.Scopes("read:orders"), api.List},
+		{"POST", "/orders", auth.Scopes("write:orders"), api.Place},
+		{"GET", "/admin/stats", auth.Scopes("admin:all"), api.Stats},
+		{"GET", "/me", auth.AnyToken(), api.Me},
+		{"GET", "/optional", auth.Optional(), api.Greet},
+		{"GET", "/public/ping", auth.Public(), api.Ping},
+		{"GET", "/healthz", auth.Public(), api.Healthz},
+		{"GET", "/readyz", auth.Public(), api.Readyz},
+	} {
+		guarded.Method(route.method, route.pattern, route.rule, route.operation)
+		rules[route.method+" "+route.pattern] = route.rule
 	}
-	return httpFront(r), nil
+	if err := chiauth.Check(r); err != nil {
+		return nil, nil, err
+	}
+	return httpFront(r), rules, nil
 }

@@ -10,7 +10,7 @@ import (
 
 // newEcho hangs the API on Echo under one table of rules, which is checked
 // against the routes before anything is served.
-func newEcho(guard *auth.Guard, api *orders.API) (front, error) {
+func newEcho(guard *auth.Guard, api *orders.API) (front, auth.Rules, error) {
 	rules := auth.Rules{
 		"GET /orders":      auth.Scopes("read:orders"),
 		"POST /orders":     auth.Scopes("write:orders"),
@@ -32,9 +32,9 @@ func newEcho(guard *auth.Guard, api *orders.API) (front, error) {
 	e.GET("/healthz", echoHandler(api.Healthz))
 	e.GET("/readyz", echoHandler(api.Readyz))
 	if err := echoauth.Check(e, rules); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return httpFront(e), nil
+	return httpFront(e), rules, nil
 }
 
 func echoHandler(op orders.Operation) echo.HandlerFunc {

@@ -21,7 +21,7 @@ import (
 // newGRPC registers the orders service, health and reflection under one table
 // of rules. Health and reflection are services like any other: without a rule
 // they are refused.
-func newGRPC(guard *auth.Guard, api *orders.API, cfg Config) (front, error) {
+func newGRPC(guard *auth.Guard, api *orders.API, cfg Config) (front, auth.Rules, error) {
 	healthRule := auth.Public()
 	if cfg.GuardHealth {
 		healthRule = auth.Scopes("read:orders")
@@ -50,9 +50,9 @@ func newGRPC(guard *auth.Guard, api *orders.API, cfg Config) (front, error) {
 	healthpb.RegisterHealthServer(server, healthServer)
 	reflection.Register(server)
 	if err := grpcauth.Check(server, rules); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return newGRPCFront(server, healthServer, guard.Ready), nil
+	return newGRPCFront(server, healthServer, guard.Ready), rules, nil
 }
 
 // readyEvery is how often the health service looks whether keys are held.

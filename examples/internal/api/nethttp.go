@@ -8,7 +8,7 @@ import (
 
 // newNetHTTP hangs the API on the standard library's mux: each route is
 // registered with its requirement, and cannot be without one.
-func newNetHTTP(guard *auth.Guard, api *orders.API) front {
+func newNetHTTP(guard *auth.Guard, api *orders.API) (front, auth.Rules, error) {
 	mux := httpauth.NewMux(guard)
 	mux.Handle("GET /orders", auth.Scopes("read:orders"), orders.Operation(api.List))
 	mux.Handle("POST /orders", auth.Scopes("write:orders"), orders.Operation(api.Place))
@@ -18,5 +18,5 @@ func newNetHTTP(guard *auth.Guard, api *orders.API) front {
 	mux.Handle("GET /public/ping", auth.Public(), orders.Operation(api.Ping))
 	mux.Handle("GET /healthz", auth.Public(), orders.Operation(api.Healthz))
 	mux.Handle("GET /readyz", auth.Public(), orders.Operation(api.Readyz))
-	return httpFront(mux)
+	return httpFront(mux), mux.Rules(), nil
 }

@@ -1,0 +1,109 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/bearward/bearward/adapters/promauth"
+	"github.com/bearward/bearward/jwks"
+	auth "github.com/bearward/bearward/middleware"
+)
+
+// A meter measures a Server and serves the metrics, on a listener of its own:
+// who calls the API must not read them. The nil meter measures nothing.
+type meter struct {
+	metrics  *promauth.Metrics
+	issuer   *promauth.Issuer
+	registry *prometheus.Registry
+	listener net.Listener
+	front    front
+	ended    chan struct{}
+}
+
+// startMeter listens on cfg.Metrics and serves there; nil when that is empty.
+func startMeter(cfg Config) (*meter, error) {
+	if cfg.Metrics == "" {
+		return nil, nil
+	}
+	if cfg.Metrics == cfg.Addr && !strings.HasSuffix(cfg.Addr, ":0") {
+		return nil, errors.New("api: Config.Metrics is Config.Addr: who calls the API would read the metrics")
+	}
+	m := &meter{registry: prometheus.NewRegistry(), ended: make(chan struct{})}
+	m.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	var err error
+	if m.metrics, err = promauth.New(m.registry, nil); err != nil {
+		return nil, err
+	}
+	if m.issuer, err = m.metrics.Issuer("main"); err != nil {
+		return nil, err
+	}
+	if m.listener, err = listen(cfg.Metrics); err != nil {
+		return nil, fmt.Errorf("Config.Metrics: %w", err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4}))
+	m.front = httpFront(mux)
+	go func() {
+		defer close(m.ended)
+		if err := m.front.Serve(m.listener); !errors.Is(err, http.ErrServerClosed) {
+			cfg.Logger.Error("the metrics are no longer served", "err", err)
+		}
+	}()
+	return m, nil
+}
+
+// onDecision returns a hook that calls log and counts.
+func (m *meter) onDecision(log func(context.Context, auth.Decision)) func(context.Context, auth.Decision) {
+	if m == nil {
+		return log
+	}
+	return func(ctx context.Context, d auth.Decision) {
+		log(ctx, d)
+		m.metrics.OnDecision(ctx, d)
+	}
+}
+
+// onRefresh returns a hook that calls log and counts.
+func (m *meter) onRefresh(log func(jwks.RefreshEvent)) func(jwks.RefreshEvent) {
+	if m == nil {
+		return log
+	}
+	return func(e jwks.RefreshEvent) {
+		log(e)
+		m.issuer.OnRefresh(e)
+	}
+}
+
+// watch makes the state of keys one of the metrics.
+func (m *meter) watch(keys *jwks.Cache) error {
+	if m == nil {
+		return nil
+	}
+	return m.issuer.Watch(keys)
+}
+
+// declare makes the series of the operations.
+func (m *meter) declare(rules auth.Rules) error {
+	if m == nil {
+		return nil
+	}
+	return m.metrics.Declare(rules)
+}
+
+// shutdown ends the listener and what is served there.
+func (m *meter) shutdown(ctx context.Context) error {
+	if m == nil {
+		return nil
+	}
+	err := m.front.Shutdown(ctx)
+	<-m.ended
+	return err
+}
