@@ -210,7 +210,7 @@ func commandExists(tree fs.FS, command string) error {
 	case "bash":
 		_, err := fs.Stat(tree, strings.Fields(rest + " .")[0])
 		return err
-	case "curl", "git", "grpcurl":
+	case "curl", "git", "grpcurl", "prometheus":
 		return nil
 	case "go":
 		if strings.HasPrefix(rest, "test ") {
