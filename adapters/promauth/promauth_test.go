@@ -319,3 +319,15 @@ func TestNoLabelHoldsWhatACallerSent(t *testing.T) {
 		}
 	}
 }
+
+func BenchmarkOnDecision(b *testing.B) {
+	m, _ := setUp(b, nil)
+	d := auth.Decision{Operation: "GET /orders", Principal: authtest.Principal(b, authtest.Claims{}), Cached: true, Elapsed: 300}
+	ctx := b.Context()
+	b.ReportAllocs()
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			m.OnDecision(ctx, d)
+		}
+	})
+}
