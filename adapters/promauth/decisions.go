@@ -164,7 +164,7 @@ func (m *Metrics) declare(names []string) error {
 		}
 	}
 	if homeless != nil {
-		return fmt.Errorf("promauth: Options.MaxOperations is %d: these operations count as %q: %q", m.most, operationOther, homeless)
+		return fmt.Errorf("promauth: Declare: over Options.MaxOperations (%d), or no label, and counted as %q: %q", m.most, operationOther, homeless)
 	}
 	return nil
 }

@@ -128,7 +128,7 @@ func ExampleMetrics_Declare() {
 		"POST /orders": auth.Scopes("write:orders"),
 	}))
 	// Output:
-	// promauth: Options.MaxOperations is 1: these operations count as "other": ["POST /orders"]
+	// promauth: Declare: over Options.MaxOperations (1), or no label, and counted as "other": ["POST /orders"]
 }
 
 func ExampleMetrics_Issuer() {

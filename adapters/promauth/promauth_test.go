@@ -213,7 +213,7 @@ func TestDeclaredOperationsAreThereFromTheStart(t *testing.T) {
 	}
 
 	err := m.Declare(auth.Rules{"GET /a": auth.AnyToken(), "GET /c": auth.AnyToken(), "GET /d": auth.AnyToken()})
-	want := `promauth: Options.MaxOperations is 2: these operations count as "other": ["GET /c" "GET /d"]`
+	want := `promauth: Declare: over Options.MaxOperations (2), or no label, and counted as "other": ["GET /c" "GET /d"]`
 	if err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
