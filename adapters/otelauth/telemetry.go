@@ -1,0 +1,117 @@
+package otelauth
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"sync"
+
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/metric"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+	"go.opentelemetry.io/otel/trace"
+)
+
+// scope is the name of the instrumentation scope, of metrics and of spans.
+const scope = "github.com/bearward/bearward/adapters/otelauth"
+
+// Defaults and bounds of Options.
+const (
+	defaultMaxOperations = 256
+	mostOperations       = 2000 // attribute sets that the OpenTelemetry SDK keeps of an instrument, unless told otherwise
+)
+
+// Options adjust a Telemetry. The zero value, and nil, mean the defaults. They are read once, by New.
+type Options struct {
+	// MeterProvider makes the instruments. Default: the global one, of package otel, which may be set later than New is called.
+	MeterProvider metric.MeterProvider
+
+	// TracerProvider makes the spans of key fetches. The events of refusals need none: they go to the request's own span, whoever made it.
+	// Default: the global one, of package otel, which may be set later than New is called.
+	TracerProvider trace.TracerProvider
+
+	// MaxOperations bounds the distinct values of the attribute bearward.operation: 1 to 2000, default 256. The first that come have it; all
+	// later ones are counted together as "_OTHER". The adapters of Bearward name nothing but rules, so the bound is for adapters
+	// written elsewhere.
+	MaxOperations int
+}
+
+// A Telemetry turns the hooks of Bearward into metrics and span events. It is safe for concurrent use. Its zero value is not usable.
+type Telemetry struct {
+	instruments
+	meter      metric.Meter
+	tracer     trace.Tracer
+	operations operations
+	durations  durations
+
+	mu      sync.Mutex
+	watched map[string]metric.Registration // by name; nil after Close
+}
+
+// New returns a Telemetry; opts may be nil. The error names the field of opts that cannot be used, or the instrument that the
+// MeterProvider does not make. New starts no goroutine and registers no callback: that is for [Telemetry.Watch].
+func New(opts *Options) (*Telemetry, error) {
+	o, err := opts.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	t := &Telemetry{
+		meter:     o.MeterProvider.Meter(scope, metric.WithSchemaURL(semconv.SchemaURL)),
+		tracer:    o.TracerProvider.Tracer(scope, trace.WithSchemaURL(semconv.SchemaURL)),
+		durations: newDurations(),
+		watched:   map[string]metric.Registration{},
+	}
+	t.operations.init(o.MaxOperations)
+	if t.instruments, err = newInstruments(t.meter); err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+// withDefaults returns a copy with every default filled in, or says which field cannot be used.
+func (o *Options) withDefaults() (Options, error) {
+	var full Options
+	if o != nil {
+		full = *o
+	}
+	if full.MeterProvider == nil {
+		full.MeterProvider = otel.GetMeterProvider()
+	}
+	if full.TracerProvider == nil {
+		full.TracerProvider = otel.GetTracerProvider()
+	}
+	if full.MaxOperations == 0 {
+		full.MaxOperations = defaultMaxOperations
+	}
+	switch {
+	case holdsNil(full.MeterProvider):
+		return full, fmt.Errorf("otelauth: Options.MeterProvider holds a nil %T", full.MeterProvider)
+	case holdsNil(full.TracerProvider):
+		return full, fmt.Errorf("otelauth: Options.TracerProvider holds a nil %T", full.TracerProvider)
+	case full.MaxOperations < 1 || full.MaxOperations > mostOperations:
+		return full, fmt.Errorf("otelauth: Options.MaxOperations is %d, not within 1 to %d", full.MaxOperations, mostOperations)
+	}
+	return full, nil
+}
+
+// holdsNil reports whether v holds a nil pointer, as the result of a constructor does whose error was not looked at.
+func holdsNil(v any) bool {
+	p := reflect.ValueOf(v)
+	return p.Kind() == reflect.Pointer && p.IsNil()
+}
+
+// Close ends what [Telemetry.Watch] began: no metric of a key cache is reported any more, and the caches can be collected. The hooks
+// go on counting, so it does not matter whether a Guard is closed before or after. It is safe to call twice.
+func (t *Telemetry) Close() error {
+	t.mu.Lock()
+	watched := t.watched
+	t.watched = nil
+	t.mu.Unlock()
+	var errs []error
+	for name, registration := range watched {
+		if err := registration.Unregister(); err != nil {
+			errs = append(errs, fmt.Errorf("otelauth: stop watching %q: %w", name, err))
+		}
+	}
+	return errors.Join(errs...)
+}
