@@ -7,7 +7,6 @@ import (
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
-	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/bearward/bearward/jwks"
@@ -16,114 +15,125 @@ import (
 
 // Attributes of a decision, beside error.type.
 const (
-	keyOutcome    = "bearward.outcome"
-	keyOperation  = "bearward.operation"
-	keyCached     = "bearward.cached"
-	keyRepeated   = "bearward.repeated"
-	keyReportOnly = "bearward.report_only"
-	keyClaim      = "bearward.claim"
-	keyExpected   = "bearward.expected"
-	keyCause      = "bearward.cause"
+	keyOutcome      = "bearward.outcome"
+	keyOperation    = "bearward.operation"
+	keyVerification = "bearward.verification"
+	keyClaim        = "bearward.claim"
+	keyExpected     = "bearward.expected"
+	keyCause        = "bearward.cause"
 )
 
-// eventRefusal is the name of the span event of a request that was not let through.
+// eventRefusal is the name of the span event of a request that the guard did not accept.
 const eventRefusal = "bearward.refusal"
 
-// An outcome is one of the three arms of a verdict.
+// An outcome is what became of a request.
 type outcome int
 
 const (
 	accepted outcome = iota
 	refused
 	notJudged
+	reported // refused or not judged, and let through all the same
+	outcomes
 )
 
-var outcomes = [...]string{accepted: "accepted", refused: "refused", notJudged: "not_judged"}
+func (o outcome) String() string {
+	return [outcomes]string{"accepted", "refused", "not_judged", "reported"}[o]
+}
 
-func outcomeOf(err *middleware.Error) outcome {
+func outcomeOf(d *middleware.Decision) outcome {
 	switch {
-	case err == nil:
+	case d.Err == nil:
 		return accepted
-	case err.Status() >= http.StatusInternalServerError:
+	case d.ReportOnly:
+		return reported
+	case isNotJudged(d.Err):
 		return notJudged
 	}
 	return refused
 }
 
-// decided returns what metrics and events tell alike of a decision.
-func decided(err *middleware.Error, m marks) []attribute.KeyValue {
-	attrs := []attribute.KeyValue{attribute.String(keyOutcome, outcomes[outcomeOf(err)])}
-	if err != nil {
-		attrs = append(attrs, semconv.ErrorTypeKey.String(reasonNames[reasonIndex(err)]))
+func isNotJudged(err *middleware.Error) bool { return err.Status() >= http.StatusInternalServerError }
+
+// A verification is how the token of a decision was verified.
+type verification int
+
+const (
+	verifiedNot verification = iota // there was none, or none that is good
+	verifiedFull
+	verifiedRemembered // its signature was not verified again
+	verifiedRepeated   // judged before in the same request
+	verifications
+)
+
+func (v verification) String() string {
+	return [verifications]string{"none", "full", "remembered", "repeated"}[v]
+}
+
+func verificationOf(d *middleware.Decision) verification {
+	switch {
+	case d.Principal == nil:
+		return verifiedNot
+	case d.Repeated:
+		return verifiedRepeated
+	case d.Cached:
+		return verifiedRemembered
 	}
-	if m&repeated != 0 {
-		attrs = append(attrs, attribute.Bool(keyRepeated, true))
-	}
-	if m&reportOnly != 0 {
-		attrs = append(attrs, attribute.Bool(keyReportOnly, true))
-	}
-	return attrs
+	return verifiedFull
 }
 
 // durations are the attribute sets of the duration: no more than what explains how long a verdict takes.
-type durations [len(outcomes)][repeated << 1][]metric.RecordOption
+type durations [outcomes][verifications][]metric.RecordOption
 
 func newDurations() (all durations) {
 	for o := range all {
-		for m := range all[o] {
-			attrs := []attribute.KeyValue{attribute.String(keyOutcome, outcomes[o]), attribute.Bool(keyCached, marks(m)&cached != 0)}
-			if marks(m)&repeated != 0 {
-				attrs = append(attrs, attribute.Bool(keyRepeated, true))
-			}
-			all[o][m] = []metric.RecordOption{metric.WithAttributeSet(attribute.NewSet(attrs...))}
+		for v := range all[o] {
+			all[o][v] = []metric.RecordOption{metric.WithAttributeSet(attribute.NewSet(
+				attribute.String(keyOutcome, outcome(o).String()), attribute.String(keyVerification, verification(v).String())))}
 		}
 	}
 	return all
 }
 
-// OnDecision records one verdict. It is for [middleware.GuardOptions].OnDecision.
+// OnDecision records d. It is for [middleware.GuardOptions].OnDecision.
 //
-// It counts, and adds the event bearward.refusal to the span of ctx when the request was not let through, or would not have been if its
-// operation were not only reported on. The span's status stays as it is: the package's documentation tells why.
+// It counts, and adds the event bearward.refusal to the span of ctx when the request was not accepted. The span's status stays
+// as it is: the package's documentation tells why.
 func (t *Telemetry) OnDecision(ctx context.Context, d middleware.Decision) {
-	m := marksOf(&d)
 	op := t.operations.named(d.Operation)
-	t.decisions.Add(ctx, 1, op.set(d.Err, m)...)
-	t.decisionDuration.Record(ctx, d.Elapsed.Seconds(), t.durations[outcomeOf(d.Err)][m&(cached|repeated)]...)
+	t.decisions.Add(ctx, 1, op.set(&d)...)
+	t.decisionDuration.Record(ctx, d.Elapsed.Seconds(), t.durations[outcomeOf(&d)][verificationOf(&d)]...)
 	if d.Err == nil {
 		return
 	}
 	if span := trace.SpanFromContext(ctx); span.IsRecording() {
-		span.AddEvent(eventRefusal, trace.WithAttributes(refusal(ctx, d.Err, m, op)...))
+		span.AddEvent(eventRefusal, trace.WithAttributes(refusal(ctx, &d, op)...))
 	}
 }
 
 // refusal returns the attributes of the event. Everything in it is a constant, a setting or a name of the program: never what the token
-// said, which is err.Seen(), and no text of an error that a verifier written elsewhere may have filled with it.
-func refusal(ctx context.Context, err *middleware.Error, m marks, op *operation) []attribute.KeyValue {
-	attrs := decided(err, m)
-	if op.name != "" {
-		attrs = append(attrs, attribute.String(keyOperation, op.name))
+// said, which is d.Err.Seen(), and no text of an error that a verifier written elsewhere may have filled with it.
+func refusal(ctx context.Context, d *middleware.Decision, op *operation) []attribute.KeyValue {
+	attrs := op.attributes(d)
+	if claim := d.Err.Claim(); claim != "" {
+		attrs = append(attrs, attribute.String(keyClaim, claim), attribute.String(keyExpected, d.Err.Expected()))
 	}
-	if claim := err.Claim(); claim != "" {
-		attrs = append(attrs, attribute.String(keyClaim, claim), attribute.String(keyExpected, err.Expected()))
-	}
-	if outcomeOf(err) == notJudged {
-		attrs = append(attrs, attribute.String(keyCause, causeOf(ctx, err)))
+	if isNotJudged(d.Err) {
+		attrs = append(attrs, attribute.String(keyCause, causeOf(ctx, d.Err)))
 	}
 	return attrs
 }
 
 // Causes of a request that was not judged.
 const (
+	causeKeys     = "keys"     // the issuer's keys could not be had
 	causeCanceled = "canceled" // the caller went away
 	causeTimeout  = "timeout"  // the request's own deadline came first
-	causeKeys     = "keys"     // the issuer's keys could not be had
 	causeWiring   = "wiring"   // the guard is wired wrongly
 )
 
-// causeOf tells what kept a request from being judged, from a closed list. A caller who goes away while he waits for a key is told apart from the
-// outage of an issuer, though both are without that key.
+// causeOf tells what kept a request from being judged, from a closed list. A caller who goes away while he waits for a key is told apart from
+// the outage of an issuer, though both are without that key.
 func causeOf(ctx context.Context, err *middleware.Error) string {
 	switch {
 	case err.Reason != middleware.ReasonUnavailable:

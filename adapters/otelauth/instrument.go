@@ -11,24 +11,36 @@ type instruments struct {
 	decisions        metric.Int64Counter
 	decisionDuration metric.Float64Histogram
 
-	refreshes       metric.Int64Counter
-	refreshDuration metric.Float64Histogram
+	fetches           metric.Int64Counter
+	fetchDuration     metric.Float64Histogram
+	keyChanges        metric.Int64Counter
+	discoveryFailures metric.Int64Counter
+	snapshotFailures  metric.Int64Counter
 
-	age      metric.Float64ObservableGauge
-	maxStale metric.Float64ObservableGauge
-	held     metric.Int64ObservableUpDownCounter
-	state    metric.Int64ObservableUpDownCounter
-	skipped  metric.Int64ObservableUpDownCounter
-	exposed  metric.Int64ObservableUpDownCounter
-	waits    metric.Int64ObservableCounter
-	dropped  metric.Int64ObservableCounter
+	state         metric.Int64ObservableUpDownCounter
+	keyAge        metric.Float64ObservableGauge
+	maxStale      metric.Float64ObservableGauge
+	keys          metric.Int64ObservableUpDownCounter
+	skippedKeys   metric.Int64ObservableUpDownCounter
+	exposedKeys   metric.Int64ObservableUpDownCounter
+	waits         metric.Int64ObservableCounter
+	unknownKeys   metric.Int64ObservableCounter
+	unjudged      metric.Int64ObservableCounter
+	droppedEvents metric.Int64ObservableCounter
+}
+
+// observables are the instruments that Watch reports to.
+func (i *instruments) observables() []metric.Observable {
+	return []metric.Observable{
+		i.state, i.keyAge, i.maxStale, i.keys, i.skippedKeys, i.exposedKeys, i.waits, i.unknownKeys, i.unjudged, i.droppedEvents,
+	}
 }
 
 // Advice for histograms, in seconds. A remembered token takes well under a microsecond, a signature some tens, and a request may wait two
 // seconds for a key; a fetch ends after five.
 var (
-	decisionBuckets = []float64{1e-7, 2.5e-7, 5e-7, 1e-6, 2.5e-6, 5e-6, 1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 1e-2, 0.1, 1, 2.5}
-	refreshBuckets  = []float64{0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5}
+	decisionBuckets = []float64{1e-7, 2.5e-7, 5e-7, 1e-6, 2.5e-6, 5e-6, 1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 1e-3, 1e-2, 0.1, 0.5, 1, 2.5}
+	fetchBuckets    = []float64{0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5}
 )
 
 // A maker makes instruments until one fails, and keeps that error.
@@ -40,18 +52,25 @@ type maker struct {
 func newInstruments(meter metric.Meter) (instruments, error) {
 	m := &maker{meter: meter}
 	i := instruments{
-		decisions:        m.counter("bearward.decisions", "{decision}", "Verdicts of the guard."),
-		decisionDuration: m.histogram("bearward.decision.duration", "How long a verdict took.", decisionBuckets),
-		refreshes:        m.counter("bearward.keys.refreshes", "{refresh}", "Fetches of a key set that ended, and reads of its snapshot file."),
-		refreshDuration:  m.histogram("bearward.keys.refresh.duration", "How long a fetch of a key set took, discovery included.", refreshBuckets),
-		age:              m.gauge("bearward.keys.age", "Time since the last good fetch of the key set was sent."),
-		maxStale:         m.gauge("bearward.keys.max_stale", "Age at which the keys are used no more."),
-		held:             m.amount("bearward.keys.held", "{key}", "Keys in use."),
-		state:            m.amount("bearward.keys.state", "{key_set}", "1 for the state that the key cache is in, 0 for all others."),
-		skipped:          m.amount("bearward.keys.skipped", "{key}", "Published keys that are not used."),
-		exposed:          m.amount("bearward.keys.exposed", "{key}", "Keys published with their private part: anybody can sign with these."),
-		waits:            m.total("bearward.keys.waits", "{request}", "Requests that waited for a fetch."),
-		dropped:          m.total("bearward.keys.dropped_events", "{event}", "Fetches that no hook was told of, since it was too slow."),
+		decisions:        m.counter("bearward.decisions", "{decision}", "Verdicts of the guard, by the rule that was asked."),
+		decisionDuration: m.histogram("bearward.decision.duration", "Time that a verdict took, by how the token was verified.", decisionBuckets),
+
+		fetches:           m.counter("bearward.jwks.fetches", "{fetch}", "Fetches of the key set that ended."),
+		fetchDuration:     m.histogram("bearward.jwks.fetch.duration", "Time that a fetch took, discovery included.", fetchBuckets),
+		keyChanges:        m.counter("bearward.jwks.key_changes", "{key}", "Keys that the issuer added or removed."),
+		discoveryFailures: m.counter("bearward.jwks.discovery_failures", "{fetch}", "Fetches without metadata, from the URL known before."),
+		snapshotFailures:  m.counter("bearward.jwks.snapshot_failures", "{failure}", "Times that the snapshot file could not be read or written."),
+
+		state:         m.amount("bearward.jwks.state", "{issuer}", "1 for the state that the key cache is in, 0 for the others."),
+		keyAge:        m.gauge("bearward.jwks.key_age", "Time since the last good fetch of the key set."),
+		maxStale:      m.gauge("bearward.jwks.max_stale", "Age at which keys are no longer used."),
+		keys:          m.amount("bearward.jwks.keys", "{key}", "Keys in use."),
+		skippedKeys:   m.amount("bearward.jwks.skipped_keys", "{key}", "Published keys that are not used, by why."),
+		exposedKeys:   m.amount("bearward.jwks.exposed_keys", "{key}", "Keys published with their private part."),
+		waits:         m.total("bearward.jwks.waits", "{request}", "Requests that waited for a fetch."),
+		unknownKeys:   m.total("bearward.jwks.unknown_keys", "{request}", "Requests refused because the issuer publishes no such key."),
+		unjudged:      m.total("bearward.jwks.unjudged", "{request}", "Requests that could not be judged for want of keys."),
+		droppedEvents: m.total("bearward.jwks.dropped_events", "{event}", "Events that OnRefresh was too slow for."),
 	}
 	return i, m.err
 }

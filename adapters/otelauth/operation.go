@@ -1,7 +1,9 @@
 package otelauth
 
 import (
+	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -9,6 +11,7 @@ import (
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 
 	"github.com/bearward/bearward/middleware"
 )
@@ -17,50 +20,83 @@ const (
 	// other is what the semantic conventions call every value beyond a bound.
 	other = "_OTHER"
 
-	// maxOperationBytes bounds the name of one operation: it is kept for as long as the Telemetry is.
-	maxOperationBytes = 256
+	// maxNameBytes bounds a name that becomes an attribute: it is kept for as long as the Telemetry is.
+	maxNameBytes = 256
 )
+
+// isName reports whether an attribute may hold name. An exporter may fail as a whole on a text that is not UTF-8.
+func isName(name string) bool { return len(name) <= maxNameBytes && utf8.ValidString(name) }
 
 // operations remembers what is recorded of each operation, of a bounded number of them. Reads take no lock.
 type operations struct {
 	most   int
-	beyond *operation // what all share that have no place, or that no attribute may hold
+	beyond *operation // what all share that have no place
 
-	known atomic.Pointer[map[string]*operation] // never changed: replaced
+	known atomic.Pointer[map[string]*operation] // replaced, never changed
 	mu    sync.Mutex                            // of those who replace it
+}
+
+func (o *operations) init(most int) {
+	o.most, o.beyond = most, newOperation(other)
+	o.known.Store(&map[string]*operation{"": newOperation("")})
+}
+
+// named returns the operation of that name, or what stands for those beyond the bound.
+func (o *operations) named(name string) *operation {
+	known := *o.known.Load()
+	if op := known[name]; op != nil {
+		return op
+	}
+	if o.full(known) || !isName(name) {
+		return o.beyond
+	}
+	return o.admit(name)
+}
+
+// full reports whether no further operation has a place; that of no name needs none.
+func (o *operations) full(known map[string]*operation) bool { return len(known)-1 >= o.most }
+
+func (o *operations) admit(name string) *operation {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	known := *o.known.Load()
+	if op := known[name]; op != nil {
+		return op
+	}
+	if o.full(known) {
+		return o.beyond
+	}
+	name = strings.Clone(name) // it may be a part of a request
+	more := maps.Clone(known)
+	more[name] = newOperation(name)
+	o.known.Store(&more)
+	return more[name]
+}
+
+// Declare gives every operation of rules that is not Public its place, so that no name that comes in a request can take it. It may be called
+// again, as when the rules change; what was declared stays. The error names the operations that count as "_OTHER", because they are over
+// Options.MaxOperations or no attribute may hold them; the rest is declared.
+func (t *Telemetry) Declare(rules middleware.Rules) error {
+	var homeless []string
+	for _, name := range slices.Sorted(maps.Keys(rules)) {
+		if !rules[name].IsPublic() && t.operations.named(name) == t.operations.beyond {
+			homeless = append(homeless, name)
+		}
+	}
+	if homeless != nil {
+		return fmt.Errorf("otelauth: Options.MaxOperations is %d: these operations count as %q: %q", t.operations.most, other, homeless)
+	}
+	return nil
 }
 
 // An operation holds the attribute sets of its decisions, each made when it is first needed.
 type operation struct {
 	name string
-	sets []atomic.Pointer[[]metric.AddOption] // by Reason and marks; the last Reason stands for all that are not known
+	sets []atomic.Pointer[[]metric.AddOption] // two of each Reason, the second of those reported on only
 }
 
-// marks are what a decision says in bits.
-type marks uint8
-
-const (
-	cached marks = 1 << iota
-	repeated
-	reportOnly
-	allMarks = 1 << iota
-)
-
-func marksOf(d *middleware.Decision) (m marks) {
-	if d.Cached {
-		m |= cached
-	}
-	if d.Repeated {
-		m |= repeated
-	}
-	if d.ReportOnly {
-		m |= reportOnly
-	}
-	return m
-}
-
-// reasonNames are the values of error.type by Reason, the zero Reason's included, and last what stands for all others.
-var reasonNames = func() []string {
+// reasons are the values of error.type by Reason, first that of none, and last what stands for all that are not known.
+var reasons = func() []string {
 	names := []string{""}
 	for _, r := range middleware.Reasons() {
 		names = append(names, r.String())
@@ -68,68 +104,43 @@ var reasonNames = func() []string {
 	return append(names, other)
 }()
 
-// reasonIndex returns where the names of err are.
+// reasonIndex returns where the name of err's Reason is.
 func reasonIndex(err *middleware.Error) int {
 	if err == nil {
 		return 0
 	}
-	if n := int(err.Reason); n > 0 && n < len(reasonNames) {
+	if n := int(err.Reason); n > 0 && n < len(reasons) {
 		return n
 	}
-	return len(reasonNames) - 1
-}
-
-func (o *operations) init(most int) {
-	o.most, o.beyond = most, newOperation(other)
-	o.known.Store(new(map[string]*operation))
+	return len(reasons) - 1
 }
 
 func newOperation(name string) *operation {
-	return &operation{name: name, sets: make([]atomic.Pointer[[]metric.AddOption], len(reasonNames)*allMarks)}
+	return &operation{name: name, sets: make([]atomic.Pointer[[]metric.AddOption], 2*len(reasons))}
 }
 
-// named returns the operation of that name, or what stands for those beyond the bound.
-func (o *operations) named(name string) *operation {
-	if op := (*o.known.Load())[name]; op != nil {
-		return op
+// set returns the attributes of d for the counter.
+func (op *operation) set(d *middleware.Decision) []metric.AddOption {
+	n := 2 * reasonIndex(d.Err)
+	if d.ReportOnly {
+		n++
 	}
-	return o.admit(name)
-}
-
-// admit gives name a place when one is left. An exporter may fail as a whole on a text that is not UTF-8, so such a name gets none.
-func (o *operations) admit(name string) *operation {
-	if len(name) > maxOperationBytes || !utf8.ValidString(name) || len(*o.known.Load()) >= o.most {
-		return o.beyond
-	}
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	known := *o.known.Load()
-	if op := known[name]; op != nil {
-		return op
-	}
-	if len(known) >= o.most {
-		return o.beyond
-	}
-	name = strings.Clone(name) // it may be a part of something larger
-	op := newOperation(name)
-	more := make(map[string]*operation, len(known)+1)
-	maps.Copy(more, known)
-	more[name] = op
-	o.known.Store(&more)
-	return op
-}
-
-// set returns the attributes of a decision.
-func (op *operation) set(err *middleware.Error, m marks) []metric.AddOption {
-	place := &op.sets[reasonIndex(err)*allMarks+int(m)]
-	if set := place.Load(); set != nil {
+	if set := op.sets[n].Load(); set != nil {
 		return *set
 	}
-	attrs := append(decided(err, m), attribute.Bool(keyCached, m&cached != 0))
+	set := []metric.AddOption{metric.WithAttributeSet(attribute.NewSet(op.attributes(d)...))}
+	op.sets[n].Store(&set) // one of several that were made at the same time: they are alike
+	return set
+}
+
+// attributes are what the counter and the event of d have alike.
+func (op *operation) attributes(d *middleware.Decision) []attribute.KeyValue {
+	attrs := []attribute.KeyValue{attribute.String(keyOutcome, outcomeOf(d).String())}
 	if op.name != "" {
 		attrs = append(attrs, attribute.String(keyOperation, op.name))
 	}
-	set := []metric.AddOption{metric.WithAttributeSet(attribute.NewSet(attrs...))}
-	place.Store(&set) // one of several that were made at the same time: they are alike
-	return set
+	if d.Err != nil {
+		attrs = append(attrs, semconv.ErrorTypeKey.String(reasons[reasonIndex(d.Err)]))
+	}
+	return attrs
 }

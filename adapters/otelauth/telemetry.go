@@ -17,8 +17,8 @@ const scope = "github.com/bearward/bearward/adapters/otelauth"
 
 // Defaults and bounds of Options.
 const (
-	defaultMaxOperations = 256
-	mostOperations       = 2000 // attribute sets that the OpenTelemetry SDK keeps of an instrument, unless told otherwise
+	defaultOperations = 200
+	mostOperations    = 2000 // attribute sets that the SDK keeps of an instrument, unless told otherwise
 )
 
 // Options adjust a Telemetry. The zero value, and nil, mean the defaults. They are read once, by New.
@@ -30,9 +30,8 @@ type Options struct {
 	// Default: the global one, of package otel, which may be set later than New is called.
 	TracerProvider trace.TracerProvider
 
-	// MaxOperations bounds the distinct values of the attribute bearward.operation: 1 to 2000, default 256. The first that come have it; all
-	// later ones are counted together as "_OTHER". The adapters of Bearward name nothing but rules, so the bound is for adapters
-	// written elsewhere.
+	// MaxOperations bounds the operations that are told apart: those of Declare, and then those that come first. Decisions on others count under
+	// "_OTHER". 1 to 2,000, default 200.
 	MaxOperations int
 }
 
@@ -44,12 +43,13 @@ type Telemetry struct {
 	operations operations
 	durations  durations
 
-	mu      sync.Mutex
-	watched map[string]metric.Registration // by name; nil after Close
+	mu      sync.Mutex // guards what follows
+	issuers map[string]*Issuer
+	closed  bool
 }
 
 // New returns a Telemetry; opts may be nil. The error names the field of opts that cannot be used, or the instrument that the
-// MeterProvider does not make. New starts no goroutine and registers no callback: that is for [Telemetry.Watch].
+// MeterProvider does not make. New starts no goroutine and registers no callback: that is for [Issuer.Watch].
 func New(opts *Options) (*Telemetry, error) {
 	o, err := opts.withDefaults()
 	if err != nil {
@@ -59,7 +59,7 @@ func New(opts *Options) (*Telemetry, error) {
 		meter:     o.MeterProvider.Meter(scope, metric.WithSchemaURL(semconv.SchemaURL)),
 		tracer:    o.TracerProvider.Tracer(scope, trace.WithSchemaURL(semconv.SchemaURL)),
 		durations: newDurations(),
-		watched:   map[string]metric.Registration{},
+		issuers:   map[string]*Issuer{},
 	}
 	t.operations.init(o.MaxOperations)
 	if t.instruments, err = newInstruments(t.meter); err != nil {
@@ -81,7 +81,7 @@ func (o *Options) withDefaults() (Options, error) {
 		full.TracerProvider = otel.GetTracerProvider()
 	}
 	if full.MaxOperations == 0 {
-		full.MaxOperations = defaultMaxOperations
+		full.MaxOperations = defaultOperations
 	}
 	switch {
 	case holdsNil(full.MeterProvider):
@@ -100,18 +100,15 @@ func holdsNil(v any) bool {
 	return p.Kind() == reflect.Pointer && p.IsNil()
 }
 
-// Close ends what [Telemetry.Watch] began: no metric of a key cache is reported any more, and the caches can be collected. The hooks
-// go on counting, so it does not matter whether a Guard is closed before or after. It is safe to call twice.
+// Close ends what [Issuer.Watch] began: key caches are no longer reported, and can be collected. The hooks go on counting, so it does not
+// matter whether a Guard is closed before or after. It is safe to call twice. The errors are the MeterProvider's.
 func (t *Telemetry) Close() error {
 	t.mu.Lock()
-	watched := t.watched
-	t.watched = nil
-	t.mu.Unlock()
+	defer t.mu.Unlock()
+	t.closed = true
 	var errs []error
-	for name, registration := range watched {
-		if err := registration.Unregister(); err != nil {
-			errs = append(errs, fmt.Errorf("otelauth: stop watching %q: %w", name, err))
-		}
+	for _, i := range t.issuers {
+		errs = append(errs, i.leave())
 	}
 	return errors.Join(errs...)
 }
