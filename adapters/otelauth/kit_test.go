@@ -21,6 +21,7 @@ import (
 type bench struct {
 	*otelauth.Telemetry
 	reader *sdkmetric.ManualReader
+	meters *sdkmetric.MeterProvider
 	spans  *tracetest.SpanRecorder
 	tracer *sdktrace.TracerProvider
 }
@@ -29,12 +30,13 @@ type bench struct {
 func newBench(tb testing.TB, opts *otelauth.Options) *bench {
 	tb.Helper()
 	b := &bench{reader: sdkmetric.NewManualReader(), spans: tracetest.NewSpanRecorder()}
+	b.meters = sdkmetric.NewMeterProvider(sdkmetric.WithReader(b.reader))
 	b.tracer = sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(b.spans))
 	var o otelauth.Options
 	if opts != nil {
 		o = *opts
 	}
-	o.MeterProvider, o.TracerProvider = sdkmetric.NewMeterProvider(sdkmetric.WithReader(b.reader)), b.tracer
+	o.MeterProvider, o.TracerProvider = b.meters, b.tracer
 	t, err := otelauth.New(&o)
 	if err != nil {
 		tb.Fatal(err)
