@@ -1,82 +1,91 @@
-// Package otelauth turns the hooks of Bearward into OpenTelemetry metrics and span events. It is a module of its own, and links the API of
-// OpenTelemetry alone: which SDK and exporter there are is the program's affair.
+// Package otelauth turns what a Guard and a key cache tell into OpenTelemetry metrics, and refusals into events of the request's span.
+//
+// One [Telemetry] takes the decisions of every Guard that it is given to, and one [Issuer] of it the fetches and the state of one key cache:
 //
 //	telemetry, err := otelauth.New(nil)
-//	keys, err := jwks.FromIssuer(issuer, &jwks.Options{OnRefresh: telemetry.OnRefresh("main")})
-//	err = telemetry.Watch("main", keys)
+//	issuer, err := telemetry.Issuer("main")
+//	keys, err := jwks.FromIssuer(url, &jwks.Options{OnRefresh: issuer.OnRefresh})
+//	err = issuer.Watch(keys)
 //	guard, err := auth.NewWithKeys(keys, config, &auth.GuardOptions{OnDecision: telemetry.OnDecision})
+//	err = telemetry.Declare(rules)
 //
-// [Telemetry.OnDecision] is told of each verdict, [Telemetry.OnRefresh] of each fetch of keys, and [Telemetry.Watch] reads what a key cache holds
-// whenever metrics are read. Each works without the others, and with hooks beside it: a hook is a function that may call two.
-// [Telemetry.Close] ends what Watch began; close it before or after the Guard.
+// It links the API of OpenTelemetry alone: SDK and exporter are the program's affair. New and Issuer do no I/O, and nothing here starts a
+// goroutine; [Telemetry.Close] ends what Watch began. Hooks have one function each: to log as well, call both in a closure, as the
+// example of Telemetry.OnDecision does.
 //
 // # Metrics
 //
-// Names and units follow the semantic conventions. An attribute in brackets is there only when it says something.
+// An attribute in brackets is there only when it applies.
 //
-//	metric                          kind            unit        attributes
-//	bearward.decisions              counter         {decision}  bearward.outcome bearward.cached [error.type] [bearward.operation] [bearward.repeated] [bearward.report_only]
-//	bearward.decision.duration      histogram       s           bearward.outcome bearward.cached [bearward.repeated]
-//	bearward.keys.refreshes         counter         {refresh}   bearward.keys.name bearward.keys.trigger bearward.keys.result [error.type]
-//	bearward.keys.refresh.duration  histogram       s           bearward.keys.name bearward.keys.trigger bearward.keys.result [error.type]
-//	bearward.keys.age               gauge           s           bearward.keys.name
-//	bearward.keys.max_stale         gauge           s           bearward.keys.name
-//	bearward.keys.held              up-down counter {key}       bearward.keys.name
-//	bearward.keys.state             up-down counter {key_set}   bearward.keys.name bearward.keys.state
-//	bearward.keys.skipped           up-down counter {key}       bearward.keys.name bearward.keys.skip_reason
-//	bearward.keys.exposed           up-down counter {key}       bearward.keys.name
-//	bearward.keys.waits             counter         {request}   bearward.keys.name
-//	bearward.keys.dropped_events    counter         {event}     bearward.keys.name
+//	metric                            kind             unit         attributes
+//	bearward.decisions                counter          {decision}   bearward.outcome, [bearward.operation], [error.type]
+//	bearward.decision.duration        histogram        s            bearward.outcome, bearward.verification
+//	bearward.jwks.fetches             counter          {fetch}      bearward.issuer, bearward.jwks.trigger, bearward.jwks.result, [error.type]
+//	bearward.jwks.fetch.duration      histogram        s            bearward.issuer, bearward.jwks.trigger, bearward.jwks.result, [error.type]
+//	bearward.jwks.key_changes         counter          {key}        bearward.issuer, bearward.jwks.change
+//	bearward.jwks.discovery_failures  counter          {fetch}      bearward.issuer
+//	bearward.jwks.snapshot_failures   counter          {failure}    bearward.issuer
+//	bearward.jwks.state               up-down counter  {issuer}     bearward.issuer, bearward.jwks.state
+//	bearward.jwks.key_age             gauge            s            bearward.issuer
+//	bearward.jwks.max_stale           gauge            s            bearward.issuer
+//	bearward.jwks.keys                up-down counter  {key}        bearward.issuer
+//	bearward.jwks.skipped_keys        up-down counter  {key}        bearward.issuer, bearward.jwks.skip_reason
+//	bearward.jwks.exposed_keys        up-down counter  {key}        bearward.issuer
+//	bearward.jwks.waits               counter          {request}    bearward.issuer
+//	bearward.jwks.unknown_keys        counter          {request}    bearward.issuer
+//	bearward.jwks.unjudged            counter          {request}    bearward.issuer
+//	bearward.jwks.dropped_events      counter          {event}      bearward.issuer
 //
-// All of bearward.keys but refreshes and refresh.duration comes from Watch. There is no age before the first good fetch; keys.skipped has a point for each
-// reason that there is now, and none when every published key is used. A snapshot file that was read counts in refreshes, with the trigger snapshot, and has
-// no duration. Alert when bearward.keys.age is over half of bearward.keys.max_stale, and when the share of not_judged grows.
+// The first two come from OnDecision, the next five from OnRefresh, and the others from Watch. There is no key_age before the first good fetch. Each state
+// has a point, 1 for the one that the cache is in. A reason for skipping keys has one while a key is skipped for it. Alert when key_age is over half of
+// max_stale, when exposed_keys is not 0, and when the share of the outcome not_judged grows. An exporter for Prometheus makes these the names of promauth,
+// with labels of its own.
 //
 // # Attributes
 //
-// Every value is from a closed set, a name of the program, or its configuration. Nothing in a metric or an event comes from a token or from elsewhere in a
-// request: no claim's value, key ID, path or address, and never what [middleware.Error.Seen] tells.
+// Every value is of a closed set, or a name or setting of the program. None is of a token or a request: no claim's value, key ID, path or address, and never
+// what [middleware.Error.Seen] tells.
 //
 //	attribute                  values
-//	bearward.outcome           accepted, refused, not_judged
-//	bearward.cached            true when the token was remembered, and its signature not verified again
-//	bearward.repeated          true when the same guard had verified the token in the same request before
-//	bearward.report_only       true when the request was let through all the same
-//	bearward.operation         the key of the rule, such as "GET /orders/{id}" or "/orders.v1.Orders/List", or _OTHER
-//	error.type                 of a decision: the Reason, such as TOKEN_EXPIRED; of a fetch: misconfigured, timeout; or _OTHER
-//	bearward.claim             the claim or header member at fault, as configured
-//	bearward.expected          what was expected of it, as configured
-//	bearward.cause             why a request was not judged: keys, canceled, timeout, wiring, or _OTHER
-//	bearward.keys.name         as given to OnRefresh and Watch
-//	bearward.keys.trigger      start, snapshot, clock, unknown_key, refresh
-//	bearward.keys.result       changed, unchanged, failed
-//	bearward.keys.state        empty, fresh, stale, expired, closed
-//	bearward.keys.skip_reason  a jwks.SkipReason, such as kty
-//	bearward.keys.added        on the span of a fetch: how many keys came
-//	bearward.keys.removed      and how many went
+//	bearward.outcome           accepted, refused, not_judged (500 or 503), reported (let through by GuardOptions.ReportOnly)
+//	bearward.operation         the key of a rule, such as "GET /orders/{id}", or _OTHER; absent when the router named none
+//	bearward.verification      full, remembered (its signature was not verified again), repeated (judged before in the same request), none
+//	error.type                 of a decision: a name of middleware.Reasons, such as TOKEN_EXPIRED; of a fetch: misconfigured, timeout; or _OTHER
+//	bearward.claim             of an event: the header member or claim at fault, as configured
+//	bearward.expected          of an event: what the check would have accepted, as configured
+//	bearward.cause             of an event, when the request was not judged: keys, canceled, timeout, wiring, or _OTHER
+//	bearward.issuer            the name given to Telemetry.Issuer
+//	bearward.jwks.trigger      start, clock, unknown_key, refresh
+//	bearward.jwks.result       good, not_modified (good, and nothing changed), failed
+//	bearward.jwks.change       added, removed; a key that changed in place did both
+//	bearward.jwks.state        empty, fresh, stale, expired, closed
+//	bearward.jwks.skip_reason  a jwks.SkipReason, such as kty
+//	bearward.jwks.added        of a span: how many keys came
+//	bearward.jwks.removed      of a span: how many went
 //
-// Neither http.route nor rpc.method is there: a rule's key may hold the method beside the route, or end in a wildcard, and the hook is not told which transport it
-// serves. The span that the event is on has them. An operation is one of at most [Options].MaxOperations, whatever an adapter
-// written elsewhere names, and one that is longer than 256 bytes or not UTF-8 is _OTHER; so is every Reason that is none of [middleware.Reasons]. A decision of a router that
-// names no operation has no such attribute. An SDK has a limit of its own on the attribute sets of an instrument, 2000 unless told otherwise.
+// The conventions' http.route and rpc.method are not there. The key of a rule may hold a method beside the route, or stand for a whole service, and a hook is
+// not told which transport it serves; the server's span has them. Operations are bounded by [Options].MaxOperations: beyond it, and
+// for a name that is over 256 bytes or no UTF-8, it is _OTHER. An SDK has a bound of its own on the attribute sets of an instrument, 2,000 unless told otherwise.
 //
-// # Traces
+// # Refusals in traces
 //
-// A request that is not let through leaves the event bearward.refusal on the span of its context, with the decision's attributes but bearward.cached, and
-// bearward.claim, bearward.expected and bearward.cause as far as they apply. So the server's instrumentation (otelhttp, otelgrpc) must be outside the guard, and the
-// event is on the innermost span there. An accepted request leaves nothing: the counters have it.
+// A request that is not accepted leaves the event bearward.refusal on the innermost span of its context, with bearward.outcome, error.type and
+// bearward.operation, and with bearward.claim, bearward.expected and bearward.cause as far as they apply. So the server's instrumentation, such as otelhttp or
+// otelgrpc, belongs outside the guard. An accepted request leaves nothing.
 //
-// The span's status is never changed. The conventions leave the status of a server's span unset for a 4xx, and for a 5xx it is the server's instrumentation that sets it
-// from the answer, for HTTP and gRPC each by its own rule. A hook is called before the answer is written; it cannot know whether the
-// span is the server's, and with ReportOnly the request goes on and may end well.
+// The status of the span is not touched. By the conventions it stays unset when a server answers 4xx, and for what else it answers the server's
+// instrumentation sets it, for HTTP and gRPC each by its own rule. A hook could only guess: it is called before the answer is written, the span
+// may not be the server's, and an operation that is only reported on may end well.
 //
-// Each fetch of keys is a span bearward.keys.fetch of kind internal, made after its end from what the hook is told, with the attributes of
-// bearward.keys.refreshes, bearward.keys.added and bearward.keys.removed. Here the status of a failed one is Error, described by the error: the span is
-// this package's own. It is the root of a trace: a fetch serves all who wait for it, and goes on when they are gone, so it is linked to no request. For
-// the HTTP requests below it, give [jwks.Options].Client an instrumented transport; their spans are roots too.
+// # Fetches in traces
+//
+// A fetch of keys is a span bearward.jwks.fetch of kind internal, made when it has ended, with the attributes of bearward.jwks.fetches and how many keys came
+// and went. This span is the package's own, so a failed fetch sets its status to Error, with the error's text. It is the root of a trace and has no
+// links: a fetch serves all who wait for it and outlives each of them, and OnRefresh is not told who they are. For spans of the HTTP
+// requests below, instrument the transport of [jwks.Options].Client; they are roots too.
 //
 // # Cost
 //
-// A decision costs two measurements, whose attribute sets are made once for each operation and reason. No memory is allocated for an accepted one, by this
-// package or by the SDK, once its attribute sets were seen; a test holds that. A refusal on a span that is recorded allocates its event.
+// A decision is two measurements. Their attribute sets are made once per operation and reason; after that neither this package nor the SDK allocates, unless
+// there is an event to add to a span that is recorded. A test holds that.
 package otelauth

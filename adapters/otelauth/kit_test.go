@@ -120,7 +120,7 @@ func (r reading) lines() []string {
 func text(attrs []attribute.KeyValue) string {
 	values := map[string]string{}
 	for _, a := range attrs {
-		values[string(a.Key)] = a.Value.Emit()
+		values[string(a.Key)] = a.Value.String()
 	}
 	var parts []string
 	for _, k := range slices.Sorted(maps.Keys(values)) {
