@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -64,7 +65,7 @@ func TestWatchTellsWhatTheCacheHolds(t *testing.T) {
 	bubble(t, func(t *testing.T, b *bench, issuer *authtest.Issuer, i *otelauth.Issuer) {
 		issuer.Fail(http.StatusServiceUnavailable)
 		keys := issuer.Source(&jwks.Options{OnRefresh: i.OnRefresh, MaxStale: time.Hour})
-		if got := b.read(t); len(got) > 0 {
+		if got := b.read(t)["bearward.jwks.state"]; len(got.points) > 0 {
 			t.Errorf("before Watch: got %v", got)
 		}
 		mustWatch(t, i, keys)
@@ -203,6 +204,48 @@ func TestEveryCallbackIsUnregistered(t *testing.T) {
 	if got := ledger.open.Load(); got != 0 {
 		t.Errorf("got %d callbacks after Close", got)
 	}
+}
+
+// A callback that the MeterProvider does not give back reports nothing, and holds no cache.
+func TestCloseTellsOfACallbackThatStays(t *testing.T) {
+	b := newBench(t, nil)
+	telemetry, err := otelauth.New(&otelauth.Options{MeterProvider: &ledger{MeterProvider: b.meters, stuck: true}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	i, err := telemetry.Issuer("main")
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustWatch(t, i, authtest.NewIssuer(t, nil).Source(nil))
+	if err := telemetry.Close(); err == nil || err.Error() != "otelauth: Close: stuck" {
+		t.Errorf("got %v", err)
+	}
+	if got := b.read(t); len(got) > 0 {
+		t.Errorf("after Close: got %v", got)
+	}
+}
+
+func TestWatchAndCloseWhileMetricsAreRead(t *testing.T) {
+	b := newBench(t, nil)
+	i := mustIssuer(t, b, "main")
+	issuer := authtest.NewIssuer(t, nil)
+	sources := []*jwks.Cache{issuer.Source(nil), issuer.Source(nil)}
+	var wg sync.WaitGroup
+	for range 2 {
+		wg.Go(func() {
+			for range 50 {
+				b.read(t)
+			}
+		})
+	}
+	for n := range 50 {
+		mustWatch(t, i, sources[n%2])
+	}
+	if err := b.Close(); err != nil {
+		t.Error(err)
+	}
+	wg.Wait()
 }
 
 func TestFetchesAreCountedAndTraced(t *testing.T) {

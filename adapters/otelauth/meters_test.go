@@ -23,7 +23,8 @@ func (poorMeter) Float64Histogram(string, ...metric.Float64HistogramOption) (met
 // A ledger is a MeterProvider that knows how many callbacks are registered.
 type ledger struct {
 	metric.MeterProvider
-	open atomic.Int64
+	open  atomic.Int64
+	stuck bool // Unregister fails
 }
 
 func (l *ledger) Meter(name string, opts ...metric.MeterOption) metric.Meter {
@@ -47,6 +48,9 @@ type ledgerEntry struct {
 }
 
 func (e ledgerEntry) Unregister() error {
+	if e.ledger.stuck {
+		return errors.New("stuck")
+	}
 	e.ledger.open.Add(-1)
 	return e.Registration.Unregister()
 }
