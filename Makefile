@@ -1,6 +1,6 @@
 # Every check of Bearward, one target each. CI runs `make test` and then `make ci` (see .ci/run).
 
-MODULES     := . examples bench
+MODULES     := . examples bench adapters/promauth adapters/otelauth
 FUZZTIME    ?= 10s
 MUTANTTIME  ?= 0
 TESTFLAGS   ?= -race -shuffle=on
