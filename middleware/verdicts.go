@@ -18,8 +18,9 @@ const (
 	maxCacheSize     = 1 << 24
 )
 
-// ways is how many tokens share a set of the verdict cache.
-const ways = 8
+// ways is how many tokens share a set of the verdict cache. Each token may stand in either of two sets: in the emptier of two there is nearly
+// always room until the whole is full, where one set of eight would overflow when half is.
+const ways = 4
 
 // A tag stands for one token. It never leaves the process: under a fixed nonce, a tag that is known could be used to make others.
 type tag [16]byte
@@ -79,48 +80,73 @@ func (c *verdicts) tagOf(scratch *[]byte, token string) tag {
 // bytesOf returns the bytes of s without a copy. The hash that they are given to does not write to them.
 func bytesOf(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }
 
-func (c *verdicts) set(t tag) []atomic.Pointer[remembered] {
-	first := (binary.LittleEndian.Uint64(t[:]) & c.mask) * ways
-	return c.slot[first : first+ways]
+// sets returns the two sets in which the token of t may stand.
+func (c *verdicts) sets(t *tag) (one, other []atomic.Pointer[remembered]) {
+	a := binary.LittleEndian.Uint64(t[:8]) & c.mask * ways
+	b := binary.LittleEndian.Uint64(t[8:]) & c.mask * ways
+	return c.slot[a : a+ways], c.slot[b : b+ways]
 }
 
 // find returns what is remembered under t, or nil.
 func (c *verdicts) find(t tag) *remembered {
-	set := c.set(t)
+	one, other := c.sets(&t)
+	r := among(one, &t)
+	if r == nil {
+		r = among(other, &t)
+	}
+	if r != nil && !r.recent.Load() {
+		r.recent.Store(true)
+	}
+	return r
+}
+
+func among(set []atomic.Pointer[remembered], t *tag) *remembered {
 	for i := range set {
-		if r := set[i].Load(); r != nil && r.tag == t {
-			if !r.recent.Load() {
-				r.recent.Store(true)
-			}
+		if r := set[i].Load(); r != nil && r.tag == *t {
 			return r
 		}
 	}
 	return nil
 }
 
-// add remembers r: in the place of the same token, in a free place, in that of a token that ran out, or in that of the first one that
-// was not asked for. So tokens that come once push out each other, and not those that come again. Where all were asked for, any of them
-// goes, and the others must be asked for anew.
+// add remembers r: in the place of the same token, in a place that is free or of a token that ran out, in the set that has more of these, or in
+// the place of the first one that was not asked for. So tokens that come once push out each other, and not those that come again. Where all were
+// asked for, any of them goes, and the others must be asked for anew.
 func (c *verdicts) add(r *remembered, now time.Time) {
-	set := c.set(r.tag)
-	victim := -1
-	for i := range set {
-		old := set[i].Load()
-		if old == nil || old.tag == r.tag || !now.Before(old.until) {
-			set[i].Store(r)
-			return
-		}
-		if victim < 0 && !old.recent.Load() {
-			victim = i
-		}
-	}
-	if victim < 0 {
-		victim = int(r.tag[len(r.tag)-1]) % ways
+	var free, idle *atomic.Pointer[remembered]
+	one, other := c.sets(&r.tag)
+	most := 0
+	for _, set := range [...][]atomic.Pointer[remembered]{one, other} {
+		n, last := 0, free
 		for i := range set {
-			if old := set[i].Load(); old != nil {
-				old.recent.Store(false)
+			switch old := set[i].Load(); {
+			case old != nil && old.tag == r.tag:
+				set[i].Store(r)
+				return
+			case old == nil || !now.Before(old.until):
+				n, last = n+1, &set[i]
+			case idle == nil && !old.recent.Load():
+				idle = &set[i]
 			}
 		}
+		if n > most {
+			most, free = n, last
+		}
 	}
-	set[victim].Store(r)
+	switch {
+	case free != nil:
+		free.Store(r)
+	case idle != nil:
+		idle.Store(r)
+	default:
+		for i := range ways {
+			one[i].Load().recent.Store(false)
+			other[i].Load().recent.Store(false)
+		}
+		if chance := r.tag[len(r.tag)-1]; chance < 1<<7 {
+			one[chance%ways].Store(r)
+		} else {
+			other[chance%ways].Store(r)
+		}
+	}
 }

@@ -1,6 +1,8 @@
 package middleware
 
 import (
+	"encoding/binary"
+	"math/rand/v2"
 	"testing"
 	"time"
 )
@@ -54,6 +56,29 @@ func TestATokenThatRanOutMakesPlace(t *testing.T) {
 	for n := 1; n < ways; n++ {
 		if c.find(tag{8: byte(n)}) == nil {
 			t.Errorf("token %d is forgotten", n)
+		}
+	}
+}
+
+func TestTheCacheHoldsNearlyWhatItIsMadeFor(t *testing.T) {
+	chance, now := rand.New(rand.NewPCG(1, 2)), time.Now()
+	for _, tt := range []struct{ tokens, lost int }{{DefaultCacheSize / 2, 0}, {DefaultCacheSize * 3 / 4, DefaultCacheSize / 100}, {DefaultCacheSize, DefaultCacheSize / 10}} {
+		c := newVerdicts(DefaultCacheSize)
+		all := make([]*remembered, tt.tokens)
+		for i := range all {
+			all[i] = &remembered{until: now.Add(time.Minute)}
+			binary.LittleEndian.PutUint64(all[i].tag[:8], chance.Uint64())
+			binary.LittleEndian.PutUint64(all[i].tag[8:], chance.Uint64())
+			c.add(all[i], now)
+		}
+		lost := 0
+		for _, r := range all {
+			if c.find(r.tag) != r {
+				lost++
+			}
+		}
+		if lost > tt.lost {
+			t.Errorf("of %d tokens in a cache for %d, %d are forgotten, want at most %d", tt.tokens, DefaultCacheSize, lost, tt.lost)
 		}
 	}
 }

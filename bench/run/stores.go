@@ -23,7 +23,7 @@ var storeKinds = []struct {
 	name string
 	new  func(ctx context.Context, s *stand, size int) (store, error)
 }{
-	{"**Bearward**: 8-way sets, no lock on reads", ownStore},
+	{"**Bearward**: two sets of four, no lock on reads", ownStore},
 	{"otter v2", func(ctx context.Context, s *stand, size int) (store, error) {
 		c, err := otter.New(&otter.Options[[16]byte, *auth.Principal]{MaximumSize: size})
 		if err != nil {
