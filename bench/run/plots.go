@@ -3,6 +3,7 @@ package main
 import (
 	"image/color"
 	"math"
+	"strings"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
@@ -12,10 +13,11 @@ import (
 	"github.com/bearward/bearward/bench/measure"
 )
 
-// The size of every plot.
+// The size of a plot. One of many bars is higher.
 const (
-	width  = 8 * vg.Inch
-	height = 4.5 * vg.Inch
+	width     = 8 * vg.Inch
+	height    = 4.5 * vg.Inch
+	barHeight = 0.25 * vg.Inch
 )
 
 // palette are colours that people with any colour vision can tell apart (Okabe and Ito).
@@ -30,34 +32,50 @@ type bar struct {
 	value measure.Ratio
 }
 
-// bars adds a chart of horizontal bars, the first at the top.
+// bars adds a chart of horizontal bars, the first at the top, with the value at the end of each. Bearward's own stand out.
 func (r *report) bars(file, title, axis string, all []bar) error {
-	p := plot.New()
-	p.Title.Text, p.X.Label.Text, p.X.Min = title, axis, 0
-	p.BackgroundColor = color.White
-	p.Title.Padding = vg.Points(10)
-	var values plotter.Values
-	var names []string
+	p := newPlot(title)
+	p.X.Label.Text, p.X.Min, p.X.Tick.Marker = axis, 0, short{plot.DefaultTicks{}}
+	ours, others := make(plotter.Values, len(all)), make(plotter.Values, len(all))
+	names := make([]string, len(all))
 	var ends intervals
+	var figures plotter.XYLabels
 	for i := range all {
 		b := all[len(all)-1-i] // a plot's first bar is its lowest
-		values, names = append(values, b.value.Median), append(names, b.name)
+		names[i] = b.name
+		if strings.HasPrefix(b.name, "Bearward") {
+			ours[i] = b.value.Median
+		} else {
+			others[i] = b.value.Median
+		}
 		ends.XYs = append(ends.XYs, plotter.XY{X: b.value.Median, Y: float64(i)})
 		ends.XErrors = append(ends.XErrors, struct{ Low, High float64 }{b.value.Median - b.value.Lower, b.value.Upper - b.value.Median})
+		figures.XYs = append(figures.XYs, plotter.XY{X: b.value.Upper, Y: float64(i)})
+		figures.Labels = append(figures.Labels, shortly(b.value.Median))
+		p.X.Max = max(p.X.Max, 1.1*b.value.Upper)
 	}
-	chart, err := plotter.NewBarChart(values, vg.Points(12))
-	if err != nil {
-		return err
+	p.Add(plotter.NewGrid())
+	for i, values := range []plotter.Values{ours, others} {
+		chart, err := plotter.NewBarChart(values, vg.Points(12))
+		if err != nil {
+			return err
+		}
+		chart.Horizontal, chart.Color, chart.LineStyle.Width = true, palette[1+4*i], 0
+		p.Add(chart)
 	}
-	chart.Horizontal, chart.Color, chart.LineStyle.Width = true, palette[5], 0
 	whiskers, err := plotter.NewXErrorBars(ends)
 	if err != nil {
 		return err
 	}
-	p.Add(plotter.NewGrid(), chart, whiskers)
+	labels, err := plotter.NewLabels(figures)
+	if err != nil {
+		return err
+	}
+	labels.Offset = vg.Point{X: vg.Points(4), Y: vg.Points(-3)}
+	p.Add(whiskers, labels)
 	p.NominalY(names...)
 	p.Y.Min, p.Y.Max = -0.6, float64(len(all))-0.4
-	r.plots = append(r.plots, figure{file, title, p})
+	r.plots = append(r.plots, figure{file, title, p, max(height, barHeight*vg.Length(len(all)+4))})
 	return nil
 }
 
@@ -69,12 +87,9 @@ type group struct {
 
 // dots adds a plot with a logarithmic axis: a column for each contestant, and in it a dot with its interval for each group.
 func (r *report) dots(file, title, axis string, groups []group) error {
-	p := plot.New()
-	p.Title.Text, p.Y.Label.Text = title, axis
-	p.BackgroundColor = color.White
-	p.Title.Padding = vg.Points(10)
-	p.Y.Scale, p.Y.Tick.Marker = plot.LogScale{}, plot.LogTicks{Prec: -1}
-	p.Legend.Top, p.Legend.Left = true, true
+	p := newPlot(title)
+	p.Y.Label.Text = axis
+	p.Y.Scale, p.Y.Tick.Marker = plot.LogScale{}, short{plot.LogTicks{Prec: -1}}
 	p.Add(plotter.NewGrid())
 	const least = 0.01 // the axis has no zero
 	var names []string
@@ -105,7 +120,7 @@ func (r *report) dots(file, title, axis string, groups []group) error {
 	p.NominalX(names...)
 	p.X.Min, p.X.Max = -0.5, float64(len(names))-0.5
 	p.Y.Min, p.Y.Max = lowest/2, 8*highest // room for the legend
-	r.plots = append(r.plots, figure{file, title, p})
+	r.plots = append(r.plots, figure{file, title, p, height})
 	return nil
 }
 
@@ -129,12 +144,9 @@ type curve struct {
 
 // curves adds a plot of lines. The x axis is logarithmic, and so is y when logY.
 func (r *report) curves(file, title, x, y string, logY bool, all ...curve) error {
-	p := plot.New()
-	p.Title.Text, p.X.Label.Text, p.Y.Label.Text = title, x, y
-	p.BackgroundColor = color.White
-	p.Title.Padding = vg.Points(10)
-	p.X.Scale, p.X.Tick.Marker = plot.LogScale{}, plot.LogTicks{Prec: -1}
-	p.Legend.Top, p.Legend.Left = true, true
+	p := newPlot(title)
+	p.X.Label.Text, p.Y.Label.Text = x, y
+	p.X.Scale, p.X.Tick.Marker = plot.LogScale{}, short{plot.LogTicks{Prec: -1}}
 	p.Add(plotter.NewGrid())
 	highest := 0.0
 	for i, c := range all {
@@ -151,11 +163,11 @@ func (r *report) curves(file, title, x, y string, logY bool, all ...curve) error
 		}
 	}
 	if logY {
-		p.Y.Scale, p.Y.Tick.Marker = plot.LogScale{}, plot.LogTicks{Prec: -1}
+		p.Y.Scale, p.Y.Tick.Marker = plot.LogScale{}, short{plot.LogTicks{Prec: -1}}
 		p.Y.Max = 8 * highest // room for the legend
 	} else {
 		p.Y.Min, p.Y.Max = 0, 1.3*highest
 	}
-	r.plots = append(r.plots, figure{file, title, p})
+	r.plots = append(r.plots, figure{file, title, p, height})
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/vg"
 
 	"github.com/bearward/bearward/bench/measure"
 )
@@ -81,6 +82,7 @@ type table struct {
 type figure struct {
 	file, title string
 	plot        *plot.Plot
+	height      vg.Length
 }
 
 func newReport(p plan) *report { return &report{plan: p, start: time.Now()} }
@@ -192,7 +194,7 @@ func (r *report) writeTo(dir string) error {
 		return err
 	}
 	for _, f := range r.plots {
-		if err := f.plot.Save(width, height, filepath.Join(dir, "plots", f.file)); err != nil {
+		if err := f.save(filepath.Join(dir, "plots", f.file)); err != nil {
 			return err
 		}
 		fmt.Fprintf(&b, "![%s](plots/%s)\n\n", f.title, f.file)
