@@ -72,7 +72,7 @@ func (d *door) stream(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo
 	if !ok || p.ValidUntil().IsZero() || d.options.AllowExpiredStreams {
 		return handler(srv, guarded)
 	}
-	return d.untilExpiry(srv, guarded, p.ValidUntil(), handler)
+	return d.untilRefused(srv, guarded, p.ValidUntil(), info.FullMethod, handler)
 }
 
 // authorize asks the guard about one call. A method without a rule has the zero Requirement, which lets nobody through; its name is not

@@ -51,43 +51,58 @@ type handled struct {
 // errGone is the end of a stream whose handler's goroutine ended without returning (runtime.Goexit).
 var errGone = status.Error(codes.Internal, "the handler ended without returning")
 
-// untilExpiry runs the handler, and ends the stream when its token runs out first.
+// untilRefused runs the handler, and ends the stream when its token runs out first: at that instant, until, the call is judged anew. So hooks are
+// told of the end as of any refusal, an operation that is only reported on goes on, and so does a stream whose clock was set back.
 //
 // A context alone does not release a handler that is blocked in RecvMsg or SendMsg; the end of the RPC does. So the handler has a
-// goroutine of its own, and at the expiry this function returns without it: gRPC then closes the stream, which fails the
+// goroutine of its own, and at the end this function returns without it: gRPC then closes the stream, which fails the
 // handler's pending and later calls and cancels its context. A panic of the handler is raised here, where the interceptors outside can
 // recover it; one that comes after the end has no caller any more and is dropped.
-func (d *door) untilExpiry(srv any, s *guardedStream, until time.Time, handler grpc.StreamHandler) error {
+func (d *door) untilRefused(srv any, s *guardedStream, until time.Time, method string, handler grpc.StreamHandler) error {
 	ctx, cancel := context.WithCancel(s.ctx)
 	defer cancel()
 	s.ctx = ctx
 	done := make(chan handled, 1)
-	go func() {
-		var h handled
-		defer func() {
-			if !h.returned {
-				h.panicked = recover()
-			}
-			done <- h
-		}()
-		h.err = handler(srv, s)
-		h.returned = true
-	}()
+	go handle(srv, s, handler, done)
 	// mutant: stream-expiry: until = until.Add(time.Hour)
 	expiry := time.NewTimer(time.Until(until))
 	defer expiry.Stop()
-	select {
-	case h := <-done:
-		if h.panicked != nil {
-			panic(h.panicked)
+	for {
+		select {
+		case h := <-done:
+			if h.panicked != nil {
+				panic(h.panicked)
+			}
+			if !h.returned {
+				return errGone
+			}
+			return h.err
+		case <-expiry.C:
 		}
-		if !h.returned {
-			return errGone
+		again, err := d.authorize(s.ServerStream.Context(), method)
+		if err != nil { // mutant: stream-expired
+			err = d.refuseStream(s.ServerStream, err)
+			s.ended.Store(&err)
+			return err
 		}
-		return h.err
-	case <-expiry.C:
-		err := d.refuseStream(s.ServerStream, &middleware.Error{Reason: middleware.ReasonExpired})
-		s.ended.Store(&err)
-		return err
+		if p, ok := middleware.PrincipalFrom(again); ok && !p.ValidUntil().IsZero() {
+			expiry.Reset(max(time.Until(p.ValidUntil()), clockStep))
+		}
 	}
+}
+
+// clockStep is how long a stream goes on at least whose token, by the clock of the time, has not run out after all.
+const clockStep = 10 * time.Millisecond
+
+// handle runs the handler of a stream, and tells how it came back.
+func handle(srv any, s *guardedStream, handler grpc.StreamHandler, done chan<- handled) {
+	var h handled
+	defer func() {
+		if !h.returned {
+			h.panicked = recover()
+		}
+		done <- h
+	}()
+	h.err = handler(srv, s)
+	h.returned = true
 }
