@@ -151,6 +151,29 @@ func (r Requirement) Needs() []string {
 	return slices.Clone(n.needs)
 }
 
+// AllScopes returns every scope that r names, in whatever alternative, sorted: for tables, and for tests that try them all. [Requirement.Needs]
+// has those alone that a challenge names.
+func (r Requirement) AllScopes() []string {
+	n := r.now().node
+	if n == nil {
+		return nil
+	}
+	scopes := n.scopes(nil)
+	slices.Sort(scopes)
+	return slices.Compact(scopes)
+}
+
+// scopes appends the scopes below n to all.
+func (n *node) scopes(all []string) []string {
+	if n.kind == kindScope {
+		all = append(all, n.scope)
+	}
+	for _, c := range n.children {
+		all = c.scopes(all)
+	}
+	return all
+}
+
 // errScopes is the outcome of a term whose scopes the token lacks.
 var errScopes = errors.New("scopes missing")
 

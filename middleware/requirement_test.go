@@ -54,19 +54,22 @@ func TestHasScopeKnowsNoListOfScopes(t *testing.T) {
 
 func TestChallengeNamesWhatTheRouteNeeds(t *testing.T) {
 	tests := []struct {
-		req  auth.Requirement
-		want string
+		req       auth.Requirement
+		want, all string
 	}{
-		{auth.Scopes("b", "a", "b"), "a b"},
-		{auth.AnyScope("b", "a"), "b"},
-		{auth.AllOf(auth.Scopes("c"), auth.AnyScope("b", "a")), "b c"},
-		{auth.AnyOf(auth.Scopes("d", "c"), auth.Scopes("a")), "c d"},
-		{auth.Scopes("a").With(func(context.Context, *auth.Principal) error { return nil }), "a"},
+		{auth.Scopes("b", "a", "b"), "a b", "a b"},
+		{auth.AnyScope("b", "a"), "b", "a b"},
+		{auth.AllOf(auth.Scopes("c"), auth.AnyScope("b", "a")), "b c", "a b c"},
+		{auth.AnyOf(auth.Scopes("d", "c"), auth.Scopes("a")), "c d", "a c d"},
+		{auth.Scopes("a").With(func(context.Context, *auth.Principal) error { return nil }), "a", "a"},
 	}
 	for _, tt := range tests {
 		err := auth.AsError(authorize(t, tt.req, "other"))
 		if got := strings.Join(err.Scopes, " "); err.Reason != auth.ReasonInsufficientScope || got != tt.want {
 			t.Errorf("%v: %v with scope %q, want %q", tt.req, err.Reason, got, tt.want)
+		}
+		if got := strings.Join(tt.req.AllScopes(), " "); got != tt.all {
+			t.Errorf("%v: all its scopes are %q, want %q", tt.req, got, tt.all)
 		}
 	}
 }

@@ -1,0 +1,204 @@
+package grpcauthtest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+	"google.golang.org/grpc/test/bufconn"
+
+	"github.com/bearward/bearward/adapters/grpcauth"
+)
+
+const (
+	// patience is how long a refusal is waited for. It comes at once, or the call was let through to a handler that is silent.
+	patience = 10 * time.Second
+	// quiet is how long a call that should be let through is waited for: after that it was.
+	quiet = time.Second
+)
+
+// serve serves server in memory. What it returns hangs up, and waits until server has let go of the listener.
+func serve(tb testing.TB, server *grpc.Server, options []grpc.DialOption) (*grpc.ClientConn, func()) {
+	tb.Helper()
+	listener := bufconn.Listen(1 << 16)
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		_ = server.Serve(listener) // ends with the listener
+	}()
+	options = append([]grpc.DialOption{
+		grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return listener.DialContext(ctx) }),
+		grpc.WithDisableServiceConfig(), grpc.WithDisableRetry(),
+	}, options...)
+	conn, err := grpc.NewClient("passthrough:localhost", options...)
+	hangUp := func() {
+		if conn != nil {
+			_ = conn.Close()
+		}
+		_ = listener.Close()
+		<-served
+	}
+	if err != nil {
+		hangUp()
+		tb.Fatalf("grpcauthtest: AssertGuarded: %v", err)
+	}
+	return conn, hangUp
+}
+
+// raw passes bytes through, under the name of the codec that every server knows.
+type raw struct{}
+
+func (raw) Name() string                  { return "proto" }
+func (raw) Marshal(v any) ([]byte, error) { return *v.(*[]byte), nil }
+func (raw) Unmarshal(data []byte, v any) error {
+	*v.(*[]byte) = data
+	return nil
+}
+
+// An attempt is a call in another way than the plain one.
+type attempt struct {
+	name          string // default: the method's
+	authorization []string
+	metadata      metadata.MD
+	mute          bool          // nothing is sent, and the sending side stays open
+	patience      time.Duration // default patience
+}
+
+func bearer(tokens ...string) (values []string) {
+	for _, t := range tokens {
+		values = append(values, "Bearer "+t)
+	}
+	return values
+}
+
+// A reply is what came back.
+type reply struct {
+	code      codes.Code
+	text      string
+	info      *errdetails.ErrorInfo // of the guard, nil when it has none
+	retry     bool                  // with a RetryInfo
+	challenge string                // in the www-authenticate trailer
+	silent    bool                  // nothing came in time
+}
+
+func (r reply) String() string {
+	switch {
+	case r.silent:
+		return "silence"
+	case r.info != nil:
+		return fmt.Sprintf("%s with reason %s of the guard", name(r.code), r.info.Reason)
+	case r.text != "":
+		return fmt.Sprintf("%s (%s)", name(r.code), r.text)
+	}
+	return name(r.code)
+}
+
+// name returns the code as the specification writes it, such as PERMISSION_DENIED.
+func name(c codes.Code) string {
+	var b strings.Builder
+	for i, r := range c.String() {
+		if i > 0 && r >= 'A' && r <= 'Z' && c != codes.OK {
+			b.WriteByte('_')
+		}
+		b.WriteRune(r)
+	}
+	return strings.ToUpper(b.String())
+}
+
+// refused reports whether the guard said no.
+func (r reply) refused() bool { return r.info != nil }
+
+// call makes one call. Every kind of method is called as a stream: to the server it is the same.
+func (a *assertion) call(t attempt) reply {
+	a.tb.Helper()
+	if t.patience == 0 {
+		t.patience = patience
+	}
+	ctx, cancel := context.WithTimeout(a.tb.Context(), t.patience)
+	defer cancel()
+	stream, err := a.open(ctx, t)
+	if err == nil && !t.mute {
+		message := a.options.Messages[a.name]
+		if err = stream.SendMsg(&message); err == nil || errors.Is(err, io.EOF) { // the status comes with RecvMsg
+			err = stream.CloseSend()
+		}
+	}
+	if err == nil {
+		err = stream.RecvMsg(new([]byte))
+	}
+	if ctx.Err() != nil && a.tb.Context().Err() == nil {
+		return reply{silent: true}
+	}
+	return replyOf(stream, err)
+}
+
+func (a *assertion) open(ctx context.Context, t attempt) (grpc.ClientStream, error) {
+	md := metadata.Join(a.options.Metadata, t.metadata, metadata.MD{"authorization": t.authorization})
+	if t.name == "" {
+		t.name = a.name
+	}
+	desc := &grpc.StreamDesc{StreamName: t.name, ClientStreams: true, ServerStreams: true}
+	return a.conn.NewStream(metadata.NewOutgoingContext(ctx, md), desc, t.name, grpc.ForceCodec(raw{}))
+}
+
+// outlives opens the method's stream with token, leaves it alone until then, and reports whether it goes on.
+func (a *assertion) outlives(token string, then time.Time) bool {
+	a.tb.Helper()
+	ctx, cancel := context.WithCancel(a.tb.Context())
+	defer cancel()
+	stream, err := a.open(ctx, attempt{authorization: bearer(token)})
+	if err == nil && !a.client { // its handler waits for the one message
+		message := a.options.Messages[a.name]
+		if err = stream.SendMsg(&message); err == nil {
+			err = stream.CloseSend()
+		}
+	}
+	// Nothing is read meanwhile: a handler that sends without end is stopped by flow control, and a bubble's clock can move.
+	time.Sleep(time.Until(then))
+	for n := 0; err == nil && n < manyMessages; n++ {
+		tired := time.AfterFunc(quiet, cancel)
+		err = stream.RecvMsg(new([]byte))
+		if !tired.Stop() {
+			return true
+		}
+	}
+	return err == nil
+}
+
+// manyMessages are more than can lie in the buffers of a stream.
+const manyMessages = 100_000
+
+// replyOf reads what a call came back with: a message, the end, or an error.
+func replyOf(stream grpc.ClientStream, err error) reply {
+	if err == nil || errors.Is(err, io.EOF) {
+		return reply{}
+	}
+	st := status.Convert(err)
+	r := reply{code: st.Code(), text: st.Message()}
+	for _, d := range st.Details() {
+		switch d := d.(type) {
+		case *errdetails.ErrorInfo:
+			if d.Domain == grpcauth.Domain {
+				r.info = d
+			}
+		case *errdetails.RetryInfo:
+			r.retry = true
+		}
+	}
+	if stream != nil {
+		r.challenge = strings.Join(stream.Trailer()["www-authenticate"], ", ")
+	}
+	return r
+}

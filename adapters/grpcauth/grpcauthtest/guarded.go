@@ -1,0 +1,168 @@
+package grpcauthtest
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
+
+	auth "github.com/bearward/bearward/middleware"
+	"github.com/bearward/bearward/middleware/authtest"
+)
+
+// Options adjust AssertGuarded. The zero value, and nil, mean the defaults.
+type Options struct {
+	// Messages are the bytes of the messages to send, by method ("/pkg.Service/Method"), as proto.Marshal makes them: for messages with required
+	// fields, and for other codecs than proto. Default: no bytes, which is the empty message of every proto3 type.
+	Messages map[string][]byte
+	// Skip names rules, and methods, that are not asked.
+	Skip []string
+	// Metadata is sent with each call, besides the token. Default nothing.
+	Metadata metadata.MD
+	// DialOptions are for the connection, such as the transport credentials of a server that has TLS. Default: plain text.
+	DialOptions []grpc.DialOption
+	// StreamsEnd asks each stream whether it ends with its token, which takes a minute and a half of time: inside a testing/synctest bubble that
+	// passes at once, elsewhere it does not. Default false. A stream that its handler ends before is not judged. It is not for servers with
+	// grpcauth.Options.AllowExpiredStreams.
+	StreamsEnd bool
+}
+
+// AssertGuarded calls server, the API's own behind a Guard that trusts issuer, for each method of rules as attackers and careless clients
+// would, and fails the test for every answer that is not what the rows of the conformance matrix ask for. Each failure names the rule and the row:
+//
+//	/shop.v1.Orders/*: AT-18: Watch, a token that is Expired: got OK, want UNAUTHENTICATED
+//
+// Unary methods and all kinds of streams are asked without a token, with two, with a token under other metadata keys, with a dozen bad tokens and with some of
+// the scopes; streams also before anything is sent; and with a good token, which must be let through. Methods under names that are not quite
+// theirs, methods that no rule names (health and reflection among them, where they are registered), and a method of each
+// kind while the issuer's keys cannot be had, complete it. The keys of rules are those of grpcauth.
+//
+// Server has its services registered and need not serve: AssertGuarded serves it in memory until it returns, and does not stop it. The handlers do
+// run, with empty messages: with good tokens always, and through every hole. Give server no rate limiter, its Guard no verifier of other
+// issuers, and each call of AssertGuarded a Guard of its own, since unknown keys may cause but a few fetches.
+//
+// Rules that cannot be used, and options that name what is not there, end the test.
+func AssertGuarded(tb testing.TB, issuer *authtest.Issuer, server *grpc.Server, rules auth.Rules, opts *Options) {
+	tb.Helper()
+	if err := rules.Validate(); err != nil {
+		tb.Fatalf("grpcauthtest: AssertGuarded: %v", err)
+	}
+	if opts == nil {
+		opts = new(Options)
+	}
+	methods := methodsOf(server, rules)
+	checkNames(tb, methods, rules, opts)
+	conn, hangUp := serve(tb, server, opts.DialOptions)
+	defer hangUp()
+	a := &assertion{tb: tb, issuer: issuer, conn: conn, rules: rules, options: opts, methods: methods}
+
+	used, askedUnary, askedStream := map[string]bool{}, false, false
+	for _, m := range methods {
+		used[m.rule] = true
+		if slices.Contains(opts.Skip, m.name) || slices.Contains(opts.Skip, m.rule) {
+			continue
+		}
+		a.method = m
+		if m.rule == "" {
+			a.unnamed()
+			continue
+		}
+		a.named()
+		asked := &askedUnary
+		if m.stream() {
+			asked = &askedStream
+		}
+		if !m.need.IsPublic() && !*asked { // one of each: an unknown key may cause but a few fetches
+			*asked = true
+			a.keysDown()
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(rules)) {
+		if !used[key] && !slices.Contains(opts.Skip, key) {
+			tb.Errorf("%s: O-07: no registered method uses this rule", key)
+		}
+	}
+	if !askedUnary && !askedStream {
+		tb.Fatal("grpcauthtest: AssertGuarded: no rule asks for a token")
+	}
+}
+
+// A method is one that is registered, and its rule.
+type method struct {
+	name           string // "/pkg.Service/Method"
+	client, server bool   // which sides stream
+	rule           string // "" when no rule names it
+	need           auth.Requirement
+}
+
+func (m method) stream() bool { return m.client || m.server }
+
+// methodsOf returns what is registered, by name. The exact rule of a method wins.
+func methodsOf(server *grpc.Server, rules auth.Rules) (all []method) {
+	services := server.GetServiceInfo()
+	for _, service := range slices.Sorted(maps.Keys(services)) {
+		for _, info := range services[service].Methods {
+			m := method{name: "/" + service + "/" + info.Name, client: info.IsClientStream, server: info.IsServerStream}
+			for _, key := range []string{"/" + service + "/*", m.name} {
+				if need, ok := rules[key]; ok {
+					m.rule, m.need = key, need
+				}
+			}
+			all = append(all, m)
+		}
+	}
+	slices.SortFunc(all, func(a, b method) int { return strings.Compare(a.name, b.name) })
+	return all
+}
+
+// checkNames ends the test when the options name what is not there.
+func checkNames(tb testing.TB, methods []method, rules auth.Rules, opts *Options) {
+	tb.Helper()
+	for _, name := range slices.Concat(slices.Collect(maps.Keys(opts.Messages)), opts.Skip) {
+		_, isRule := rules[name]
+		if !isRule && !slices.ContainsFunc(methods, func(m method) bool { return m.name == name }) {
+			tb.Fatalf("grpcauthtest: AssertGuarded: the options name %q, which is neither a rule nor a registered method", name)
+		}
+	}
+}
+
+type assertion struct {
+	method
+	tb      testing.TB
+	issuer  *authtest.Issuer
+	conn    *grpc.ClientConn
+	rules   auth.Rules
+	methods []method
+	options *Options
+}
+
+// failf fails the test over one question that the method was asked.
+func (a *assertion) failf(row, what, format string, args ...any) {
+	a.tb.Helper()
+	key := a.rule
+	if short, whole := strings.CutSuffix(key, "*"); whole {
+		what = strings.TrimPrefix(a.name, short) + ", " + what
+	} else {
+		key = a.name
+	}
+	a.tb.Errorf("%s: %s: %s: %s", key, row, what, fmt.Sprintf(format, args...))
+}
+
+// judge is what the requirement says of a token, nil when it is met.
+func (a *assertion) judge(token string) *auth.Error {
+	a.tb.Helper()
+	v, err := auth.NewVerifier(a.issuer.Keys(), a.issuer.Config())
+	if err != nil {
+		a.tb.Fatalf("grpcauthtest: AssertGuarded: %v", err)
+	}
+	_, err = auth.NewGuard(v, nil).Authorize(context.Background(), auth.Credentials{Operation: a.rule, Authorization: []string{"Bearer " + token}}, a.need)
+	if err == nil {
+		return nil
+	}
+	return auth.AsError(err)
+}
