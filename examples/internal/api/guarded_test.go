@@ -1,0 +1,78 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"testing"
+
+	"github.com/bearward/bearward/adapters/grpcauth/grpcauthtest"
+	"github.com/bearward/bearward/examples/internal/orders"
+	"github.com/bearward/bearward/examples/internal/orders/orderspb"
+	auth "github.com/bearward/bearward/middleware"
+	"github.com/bearward/bearward/middleware/authtest"
+)
+
+// whoMayCallWhat is what the API promises over HTTP, whatever the adapter.
+var whoMayCallWhat = auth.Rules{
+	"GET /orders":      auth.Scopes("read:orders"),
+	"POST /orders":     auth.Scopes("write:orders"),
+	"GET /admin/stats": auth.Scopes("admin:all"),
+	"GET /me":          auth.AnyToken(),
+	"GET /optional":    auth.Optional(),
+	"GET /public/ping": auth.Public(),
+	"GET /healthz":     auth.Public(),
+	"GET /readyz":      auth.Public(),
+}
+
+// The same over gRPC, where there are streams besides.
+var whoMayCallWhatOverGRPC = auth.Rules{
+	orderspb.Orders_ListOrders_FullMethodName:     auth.Scopes("read:orders"),
+	orderspb.Orders_PlaceOrder_FullMethodName:     auth.Scopes("write:orders"),
+	orderspb.Orders_GetStats_FullMethodName:       auth.Scopes("admin:all"),
+	orderspb.Orders_WhoAmI_FullMethodName:         auth.AnyToken(),
+	orderspb.Orders_Greet_FullMethodName:          auth.Optional(),
+	orderspb.Orders_Ping_FullMethodName:           auth.Public(),
+	orderspb.Orders_WatchOrders_FullMethodName:    auth.Scopes("read:orders"),
+	orderspb.Orders_PlaceOrders_FullMethodName:    auth.Scopes("write:orders"),
+	orderspb.Orders_TrackOrders_FullMethodName:    auth.Scopes("read:orders"),
+	"/grpc.health.v1.Health/*":                    auth.Public(),
+	"/grpc.reflection.v1.ServerReflection/*":      auth.Public(),
+	"/grpc.reflection.v1alpha.ServerReflection/*": auth.Public(),
+}
+
+// behind builds the API behind an adapter and a guard that trusts issuer.
+func behind(t *testing.T, issuer *authtest.Issuer, cfg Config) front {
+	t.Helper()
+	guard := issuer.Guard(nil)
+	f, err := newFront(cfg, guard, &orders.API{Book: orders.NewBook(), Ready: guard.Ready})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = f.Shutdown(context.Background()) })
+	return f
+}
+
+func TestTheAPIIsGuardedOverHTTP(t *testing.T) {
+	for _, adapter := range []string{"nethttp", "chi", "echo"} {
+		t.Run(adapter, func(t *testing.T) {
+			issuer := authtest.NewIssuer(t, nil)
+			f := behind(t, issuer, Config{Adapter: adapter})
+			authtest.AssertGuarded(t, issuer, f.(cutOff).Handler, whoMayCallWhat, nil)
+		})
+	}
+}
+
+func TestTheAPIIsGuardedOverGRPC(t *testing.T) {
+	for _, guardHealth := range []bool{false, true} {
+		t.Run(fmt.Sprintf("guarded health %v", guardHealth), func(t *testing.T) {
+			issuer := authtest.NewIssuer(t, nil)
+			rules := maps.Clone(whoMayCallWhatOverGRPC)
+			if guardHealth {
+				rules["/grpc.health.v1.Health/*"] = auth.Scopes("read:orders")
+			}
+			f := behind(t, issuer, Config{Adapter: "grpc", GuardHealth: guardHealth})
+			grpcauthtest.AssertGuarded(t, issuer, f.(*grpcFront).server, rules, nil)
+		})
+	}
+}
