@@ -19,7 +19,7 @@ const (
 
 // A RefreshEvent tells how one fetch ended. Slices are read only.
 type RefreshEvent struct {
-	Trigger      Trigger
+	Trigger      Trigger       // what asked for it
 	URL          string        // of the key set; empty when it is not known yet
 	Elapsed      time.Duration // from asking to the end, discovery included
 	Err          error         // why the fetch does not count; the keys held stay in use. Nil when it was good

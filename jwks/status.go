@@ -22,7 +22,7 @@ const (
 
 // Status is what a Cache holds and how it fares, at one moment. Slices are read only.
 type Status struct {
-	State     State
+	State     State         // what the Cache can do
 	URL       string        // of the key set; empty until it is known
 	Keys      []*Key        // in use
 	Age       time.Duration // since the last good fetch was sent; 0 when there was none
@@ -32,7 +32,7 @@ type Status struct {
 	Next      time.Time     // when the refresh clock asks for the next fetch
 	Skipped   []Skip        // published keys that are not used
 	Exposed   []string      // IDs of keys published with their private part
-	Counters  Counters
+	Counters  Counters      // since New
 }
 
 // Counters only grow. They are for metrics.

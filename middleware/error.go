@@ -9,6 +9,7 @@ import (
 
 // An Error says that a request was not let through, and why. A *Error may be shared between requests: read only.
 type Error struct {
+	// Reason is why: one of the constants.
 	Reason Reason
 	// Scopes are what the operation needs, sorted, when the Reason is ReasonInsufficientScope.
 	Scopes []string

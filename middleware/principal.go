@@ -73,8 +73,8 @@ func (p *Principal) IsClient() bool { return p.clientID != "" && p.subject == p.
 // An Identity tells subjects apart: two are equal only if issuer, subject and kind are. It is comparable, for use as a map key. A client
 // whose ID happens to be a user's name is never that user (RFC 9700 §4.15).
 type Identity struct {
-	Issuer, Subject string
-	Client          bool
+	Issuer, Subject string // "iss" and "sub"
+	Client          bool   // the subject is the client itself, as [Principal.IsClient] tells
 }
 
 // Identity returns who the token speaks for.

@@ -14,6 +14,7 @@ import (
 // A TokenVerifier tells whether an access token is good. Implementations must be safe for concurrent use, and must return either a
 // Principal or an error that holds a *[Error]; any other error means that the token was not judged.
 type TokenVerifier interface {
+	// VerifyToken judges a token as it came after the scheme, in whatever form. It does not check a proof of possession: that is the Guard's.
 	VerifyToken(ctx context.Context, raw string) (*Principal, error)
 }
 

@@ -1,0 +1,195 @@
+package middleware_test
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+
+	"github.com/bearward/bearward/jwks"
+	auth "github.com/bearward/bearward/middleware"
+)
+
+// keylessVerifier trusts an issuer that publishes no key.
+func keylessVerifier() *auth.Verifier {
+	v, err := auth.NewVerifier(jwks.Static{}, auth.Config{Issuer: "https://issuer.example", Audiences: []string{"https://api.example"}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	return v
+}
+
+// get asks h for /orders and prints what came back.
+func get(h http.Handler, authorization string) {
+	r := httptest.NewRequest("GET", "/orders", nil)
+	if authorization != "" {
+		r.Header.Set("Authorization", authorization)
+	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	fmt.Println(strings.TrimSpace(fmt.Sprint(w.Code, " ", w.Header().Get("WWW-Authenticate"))))
+}
+
+func ok(http.ResponseWriter, *http.Request) {}
+
+func ExampleNewGuard() {
+	guard := auth.NewGuard(everybody{}, &auth.GuardOptions{
+		Realm:            "orders",
+		ResourceMetadata: "https://api.example/.well-known/oauth-protected-resource",
+	})
+	fmt.Println(guard.ResourceMetadata())
+	get(guard.Require("admin:all")(http.HandlerFunc(ok)), "Bearer alice")
+	// Output:
+	// https://api.example/.well-known/oauth-protected-resource
+	// 403 Bearer realm="orders", resource_metadata="https://api.example/.well-known/oauth-protected-resource", error="insufficient_scope", error_description="The access token lacks a scope that this operation needs", scope="admin:all"
+}
+
+// Every setting, for an issuer whose tokens are not of the RFC 9068 form.
+func ExampleNewWithKeys() {
+	keys, err := jwks.New("https://issuer.example/keys", &jwks.Options{SameHostRedirects: true})
+	if err != nil {
+		log.Fatal(err)
+	}
+	guard, err := auth.NewWithKeys(keys, auth.Config{
+		Issuer:     "https://issuer.example",
+		Audiences:  []string{"https://api.example"},
+		Types:      []string{"JWT"},
+		ScopeClaim: "scp",
+		ScopeForm:  auth.ScopeArray,
+	}, nil)
+	if err != nil {
+		_ = keys.Close()
+		log.Fatal(err)
+	}
+	defer guard.Close()               // closes keys
+	fmt.Println(guard.Ready() == nil) // they are fetched in the background
+	// Output: false
+}
+
+func ExampleGuard_Enforce() {
+	guard := auth.NewGuard(everybody{}, nil)
+	mux := http.NewServeMux()
+	mux.Handle("GET /orders", guard.Enforce(auth.AnyOf(auth.Scopes("admin:all"), auth.Scopes("read:orders")))(http.HandlerFunc(ok)))
+	get(mux, "Bearer alice")
+	get(mux, "")
+	// Output:
+	// 200
+	// 401 Bearer realm="api"
+}
+
+// An adapter for another router tells hooks the route as that router writes it.
+func ExampleGuard_EnforceNamed() {
+	guard := auth.NewGuard(everybody{}, &auth.GuardOptions{OnDecision: func(_ context.Context, d auth.Decision) { fmt.Println(d.Operation, d.Err == nil) }})
+	route := func(*http.Request) string { return "GET /orders/:id" }
+	get(guard.EnforceNamed(route, auth.Scopes("read:orders"))(http.HandlerFunc(ok)), "Bearer alice")
+	// Output:
+	// GET /orders/:id true
+	// 200
+}
+
+// Every refusal of a Guard looks alike, an adapter's and a handler's own.
+func ExampleGuard_Refuse() {
+	guard := auth.NewGuard(everybody{}, nil)
+	owners := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if p, _ := auth.PrincipalFrom(r.Context()); p.Subject() != "bob" {
+			guard.Refuse(w, r, &auth.Error{Reason: auth.ReasonForbidden})
+		}
+	})
+	get(guard.Require("read:orders")(owners), "Bearer bob")
+	get(guard.Require("read:orders")(owners), "Bearer alice")
+	// Output:
+	// 200
+	// 403
+}
+
+// For answers that are not written by Refuse: the headers that go with a refusal.
+func ExampleGuard_SetRefusalHeader() {
+	guard := auth.NewGuard(everybody{}, nil)
+	w := httptest.NewRecorder()
+	guard.SetRefusalHeader(w.Header(), &auth.Error{Reason: auth.ReasonUnavailable})
+	fmt.Println(w.Header())
+	// Output:
+	// map[Cache-Control:[no-store] Content-Type:[application/problem+json] Retry-After:[5]]
+}
+
+// For readiness, never for liveness: a restart does not bring an issuer back.
+func ExampleGuard_ReadyHandler() {
+	guard, err := auth.New("https://issuer.example", "https://api.example", nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer guard.Close()
+	mux := http.NewServeMux()
+	mux.Handle("GET /readyz", guard.ReadyHandler())
+	w := httptest.NewRecorder()
+	mux.ServeHTTP(w, httptest.NewRequest("GET", "/readyz", nil))
+	fmt.Println(w.Code, w.Header().Get("Retry-After"))
+	// Output:
+	// 503 5
+}
+
+// An adapter gathers what a Guard reads, and no more.
+func ExampleGuard_ReadsProofs() {
+	guard := auth.NewGuard(everybody{}, nil)
+	r := httptest.NewRequest("GET", "/orders", nil)
+	c := auth.Credentials{Operation: "GET /orders", Authorization: r.Header["Authorization"]}
+	if guard.ReadsProofs() {
+		c = auth.RequestCredentials(r, "GET /orders") // with what a proof of possession is checked against
+	}
+	_, err := guard.Authorize(r.Context(), c, auth.AnyToken())
+	fmt.Println(guard.ReadsProofs(), err)
+	// Output: false middleware: request refused: CREDENTIALS_MISSING
+}
+
+func ExampleRequestCredentials() {
+	r := httptest.NewRequest("POST", "https://api.example/orders?sort=date", nil)
+	r.Header.Set("Authorization", "Bearer alice")
+	c := auth.RequestCredentials(r, "POST /orders")
+	fmt.Println(c.Operation, c.Authorization, c.Method, c.TLS != nil)
+	// Output:
+	// POST /orders [Bearer alice] POST true
+}
+
+// For checks at start: is there a guard in front of this handler?
+func ExampleIsGuarded() {
+	guard := auth.NewGuard(everybody{}, nil)
+	fmt.Println(auth.IsGuarded(guard.Require("read:orders")(http.HandlerFunc(ok))), auth.IsGuarded(http.HandlerFunc(ok)))
+	// Output: true false
+}
+
+// For routers that tell their middlewares: is one of them a guard?
+func ExampleIsGuard() {
+	guard := auth.NewGuard(everybody{}, nil)
+	fmt.Println(auth.IsGuard(guard.Require("read:orders")), auth.IsGuard(http.NewCrossOriginProtection().Handler))
+	// Output: true false
+}
+
+func ExampleVerifier() {
+	v := keylessVerifier()
+	_, err := v.VerifyToken(context.Background(), "not a token")
+	fmt.Println(v.Issuer(), err)
+	fmt.Println(v.Ready()) // a Static holds what there is
+	// Output:
+	// https://issuer.example middleware: request refused: TOKEN_MALFORMED
+	// <nil>
+}
+
+func ExampleIssuers() {
+	keys, err := jwks.FromIssuer("https://partner.example", nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer keys.Close()
+	partner, err := auth.NewVerifier(keys, auth.Config{Issuer: "https://partner.example", Audiences: []string{"https://api.example"}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	both, err := auth.NewIssuers(keylessVerifier(), partner)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(both.Ready() == nil) // not before all of them are; Config.OptionalIssuer leaves one out
+	// Output: false
+}

@@ -1,0 +1,68 @@
+package middleware_test
+
+import (
+	"fmt"
+	"log"
+
+	auth "github.com/bearward/bearward/middleware"
+)
+
+// One line of a rules file.
+func ExampleParseRequirement() {
+	req, err := auth.ParseRequirement("write:orders and (admin or owner)")
+	fmt.Println(req, err)
+	_, err = auth.ParseRequirement("write:orders and")
+	fmt.Println(err)
+	// Output:
+	// write:orders and (admin or owner) <nil>
+	// middleware: ParseRequirement: line 1, column 17: expected a scope, "any token", "optional" or "public"
+}
+
+// What tables, documents and test kits ask of a Requirement.
+func ExampleRequirement_AllScopes() {
+	req := auth.AnyOf(auth.Scopes("admin:all"), auth.Scopes("read:orders", "eu"))
+	fmt.Println("a challenge names", req.Needs())
+	fmt.Println("of", req.AllScopes())
+	fmt.Println(req.IsZero(), req.IsPublic(), req.IsOptional())
+	fmt.Println(auth.Requirement{}.IsZero(), auth.Public().IsPublic(), auth.Optional().IsOptional())
+	// Output:
+	// a challenge names [admin:all]
+	// of [admin:all eu read:orders]
+	// false false false
+	// true true true
+}
+
+// The rule of a route, as an adapter finds it.
+func ExampleRules() {
+	rules := auth.Rules{
+		"/orders":     auth.Scopes("read:orders"),
+		"PUT /orders": auth.Scopes("write:orders"),
+		"GET /debug":  {},
+	}
+	fmt.Println(rules.Validate())
+	delete(rules, "GET /debug")
+
+	for _, method := range []string{"GET", "PUT"} {
+		key, req, ok := rules.ForRoute(method, "/orders")
+		fmt.Println(method, "/orders:", key, "=", req, ok)
+	}
+	_, _, ok := rules.ForRoute("GET", "/debug")
+	fmt.Println(ok)
+	// Output:
+	// middleware: rule "GET /debug" has the zero Requirement
+	// GET /orders: /orders = read:orders true
+	// PUT /orders: PUT /orders = write:orders true
+	// false
+}
+
+// Rules in code, written out for ParseRules to read.
+func ExampleRules_Text() {
+	text, err := auth.Rules{"GET /orders": auth.Scopes("read:orders"), "/healthz": auth.Public()}.Text()
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Print(text)
+	// Output:
+	// /healthz    = public
+	// GET /orders = read:orders
+}
