@@ -33,19 +33,25 @@ import (
 // start serves what setup registers, in memory, until the test ends.
 func start(t testing.TB, options []grpc.ServerOption, setup func(*grpc.Server)) *grpc.ClientConn {
 	t.Helper()
-	listener := bufconn.Listen(1 << 16)
 	server := grpc.NewServer(options...)
 	setup(server)
-	go server.Serve(listener)
-	conn, err := grpc.NewClient("passthrough:test", grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return listener.DialContext(ctx) }))
-	if err != nil {
-		t.Fatal(err)
-	}
+	conn := inMemory(server)
 	t.Cleanup(func() {
 		conn.Close()
 		server.Stop()
 	})
+	return conn
+}
+
+// inMemory serves server until it stops, and connects to it.
+func inMemory(server *grpc.Server) *grpc.ClientConn {
+	listener := bufconn.Listen(1 << 16)
+	go server.Serve(listener)
+	conn, err := grpc.NewClient("passthrough:test", grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return listener.DialContext(ctx) }))
+	if err != nil {
+		panic(err) // the target is a literal
+	}
 	return conn
 }
 

@@ -23,7 +23,7 @@ func (nobody) VerifyToken(context.Context, string) (*auth.Principal, error) {
 func ExampleMux() {
 	mux := httpauth.NewMux(auth.NewGuard(nobody{}, nil))
 	mux.HandleFunc("GET /healthz", auth.Public(), func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok") })
-	mux.HandleFunc("GET /orders", auth.Scopes("read:orders"), http.NotFound)
+	mux.Handle("GET /orders", auth.Scopes("read:orders"), http.NotFoundHandler())
 	for _, target := range []string{"/healthz", "/orders", "/other"} {
 		w := httptest.NewRecorder()
 		mux.ServeHTTP(w, httptest.NewRequest("GET", target, nil))

@@ -6,8 +6,6 @@ import (
 	"embed"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"maps"
 	"math/big"
 	"slices"
@@ -407,23 +405,4 @@ func TestGuardUsesAnIssuersKeys(t *testing.T) {
 	if _, err := g.Authorize(t.Context(), auth.Credentials{Authorization: []string{"Bearer " + token}}, auth.Scopes("read")); err != nil {
 		t.Error(err)
 	}
-}
-
-func ExampleAuth0() {
-	guard, err := provider.Auth0("tenant.eu.auth0.com", "https://api.example").Guard(nil)
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	defer guard.Close()
-	fmt.Println(guard.Ready() == nil) // the keys are fetched in the background
-	// Output:
-	// false
-}
-
-func ExampleGoogle() {
-	_, err := provider.Google().Guard(nil)
-	fmt.Println(errors.Unwrap(err) == nil, err)
-	// Output:
-	// true provider: Google's access tokens are opaque and cannot guard an API; let your own authorization server log people in with Google
 }
