@@ -125,14 +125,6 @@ func Defects() []Defect {
 	return all
 }
 
-// Defects returns the defects that tokens of this issuer can have and that its [Issuer.Guard] refuses, each for its Reason.
-func (is *Issuer) Defects() []Defect {
-	return slices.DeleteFunc(Defects(), func(d Defect) bool {
-		b := d.bend()
-		return b.config != nil || b.only != nil && !b.only(is.keys.alg)
-	})
-}
-
 // Reason returns why a Guard refuses a token with the defect, given a Config of the defaults or that of [Defect.Config]. It is 0 for a
 // text that is no Defect.
 func (d Defect) Reason() auth.Reason {

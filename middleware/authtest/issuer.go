@@ -25,8 +25,15 @@ type Options struct {
 	URL string
 	// Audience is the API that tokens are for. Default DefaultAudience.
 	Audience string
-	// Algorithm signs the tokens. Default RS256.
+	// Algorithm signs the tokens. Default RS256, or the first that Config names.
 	Algorithm auth.Algorithm
+	// Config gives the tokens the form that a verifier with this configuration expects: "iss" and "aud", "typ", the names and forms of the claims for
+	// scopes and client, fixed and required claims. It is for presets: &provider.Okta("dev-1.okta.com", "default", "api://default").Config. Where
+	// it lets a token choose, the first name counts. URL and Audience must be empty then. Default nil: the form of RFC 9068.
+	Config *auth.Config
+	// KeySetURL is where the key set is, an https URL, for presets that know it (Preset.KeySetURL). Sources are given it then, and find no metadata.
+	// Default "": below URL, and found by metadata.
+	KeySetURL string
 	// Socket makes the issuer listen on a real loopback socket, for programs that are not given a client. Its URL is then that of the socket, and
 	// Options.URL must be empty. It does not work inside a testing/synctest bubble.
 	Socket bool
@@ -41,6 +48,8 @@ type Issuer struct {
 	Audience string
 
 	tb     testing.TB
+	form   *auth.Config // nil: RFC 9068
+	keySet string       // "": below URL
 	keys   *keyring
 	client *http.Client
 	served served
@@ -54,14 +63,20 @@ func NewIssuer(tb testing.TB, opts *Options) *Issuer {
 	if opts == nil {
 		opts = new(Options)
 	}
-	is := &Issuer{URL: opts.URL, Audience: opts.Audience, tb: tb}
+	is := &Issuer{URL: opts.URL, Audience: opts.Audience, tb: tb, keySet: opts.KeySetURL}
+	alg := opts.Algorithm
+	if opts.Config != nil {
+		is.take(opts)
+		if alg == 0 && len(is.form.Algorithms) > 0 {
+			alg = is.form.Algorithms[0]
+		}
+	}
 	if is.URL == "" {
 		is.URL = DefaultURL
 	}
-	if is.Audience == "" {
+	if is.Audience == "" && is.form == nil {
 		is.Audience = DefaultAudience
 	}
-	alg := opts.Algorithm
 	if alg == 0 {
 		alg = auth.RS256
 	}
@@ -70,36 +85,70 @@ func NewIssuer(tb testing.TB, opts *Options) *Issuer {
 	}
 	is.keys = newKeyring(tb, alg)
 	if opts.Socket {
-		if opts.URL != "" {
-			tb.Fatal("authtest: Options.URL and Options.Socket exclude each other: the socket says what the URL is")
-		}
-		is.listen()
+		is.listen(opts)
 		return is
 	}
-	u, err := url.Parse(is.URL)
-	if err != nil || u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || strings.Contains(is.URL, "#") {
+	if is.keySet == "" && !isHTTPS(is.URL) {
 		tb.Fatalf("authtest: Options.URL: %q is not an https URL without query and fragment", is.URL)
 	}
-	is.client = &http.Client{Transport: inMemory{is, u.Host}}
+	if is.keySet != "" && !isHTTPS(is.keySet) {
+		tb.Fatalf("authtest: Options.KeySetURL: %q is not an https URL without query and fragment", is.keySet)
+	}
+	is.client = &http.Client{Transport: inMemory{is}}
 	return is
 }
 
+// take makes the issuer one whose tokens opts.Config accepts.
+func (is *Issuer) take(opts *Options) {
+	is.tb.Helper()
+	if opts.URL != "" || opts.Audience != "" {
+		is.tb.Fatal("authtest: Options.URL and Options.Audience exclude Options.Config, which says what they are")
+	}
+	if _, err := auth.NewVerifier(jwks.Static{}, *opts.Config); err != nil {
+		is.tb.Fatalf("authtest: Options.Config: %v", err)
+	}
+	form := *opts.Config
+	is.form, is.URL = &form, form.Issuer
+	if len(form.Audiences) > 0 {
+		is.Audience = form.Audiences[0]
+	}
+}
+
+func isHTTPS(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && u.Scheme == "https" && u.Host != "" && u.RawQuery == "" && !strings.Contains(s, "#")
+}
+
 // listen serves the issuer on a loopback socket.
-func (is *Issuer) listen() {
+func (is *Issuer) listen(opts *Options) {
+	is.tb.Helper()
+	switch {
+	case opts.URL != "":
+		is.tb.Fatal("authtest: Options.URL and Options.Socket exclude each other: the socket says what the URL is")
+	case opts.KeySetURL != "":
+		is.tb.Fatal("authtest: Options.KeySetURL and Options.Socket exclude each other: the socket says what the URL is")
+	}
 	server := httptest.NewServer(http.HandlerFunc(is.serve))
 	is.tb.Cleanup(func() {
 		server.CloseClientConnections() // so that what hangs ends
 		server.Close()
 	})
 	is.URL, is.client = server.URL, server.Client()
+	if is.form != nil {
+		is.form.Issuer = is.URL
+	}
 }
 
 // Client returns a client that reaches the issuer, for jwks.Options.Client and for whatever else fetches keys or metadata. Without
 // Options.Socket it works in memory, and reaches nothing else.
 func (is *Issuer) Client() *http.Client { return is.client }
 
-// Config returns the configuration of an API that trusts the issuer: its URL and Audience, and the defaults of the RFC 9068 profile.
+// Config returns the configuration of an API that trusts the issuer: Options.Config, or else its URL and Audience, and the defaults of the RFC
+// 9068 profile.
 func (is *Issuer) Config() auth.Config {
+	if is.form != nil {
+		return *is.form
+	}
 	return auth.Config{Issuer: is.URL, Audiences: []string{is.Audience}}
 }
 
@@ -114,7 +163,7 @@ func (is *Issuer) Source(opts *jwks.Options) *jwks.Cache {
 	if o.Client == nil {
 		o.Client = is.client
 	}
-	cache, err := jwks.FromIssuer(is.URL, &o)
+	cache, err := is.source(&o)
 	if err != nil {
 		is.tb.Fatalf("authtest: Source: %v", err)
 	}
@@ -122,8 +171,15 @@ func (is *Issuer) Source(opts *jwks.Options) *jwks.Cache {
 	return cache
 }
 
+func (is *Issuer) source(opts *jwks.Options) (*jwks.Cache, error) {
+	if is.keySet != "" {
+		return jwks.New(is.keySet, opts)
+	}
+	return jwks.FromIssuer(is.URL, opts)
+}
+
 // Verifier returns a Verifier of config over a Source of its own. When config names no Issuer or no Audiences, they are the issuer's: the
-// zero Config will do.
+// zero Config will do. For an issuer with Options.Config, give that of [Issuer.Config].
 func (is *Issuer) Verifier(config auth.Config) *auth.Verifier {
 	is.tb.Helper()
 	if config.Issuer == "" {
@@ -139,9 +195,9 @@ func (is *Issuer) Verifier(config auth.Config) *auth.Verifier {
 	return v
 }
 
-// Guard returns a Guard that trusts the issuer as a real one would: over a Source of its own, with the defaults of the RFC 9068 profile.
-// Opts may be nil. For another Config, give auth.NewGuard a [Issuer.Verifier].
+// Guard returns a Guard that trusts the issuer as a real one would: over a Source of its own, with the [Issuer.Config]. Opts may be nil. For
+// another Config, give auth.NewGuard a [Issuer.Verifier].
 func (is *Issuer) Guard(opts *auth.GuardOptions) *auth.Guard {
 	is.tb.Helper()
-	return auth.NewGuard(is.Verifier(auth.Config{}), opts)
+	return auth.NewGuard(is.Verifier(is.Config()), opts)
 }

@@ -352,6 +352,18 @@ func TestMisuseFailsTheTestWithClearText(t *testing.T) {
 		{"a socket and a URL", func(tb testing.TB) {
 			authtest.NewIssuer(tb, &authtest.Options{URL: "https://issuer.example", Socket: true})
 		}, "authtest: Options.URL and Options.Socket exclude each other: the socket says what the URL is"},
+		{"a socket and a key set's URL", func(tb testing.TB) {
+			authtest.NewIssuer(tb, &authtest.Options{KeySetURL: "https://issuer.example/keys", Socket: true})
+		}, "authtest: Options.KeySetURL and Options.Socket exclude each other: the socket says what the URL is"},
+		{"a key set over http", func(tb testing.TB) {
+			authtest.NewIssuer(tb, &authtest.Options{KeySetURL: "http://issuer.example/keys"})
+		},
+			`authtest: Options.KeySetURL: "http://issuer.example/keys" is not an https URL without query and fragment`},
+		{"a URL and a Config", func(tb testing.TB) {
+			authtest.NewIssuer(tb, &authtest.Options{URL: "https://issuer.example", Config: &auth.Config{}})
+		}, "authtest: Options.URL and Options.Audience exclude Options.Config, which says what they are"},
+		{"a Config that cannot be", func(tb testing.TB) { authtest.NewIssuer(tb, &authtest.Options{Config: &auth.Config{}}) },
+			"authtest: Options.Config: middleware: Config.Issuer is required"},
 		{"an algorithm that is none", func(tb testing.TB) { authtest.NewIssuer(tb, &authtest.Options{Algorithm: 99}) },
 			"authtest: Options.Algorithm: Algorithm(99) is not an algorithm"},
 		{"a defect that does not exist", func(tb testing.TB) { authtest.NewIssuer(tb, nil).Token("", authtest.Defect("Stale")) },

@@ -79,11 +79,16 @@ func (is *Issuer) Discoveries() int {
 }
 
 // KeySetURL returns where the key set is published.
-func (is *Issuer) KeySetURL() string { return strings.TrimSuffix(is.URL, "/") + "/jwks.json" }
+func (is *Issuer) KeySetURL() string {
+	if is.keySet != "" {
+		return is.keySet
+	}
+	return strings.TrimSuffix(is.URL, "/") + "/jwks.json"
+}
 
 // serve answers one request: the fault first, then the document.
 func (is *Issuer) serve(w http.ResponseWriter, r *http.Request) {
-	document := is.documentAt(r.URL.Path)
+	document := is.documentAt(r.URL)
 	is.served.mu.Lock()
 	switch document {
 	case documentKeySet:
@@ -138,13 +143,19 @@ const (
 	documentMetadata = "application/json"
 )
 
-// documentAt returns which document stands at path, or "". Metadata stands where RFC 8414 §3.1 and OpenID Connect Discovery §4 put it.
-func (is *Issuer) documentAt(path string) string {
+// documentAt returns which document stands at a URL, or "". Metadata stands where RFC 8414 §3.1 and OpenID Connect Discovery §4 put it.
+func (is *Issuer) documentAt(at *url.URL) string {
+	if is.keySet != "" {
+		if at.String() == is.keySet {
+			return documentKeySet
+		}
+		return ""
+	}
 	base := ""
 	if u, err := url.Parse(is.URL); err == nil {
 		base = strings.TrimSuffix(u.Path, "/")
 	}
-	switch path {
+	switch at.Path {
 	case base + "/jwks.json":
 		return documentKeySet
 	case "/.well-known/oauth-authorization-server" + base,
@@ -195,16 +206,19 @@ func (is *Issuer) metadata(alias string) ([]byte, error) {
 }
 
 // inMemory carries requests to an issuer without a socket.
-type inMemory struct {
-	issuer *Issuer
-	host   string
+type inMemory struct{ issuer *Issuer }
+
+// reaches reports whether a URL is of the issuer's host, or its key set's.
+func (t inMemory) reaches(u *url.URL) bool {
+	ours, err := url.Parse(t.issuer.KeySetURL())
+	return err == nil && u.Scheme == ours.Scheme && u.Host == ours.Host
 }
 
 func (t inMemory) RoundTrip(r *http.Request) (response *http.Response, err error) {
 	if r.Body != nil {
 		defer r.Body.Close()
 	}
-	if r.URL.Scheme != "https" || r.URL.Host != t.host {
+	if !t.reaches(r.URL) {
 		return nil, fmt.Errorf("authtest: this client reaches %s alone, not %s://%s", t.issuer.URL, r.URL.Scheme, r.URL.Host)
 	}
 	if err := r.Context().Err(); err != nil {

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"time"
 )
 
 // A Change makes a token another than the good one: [Claims], [Header] or a [Defect].
@@ -64,7 +63,7 @@ func (c Claims) merge(more Claims) {
 }
 
 // Token returns a good access token (RFC 9068) with the space-delimited scopes, changed as changes say, each in its turn; "" is a token
-// without scopes. It is of client "client" for user "alice", issued now and good for an hour.
+// without scopes. It is of client "client" for user "alice", issued now and good for an hour. With [Options].Config it is in that form.
 //
 //	issuer.Token("read:orders write:orders")
 //	issuer.Token("read:orders", authtest.Claims{"sub": "bob"})
@@ -73,31 +72,22 @@ func (c Claims) merge(more Claims) {
 // It fails the test when changes cannot be made.
 func (is *Issuer) Token(scope string, changes ...Change) string {
 	is.tb.Helper()
-	key := is.keys.current()
-	d := &draft{
-		issuer: is,
-		key:    key,
-		alg:    is.keys.alg.String(),
-		header: map[string]any{"typ": "at+jwt", "alg": is.keys.alg.String(), "kid": key.id},
-		claims: standardClaims(is.URL, is.Audience, scope, fmt.Sprintf("token-%d", is.issued.Add(1))),
-	}
-	if err := d.make(changes); err != nil {
+	token, err := is.make(scope, changes)
+	if err != nil {
 		is.tb.Fatalf("authtest: Token: %v", err)
 	}
-	return d.token
+	return token
 }
 
-// standardClaims are the claims of a good access token (RFC 9068 §2.2).
-func standardClaims(issuer, audience, scope, id string) Claims {
-	now := time.Now()
-	c := Claims{
-		"iss": issuer, "sub": "alice", "aud": audience, "client_id": "client", "jti": id,
-		"iat": now.Unix(), "exp": now.Add(time.Hour).Unix(),
-	}
-	if scope != "" {
-		c["scope"] = scope
-	}
-	return c
+// make is Token, for those who can do without.
+func (is *Issuer) make(scope string, changes []Change) (string, error) {
+	is.tb.Helper()
+	key := is.keys.current()
+	d := &draft{issuer: is, key: key, alg: is.keys.alg.String()}
+	header, claims := is.goodToken(key, scope)
+	d.header, d.claims = header, claims
+	err := d.make(changes)
+	return d.token, err
 }
 
 // make goes through the stages of a token's making.

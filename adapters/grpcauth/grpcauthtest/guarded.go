@@ -59,7 +59,9 @@ func AssertGuarded(tb testing.TB, issuer *authtest.Issuer, server *grpc.Server, 
 	checkNames(tb, methods, rules, opts)
 	conn, hangUp := serve(tb, server, opts.DialOptions)
 	defer hangUp()
-	a := &assertion{tb: tb, issuer: issuer, conn: conn, rules: rules, options: opts, methods: methods}
+	bad := issuer.Defects()
+	defects := slices.DeleteFunc(slices.Sorted(maps.Keys(rowOf)), func(d authtest.Defect) bool { return !slices.Contains(bad, d) })
+	a := &assertion{tb: tb, issuer: issuer, conn: conn, rules: rules, options: opts, methods: methods, defects: defects}
 
 	used, askedUnary, askedStream := map[string]bool{}, false, false
 	for _, m := range methods {
@@ -138,6 +140,7 @@ type assertion struct {
 	conn    *grpc.ClientConn
 	rules   auth.Rules
 	methods []method
+	defects []authtest.Defect
 	options *Options
 }
 

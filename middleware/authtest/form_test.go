@@ -1,0 +1,97 @@
+package authtest_test
+
+import (
+	"net/http"
+	"slices"
+	"testing"
+
+	"github.com/bearward/bearward/jwks"
+	auth "github.com/bearward/bearward/middleware"
+	"github.com/bearward/bearward/middleware/authtest"
+	"github.com/bearward/bearward/middleware/provider"
+)
+
+const tenant = "b1a2c3d4-0000-4000-8000-123456789abc"
+
+var presets = map[string]provider.Preset{
+	"auth0":          provider.Auth0("tenant.eu.auth0.com", "https://api.example"),
+	"cognito":        provider.Cognito("eu-central-1", "eu-central-1_AbCdEfGhI", "7lhlkkfbfb4q5kpp90urffao"),
+	"dex":            provider.Dex("https://dex.example", "orders-api"),
+	"entra":          provider.Entra(tenant, "api"),
+	"entra-v1":       provider.EntraV1(tenant, "api://orders"),
+	"fusionauth":     provider.FusionAuth("https://auth.example", "acme.com", "e9fdb985-9173-4e01-9d73-ac2d60d1dc8e"),
+	"hydra":          provider.Hydra("https://hydra.example/", "https://api.example"),
+	"identityserver": provider.IdentityServer("https://id.example", "orders"),
+	"keycloak":       provider.Keycloak("https://sso.example/realms/shop", "orders-api"),
+	"okta":           provider.Okta("dev-1234.okta.com", "default", "api://default"),
+	"pingone":        provider.PingOne("eu", tenant, "https://api.example"),
+	"zitadel":        provider.ZITADEL("https://tenant.zitadel.cloud", "270000000000000000"),
+}
+
+// Every preset has an issuer in its form: the API's own guard, as the preset makes it, takes its tokens and refuses its bad ones.
+func TestIssuersInTheFormOfPresets(t *testing.T) {
+	for _, name := range provider.Names() {
+		p := presets[name]
+		if name == "google" {
+			continue // is no preset for an API
+		}
+		t.Run(name, func(t *testing.T) {
+			options := &authtest.Options{Config: &p.Config, KeySetURL: p.KeySetURL}
+			if p.Config.Algorithms == nil {
+				options.Algorithm = auth.ES256 // is quicker
+			}
+			issuer := authtest.NewIssuer(t, options)
+			keys, err := p.Source(&jwks.Options{Client: issuer.Client()})
+			if err != nil {
+				t.Fatal(err)
+			}
+			guard, err := auth.NewWithKeys(keys, p.Config, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer guard.Close()
+			if got := judge(t, guard, issuer.Token("read:orders")); got != 0 {
+				t.Errorf("a good token: %v", got)
+			}
+			defects := issuer.Defects()
+			for _, d := range defects {
+				if got := judge(t, guard, issuer.Token("read:orders", d)); got != d.Reason() {
+					t.Errorf("%s: %v, want %v", d, got, d.Reason())
+				}
+			}
+			for _, d := range []authtest.Defect{authtest.Expired, authtest.WrongIssuer, authtest.WrongAudience, authtest.WrongKey, authtest.SenderConstrained} {
+				if !slices.Contains(defects, d) {
+					t.Errorf("%s is not among the defects", d)
+				}
+			}
+			authtest.AssertGuarded(t, issuer, guard.Require("read:orders")(http.HandlerFunc(listOrders)),
+				auth.Rules{"/": auth.Scopes("read:orders")}, nil)
+		})
+	}
+}
+
+func TestAnIssuerOfAConfigOverASocket(t *testing.T) {
+	p := presets["keycloak"]
+	issuer := authtest.NewIssuer(t, &authtest.Options{Config: &p.Config, Socket: true})
+	if got := judge(t, issuer.Guard(nil), issuer.Token("read:orders")); got != 0 {
+		t.Errorf("a good token: %v", got)
+	}
+	if p.Config.Issuer != "https://sso.example/realms/shop" {
+		t.Errorf("the Config that was given has changed: %s", p.Config.Issuer)
+	}
+}
+
+func TestAConfigMayRequireClaimsOfItsOwn(t *testing.T) {
+	issuer := authtest.NewIssuer(t, &authtest.Options{Config: &auth.Config{
+		Issuer: "https://issuer.example", Audiences: []string{"a"}, RequiredClaims: []string{"tenant", "client_id"}, Algorithms: []auth.Algorithm{auth.ES256},
+	}})
+	if got := judge(t, issuer.Guard(nil), issuer.Token("read:orders")); got != 0 {
+		t.Errorf("a good token: %v", got)
+	}
+	if got := judge(t, issuer.Guard(nil), issuer.Token("read:orders", authtest.Claims{"tenant": authtest.Absent})); got != auth.ReasonClaim {
+		t.Errorf("without the claim: %v, want %v", got, auth.ReasonClaim)
+	}
+	if issuer.Config().Algorithms[0] != auth.ES256 {
+		t.Error("another algorithm")
+	}
+}
