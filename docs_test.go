@@ -1,18 +1,11 @@
 package bearward_test
 
 import (
-	"bytes"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"go/ast"
 	"go/doc"
-	"go/importer"
 	"go/parser"
-	"go/token"
 	"go/types"
-	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -34,29 +27,19 @@ var implied = []string{"Error", "String", "Unwrap", "LogValue", "MarshalJSON", "
 // type that it returns.
 func TestDocumented(t *testing.T) {
 	excused := map[string]bool{}
-	for _, dir := range modules(t) {
-		c, pkgs, err := listDocumented(dir)
+	for p, r := range mustListPublic(t) {
+		d, err := r.read(p)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(pkgs) == 0 {
-			t.Errorf("module %s has no public package", dir)
+		for _, name := range d.undocumented() {
+			t.Errorf("%s: %s has no comment", p.room(), name)
 		}
-		for _, p := range pkgs {
-			room := strings.TrimPrefix(p.ImportPath, module+"/")
-			d, err := c.read(p)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, name := range d.undocumented() {
-				t.Errorf("%s: %s has no comment", room, name)
-			}
-			for _, name := range d.unshown() {
-				if name := room + "." + name; unshown[name] == "" {
-					t.Errorf("%s: no example with an output shows it", name)
-				} else {
-					excused[name] = true
-				}
+		for _, name := range d.unshown() {
+			if name := p.room() + "." + name; unshown[name] == "" {
+				t.Errorf("%s: no example with an output shows it", name)
+			} else {
+				excused[name] = true
 			}
 		}
 	}
@@ -64,95 +47,6 @@ func TestDocumented(t *testing.T) {
 		if !excused[name] {
 			t.Errorf("%s is excused, and needs no excuse", name)
 		}
-	}
-}
-
-// modules returns the folders of the root module and of those that are nested in it and meant for users.
-func modules(t *testing.T) (dirs []string) {
-	t.Helper()
-	err := filepath.WalkDir(".", func(name string, d fs.DirEntry, err error) error {
-		switch {
-		case err != nil:
-			return err
-		case d.IsDir() && (name == "examples" || name == "bench" || d.Name() == "testdata" || strings.HasPrefix(d.Name(), ".") && name != "."):
-			return fs.SkipDir
-		case d.Name() == "go.mod":
-			dirs = append(dirs, filepath.Dir(name))
-		}
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return dirs
-}
-
-// A documented package is what go list says of one.
-type documented struct {
-	Dir, ImportPath, Name              string
-	GoFiles, TestGoFiles, XTestGoFiles []string
-	TestImports, XTestImports          []string
-}
-
-// A reader reads the packages of a module.
-type reader struct {
-	files    *token.FileSet
-	importer types.Importer
-}
-
-// listDocumented returns the public packages of the module in dir, and what reads them.
-func listDocumented(dir string) (*reader, []*documented, error) {
-	var pkgs []*documented
-	imports := map[string]bool{}
-	err := eachListed(&pkgs, "list", "-C", dir, "-json=Dir,ImportPath,Name,GoFiles,TestGoFiles,XTestGoFiles,TestImports,XTestImports", "./...")
-	if err != nil {
-		return nil, nil, err
-	}
-	pkgs = slices.DeleteFunc(pkgs, func(p *documented) bool {
-		path := p.ImportPath + "/"
-		return p.Name == "main" || len(p.GoFiles) == 0 || p.ImportPath == module || strings.Contains(path, "/internal/")
-	})
-	for _, p := range pkgs {
-		imports[p.ImportPath] = true
-		for _, path := range slices.Concat(p.TestImports, p.XTestImports) {
-			imports[path] = true
-		}
-	}
-	args := []string{"list", "-C", dir, "-deps", "-export", "-json=ImportPath,Export"}
-	for path := range imports {
-		args = append(args, path)
-	}
-	var built []*listed
-	if err := eachListed(&built, args...); err != nil {
-		return nil, nil, err
-	}
-	exports := map[string]string{}
-	for _, b := range built {
-		exports[b.ImportPath] = b.Export
-	}
-	files := token.NewFileSet()
-	return &reader{files, importer.ForCompiler(files, "gc", func(path string) (io.ReadCloser, error) {
-		if exports[path] == "" {
-			return nil, os.ErrNotExist
-		}
-		return os.Open(exports[path])
-	})}, pkgs, nil
-}
-
-// eachListed appends to all what the go command prints.
-func eachListed[T any](all *[]*T, args ...string) error {
-	out, err := output("go", args...)
-	if err != nil {
-		return err
-	}
-	for dec := json.NewDecoder(bytes.NewReader(out)); ; {
-		p := new(T)
-		if err := dec.Decode(p); errors.Is(err, io.EOF) {
-			return nil
-		} else if err != nil {
-			return err
-		}
-		*all = append(*all, p)
 	}
 }
 
@@ -164,7 +58,7 @@ type docPackage struct {
 }
 
 // read parses the package and its tests, and looks what the examples call.
-func (r *reader) read(p *documented) (*docPackage, error) {
+func (r *reader) read(p *public) (*docPackage, error) {
 	parse := func(names []string) (files []*ast.File, err error) {
 		for _, name := range names {
 			f, err := parser.ParseFile(r.files, filepath.Join(p.Dir, name), nil, parser.ParseComments|parser.SkipObjectResolution)
@@ -402,7 +296,7 @@ func ExampleI() {
 			t.Fatal(err)
 		}
 	}
-	r, pkgs, err := listDocumented(dir)
+	r, pkgs, err := listPublic(dir)
 	if err != nil || len(pkgs) != 1 {
 		t.Fatalf("%d packages, %v", len(pkgs), err)
 	}

@@ -9,24 +9,19 @@ import (
 	"testing"
 )
 
-// surfaceFile lists everything that the module exports, a line each. A change of it is a change of the promise that goes with the
+// surfaceFile lists everything that the modules export, a line each. A change of it is a change of the promise that goes with the
 // version: it shows in the diff, and UPDATE=1 go test -run Surface . makes it.
 const surfaceFile = "api.txt"
 
 func TestSurface(t *testing.T) {
-	c := mustCompiler(t)
 	var lines []string
-	for _, p := range mustList(t) {
-		room, ours := p.room()
-		if !ours || room == "" || p.Export == "" || p.Name == "main" || strings.HasPrefix(room, "internal/") || strings.Contains(room, "/internal/") {
-			continue
-		}
-		pkg, err := c.importer.Import(p.ImportPath)
+	for p, r := range mustListPublic(t) {
+		pkg, err := r.importer.Import(p.ImportPath)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, line := range surface(pkg) {
-			lines = append(lines, room+": "+line)
+			lines = append(lines, p.room()+": "+line)
 		}
 	}
 	slices.Sort(lines)
