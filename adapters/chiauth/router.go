@@ -1,8 +1,25 @@
 // Package chiauth puts a [middleware.Guard] at the endpoints of a chi router.
 //
+//	r := chi.NewRouter()
+//	api := chiauth.NewRouter(guard, r)
+//	api.Get("/orders", auth.Scopes("read:orders"), listOrders)
+//	api.Get("/healthz", auth.Public(), healthz)
+//	if err := chiauth.Check(r); err != nil {
+//		log.Fatal(err)
+//	}
+//
 // A [Router] adds routes together with their [middleware.Requirement]. The guard sits at the endpoint itself, so whatever
 // middleware rewrites the path or the method on the way, before or after (StripSlashes, CleanPath, GetHead, a method override), the
 // handler that is reached is the one whose rule was met. [Check] names what is left without a guard.
+//
+// [Enforce] is the second choice, for a router whose routes cannot be changed: a table of rules in front of it, which [CheckRules] compares with
+// the routes. It answers 404 and 405 itself, and has to be the last of the middlewares that rewrite a path.
+//
+// # Startup and runtime
+//
+// Routes are added before serving. What is wrong with one panics then, and names it; the Checks return errors that name every route at
+// fault. Nothing here does I/O or holds a goroutine, and what it returns serves concurrently. Middlewares of Use, With and Group stand in front
+// of the guard and see every request; the handler sees accepted ones, with the Principal in the request's context.
 //
 // CORS goes outside the guard, to Use of the outermost router: a preflight never has a token, and a browser shows a script the
 // WWW-Authenticate of a refusal only where Access-Control-Expose-Headers names it.

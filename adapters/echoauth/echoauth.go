@@ -4,6 +4,23 @@
 // the table leaves open. They are native Echo middlewares: the Principal is in the context of c.Request(), for
 // middleware.PrincipalFrom, and nothing is put where c.Get looks.
 //
+//	e := echo.New()
+//	e.GET("/orders", listOrders, echoauth.Require(guard, "read:orders"))
+//
+// or, by one table,
+//
+//	e.Use(echoauth.EnforceRules(guard, rules))
+//	e.GET("/orders", listOrders)
+//	if err := echoauth.Check(e, rules); err != nil {
+//		log.Fatal(err)
+//	}
+//
+// # Startup and runtime
+//
+// A nil guard, a zero Requirement and a key of another form panic at start and say so; Check returns an error that names every route without a rule and
+// every rule without a route. The middlewares do no I/O of their own, hold no goroutine and serve concurrently. EnforceRules goes to Use, so
+// that Echo has found the route when it is asked; a route that is not registered is Echo's own 404 or 405, without authentication.
+//
 // # Refusals
 //
 // A refusal is an *echo.HTTPError that goes through the application's HTTPErrorHandler. Its Code is the status, its Internal the

@@ -4,6 +4,27 @@
 // reflection included, and [Check] tells at start which methods those are. A method that is not registered is gRPC's own
 // UNIMPLEMENTED.
 //
+//	rules := auth.Rules{
+//		"/shop.v1.Orders/ListOrders":   auth.Scopes("read:orders"),
+//		"/shop.v1.Orders/*":            auth.Scopes("write:orders"), // the other methods
+//		"/grpc.health.v1.Health/Check": auth.Public(),
+//	}
+//	server := grpc.NewServer(grpcauth.ServerOptions(guard, rules)...)
+//	// register the services, and then:
+//	if err := grpcauth.Check(server, rules); err != nil {
+//		log.Fatal(err)
+//	}
+//
+// [RulesFromProto] takes the rules from an option of the methods in the .proto files, and [FollowReady] lets the health service tell whether tokens can
+// be judged. Package grpcauthtest asks a server what attackers would.
+//
+// # Startup and runtime
+//
+// ServerOptions panics on a nil guard, a key of another form and a zero Requirement: a server must not start with such rules. The interceptors do no I/O of
+// their own and serve concurrently. Interceptors given before them see refusals, those after them see accepted calls only, with the
+// Principal in the context. Health and reflection are services like any other: without a rule they are refused. A unary request is decoded by gRPC
+// before interceptors run, so bound its size (grpc.MaxRecvMsgSize) as on any server.
+//
 // # Refusals
 //
 // The status code is the image of the HTTP status: 400 INVALID_ARGUMENT, 401 UNAUTHENTICATED, 403 PERMISSION_DENIED, 500 INTERNAL,

@@ -1,5 +1,21 @@
 // Package httpauth is net/http's router with a [middleware.Guard] at every route.
 //
+//	mux := httpauth.NewMux(guard)
+//	mux.Handle("GET /orders", auth.Scopes("read:orders"), listOrders)
+//	mux.Handle("GET /healthz", auth.Public(), healthz)
+//	server := &http.Server{Handler: mux}
+//
+// A route cannot be registered without its requirement: that does not compile. Patterns are http.ServeMux's, and so is what they match: HEAD follows GET, a
+// path that is not clean is redirected before any handler, and what is not registered is 404 or 405, without authentication.
+//
+// [Mux.Rules] is the table of who may call what, for review and for authtest.AssertGuarded.
+//
+// # Startup and runtime
+//
+// Routes are registered before serving. What is wrong with one panics then and names it: a nil handler, a zero Requirement, a pattern that ServeMux
+// refuses. A Mux does no I/O and holds no goroutine; it serves concurrently, as every http.Handler. The guard is asked when the route is known, before
+// its handler: hooks are told the pattern, never the path.
+//
 // CORS goes outside the Mux: a preflight never has a token, and a browser shows a script the WWW-Authenticate of a refusal only where
 // Access-Control-Expose-Headers names it.
 package httpauth

@@ -24,5 +24,18 @@
 // [Issuer.Defects] lists what can be wrong with a token, each with the middleware.Reason of its refusal, for tables of tests. For a
 // handler's own tests, without a Guard and without signatures, there is [WithPrincipal].
 //
-// It is the one package of the module that imports testing, and is for tests alone: its RSA keys are published with the module.
+// [AssertGuarded] asks the API's own router, for each of its rules, what attackers and careless clients would, and names the rule and the row of the
+// conformance matrix that is not met. Package grpcauthtest, beside grpcauth, does so for gRPC servers.
+//
+// # Other issuers
+//
+// Several issuers at once have a URL each, and share nothing. [Options].Config makes tokens in the form that a provider's preset expects.
+//
+// # Runtime
+//
+// An Issuer is safe for concurrent use, holds no goroutine without Options.Socket, and ends with its test. Misuse fails the test with a text that
+// names the option or the call.
+//
+// The package imports testing, and is for tests alone: its RSA keys are published with the module. The module's other packages do not import
+// testing, so that a binary which links this one by accident is easily seen.
 package authtest

@@ -7,6 +7,17 @@
 // A preset widens the strict RFC 9068 profile as far as its issuer needs and no further: the exact issuer, an audience, and
 // everything that tells an access token from the issuer's other tokens are always checked. Its Config may be changed before use,
 // to name more audiences for one.
+//
+// Where an issuer's access tokens cannot guard an API at all, as Google's, the preset says so in place of accepting something: a Preset made
+// from what cannot be right returns its error when it is used, and [Preset.Err] at once.
+//
+// # Startup and runtime
+//
+// Presets do no I/O and hold nothing; a value may be copied and used from many goroutines. [Preset.Guard] makes a Guard with a key cache of its own,
+// which the Guard's Close stops. [Preset.Source] and [Preset.Verifier] are the long way, for settings of the key cache and for several issuers in
+// front of one API. In tests, authtest.Options.Config makes an issuer whose tokens have a preset's form.
+//
+// What each issuer's tokens were seen to look like is in testdata, with the source of each sample.
 package provider
 
 import (
