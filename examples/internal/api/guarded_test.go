@@ -45,7 +45,7 @@ var whoMayCallWhatOverGRPC = auth.Rules{
 func behind(t *testing.T, issuer *authtest.Issuer, cfg Config) front {
 	t.Helper()
 	guard := issuer.Guard(nil)
-	f, err := newFront(cfg, guard, &orders.API{Book: orders.NewBook(), Ready: guard.Ready})
+	f, _, err := newFront(cfg, guard, &orders.API{Book: orders.NewBook(), Ready: guard.Ready})
 	if err != nil {
 		t.Fatal(err)
 	}
