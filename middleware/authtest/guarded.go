@@ -30,7 +30,7 @@ type GuardedOptions struct {
 // AssertGuarded asks h, the API's own router behind a Guard that trusts issuer, for each operation of rules what attackers and careless clients would,
 // and fails the test for every answer that is not what the rows of the conformance matrix ask for. Each failure names the rule and the row:
 //
-//	GET /orders: AT-18: a token that expired: got 200, want 401
+//	GET /orders: AT-18: a token with the defect Expired: got 200, want 401
 //
 // It asks without a token, with two, with a token in the query and in a cookie, with a dozen bad tokens, with some of the scopes, with other methods and
 // method-override headers, over paths written in other ways, and while the issuer's keys cannot be had; and with a good token, which must be let

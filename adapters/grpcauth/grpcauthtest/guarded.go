@@ -35,7 +35,7 @@ type Options struct {
 // AssertGuarded calls server, the API's own behind a Guard that trusts issuer, for each method of rules as attackers and careless clients
 // would, and fails the test for every answer that is not what the rows of the conformance matrix ask for. Each failure names the rule and the row:
 //
-//	/shop.v1.Orders/*: AT-18: Watch, a token that is Expired: got OK, want UNAUTHENTICATED
+//	/shop.v1.Orders/*: AT-18: Watch, a token with the defect Expired: got OK, want UNAUTHENTICATED
 //
 // Unary methods and all kinds of streams are asked without a token, with two, with a token under other metadata keys, with a dozen bad tokens and with some of
 // the scopes; streams also before anything is sent; and with a good token, which must be let through. Methods under names that are not quite

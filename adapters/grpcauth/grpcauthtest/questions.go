@@ -103,7 +103,7 @@ func (a *assertion) named() {
 	}
 	for _, d := range a.defects {
 		got := a.call(attempt{authorization: bearer(a.issuer.Token(good, d))})
-		if !a.wantRefused(rowOf[d], "a token that is "+string(d), got, d.Reason()) {
+		if !a.wantRefused(rowOf[d], "a token with the defect "+string(d), got, d.Reason()) {
 			return // it would be as silent for each of them
 		}
 	}
