@@ -138,10 +138,11 @@ func (a *assertion) call(t attempt) reply {
 	if err == nil {
 		err = stream.RecvMsg(new([]byte))
 	}
-	if ctx.Err() != nil && a.tb.Context().Err() == nil {
+	r := replyOf(stream, err)
+	if ctx.Err() != nil || r.code == codes.DeadlineExceeded && !r.refused() { // the server may be the first to notice
 		return reply{silent: true}
 	}
-	return replyOf(stream, err)
+	return r
 }
 
 func (a *assertion) open(ctx context.Context, t attempt) (grpc.ClientStream, error) {

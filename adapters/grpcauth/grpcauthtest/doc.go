@@ -22,6 +22,6 @@
 //
 // # Runtime
 //
-// It opens no socket, works inside testing/synctest bubbles when issuer and server are made there, and leaves neither connection nor goroutine
-// behind. It is for tests alone: it imports testing, which the packages that servers link do not.
+// It opens no socket, works inside testing/synctest bubbles when issuer and server are made there, and hangs up before it returns; the server is
+// the test's to stop, which waits for handlers. It is for tests alone: it imports testing, which the packages that servers link do not.
 package grpcauthtest

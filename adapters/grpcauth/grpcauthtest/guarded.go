@@ -26,9 +26,9 @@ type Options struct {
 	Metadata metadata.MD
 	// DialOptions are for the connection, such as the transport credentials of a server that has TLS. Default: plain text.
 	DialOptions []grpc.DialOption
-	// StreamsEnd asks each stream whether it ends with its token, which takes a minute and a half of time: inside a testing/synctest bubble that
-	// passes at once, elsewhere it does not. Default false. A stream that its handler ends before is not judged. It is not for servers with
-	// grpcauth.Options.AllowExpiredStreams.
+	// StreamsEnd asks each stream whether it ends with its token and the greatest leeway, which takes six minutes: inside a testing/synctest
+	// bubble they pass at once, elsewhere they do not. Default false. A stream that its handler ends before is not judged. It is not for
+	// servers with grpcauth.Options.AllowExpiredStreams.
 	StreamsEnd bool
 }
 

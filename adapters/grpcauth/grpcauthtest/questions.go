@@ -225,7 +225,7 @@ func (a *assertion) end(scope string) {
 	a.tb.Helper()
 	ends := time.Now().Add(time.Minute)
 	token := a.issuer.Token(scope, authtest.Claims{"exp": ends.Unix()})
-	if a.outlives(token, ends.Add(auth.DefaultLeeway+quiet)) {
+	if a.outlives(token, ends.Add(auth.MaxLeeway+quiet)) {
 		a.failf("G-15", "a stream whose token has run out", "it goes on")
 	}
 }
