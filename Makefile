@@ -10,7 +10,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 each = @set -e; for m in $(MODULES); do echo "==> $$m: $(1)"; (cd "$$m" && $(1)); done
 
 .DEFAULT_GOAL := help
-.PHONY: help test fmt gofmt vet unit ci lint tidy vuln conformance conformance-check soak fuzz mutants browser interop
+.PHONY: help test fmt gofmt vet unit ci lint tidy vuln conformance conformance-check soak fuzz mutants browser interop monitoring stranger
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' Makefile
@@ -29,7 +29,7 @@ vet:
 unit:
 	$(call each,go test $(TESTFLAGS) ./...)
 
-ci: lint tidy vuln conformance-check soak fuzz mutants ## what CI runs after `make test`
+ci: lint tidy vuln conformance-check stranger soak fuzz mutants ## what CI runs after `make test`
 
 conformance: ## each row of the conformance matrix over each adapter; writes conformance.json and CONFORMANCE.md
 	go run ./internal/conformance
@@ -54,6 +54,12 @@ browser: ## the whole way in a browser; needs Chromium
 
 interop: ## tokens of authorization servers that nobody here wrote; needs Node.js
 	cd examples && CI=true go test -count=1 ./interop
+
+monitoring: ## the dashboard and the alerts, asked of a real Prometheus; needs Debian's package prometheus
+	cd examples && CI=true go test -count=1 ./monitoring
+
+stranger: ## from a fresh clone to a guarded route, its test, a reason in the log and metrics, timed
+	@bash .ci/stranger
 
 fuzz: ## each fuzz target for FUZZTIME (10s)
 	@FUZZTIME="$(FUZZTIME)" bash .ci/fuzz
