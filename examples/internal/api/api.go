@@ -126,7 +126,7 @@ func newGuard(cfg Config, meter *meter) (*auth.Guard, error) {
 		MaxStale:     cfg.MaxStale,
 		Cooldown:     cfg.Cooldown,
 		Client:       cfg.Client,
-		OnRefresh:    meter.onRefresh(logRefresh(cfg.Logger)),
+		OnRefresh:    meter.onRefresh(jwks.LogRefreshes(cfg.Logger)),
 	})
 	if err != nil {
 		return nil, err

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net"
-	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
@@ -52,46 +51,16 @@ func newGRPC(guard *auth.Guard, api *orders.API, cfg Config) (front, auth.Rules,
 	if err := grpcauth.Check(server, rules); err != nil {
 		return nil, nil, err
 	}
-	return newGRPCFront(server, healthServer, guard.Ready), rules, nil
+	stop := grpcauth.FollowReady(guard, healthServer, orderspb.Orders_ServiceDesc.ServiceName)
+	return &grpcFront{server, healthServer, stop}, rules, nil
 }
 
-// readyEvery is how often the health service looks whether keys are held.
-const readyEvery = 200 * time.Millisecond
-
-// grpcFront serves gRPC and keeps the health of the orders service, which is
-// its readiness, up to date; the health of "" is that of the process.
+// grpcFront serves gRPC. The health of the orders service follows the guard's
+// readiness; the health of "" is that of the process.
 type grpcFront struct {
 	server *grpc.Server
 	health *health.Server
-	ready  func() error
-	stop   context.CancelFunc
-	done   chan struct{}
-}
-
-func newGRPCFront(server *grpc.Server, healthServer *health.Server, ready func() error) *grpcFront {
-	ctx, stop := context.WithCancel(context.Background())
-	f := &grpcFront{server: server, health: healthServer, ready: ready, stop: stop, done: make(chan struct{})}
-	f.report()
-	go func() {
-		defer close(f.done)
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-time.After(readyEvery):
-				f.report()
-			}
-		}
-	}()
-	return f
-}
-
-func (f *grpcFront) report() {
-	status := healthpb.HealthCheckResponse_SERVING
-	if f.ready() != nil {
-		status = healthpb.HealthCheckResponse_NOT_SERVING
-	}
-	f.health.SetServingStatus(orderspb.Orders_ServiceDesc.ServiceName, status)
+	stop   func() // of following
 }
 
 func (f *grpcFront) Serve(l net.Listener) error {
@@ -103,7 +72,6 @@ func (f *grpcFront) Serve(l net.Listener) error {
 
 func (f *grpcFront) Shutdown(ctx context.Context) error {
 	f.stop()
-	<-f.done
 	f.health.Shutdown() // tells the watchers
 	cut := context.AfterFunc(ctx, f.server.Stop)
 	f.server.GracefulStop()
