@@ -1,0 +1,50 @@
+// Package openapiauth reads who may call what from the security of an OpenAPI document, 3.0 or 3.1, as rules for net/http, chi or Echo.
+//
+//	//go:embed openapi.yaml
+//	var document []byte
+//
+//	rules, err := openapiauth.Rules(document, openapiauth.Chi, &openapiauth.Options{Prefix: "/v1"})
+//	...
+//	r.Use(chiauth.Enforce(guard, rules, r))
+//
+// The adapters' own checks (chiauth.CheckRules, echoauth.Check) then name each route that the document forgot, and each operation that has no route. Who
+// writes rules in code and publishes a document finds with [Check] whether they agree.
+//
+// # What a document comes to
+//
+//   - security at an operation stands in the place of the document's. A list is an or, an object in it an and: [{login: [a, b]}, {login: [c]}] is
+//     "(a and b) or c". No scopes is any good token.
+//   - security: [] at an operation is public. It is written there: an operation without security, in a document without, is an error, and so is
+//     one that would be open because the document's security is [] or has a {} in it.
+//   - {} in an operation's list is optional: a caller without a token is let in as anonymous, a bad token is refused with 401. Scopes beside it are not
+//     asked for. Whoever lacks them could leave the token away and get in, so that the door loses nothing; but a handler that gives
+//     more to a principal than to others must ask for the scope itself ([middleware.Principal.HasScope]).
+//   - A scheme is of the Guard when its type is oauth2, openIdConnect, or http with the scheme bearer. The roles that OpenAPI 3.1 allows for the
+//     last are asked for as scopes. When a document has several, Options.Tokens names those whose tokens the Guard takes; several in one
+//     object are asked of one token.
+//   - Other schemes (apiKey, http basic, mutualTLS) are errors, since nobody would check them. As an alternative they can be left out, which
+//     refuses the callers who have nothing else: Options.LeaveOut. Operations that need both are for Options.Except, and rules in code.
+//   - A scope of an oauth2 scheme must be declared by one of its flows, so that a misspelled one is found.
+//   - Webhooks and callbacks are not read: the API makes those requests, and does not serve them. A path item that is a reference is read where
+//     the reference leads within the document.
+//   - servers are not read; Options.Prefix says where the paths are. Operations with servers of their own are errors by default.
+//
+// Where a document is malformed, it is refused, as far as rules depend on it: unknown fields of a path item, an operation or a scheme, so that a
+// misspelled security is not none; keys that are there twice, and YAML's merge keys, which readers take for different things; versions other than 3.0
+// and 3.1. Schemas, parameters and responses are not looked at.
+//
+// # Paths
+//
+// A parameter is a whole segment: "/orders/{id}" is "/orders/{id}" for net/http and chi, and "/orders/:id" for Echo. Names are kept; for net/http, which
+// takes Go's identifiers, each of "-.~" becomes an underscore: {order-id} is {order_id}. A trailing slash is only itself: "/orders/" is
+// "/orders/{$}" for net/http, whose own trailing slash is everything below. Paths that a router would understand in another way (a colon for Echo, an
+// asterisk, percent-encoding, two that differ in the names of parameters alone) are errors.
+//
+// HEAD has a rule of its own where the document has the operation, and else follows GET where the router maps it so.
+//
+// # Documents of others
+//
+// A document may come from elsewhere. It is bounded in bytes (Options.MaxBytes), in depth (200), in values with YAML's aliases followed (2,097,152), in
+// different references (5,000), in alternatives of an operation and scopes of each (100), and in names that rules depend on (256 bytes). References that lead out of it are never fetched or opened, and an error where rules depend on them. All
+// functions are safe for concurrent use.
+package openapiauth

@@ -1,0 +1,78 @@
+package openapiauth
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/pb33f/go-yaml"
+)
+
+// A field is a key of an object, and its value, which is never an alias.
+type field struct {
+	name       string
+	key, value *yaml.Node
+}
+
+// An object is a mapping of the document.
+type object []field
+
+// get returns a field, or the zero field.
+func (o object) get(name string) field {
+	if i := slices.IndexFunc(o, func(f field) bool { return f.name == name }); i >= 0 {
+		return o[i]
+	}
+	return field{}
+}
+
+// follow returns what an alias stands for.
+func follow(n *yaml.Node) *yaml.Node {
+	if n.Kind == yaml.AliasNode {
+		return n.Alias
+	}
+	return n
+}
+
+// table reads a mapping whose keys are names that the document chose, and adds a fault when n is none.
+func (f *faults) table(n *yaml.Node, where string) (object, bool) {
+	n = follow(n)
+	if n.Kind != yaml.MappingNode {
+		f.add(n, where, "expected an object")
+		return nil, false
+	}
+	o := make(object, 0, len(n.Content)/2)
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		o = append(o, field{n.Content[i].Value, n.Content[i], follow(n.Content[i+1])})
+	}
+	return o, true
+}
+
+// object reads a mapping whose keys are OpenAPI's own, without the extensions ("x-...").
+func (f *faults) object(n *yaml.Node, where string) (object, bool) {
+	o, ok := f.table(n, where)
+	return slices.DeleteFunc(o, func(at field) bool { return strings.HasPrefix(at.name, "x-") }), ok
+}
+
+// known adds a fault for each field whose name is none of the given ones: a misspelled "security" must not be no security.
+func (f *faults) known(o object, where string, names ...string) {
+	for _, at := range o {
+		if !slices.Contains(names, at.name) {
+			f.add(at.key, where, "unknown field %q", at.name)
+		}
+	}
+}
+
+// text reads a string, and adds a fault when n is none, or nil: at is the place then.
+func (f *faults) text(n, at *yaml.Node, where, what string) (string, bool) {
+	if n != nil {
+		at = n
+	}
+	if n == nil || n.Kind != yaml.ScalarNode || n.ShortTag() != "!!str" {
+		f.add(at, where, "expected %s, a string", what)
+		return "", false
+	}
+	if len(n.Value) > maxText {
+		f.add(at, where, "%s has more than %d bytes", what, maxText)
+		return "", false
+	}
+	return n.Value, true
+}

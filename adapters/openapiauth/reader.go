@@ -1,0 +1,163 @@
+package openapiauth
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/pb33f/go-yaml"
+
+	"github.com/bearward/bearward/middleware"
+)
+
+// A reader turns one document into rules.
+type reader struct {
+	router  Router
+	opts    *Options
+	doc     *document
+	version string
+	schemes map[string]*scheme
+	general field // the document's security
+	need    *need // what that comes to, nil until an operation falls back on it
+	rules   middleware.Rules
+	faults  faults
+}
+
+// versions are those whose security is what this package knows.
+var versions = regexp.MustCompile(`^3\.[01]\.[0-9]+(-.+)?$`)
+
+func (r *reader) read(text []byte) error {
+	var err error
+	if r.doc, err = parse(text, r.opts.MaxBytes); err != nil {
+		return err
+	}
+	o, ok := r.faults.object(r.doc.root, "the document")
+	if !ok {
+		return r.faults.err()
+	}
+	version := o.get("openapi")
+	if r.version, ok = r.faults.text(version.value, r.doc.root, "", "the field openapi"); !ok {
+		return r.faults.err()
+	}
+	if !versions.MatchString(r.version) {
+		r.faults.add(version.value, "", "OpenAPI %q: known are 3.0 and 3.1", r.version)
+		return r.faults.err()
+	}
+	r.faults.known(o, "", "openapi", "info", "jsonSchemaDialect", "servers", "paths", "webhooks", "components", "security", "tags", "externalDocs")
+	r.readSchemes(o.get("components").value)
+	r.general = o.get("security")
+	if paths := o.get("paths"); paths.value != nil {
+		r.paths(paths.value)
+	}
+	if len(r.rules) == 0 && r.faults.count == 0 {
+		r.faults.add(nil, "", "the document has no operations: every one would be refused")
+	}
+	return r.faults.err()
+}
+
+// follow reads the object that a reference stands for. Beside the reference there is nothing but a summary and a description: what else is meant is
+// undefined (OpenAPI 3.1 §4.8.9).
+func (r *reader) follow(o object, ref field, where string, kinds ...string) (object, bool) {
+	r.faults.known(o, where, "$ref", "summary", "description")
+	to, ok := r.faults.text(ref.value, ref.key, where, "a reference")
+	if !ok {
+		return nil, false
+	}
+	n, err := r.doc.resolve(to, kinds...)
+	if err != nil {
+		r.faults.add(ref.value, where, "%v", err)
+		return nil, false
+	}
+	found, ok := r.faults.object(n, where)
+	if ok && found.get("$ref").value != nil {
+		r.faults.add(ref.value, where, "the reference %q is to a reference, and is not followed", to)
+		return nil, false
+	}
+	return found, ok
+}
+
+// paths reads the Paths Object. Webhooks and callbacks are not read: those are requests that the API makes, and does not serve.
+func (r *reader) paths(n *yaml.Node) {
+	paths, _ := r.faults.object(n, "paths")
+	shapes := map[string]*yaml.Node{}
+	excepted := map[string]bool{}
+	for _, at := range paths {
+		operations, servers := r.pathItem(at)
+		for _, op := range operations {
+			name := strings.ToUpper(op.name) + " " + at.name
+			if slices.Contains(r.opts.Except, name) {
+				excepted[name] = true
+				continue
+			}
+			pattern, shape, err := r.router.pattern(at.name)
+			if err != nil {
+				r.faults.add(at.key, name, "%v", err)
+				continue
+			}
+			if first := shapes[shape]; first != nil && first != at.key { // a router has one of them, and nobody can say which
+				r.faults.add(at.key, name, "the same path as %q in line %d", first.Value, first.Line)
+				continue
+			}
+			shapes[shape] = at.key
+			r.ownServers(servers, name)
+			if need := r.operation(op, name); !need.IsZero() {
+				r.rules[strings.ToUpper(op.name)+" "+r.opts.Prefix+pattern] = need
+			}
+		}
+	}
+	for _, name := range r.opts.Except {
+		if !excepted[name] {
+			r.faults.add(nil, "", "Options.Except names %q, which is no operation of the document", name)
+		}
+	}
+}
+
+// pathItem reads a Path Item Object, and returns the fields that are operations, and the servers of all of them.
+func (r *reader) pathItem(at field) (operations []field, servers field) {
+	item, ok := r.faults.object(at.value, at.name)
+	if ref := item.get("$ref"); ref.value != nil {
+		item, ok = r.follow(item, ref, at.name, "#/components/pathItems/", "#/paths/")
+	}
+	if !ok {
+		return nil, field{}
+	}
+	r.faults.known(item, at.name, append([]string{"summary", "description", "servers", "parameters"}, methods...)...)
+	servers = item.get("servers")
+	return slices.DeleteFunc(item, func(op field) bool { return !slices.Contains(methods, op.name) }), servers
+}
+
+// methods are the fields of a Path Item Object that are operations.
+var methods = []string{"get", "put", "post", "delete", "options", "head", "patch", "trace"}
+
+// operation returns what an Operation Object asks for, the zero Requirement when it has faults.
+func (r *reader) operation(at field, where string) middleware.Requirement {
+	o, ok := r.faults.object(at.value, where)
+	if !ok {
+		return middleware.Requirement{}
+	}
+	r.faults.known(o, where, "tags", "summary", "description", "externalDocs", "operationId", "parameters", "requestBody", "responses", "callbacks", "deprecated", "security", "servers")
+	r.ownServers(o.get("servers"), where)
+	if own := o.get("security"); own.value != nil {
+		return r.needOf(own.value, where).requirement
+	}
+	if r.general.value == nil {
+		r.faults.add(at.key, where, "no security, and the document has none: it is not public unless it says security: []")
+		return middleware.Requirement{}
+	}
+	if r.need == nil {
+		general := r.needOf(r.general.value, "the document's security")
+		r.need = &general
+	}
+	if r.need.open { // what nobody thought of is not open
+		r.faults.add(at.key, where, "no security, and that of the document (line %d) lets callers in without a token: an operation says so itself", r.general.key.Line)
+		return middleware.Requirement{}
+	}
+	return r.need.requirement
+}
+
+// ownServers adds a fault for an operation that may be another host's, or below another base path.
+func (r *reader) ownServers(at field, where string) {
+	if at.value != nil && !r.opts.AllowOwnServers {
+		r.faults.add(at.key, where, "servers of its own: see Options.AllowOwnServers and Options.Except")
+	}
+}

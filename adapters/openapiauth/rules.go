@@ -1,0 +1,101 @@
+package openapiauth
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/bearward/bearward/middleware"
+)
+
+// Options adjust how a document is read. The zero value, and nil, mean the defaults.
+type Options struct {
+	// Prefix stands before every path, as in "/v1": the part of the servers' URLs that the router sees. The document's own servers are not
+	// read, since only who runs the router knows what a gateway in front of it takes away. It begins with a slash, does not end with one, and has
+	// no parameters. Default none.
+	Prefix string
+	// Tokens names the security schemes whose tokens the Guard takes, of type oauth2, openIdConnect, or http with the scheme bearer. A Guard does
+	// not tell the tokens of one from those of another, so that schemes of issuers that it does not trust alike must not stand here together.
+	// Default: the one scheme of these types, and an error when the document defines several.
+	Tokens []string
+	// LeaveOut names security schemes that no Guard checks, such as apiKey and mutualTLS, and that are alternatives to a token in the document: a
+	// caller who has nothing else is refused. Default none: each use of such a scheme is an error. Its use together with a token always is.
+	LeaveOut []string
+	// Except names operations that get no rule, in the document's words: "GET /orders/{id}". They are refused, unless the program adds a rule
+	// of its own. Default none.
+	Except []string
+	// AllowOwnServers gives operations and paths with servers of their own rules like all others. Default: each is an error, since it may be
+	// another host's.
+	AllowOwnServers bool
+	// MaxBytes is the size in bytes of the largest document that is read. Default [DefaultMaxBytes]; negative is an error.
+	MaxBytes int
+}
+
+// DefaultMaxBytes is the size of the largest document that is read, in bytes, unless Options say otherwise.
+const DefaultMaxBytes = 2 << 20
+
+// Rules returns the rules of the operations in an OpenAPI 3.0 or 3.1 document, YAML or JSON, in the words of a router. What the parts of a
+// document come to is told by the package comment.
+//
+// It does no I/O. The error names every fault with its line and column, as "line 12, column 7: GET /orders: ...", both counted from 1 (0 where
+// there is none, as for a fault of the options), at most 100 of them. No rules are returned then.
+func Rules(document []byte, router Router, opts *Options) (middleware.Rules, error) {
+	if opts == nil {
+		opts = new(Options)
+	}
+	r := &reader{router: router, opts: opts, rules: middleware.Rules{}}
+	if err := errors.Join(router.check(), opts.check()); err != nil {
+		return nil, err
+	}
+	if err := r.read(document); err != nil {
+		return nil, fmt.Errorf("openapiauth: %w", err)
+	}
+	return r.rules, nil
+}
+
+func (o *Options) check() error {
+	var errs []error
+	if err := checkPrefix(o.Prefix); err != nil {
+		errs = append(errs, fmt.Errorf("openapiauth: Options.Prefix %q: %w", o.Prefix, err))
+	}
+	if o.MaxBytes < 0 {
+		errs = append(errs, fmt.Errorf("openapiauth: Options.MaxBytes is %d", o.MaxBytes))
+	}
+	for _, name := range o.LeaveOut {
+		if slices.Contains(o.Tokens, name) {
+			errs = append(errs, fmt.Errorf("openapiauth: %q is in Options.Tokens and in Options.LeaveOut", name))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Check returns an error that names every difference between rules, such as those that a program has in code, and what the document says: for a test
+// that the published document tells the truth. A requirement with a check of the program's own (With) is a difference. When the document cannot be
+// read, the error is that of [Rules].
+func Check(rules middleware.Rules, document []byte, router Router, opts *Options) error {
+	published, err := Rules(document, router, opts)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	add := func(format string, args ...any) {
+		errs = append(errs, fmt.Errorf("openapiauth: "+format, args...))
+	}
+	idle := maps.Clone(rules)
+	for _, key := range slices.Sorted(maps.Keys(published)) {
+		method, pattern := cutKey(key)
+		used, need, ok := rules.ForRoute(method, pattern)
+		delete(idle, used)
+		switch {
+		case !ok:
+			add("no rule names %s, which the document has as %q", key, published[key])
+		case need.String() != published[key].String():
+			add("%s: the rule is %q, the document says %q", key, need, published[key])
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(idle)) {
+		add("the document has no operation for rule %q", key)
+	}
+	return errors.Join(errs...)
+}
