@@ -1,0 +1,80 @@
+package openapiauth_test
+
+import (
+	_ "embed"
+	"fmt"
+	"log"
+
+	"github.com/bearward/bearward/adapters/openapiauth"
+	auth "github.com/bearward/bearward/middleware"
+)
+
+//go:embed testdata/orders.yaml
+var orders []byte
+
+// The table is who may call what, for review: keep it in a file that a test compares.
+func ExampleRules() {
+	rules, err := openapiauth.Rules(orders, openapiauth.Chi, &openapiauth.Options{
+		Prefix:   "/v1",
+		LeaveOut: []string{"certificate"},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Print(rules.Table())
+	// Output:
+	// | method | operation | who may call it |
+	// |---|---|---|
+	// | GET | /v1/catalogue | everybody; a token is checked when there is one |
+	// | GET | /v1/healthz | everybody: public |
+	// | GET | /v1/orders | read:orders |
+	// | POST | /v1/orders | write:orders |
+	// | DELETE | /v1/orders/{order-id} | admin or (write:orders and delete:orders) |
+	// | GET | /v1/orders/{order-id} | read:orders |
+	// | HEAD | /v1/orders/{order-id} | every good token |
+	// | GET | /v1/reports/{year}/{month} | read:reports |
+}
+
+// All that is wrong is told at once, and where.
+func ExampleRules_faults() {
+	_, err := openapiauth.Rules([]byte(`openapi: 3.1.0
+paths:
+  /orders:
+    get:
+      security: [{login: [read:order]}]
+    post: {}
+  /stock:
+    get:
+      security: [{key: []}]
+components:
+  securitySchemes:
+    key: {type: apiKey, in: header, name: X-Key}
+    login:
+      type: oauth2
+      flows: {clientCredentials: {tokenUrl: https://login.example/token, scopes: {read:orders: See orders.}}}
+`), openapiauth.NetHTTP, nil)
+	fmt.Println(err)
+	// Output:
+	// openapiauth: line 5, column 27: GET /orders: no flow of "login" declares the scope "read:order"
+	// line 6, column 5: POST /orders: no security, and the document has none: it is not public unless it says security: []
+	// line 9, column 19: GET /stock: "key" is of type apiKey, which a Guard does not check: see Options.LeaveOut
+}
+
+// Who writes rules in code finds here whether the published document says the same.
+func ExampleCheck() {
+	rules := auth.Rules{
+		"GET /orders":  auth.Scopes("read:orders"),
+		"POST /orders": auth.AnyToken(),
+	}
+	document := []byte(`{
+  "openapi": "3.1.0",
+  "paths": {"/orders": {
+    "get": {"security": [{"login": ["read:orders"]}]},
+    "post": {"security": [{"login": ["write:orders"]}]}
+  }},
+  "components": {"securitySchemes": {"login": {"type": "openIdConnect", "openIdConnectUrl": "https://login.example"}}}
+}`)
+	fmt.Println(openapiauth.Check(rules, document, openapiauth.Echo, nil))
+	// Output:
+	// openapiauth: POST /orders: the rule is "any token", the document says "write:orders"
+}
