@@ -1,9 +1,6 @@
 package openapiauth_test
 
 import (
-	"reflect"
-	"regexp"
-	"slices"
 	"strings"
 	"testing"
 
@@ -101,21 +98,5 @@ func TestEveryMethodHasARule(t *testing.T) {
 		if !rules[strings.ToUpper(method)+" /x"].IsPublic() {
 			t.Errorf("%s: got %v, error %v", method, rules, err)
 		}
-	}
-}
-
-// OPTIONS.md has every option of the modules; that of the root cannot see this one.
-func TestEveryOptionIsInTheTable(t *testing.T) {
-	_, section, ok := strings.Cut(string(mustRead(t, "../../OPTIONS.md")), "\n## openapiauth.Options\n")
-	section, _, _ = strings.Cut(section, "\n## ")
-	var got, want []string
-	for _, m := range regexp.MustCompile("(?m)^\\| `(\\w+)` \\|").FindAllStringSubmatch(section, -1) {
-		got = append(got, m[1])
-	}
-	for f := range reflect.TypeFor[openapiauth.Options]().Fields() {
-		want = append(want, f.Name)
-	}
-	if !ok || !slices.Equal(got, want) {
-		t.Errorf("OPTIONS.md has %v, the API %v", got, want)
 	}
 }
