@@ -1,6 +1,6 @@
 # Every check of Bearward, one target each. CI runs `make test` and then `make ci` (see .ci/run).
 
-MODULES     := . examples bench adapters/promauth adapters/otelauth
+MODULES     := . examples bench adapters/promauth adapters/otelauth adapters/openapiauth
 FUZZTIME    ?= 10s
 MUTANTTIME  ?= 0
 TESTFLAGS   ?= -race -shuffle=on
@@ -62,7 +62,7 @@ stranger: ## from a fresh clone to a guarded route, its test, a reason in the lo
 	@bash .ci/stranger
 
 fuzz: ## each fuzz target for FUZZTIME (10s)
-	@FUZZTIME="$(FUZZTIME)" bash .ci/fuzz
+	@MODULES="$(MODULES)" FUZZTIME="$(FUZZTIME)" bash .ci/fuzz
 
 mutants: ## each security check removed in turn; a test must notice (for MUTANTTIME at most, 0: all)
 	go run ./internal/mutants -for $(MUTANTTIME)
