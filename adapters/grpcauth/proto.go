@@ -3,6 +3,7 @@ package grpcauth
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -101,7 +102,11 @@ func allScopes(list protoreflect.List) (middleware.Requirement, error) {
 	}
 	var each []middleware.Requirement
 	for i := range list.Len() {
-		req, err := middleware.ParseRequirement(`"` + list.Get(i).String() + `"`)
+		scope := list.Get(i).String()
+		if strings.Contains(scope, `"`) { // mutant: proto-scope-quote
+			return middleware.Requirement{}, fmt.Errorf("%q is not a scope (RFC 6749 §3.3)", scope) // it would end the quotes: `a" or "b`
+		}
+		req, err := middleware.ParseRequirement(`"` + scope + `"`)
 		if err != nil {
 			return req, err
 		}

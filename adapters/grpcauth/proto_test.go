@@ -73,6 +73,26 @@ func needs(text string) func(*descriptorpb.MethodOptions) {
 	return func(o *descriptorpb.MethodOptions) { proto.SetExtension(o, optionNamed("needs"), text) }
 }
 
+func scopes(all ...string) func(*descriptorpb.MethodOptions) {
+	return func(o *descriptorpb.MethodOptions) {
+		list := optionNamed("scopes").New().List()
+		for _, s := range all {
+			list.Append(protoreflect.ValueOfString(s))
+		}
+		o.ProtoReflect().Set(optionNamed("scopes").TypeDescriptor(), protoreflect.ValueOfList(list))
+	}
+}
+
+// Each element of a list is one scope. None is read as anything that asks for less.
+func TestAListOfScopesHoldsNothingElse(t *testing.T) {
+	for _, scope := range []string{``, ` `, `a b`, `a" or "b`, `a" or any token #`, `a"#`, `a" `, `"`, `a\`, "a\nb", "é"} {
+		service := ordersService(map[string]func(*descriptorpb.MethodOptions){"List": scopes("read", scope)})
+		if rules, err := grpcauth.RulesFromProto(optionNamed("scopes"), service); err == nil || !strings.Contains(err.Error(), "/orders.v1.Orders/List") {
+			t.Errorf("%q: %v, %v", scope, rules["/orders.v1.Orders/List"], err)
+		}
+	}
+}
+
 func TestRulesFromProto(t *testing.T) {
 	service := ordersService(map[string]func(*descriptorpb.MethodOptions){
 		"List": needs("read:orders"), "Create": needs("write:orders and (admin or owner)"), "Ping": needs("public"), "Me": needs("any token"),
@@ -90,13 +110,8 @@ func TestRulesFromProto(t *testing.T) {
 		t.Errorf("rules %v", rules)
 	}
 
-	scopes := func(o *descriptorpb.MethodOptions) {
-		list := optionNamed("scopes").New().List()
-		list.Append(protoreflect.ValueOfString("b"))
-		list.Append(protoreflect.ValueOfString("public")) // a scope of that name, not the word
-		o.ProtoReflect().Set(optionNamed("scopes").TypeDescriptor(), protoreflect.ValueOfList(list))
-	}
-	rules, err = grpcauth.RulesFromProto(optionNamed("scopes"), ordersService(map[string]func(*descriptorpb.MethodOptions){"List": scopes}))
+	listed := scopes("b", "public") // a scope of that name, not the word
+	rules, err = grpcauth.RulesFromProto(optionNamed("scopes"), ordersService(map[string]func(*descriptorpb.MethodOptions){"List": listed}))
 	if r := rules["/orders.v1.Orders/List"]; err != nil || r.IsPublic() || r.String() != "b and public" {
 		t.Errorf("a list of scopes: %v, %v", r, err)
 	}
