@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -21,7 +22,8 @@ import (
 //
 // Each line is a rule: its key, an equals sign with spaces around it, and what it asks for: scopes, joined by "and" or "or" with parentheses
 // where both occur; "any token"; "optional"; or "public". A scope that is one of these words, or holds a parenthesis, an equals sign or a number sign, stands in
-// double quotes. What follows a number sign that begins a word is a comment. Lines end with LF or CR LF; the text is UTF-8, its rules ASCII.
+// double quotes. What follows a number sign that begins a word is a comment. Lines end with LF or CR LF; the text is UTF-8, its rules ASCII. A comment that holds what
+// could pass for the end of its line (a CR alone, U+2028), or that turns the direction of writing around, is a fault: people would see other rules.
 //
 // The error names every fault with its line and column, as "line 3, column 15: ...", both counted from 1, columns in bytes. No rules at all is an
 // error.
@@ -94,6 +96,9 @@ func ruleTokens(line int, text string) ([]ruleToken, error) {
 			if !utf8.ValidString(text[i:]) {
 				return nil, at(i, "a comment that is not UTF-8")
 			}
+			if hidden := strings.IndexFunc(text[i:], isDeceptive); hidden >= 0 { // mutant: rules-text-deceptive
+				return nil, at(i+hidden, "a comment with a character that may look like the end of the line, or turns it around")
+			}
 			return tokens, nil
 		case c == '(' || c == ')':
 			tokens = append(tokens, ruleToken{string(c), i + 1, false})
@@ -121,6 +126,12 @@ func ruleTokens(line int, text string) ([]ruleToken, error) {
 		}
 	}
 	return tokens, nil
+}
+
+// isDeceptive reports whether r can make people see another text than the one that is read: control characters and the separators of lines, which many
+// editors end a line at, so that what stands behind them looks like a rule and is a comment; and those that turn the direction of writing around.
+func isDeceptive(r rune) bool {
+	return r != '\t' && unicode.IsControl(r) || unicode.In(r, unicode.Zl, unicode.Zp, unicode.Bidi_Control)
 }
 
 // A ruleParser reads one line. It keeps the first fault.
@@ -406,12 +417,12 @@ func (r Rules) Table() string {
 			}
 		}
 		need := r[key].String()
-		switch need {
-		case "public":
+		switch { // by what it is: a scope may be called public
+		case r[key].IsPublic():
 			need = "everybody: public"
-		case "optional":
+		case r[key].IsOptional():
 			need = "everybody; a token is checked when there is one"
-		case "any token":
+		case need == "any token":
 			need = "every good token"
 		}
 		fmt.Fprintf(&b, "| %s | %s | %s |\n", method, strings.ReplaceAll(pattern, "|", `\|`), strings.ReplaceAll(need, "|", `\|`))

@@ -75,6 +75,12 @@ func TestParseRulesSaysWhereAndWhat(t *testing.T) {
 		"\ufeff/a = x":                          "line 1, column 1: byte 0xef",
 		"/a = x\x00":                            "line 1, column 7: byte 0x0",
 		"/a = x # \xff":                         "line 1, column 8: a comment that is not UTF-8",
+		"# old\rGET /a = x\n/a = public":        "line 1, column 6: a comment with a character that may look like the end of the line",
+		"# old\u2028GET /a = x\n/a = public":    "line 1, column 6: a comment with",
+		"# old\u0085GET /a = x\n/a = public":    "line 1, column 6: a comment with",
+		"# old\fGET /a = x\n/a = public":        "line 1, column 6: a comment with",
+		"/a = public #\u202e x = a/ TEG":        "line 1, column 14: a comment with",
+		"/a = public # \u2066x":                 "line 1, column 15: a comment with",
 		"/a = x\n/a = y":                        "line 2, column 1: a second rule for \"/a\", after line 1",
 		"/a = " + strings.Repeat("(", 30) + "x": "line 1, column 25: more than 20 parentheses",
 	} {
@@ -99,9 +105,20 @@ func TestParseRequirement(t *testing.T) {
 			t.Errorf("%q: %v, %v", text, got, err)
 		}
 	}
-	for text, want := range map[string]string{"": "column 1: expected a scope", "a b": "column 3: expected the end", "public x": "column 8: public stands alone", "\x00": "column 1: byte", "a and\nb": "column 6: byte", "/a = b": "column 4"} {
+	for text, want := range map[string]string{"": "column 1: expected a scope", "a b": "column 3: expected the end", "public x": "column 8: public stands alone", "\x00": "column 1: byte", "a and\nb": "column 6: byte", "/a = b": "column 4",
+		"a # who reads\nand b": "column 14: a comment with", "a # who reads\r\nand b": "column 14: a comment with"} {
 		if got, err := auth.ParseRequirement(text); err == nil || !got.IsZero() || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, %v, want %s", text, got, err, want)
+		}
+	}
+}
+
+// What people review is what is asked for, also where a scope has the name of a word.
+func TestTableTellsAScopeFromAWord(t *testing.T) {
+	table := auth.Rules{"/a": auth.Scopes("public"), "/b": auth.Scopes("optional"), "/c": auth.Public(), "/d": auth.Optional()}.Table()
+	for _, want := range []string{"| /a | public |", "| /b | optional |", "| /c | everybody: public |", "| /d | everybody; a token"} {
+		if !strings.Contains(table, want) {
+			t.Errorf("no %q in\n%s", want, table)
 		}
 	}
 }
