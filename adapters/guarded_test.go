@@ -123,6 +123,14 @@ func holes(t *testing.T, issuer *authtest.Issuer) []hole {
 				plain(g, need, h).ServeHTTP(w, r)
 			})
 		}},
+		{"a handler that is reached, and falls over without a Principal", "GET /orders", "O-11", func(g *auth.Guard, need auth.Requirement, h http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.Header.Get("X-HTTP-Method-Override") == "DELETE" {
+					panic(http.ErrAbortHandler)
+				}
+				plain(g, need, h).ServeHTTP(w, r)
+			})
+		}},
 	}
 }
 

@@ -37,7 +37,7 @@ type GuardedOptions struct {
 // through. The keys of rules are those of httpauth, chi and Echo; what an operation asks for decides what is wanted. The handlers do run: with good
 // tokens always, and through every hole.
 //
-// From outside, a request counts as having reached a handler when it is answered with a 2xx or a 5xx other than 503. A route that no rule names is not asked:
+// From outside, a request counts as having reached a handler when it is answered with a 2xx or a 5xx other than 503, or ends in a panic. A route that no rule names is not asked:
 // the adapters' Check functions find it. Give h no rate limiter, and its Guard no verifier of other issuers.
 func AssertGuarded(tb testing.TB, issuer *Issuer, h http.Handler, rules auth.Rules, opts *GuardedOptions) {
 	tb.Helper()
@@ -52,7 +52,7 @@ func AssertGuarded(tb testing.TB, issuer *Issuer, h http.Handler, rules auth.Rul
 			tb.Fatalf("authtest: AssertGuarded: the options name %q, which is no rule", name)
 		}
 	}
-	server := httptest.NewServer(h)
+	server := httptest.NewServer(contained(h))
 	defer server.Close()
 	client := server.Client()
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
@@ -79,6 +79,18 @@ func AssertGuarded(tb testing.TB, issuer *Issuer, h http.Handler, rules auth.Rul
 	if asked == 0 {
 		tb.Fatal("authtest: AssertGuarded: no rule asks for a token")
 	}
+}
+
+// contained answers a panic with 500: a handler that falls over for want of a Principal was reached, and must not look like a router that hung up.
+func contained(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			if recover() != nil {
+				w.WriteHeader(http.StatusInternalServerError)
+			}
+		}()
+		h.ServeHTTP(w, r)
+	})
 }
 
 // An operation is one rule, and how to ask for it.
