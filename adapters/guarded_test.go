@@ -226,3 +226,26 @@ func TestAssertGuarded(t *testing.T) {
 		})
 	}
 }
+
+// A rule for every method is asked by each of them: the guard may be at one only.
+func TestAssertGuardedAsksEveryMethodOfARule(t *testing.T) {
+	issuer := authtest.NewIssuer(t, nil)
+	g := issuer.Guard(nil)
+	rules := auth.Rules{"/orders": auth.AnyToken(), "DELETE /orders": auth.Scopes("admin")}
+	for open, want := range map[string]string{"": "", "POST": "/orders: O-11: method POST", "HEAD": "/orders: B-36: method HEAD", "DELETE": "DELETE /orders: B-13: no token"} {
+		r := chi.NewRouter()
+		for _, method := range []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"} {
+			_, need, _ := rules.ForRoute(method, "/orders")
+			if method == open {
+				need = auth.Public()
+			}
+			chiauth.NewRouter(g, r).MethodFunc(method, "/orders", need, bought)
+		}
+		said := &recorder{TB: t}
+		authtest.AssertGuarded(said, issuer, r, rules, nil)
+		found := slices.ContainsFunc(said.errors, func(s string) bool { return strings.HasPrefix(s, want) })
+		if want == "" && len(said.errors) > 0 || want != "" && !found {
+			t.Errorf("open to %q: said\n%s\nwant %q", open, strings.Join(said.errors, "\n"), want)
+		}
+	}
+}

@@ -318,7 +318,7 @@ func (a *assertion) tricks() {
 		pattern = a.key
 	}
 	for _, method := range []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "PROPFIND"} {
-		if _, _, ok := a.rules.ForRoute(method, pattern); ok || method == a.method { // a rule of its own, and asked by it
+		if key, _, ok := a.rules.ForRoute(method, pattern); ok && key != a.key || method == a.method { // another rule's, and asked by that
 			continue
 		}
 		row := "O-11"
