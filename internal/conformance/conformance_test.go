@@ -48,6 +48,7 @@ func TestARowPassesByItsTestsAlone(t *testing.T) {
 	rows := []row{
 		{ID: "B-01", HTTP: "2xx", GRPC: "OK"}, {ID: "B-02", HTTP: "2xx", GRPC: "OK"}, {ID: "B-03", HTTP: "401 it", GRPC: "U"}, {ID: "B-20", HTTP: "cfg", GRPC: "cfg"},
 		{ID: "K-09", HTTP: "401 it", GRPC: "U"}, {ID: "O-07", HTTP: "cfg", GRPC: "cfg"}, {ID: "D-01", HTTP: "2xx", GRPC: "OK"}, {ID: "D-21", HTTP: "401 it", GRPC: "U"}, {ID: "AT-01", HTTP: "2xx", GRPC: "n/a"},
+		{ID: "B-17", HTTP: "any", GRPC: "–"}, {ID: "O-04", HTTP: "all", GRPC: "all"},
 	}
 	p, err := readProofs("O-07 adapters/chiauth TestCheck\n")
 	if err != nil {
@@ -66,6 +67,9 @@ func TestARowPassesByItsTestsAlone(t *testing.T) {
 		matrix("B-03#01", door, "pass")
 	}
 	matrix("B-03", "chi", "fail")
+	matrix("B-17", "chi#02", "pass")
+	matrix("B-17", "nethttp", "pass")
+	matrix("O-04", "grpc-unary", "pass")
 	matrix("AT-01", "chi", "pass")
 	matrix("AT-01", "echo", "skip")
 	all = append(all, ran{"adapters", "TestMatrixX/x/B-01", "pass"}, ran{"adapters", "TestMatrixConstruction/B-20", "pass"},
@@ -80,7 +84,7 @@ func TestARowPassesByItsTestsAlone(t *testing.T) {
 	}
 	want := map[string]string{
 		"B-01": "pass", "B-02": "MISSING Echo", "B-03": "FAIL", "B-20": "pass", "K-09": "pass", "O-07": "pass", "D-01": "not built yet", "D-21": "pass",
-		"AT-01": "MISSING net/http Echo", "J-05": "MISSING net/http chi Echo gRPC",
+		"AT-01": "MISSING net/http Echo", "B-17": "MISSING Echo", "O-04": "MISSING net/http chi Echo", "J-05": "MISSING net/http chi Echo gRPC",
 	}
 	for _, r := range results {
 		if got := strings.TrimSpace(string(r.State) + " " + strings.Join(r.Lacks, " ")); got != want[r.ID] {

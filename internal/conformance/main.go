@@ -189,7 +189,7 @@ func rowsOf(t ran) (ids []string, column string) {
 			}
 			return []string{e}, column
 		}
-		if c := doorColumn(elements[i+1]); c != "" {
+		if c := doorColumn(duplicate.ReplaceAllString(elements[i+1], "")); c != "" {
 			column = c
 		}
 		return []string{e}, column

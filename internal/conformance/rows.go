@@ -169,13 +169,16 @@ func (p proofs) needs(r row) []string {
 		return []string{"key cache"}
 	}
 	var need []string
-	if strings.ContainsAny(r.HTTP, "2345") {
+	if asked(r.HTTP) {
 		need = append(need, httpColumns...)
 	}
-	switch {
-	case r.GRPC == "cfg", strings.HasPrefix(r.GRPC, "cfg"), r.GRPC == "–", r.GRPC == "n/a", r.GRPC == "any":
-	default:
+	if asked(r.GRPC) {
 		need = append(need, "gRPC")
 	}
 	return need
+}
+
+// asked reports whether a cell says what callers see there, rather than what a constructor says ("cfg") or nothing at all.
+func asked(cell string) bool {
+	return cell != "–" && cell != "n/a" && !strings.HasPrefix(cell, "cfg")
 }
