@@ -3,6 +3,7 @@ package jwks_test
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -201,6 +202,29 @@ func TestAS06_ChangedKeySetURLIsFollowedAfterValidation(t *testing.T) {
 		if url := c.Status().URL; url != moved {
 			t.Errorf("follows %s, want %s", url, moved)
 		}
+		check(t, c, "b", "served")
+		check(t, c, "a", "refused")
+	})
+}
+
+// An ETag is one URL's own (RFC 9110 §8.8.3): another's answer of 304 to it would keep keys that were withdrawn.
+func TestAS06_TheETagOfTheURLBeforeIsNotSent(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		const moved = issuerURL + "/moved"
+		tagged := func(kid string) http.HandlerFunc {
+			return func(w http.ResponseWriter, r *http.Request) {
+				w.Header().Set("ETag", `"1"`)
+				if r.Header.Get("If-None-Match") == `"1"` {
+					w.WriteHeader(http.StatusNotModified)
+					return
+				}
+				io.WriteString(w, keySet(kid))
+			}
+		}
+		c, i := discover(t, site{oauthForm: metadata(pathIssuer, keySetURL), keySetURL: tagged("a")})
+		sleep(time.Second)
+		i.answer(site{oauthForm: metadata(pathIssuer, moved), moved: tagged("b")}.serve)
+		sleep(10 * time.Minute)
 		check(t, c, "b", "served")
 		check(t, c, "a", "refused")
 	})

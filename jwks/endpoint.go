@@ -17,9 +17,9 @@ func endpoint(raw string, plain bool) (*url.URL, error) {
 		return nil, errors.New("not a URL") // the parser's error would repeat a password
 	case u.Hostname() == "" || u.Opaque != "":
 		return nil, errors.New("not an absolute URL")
-	case u.User != nil:
+	case u.User != nil: // mutant: endpoint-password
 		return nil, errors.New("carries a password or user name")
-	case u.Fragment != "":
+	case u.Fragment != "": // mutant: endpoint-fragment
 		return nil, errors.New("has a fragment")
 	case u.Scheme == "https":
 		return u, nil

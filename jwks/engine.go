@@ -110,7 +110,7 @@ func (c *Cache) land(f *flight, asked time.Time, got fetched, err error) Refresh
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := time.Now()
-	if c.closed {
+	if c.closed { // mutant: landing-after-close
 		e.Err, err = errClosed, errClosed
 	}
 	if err == nil {

@@ -58,14 +58,14 @@ func (f *fetcher) fetch(ctx context.Context, discover bool) (got fetched, err er
 		switch {
 		case err == nil:
 			got.url = found
-		case f.url == "" || errors.Is(err, ErrMisconfigured) || ctx.Err() != nil:
+		case f.url == "" || errors.Is(err, ErrMisconfigured) || ctx.Err() != nil: // mutant: misconfigured-later: f.url == "" || ctx.Err() != nil
 			return got, err
 		default: // the known URL still tells which keys are withdrawn
 			got.discoveryErr = err
 		}
 	}
 	etag := f.etag
-	if got.url != f.url {
+	if got.url != f.url { // mutant: etag-of-another-url
 		etag = ""
 	}
 	a, err := get(ctx, &f.client, got.url, f.maxBytes, etag)

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -273,6 +274,17 @@ func TestK26_NotModifiedRenewsTheAge(t *testing.T) {
 	})
 }
 
+// A 304 that nobody asked for says nothing about the keys: it must not renew their age.
+func TestK26_NotModifiedThatWasNotAskedForIsAFailure(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		i := newIssuer("a")
+		c := warm(t, i)
+		i.answer(status(http.StatusNotModified))
+		sleep(25 * time.Hour)
+		check(t, c, "a", "not judged")
+	})
+}
+
 func TestETagOfABadAnswerIsNotSentBack(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		i := newIssuer("a")
@@ -299,10 +311,21 @@ func TestClientsOwnSettingsGiveWayToOurBounds(t *testing.T) {
 		i.answer(func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "https://evil.example/", http.StatusFound)
 		})
-		client := &http.Client{Transport: i, CheckRedirect: func(*http.Request, []*http.Request) error { return nil }}
+		client := &http.Client{Transport: i, CheckRedirect: func(*http.Request, []*http.Request) error { return nil }, Jar: cookies{}}
 		c := open(t, i, func(o *jwks.Options) { o.Client = client })
 		if err := c.Refresh(t.Context()); err == nil || i.count() != 1 {
 			t.Errorf("%v after %d requests, want one and an error", err, i.count())
 		}
+		for _, r := range i.seen() {
+			if r.etc.Get("Cookie") != "" {
+				t.Errorf("asked with %v", r.etc)
+			}
+		}
 	})
 }
+
+// cookies is a jar with something in it for everybody.
+type cookies struct{}
+
+func (cookies) SetCookies(*url.URL, []*http.Cookie) {}
+func (cookies) Cookies(*url.URL) []*http.Cookie     { return []*http.Cookie{{Name: "session", Value: "x"}} }

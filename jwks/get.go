@@ -42,7 +42,7 @@ func newClient(o *Options) (http.Client, *http.Transport) {
 	if o.Client != nil {
 		client = *o.Client
 	}
-	client.Jar = nil
+	client.Jar = nil // mutant: cookie-jar
 	client.CheckRedirect = noRedirect
 	if o.SameHostRedirects {
 		client.CheckRedirect = sameHostRedirect
@@ -98,7 +98,7 @@ func get(ctx context.Context, client *http.Client, url string, limit int, etag s
 		a.etag = ""
 	}
 	switch {
-	case resp.StatusCode == http.StatusNotModified && etag != "":
+	case resp.StatusCode == http.StatusNotModified && etag != "": // mutant: not-modified-unasked: resp.StatusCode == http.StatusNotModified
 		a.notModified, a.etag = true, etag
 		return a, nil
 	case resp.StatusCode != http.StatusOK: // mutant: status

@@ -36,7 +36,7 @@ func (c *Cache) miss(ctx context.Context, kid string) ([]*Key, error) {
 			return keys, err
 		}
 		if patience == nil {
-			patience = time.NewTimer(waitLimit)
+			patience = time.NewTimer(waitLimit) // mutant: wait-limit: patience = time.NewTimer(time.Hour)
 			defer patience.Stop()
 		}
 		select {
@@ -86,7 +86,7 @@ func (c *Cache) judge(kid string, arrived uint64) ([]*Key, *flight, error) {
 	case c.clocks.hasPermit(now):
 		c.clocks.spend(now)
 		f = c.begin(TriggerUnknownKey)
-	case c.clocks.recent(now):
+	case c.clocks.recent(now): // mutant: unknown-long-after: true
 		return nil, nil, c.counted(errNotPublished)
 	default:
 		return nil, nil, c.counted(c.notJudged)

@@ -355,3 +355,19 @@ func TestK34_NewMaterialUnderOneIDIsUsedAfterTheNextRefresh(t *testing.T) {
 		}
 	})
 }
+
+// A key under another algorithm is another key, for a verdict that was reached with it too.
+func TestK34_AKeyWhoseAlgorithmChangesIsAnother(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		i := newIssuer()
+		i.answer(body(set(with(rsaJWK("a", 2048), map[string]any{"alg": "RS256"}))))
+		c := warm(t, i)
+		before, _ := c.Keys(t.Context(), "a")
+		i.answer(body(set(with(rsaJWK("a", 2048), map[string]any{"alg": "PS256"}))))
+		sleep(10 * time.Minute)
+		after, err := c.Keys(t.Context(), "a")
+		if err != nil || len(after) != 1 || after[0] == before[0] || after[0].Algorithm != "PS256" {
+			t.Errorf("got %v, %v; want another key, for PS256", after, err)
+		}
+	})
+}

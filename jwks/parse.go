@@ -170,7 +170,7 @@ func materialOf(k *jwk) material {
 
 // equal tells whether the two keys are the same in all that a verifier sees.
 func (k *Key) equal(other *Key) bool {
-	if k.ID != other.ID || k.Algorithm != other.Algorithm {
+	if k.ID != other.ID || k.Algorithm != other.Algorithm { // mutant: key-algorithm-changed: k.ID != other.ID
 		return false
 	}
 	switch public := k.Public.(type) {

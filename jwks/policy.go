@@ -176,7 +176,7 @@ func (k *jwk) checkEC() (string, SkipReason) {
 // checkOKP takes Ed25519 under both names of its algorithm (RFC 8037 §3.1, RFC 9864 §2.2).
 func (k *jwk) checkOKP() (string, SkipReason) {
 	switch {
-	case k.crv != "Ed25519": // Ed448, X25519, X448
+	case k.crv != "Ed25519": // mutant: okp-curve
 		return "", SkipCurve
 	case k.alg != "" && k.alg != "EdDSA" && k.alg != "Ed25519": // mutant: okp-alg
 		return "", SkipAlgorithm

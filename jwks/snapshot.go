@@ -95,6 +95,7 @@ func (f *fetcher) checkSnapshot(s snapshot, age, maxStale time.Duration) error {
 	case f.issuer == nil && s.URL != f.url: // mutant: snapshot-url
 		return fmt.Errorf("its keys are from %q", cut(s.URL))
 	case f.issuer != nil:
+		// mutant: snapshot-key-set-url: return nil
 		return checkKeySetURL(s.URL, f.issuer, f.plain)
 	}
 	return nil

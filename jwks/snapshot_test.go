@@ -159,6 +159,35 @@ func TestSnapshotOfAnIssuerNeedsNoDiscovery(t *testing.T) {
 	})
 }
 
+// The URL in a file is held to what an issuer's metadata is: it is where keys are fetched from next.
+func TestK32_AnIssuersSnapshotLeadsNowhereElse(t *testing.T) {
+	for _, url := range []string{"http://issuer.example/keys", "ftp://issuer.example/keys", "https://user:pw@issuer.example/keys", ""} {
+		bubble(t, func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), "keys.json")
+			use := func(o *jwks.Options) { o.SnapshotFile = file }
+			c, _ := discover(t, site{oauthForm: metadata(pathIssuer, keySetURL), keySetURL: body(keySet("a"))}, use)
+			if err := c.Refresh(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			c.Close()
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(file, []byte(strings.ReplaceAll(string(text), `"url":"`+keySetURL, `"url":"`+url)), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			c, i := discover(t, site{oauthForm: status(500)}, use)
+			check(t, c, "a", "not judged")
+			for _, asked := range i.urls() {
+				if !strings.HasPrefix(asked, issuerURL+"/.well-known/") {
+					t.Errorf("%q: asked for %s", url, asked)
+				}
+			}
+		})
+	}
+}
+
 func TestSnapshotHoldsNoPrivatePart(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		secret := b64([]byte("the private part of the key, 32b"))
