@@ -9,8 +9,10 @@ import (
 	"fmt"
 	"maps"
 	"math/big"
+	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/bearward/bearward/jwks"
 )
@@ -334,6 +336,51 @@ func TestParseRefusesWhatIsNoKeySet(t *testing.T) {
 	}
 }
 
+// keySetCost bounds what reading a set may cost (row J-42): 64 times its size and what each of at most 100 keys costs however small it is; and 10 ms
+// for one of 4 KiB. The best of a few attempts counts, since the machine does other things too.
+func keySetCost(t *testing.T, doc []byte) {
+	t.Helper()
+	var before, after runtime.MemStats
+	var bytes uint64
+	var took time.Duration
+	for range 5 {
+		runtime.ReadMemStats(&before)
+		start := time.Now()
+		_, _ = jwks.Parse(doc)
+		took = time.Since(start)
+		runtime.ReadMemStats(&after)
+		bytes = after.TotalAlloc - before.TotalAlloc
+		if bytes <= uint64(64*len(doc)+100<<10) && (took <= 10*time.Millisecond || len(doc) > 4<<10) {
+			return
+		}
+	}
+	t.Errorf("%d bytes of key set took %v and %d bytes", len(doc), took, bytes)
+}
+
+func TestJ42_AKeySetCostsInProportion(t *testing.T) {
+	many := func(n int, key func(i int) any) string {
+		var all []any
+		for i := range n {
+			all = append(all, key(i))
+		}
+		return set(all...)
+	}
+	for name, doc := range map[string]string{
+		"100 keys of Ed25519": many(100, func(i int) any { return edJWK(fmt.Sprint(i), byte(i)) }),
+		"RSA of 8192 bits":    many(50, func(i int) any { return rsaJWK(strings.Repeat("k", i+1), 8192) }),
+		"100 empty objects":   `{"keys":[` + strings.Repeat(`{},`, 99) + `{}]}`,
+		"100 numbers":         `{"keys":[` + strings.Repeat(`1,`, 99) + `1]}`,
+		"100,000 numbers":     `{"keys":[` + strings.Repeat(`1,`, 100_000) + `1]}`,
+		"deep":                `{"keys":[` + strings.Repeat(`[`, 200_000),
+		"a member again":      `{"keys":[{` + strings.Repeat(`"a":1,`, 50_000) + `"b":1}]}`,
+		"many operations":     `{"keys":[{"kty":"RSA","key_ops":[` + strings.Repeat(`"a",`, 50_000) + `"b"]}]}`,
+		"a huge modulus":      `{"keys":[{"kty":"RSA","e":"AQAB","n":"` + strings.Repeat("_", 400_000) + `"}]}`,
+		"a huge coordinate":   `{"keys":[{"kty":"EC","crv":"P-256","x":"` + strings.Repeat("_", 400_000) + `","y":"AA"}]}`,
+	} {
+		t.Run(name, func(t *testing.T) { keySetCost(t, []byte(doc)) })
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	for _, doc := range []string{
 		keySet("a", "b"), `{"keys":[]}`, `{}`, `[]`, "", `{"keys":[null,1,"x",[],{}]}`,
@@ -349,6 +396,7 @@ func FuzzParse(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Fuzz(func(t *testing.T, doc []byte) {
+		keySetCost(t, doc)
 		keys, err := jwks.Parse(doc)
 		if err == nil && (len(keys) == 0 || len(keys) > 100) {
 			t.Errorf("%d keys and no error", len(keys))
