@@ -22,6 +22,7 @@ func FuzzSplitCompact(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, raw string) {
+		bounded(t, raw, func() { _, _ = splitCompact(raw) })
 		c, err := splitCompact(raw)
 		if err != nil {
 			return
@@ -43,6 +44,7 @@ func FuzzHeader(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, doc []byte) {
 		var r strictReader
+		bounded(t, string(doc), func() { _, _ = new(strictReader).readHeader(doc) })
 		h, err := r.readHeader(doc)
 		if err != nil {
 			return
@@ -66,6 +68,7 @@ func FuzzClaims(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, doc []byte) {
+		bounded(t, string(doc), func() { _, _ = NewPrincipal(doc) })
 		p, err := NewPrincipal(doc)
 		if err != nil {
 			return
@@ -97,6 +100,39 @@ func FuzzScope(f *testing.F) {
 		}
 		if isScope(asked) && strings.ContainsAny(asked, " \"\\\t\x7f") {
 			t.Errorf("%q counts as a scope", asked)
+		}
+	})
+}
+
+// FuzzScopeClaim compares how scopes are read with the grammar of RFC 6749 §3.3: words of a few characters, between single spaces or more.
+func FuzzScopeClaim(f *testing.F) {
+	for _, seed := range []string{"", " ", "a", "a b", " a  b ", "read:orders", "re ad", "A", "a\tb", "a\u00a0b", `a"b`, `a\b`, "a\u2028b", "\x7f"} {
+		f.Add(seed, "a")
+		f.Add(seed, "read")
+	}
+	f.Fuzz(func(t *testing.T, list, one string) {
+		quoted, err := jsontext.AppendQuote(nil, list)
+		if err != nil {
+			return // no UTF-8
+		}
+		doc := append(append([]byte(`{"scope":`), quoted...), '}')
+		bounded(t, string(doc), func() { _, _ = NewPrincipal(doc) })
+		p, err := NewPrincipal(doc)
+		legal := !strings.ContainsFunc(list, func(r rune) bool {
+			return r != ' ' && r != 0x21 && (r < 0x23 || r > 0x5b) && (r < 0x5d || r > 0x7e)
+		})
+		if (err == nil) != legal {
+			t.Fatalf("scope %q: %v", list, err)
+		}
+		if err != nil {
+			return
+		}
+		words := slices.DeleteFunc(strings.Split(list, " "), func(s string) bool { return s == "" })
+		if !slices.Equal(p.Scopes(), words) {
+			t.Errorf("scope %q is read as %q", list, p.Scopes())
+		}
+		if p.HasScope(one) != slices.Contains(words, one) {
+			t.Errorf("scope %q has %q: %t", list, one, p.HasScope(one))
 		}
 	})
 }
@@ -137,6 +173,7 @@ func FuzzAuthorization(f *testing.F) {
 	}
 	g := NewGuard(refuser{}, nil)
 	f.Fuzz(func(t *testing.T, value string) {
+		bounded(t, value, func() { _, _ = bearerToken([]string{value}) })
 		token, refused := bearerToken([]string{value})
 		if refused == nil && (token == "" || strings.ContainsAny(token, " \t,\r\n\"") || !strings.HasSuffix(value, token)) {
 			t.Errorf("%q has the token %q", value, token)
