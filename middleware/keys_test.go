@@ -1,0 +1,100 @@
+package middleware_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/bearward/bearward/jwks"
+	auth "github.com/bearward/bearward/middleware"
+)
+
+// A token that names no key was good while one key could be meant. When a second one is published nothing says which, also for a token that was
+// accepted before (row J-22).
+func TestATokenWithoutKeyIDIsNotRemembered(t *testing.T) {
+	one, two := newSigningKey(t, "EdDSA", "k1"), newSigningKey(t, "EdDSA", "k2")
+	src := &source{Static: jwks.Static{one.public()}}
+	v, err := auth.NewVerifier(src, auth.Config{Issuer: testIssuer, Audiences: []string{testAudience}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	token := one.sign(t, `{"alg":"EdDSA","typ":"at+jwt"}`, claims())
+	for range 2 {
+		if _, err := v.VerifyToken(t.Context(), token); err != nil {
+			t.Fatal(err)
+		}
+	}
+	src.Static = append(src.Static, two.public())
+	if got := reasonOf(verify(t, v, token)); got != auth.ReasonUnknownKey {
+		t.Errorf("with two keys that fit: reason %v, want %v", got, auth.ReasonUnknownKey)
+	}
+}
+
+// A key that was published without "kid" has no name, and "" is none (row J-20): to a Source it would mean every key.
+func TestAnEmptyKeyIDNamesNoKey(t *testing.T) {
+	nameless := newSigningKey(t, "EdDSA", "")
+	for name, keys := range map[string]jwks.Source{"a static set": jwks.Static{nameless.public()}, "another source": &source{Static: jwks.Static{nameless.public()}}} {
+		v, err := auth.NewVerifier(keys, auth.Config{Issuer: testIssuer, Audiences: []string{testAudience}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for header, want := range map[string]auth.Reason{`{"alg":"EdDSA","typ":"at+jwt"}`: 0, nameless.header(): auth.ReasonUnknownKey} {
+			if got := reasonOf(verify(t, v, nameless.sign(t, header, claims()))); got != want {
+				t.Errorf("%s, %s: reason %v, want %v", name, header, got, want)
+			}
+		}
+	}
+}
+
+// careless is a Source that hands out what it has, whatever it is asked for.
+type careless struct{ keys []*jwks.Key }
+
+func (c careless) Keys(context.Context, string) ([]*jwks.Key, error) { return c.keys, nil }
+
+func TestAKeyOfAnotherIDThatASourceHandsOut(t *testing.T) {
+	key := newSigningKey(t, "EdDSA", "k1")
+	v, err := auth.NewVerifier(careless{[]*jwks.Key{nil, key.public()}}, auth.Config{Issuer: testIssuer, Audiences: []string{testAudience}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for header, want := range map[string]auth.Reason{key.header(): 0, `{"alg":"EdDSA","typ":"at+jwt","kid":"k2"}`: auth.ReasonUnknownKey} {
+		if got := reasonOf(verify(t, v, key.sign(t, header, claims()))); got != want {
+			t.Errorf("%s: reason %v, want %v", header, got, want)
+		}
+	}
+}
+
+// What is remembered of a token is its own issuer's. Another issuer, asked first and with the same key under the same ID, does not keep it alive.
+func TestATokenIsRememberedByItsIssuerAlone(t *testing.T) {
+	const otherIssuer = "https://other.example"
+	key, othersKey := newSigningKey(t, "EdDSA", "k"), newSigningKey(t, "EdDSA", "k")
+	src, others := &source{Static: jwks.Static{key.public()}}, &source{Static: jwks.Static{othersKey.public()}}
+	verifier := func(keys jwks.Source, issuer string) *auth.Verifier {
+		v, err := auth.NewVerifier(keys, auth.Config{Issuer: issuer, Audiences: []string{testAudience}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+	issuers, err := auth.NewIssuers(verifier(others, otherIssuer), verifier(src, testIssuer))
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, othersToken := key.sign(t, key.header(), claims()), othersKey.sign(t, othersKey.header(), claims(testIssuer, otherIssuer))
+	stolen := othersKey.sign(t, othersKey.header(), claims())
+	ask := func(when string, raw string, want auth.Reason) {
+		t.Helper()
+		for range 2 { // judged, and then recalled
+			if _, err := issuers.VerifyToken(t.Context(), raw); reasonOf(err) != want {
+				t.Errorf("%s: %v, want %v", when, err, want)
+			}
+		}
+	}
+	ask("the other issuer's", othersToken, 0)
+	ask("ours", token, 0)
+	ask("ours by the other's key", stolen, auth.ReasonSignature)
+	src.Static, others.Static = nil, jwks.Static{key.public()}
+	ask("withdrawn by its issuer, and published by the other", token, auth.ReasonUnknownKey)
+	ask("the other's, whose key is another now", othersToken, auth.ReasonSignature)
+	src.err = jwks.ErrUnavailable
+	ask("not to be told", token, auth.ReasonUnavailable)
+}
