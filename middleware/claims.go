@@ -180,7 +180,7 @@ func (r *claimReader) audience(p *Principal) *Error {
 		p.aud = append(p.aud, s)
 		return nil
 	}
-	if err := r.elements(r.raw, p.doc, v, func(s string) { p.aud = append(p.aud, s) }); err != nil {
+	if err := r.elements(r.raw, p.doc, v, func(s string) { p.aud = append(p.aud, s) }); err != nil { // mutant: audience-type
 		return r.fault(ReasonAudience, claimAud, expected, err)
 	}
 	return nil
@@ -243,7 +243,7 @@ func (r *claimReader) scopes(p *Principal, claim int, form ScopeForm) *Error {
 	switch {
 	case v.kind == 0:
 		return nil
-	case v.kind == '"' && form != ScopeArray:
+	case v.kind == '"' && form != ScopeArray: // mutant: scope-form-string: v.kind == '"'
 		s, err := textOf(p.doc, v)
 		if err == nil && !isScopeList(s) { // mutant: scope-characters
 			err = errScope
@@ -253,7 +253,7 @@ func (r *claimReader) scopes(p *Principal, claim int, form ScopeForm) *Error {
 		}
 		p.scope = s
 		return nil
-	case v.kind == '[' && form != ScopeString:
+	case v.kind == '[' && form != ScopeString: // mutant: scope-form-array: v.kind == '['
 		err := r.elements(r.raw, p.doc, v, func(s string) { p.scopes = append(p.scopes, s) })
 		if err == nil && slices.ContainsFunc(p.scopes, func(s string) bool { return !isScope(s) }) { // mutant: scope-characters-array
 			err = errScope
@@ -263,6 +263,7 @@ func (r *claimReader) scopes(p *Principal, claim int, form ScopeForm) *Error {
 		}
 		return nil
 	}
+	// mutant: scope-type: return nil
 	return r.fault(ReasonClaim, claim, "scopes in the configured form", errWrongType)
 }
 

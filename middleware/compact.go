@@ -21,11 +21,11 @@ type compact struct {
 // splitCompact splits raw at its two dots. It looks at nothing but dots and line breaks, so it costs as much for any input.
 func splitCompact(raw string) (compact, error) {
 	first := strings.IndexByte(raw, '.')
-	if first <= 0 {
+	if first <= 0 { // mutant: compact-header: first < 0
 		return compact{}, errCompact
 	}
 	second := strings.IndexByte(raw[first+1:], '.') + first + 1
-	if second <= first+1 {
+	if second <= first+1 { // mutant: compact-payload: second <= first
 		return compact{}, errCompact
 	}
 	c := compact{header: raw[:first], payload: raw[first+1 : second], signature: raw[second+1:], input: raw[:second]}
@@ -40,12 +40,13 @@ func splitCompact(raw string) (compact, error) {
 }
 
 // base64url is the one encoding of a JWS: no padding, and no bits beyond the last byte (RFC 4648 §3.5), so that a token has one spelling.
-var base64url = base64.RawURLEncoding.Strict() // mutant-by-text: base64-canonical
+var base64url = base64.RawURLEncoding.Strict()
 
 // decodeBase64 appends what part encodes to dst.
 func decodeBase64(dst []byte, part string) ([]byte, error) {
 	out, err := base64url.AppendDecode(dst, []byte(part))
-	if err != nil {
+	// mutant: base64-canonical: out, err = base64.RawURLEncoding.AppendDecode(dst, []byte(part))
+	if err != nil { // mutant: base64
 		return dst, errCompact
 	}
 	return out, nil

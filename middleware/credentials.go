@@ -69,7 +69,7 @@ func bearerValue(values []string) (string, *Error) {
 		end = len(value)
 	}
 	scheme := value[:end]
-	if scheme == "" && value != "" {
+	if scheme == "" && value != "" { // mutant: empty-scheme
 		return "", &Error{Reason: ReasonMalformedRequest}
 	}
 	if !strings.EqualFold(scheme, "Bearer") { // mutant: bearer-scheme
@@ -127,5 +127,5 @@ func (p *presented) same(c *Credentials) bool {
 		return false
 	}
 	was := p.proof
-	return was == nil || slices.Equal(c.DPoP, was.DPoP) && c.Method == was.Method && c.URL == was.URL && c.TLS == was.TLS
+	return was == nil || slices.Equal(c.DPoP, was.DPoP) && c.Method == was.Method && c.URL == was.URL && c.TLS == was.TLS // mutant: verify-once-proofs
 }

@@ -149,12 +149,12 @@ func newGuard(v TokenVerifier, opts *GuardOptions) (*Guard, error) {
 		if p == nil {
 			return nil, fmt.Errorf("middleware: GuardOptions.Proofs[%d] is nil", i)
 		}
-		if _, ok := g.proofs[p.Confirms()]; ok {
+		if _, ok := g.proofs[p.Confirms()]; ok { // mutant: proof-twice
 			return nil, fmt.Errorf("middleware: GuardOptions.Proofs: two proofs for %q", p.Confirms())
 		}
 		g.proofs[p.Confirms()] = p
 	}
-	if len(opts.ReportOnly) > 0 && g.onDecide == nil {
+	if len(opts.ReportOnly) > 0 && g.onDecide == nil { // mutant: report-only-untold
 		return nil, errors.New("middleware: GuardOptions.ReportOnly needs OnDecision: nobody would be told")
 	}
 	g.lenient = make(map[string]bool, len(opts.ReportOnly))
@@ -186,11 +186,11 @@ func isNil(v any) bool {
 
 func checkMetadataURL(s string) error {
 	u, err := url.Parse(s)
-	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || u.Fragment != "" || strings.Contains(s, "#") {
+	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || u.Fragment != "" || strings.Contains(s, "#") { // mutant: metadata-url: err != nil
 		return errors.New("not an absolute http(s) URL without fragment")
 	}
 	for i := range len(s) {
-		if s[i] <= ' ' || s[i] > '~' || s[i] == '"' || s[i] == '\\' {
+		if s[i] <= ' ' || s[i] > '~' || s[i] == '"' || s[i] == '\\' { // mutant: metadata-characters
 			return errors.New("has a character that a URL must percent-encode")
 		}
 	}
@@ -315,6 +315,7 @@ func (g *Guard) verify(ctx context.Context, token string) (p *Principal, cached 
 	if err != nil {
 		return nil, false, asError(err)
 	}
+	// mutant: verifier-without-verdict: if p == nil { p = new(Principal) }
 	if p == nil {
 		return nil, false, &Error{Reason: ReasonInternal, Err: errors.New("middleware: the TokenVerifier returned neither a Principal nor an error")}
 	}
@@ -363,7 +364,7 @@ func (g *Guard) earlier(ctx context.Context, c *Credentials) *grant {
 	if gr.guard != g { // mutant: verify-once-guard
 		return nil
 	}
-	if !gr.presented.same(c) || !gr.principal.until.IsZero() && !time.Now().Before(gr.principal.until) {
+	if !gr.presented.same(c) || !gr.principal.until.IsZero() && !time.Now().Before(gr.principal.until) { // mutant: verify-once-expired: !gr.presented.same(c)
 		return nil
 	}
 	return gr

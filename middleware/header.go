@@ -57,6 +57,7 @@ func (r *strictReader) readHeader(doc []byte) (header, error) {
 				return errHeader
 			}
 		}
+		// mutant: header-types: err = nil
 		return err
 	})
 	if err != nil {

@@ -64,7 +64,7 @@ func (h *enforced) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if h.req.IsOptional() {
-		w.Header().Add("Vary", "Authorization")
+		w.Header().Add("Vary", "Authorization") // mutant: vary
 	}
 	ctx, err := h.guard.Authorize(r.Context(), h.guard.credentialsOf(r, h.operation(r)), h.req)
 	if err != nil { // mutant: http-refuse

@@ -25,7 +25,7 @@ func NewIssuers(vs ...*Verifier) (*Issuers, error) {
 		if v == nil {
 			return nil, fmt.Errorf("middleware: NewIssuers: Verifier %d is nil", i)
 		}
-		if _, ok := is.byIssuer[v.Issuer()]; ok {
+		if _, ok := is.byIssuer[v.Issuer()]; ok { // mutant: issuers-twice
 			return nil, fmt.Errorf("middleware: NewIssuers: two Verifiers for issuer %q", v.Issuer())
 		}
 		is.byIssuer[v.Issuer()] = v

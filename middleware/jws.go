@@ -32,7 +32,7 @@ func newSignatures(allowed []Algorithm) (*signatures, error) {
 
 // verify reports whether signature is k's, under a, over the exact bytes of input. The caller has seen that k fits a.
 func (s *signatures) verify(a Algorithm, k *jwks.Key, input, signature []byte) bool {
-	if c := a.curve(); c != nil && len(signature) != 2*((c.Params().BitSize+7)/8) { // RFC 7518 §3.4; a DER form is refused
+	if c := a.curve(); c != nil && len(signature) != 2*((c.Params().BitSize+7)/8) { // RFC 7518 §3.4; a DER form is refused, as jwx does too
 		return false
 	}
 	if a.isPSS() { // mutant: pss-salt

@@ -48,7 +48,7 @@ func (l *LiveRules) Swap(rules Rules) error {
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(rules)) {
-		if _, ok := before[key]; !ok {
+		if _, ok := before[key]; !ok { // mutant: live-rules-new
 			errs = append(errs, fmt.Errorf("middleware: LiveRules: %q is a new operation: the adapters were not told of it", key))
 		}
 	}
@@ -64,7 +64,7 @@ func (l *LiveRules) Swap(rules Rules) error {
 func (r Rules) check() error {
 	errs := []error{r.Validate()}
 	for _, key := range slices.Sorted(maps.Keys(r)) {
-		if n := r[key].node; n != nil && n.kind == kindLive {
+		if n := r[key].node; n != nil && n.kind == kindLive { // mutant: live-rules-nested
 			errs = append(errs, fmt.Errorf("middleware: LiveRules: rule %q is one of LiveRules already", key))
 		}
 	}

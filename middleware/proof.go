@@ -37,9 +37,10 @@ func (g *Guard) prove(ctx context.Context, c *Credentials, p *Principal) *Error 
 		if !ok { // mutant: binding-unproved
 			return errUnproved
 		}
+		// mutant: binding-proof: return nil
 		return proof.Prove(ctx, *c, p, []byte(p.cnf[v.start:v.end]))
 	})
-	if err == nil && members == 0 {
+	if err == nil && members == 0 { // mutant: binding-empty
 		err = errUnproved
 	}
 	if err == nil {

@@ -42,7 +42,7 @@ func (g *Guard) Challenge(err *Error) []string {
 // renderChallenge is the one encoder of WWW-Authenticate. Everything in it is a constant, a setting or a scope of the rule.
 func (g *Guard) renderChallenge(err *Error) []string {
 	v := verdictOf(err.Reason)
-	if v.error == "" && err.Reason != ReasonNoCredentials {
+	if v.error == "" && err.Reason != ReasonNoCredentials { // mutant: challenge-where-none
 		return nil
 	}
 	var b strings.Builder
@@ -106,13 +106,13 @@ func (e *Error) MarshalJSON() ([]byte, error) { return e.problem(), nil }
 // SetRefusalHeader sets in h what an answer to err needs besides its body: WWW-Authenticate, Retry-After, Cache-Control and Content-Type.
 // It is for adapters whose router writes the answer itself.
 func (g *Guard) SetRefusalHeader(h http.Header, err *Error) {
-	if c := g.Challenge(err); len(c) > 0 {
+	if c := g.Challenge(err); len(c) > 0 { // mutant: challenge
 		h["Www-Authenticate"] = c
 	}
-	if after := err.RetryAfter(); after > 0 {
+	if after := err.RetryAfter(); after > 0 { // mutant: retry-after
 		h.Set("Retry-After", strconv.Itoa(int(after.Seconds())))
 	}
-	h.Set("Cache-Control", "no-store")
+	h.Set("Cache-Control", "no-store") // mutant: no-store
 	h.Set("Content-Type", ProblemType)
 }
 

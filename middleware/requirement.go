@@ -111,9 +111,9 @@ func (n *node) withNeeds() *node {
 
 func (r Requirement) mustCombine(where string) {
 	switch {
-	case r.node == nil:
+	case r.node == nil: // mutant: zero-stands-alone
 		panic("middleware: the zero Requirement inside " + where)
-	case r.node.kind == kindLive:
+	case r.node.kind == kindLive: // mutant: live-stands-alone
 		panic("middleware: a rule of LiveRules inside " + where + ": put that into the rules themselves")
 	case r.node.kind == kindPublic || r.node.kind == kindOptional: // mutant: public-stands-alone
 		panic(fmt.Sprintf("middleware: %v stands alone: it cannot be inside %s", r, where))
@@ -207,9 +207,10 @@ func (n *node) met(ctx context.Context, p *Principal) error {
 	case kindToken:
 		return nil
 	case kindWith:
-		if err := n.children[0].met(ctx, p); err != nil {
+		if err := n.children[0].met(ctx, p); err != nil { // mutant: with-scopes
 			return err
 		}
+		// mutant: with-check: return nil
 		return n.check(ctx, p)
 	case kindAll:
 		return n.all(ctx, p)
@@ -226,7 +227,7 @@ func (n *node) all(ctx context.Context, p *Principal) error {
 		if err == errScopes { // mutant: all-of
 			return err
 		}
-		if first == nil {
+		if first == nil { // mutant: all-of-checks
 			first = err
 		}
 	}
@@ -246,6 +247,7 @@ func (n *node) any(ctx context.Context, p *Principal) error {
 			refused = err
 		}
 	}
+	// mutant: any-of: return nil
 	if lacking || refused == nil {
 		return errScopes
 	}

@@ -16,7 +16,7 @@ type Rules map[string]Requirement
 // Validate returns an error that names every rule with an empty key or the zero Requirement. No rules at all is an error, too:
 // nothing could be called.
 func (r Rules) Validate() error {
-	if len(r) == 0 {
+	if len(r) == 0 { // mutant: rules-empty
 		return errors.New("middleware: Rules are empty: every operation would be refused")
 	}
 	var errs []error
@@ -24,7 +24,7 @@ func (r Rules) Validate() error {
 		if key == "" {
 			errs = append(errs, errors.New("middleware: a rule has an empty key"))
 		}
-		if r[key].IsZero() {
+		if r[key].IsZero() { // mutant: rules-zero
 			errs = append(errs, fmt.Errorf("middleware: rule %q has the zero Requirement", key))
 		}
 	}

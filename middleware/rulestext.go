@@ -65,7 +65,7 @@ func ParseRequirement(text string) (Requirement, error) {
 	p := &ruleParser{line: 1}
 	p.tokens, p.err = ruleTokens(1, text)
 	req := p.need()
-	if t, more := p.peek(); more {
+	if t, more := p.peek(); more { // mutant: requirement-text-end
 		p.fail(t, "expected the end, not %q", t.text)
 	}
 	if p.err != nil {
@@ -116,7 +116,7 @@ func ruleTokens(line int, text string) ([]ruleToken, error) {
 		default:
 			end := i
 			for end < len(text) && strings.IndexByte(" \t()\"", text[end]) < 0 {
-				if b := text[end]; b < ' ' || b > '~' {
+				if b := text[end]; b < ' ' || b > '~' { // mutant: rules-text-ascii
 					return nil, at(end, "byte %#x is not printable ASCII", b)
 				}
 				end++
@@ -186,7 +186,7 @@ func (p *ruleParser) rule() (string, Requirement) {
 	p.next = equals + 1
 	var words []string
 	for _, t := range key {
-		if t.quoted || t.text == "(" || t.text == ")" {
+		if t.quoted || t.text == "(" || t.text == ")" { // mutant: rules-text-key
 			p.fail(t, "expected a method and a pattern, or a pattern alone, before the equals sign")
 		}
 		words = append(words, t.text)
@@ -202,7 +202,7 @@ func (p *ruleParser) rule() (string, Requirement) {
 		p.fail(key[0], "expected a method in upper case, as in GET")
 	}
 	req := p.need()
-	if t, more := p.peek(); more {
+	if t, more := p.peek(); more { // mutant: rules-text-end
 		p.fail(t, "expected the end of the line, not %q", t.text)
 	}
 	return strings.Join(words, " "), req
@@ -215,7 +215,7 @@ func (p *ruleParser) need() Requirement {
 	}
 	for word, req := range map[string]func() Requirement{"public": Public, "optional": Optional} {
 		if p.accept(word) {
-			if t, more := p.peek(); more {
+			if t, more := p.peek(); more { // mutant: rules-text-alone
 				p.fail(t, "%s stands alone", word)
 			}
 			return req()
@@ -236,7 +236,7 @@ func (p *ruleParser) term(depth int) Requirement {
 		if !more || t.quoted || t.text != "and" && t.text != "or" {
 			break
 		}
-		if joint != "" && t.text != joint {
+		if joint != "" && t.text != joint { // mutant: rules-text-mixed
 			p.fail(t, "expected %q: put parentheses where both \"and\" and \"or\" occur", joint)
 		}
 		joint = t.text
@@ -290,7 +290,7 @@ func (p *ruleParser) factor(depth int) Requirement {
 			return Requirement{}
 		}
 		req := p.term(depth + 1)
-		if end, _ := p.peek(); !p.accept(")") {
+		if end, _ := p.peek(); !p.accept(")") { // mutant: rules-text-parenthesis
 			p.fail(end, "expected a closing parenthesis")
 		}
 		return req
@@ -299,7 +299,7 @@ func (p *ruleParser) factor(depth int) Requirement {
 			p.fail(after, `expected "token" after "any"`)
 		}
 		return AnyToken()
-	case isRuleWord(t.text):
+	case isRuleWord(t.text): // mutant: rules-text-word
 		p.fail(t, "expected a scope, not %q: a scope of that name stands in quotes", t.text)
 	case strings.ContainsAny(t.text, "=#"):
 		p.fail(t, "a scope with %q in it stands in quotes", "=#"[strings.IndexAny("=#", t.text):][:1])

@@ -51,6 +51,8 @@ func (r *strictReader) object(doc []byte, member func(name []byte, v jsonValue) 
 func (r *strictReader) walk(doc []byte, member func(name []byte, v jsonValue) error) error {
 	r.in = *bytes.NewBuffer(doc)
 	r.dec.Reset(&r.in)
+	// mutant: json-duplicates: r.dec.Reset(&r.in, jsontext.AllowDuplicateNames(true))
+	// mutant: json-utf8: r.dec.Reset(&r.in, jsontext.AllowInvalidUTF8(true))
 	r.count, r.plain = 0, bytes.IndexByte(doc, '\\') < 0
 	if t, err := r.dec.ReadToken(); err != nil || t.Kind() != '{' {
 		return errNotObject
@@ -258,7 +260,7 @@ func numericDateOf(doc string, v jsonValue) (numericDate, error) {
 		return numericDate{sec: sec, given: true}, nil
 	}
 	f, err := strconv.ParseFloat(text, 64)
-	if err != nil || f > maxNumericDate || f < -maxNumericDate {
+	if err != nil || f > maxNumericDate || f < -maxNumericDate { // mutant: numeric-date-float
 		return numericDate{}, errBounds
 	}
 	sec := int64(f)

@@ -153,7 +153,7 @@ func (v *Verifier) judgeToken(ctx context.Context, raw string) (*Principal, *Err
 
 // remember keeps the verdict on a good token. Without "kid" nothing ties it to one key, so it is judged each time.
 func (v *Verifier) remember(s *scratch, p *Principal, h header, raw string, now time.Time) {
-	if v.verdicts == nil || h.kid == "" {
+	if v.verdicts == nil || h.kid == "" { // mutant: cached-without-kid: v.verdicts == nil
 		return
 	}
 	r := &remembered{principal: p, kid: p.key.ID, until: p.until}
@@ -258,7 +258,7 @@ func (v *Verifier) header(s *scratch, parts compact) (header, *Error) {
 
 func (v *Verifier) acceptsType(h header) bool {
 	typ := mediaType(h.typ)
-	if typ == "" && h.hasTyp { // an empty "typ" is not an absent one
+	if typ == "" && h.hasTyp { // mutant: type-empty
 		return false
 	}
 	return slices.Contains(v.config.Types, typ)
@@ -280,7 +280,7 @@ func (v *Verifier) foresee(s *scratch, parts compact, now time.Time) (*Principal
 	if s.payload, refused = decodePart(s.payload, parts.payload); refused != nil {
 		return nil, refused
 	}
-	if err := s.claims.read(v.plan, s.payload); err != nil {
+	if err := s.claims.read(v.plan, s.payload); err != nil { // mutant: claims-json
 		return nil, &Error{Reason: ReasonMalformedToken, Err: err}
 	}
 	p := &Principal{doc: string(s.payload)}
@@ -322,7 +322,7 @@ func (v *Verifier) unexpired(p *Principal, now time.Time) *Error {
 // isMeantForUs reports whether aud names this API; without any aud, whether the client ID is one that Config.Clients admits.
 func (v *Verifier) isMeantForUs(p *Principal, s *scratch) bool {
 	if !s.claims.has(claimAud) {
-		return p.clientID != "" && slices.Contains(v.config.Clients, p.clientID)
+		return p.clientID != "" && slices.Contains(v.config.Clients, p.clientID) // mutant: audience-absent
 	}
 	return slices.ContainsFunc(p.aud, func(a string) bool { return slices.Contains(v.config.Audiences, a) })
 }

@@ -35,7 +35,7 @@ func (r *Router) enforce(prefix string, req middleware.Requirement) func(http.Ha
 }
 
 func mustBeSound(route string, req middleware.Requirement, h http.Handler) {
-	if req.IsZero() {
+	if req.IsZero() { // mutant: route-zero
 		panic(fmt.Sprintf("chiauth: route %q has the zero Requirement, which lets nobody through", route))
 	}
 	if f, ok := h.(http.HandlerFunc); h == nil || ok && f == nil {
@@ -51,11 +51,11 @@ func mustBeNew(r chi.Routes, method, pattern string) {
 		}
 		all, there := route.Handlers["*"], route.Handlers[method]
 		switch {
-		case route.SubRoutes != nil:
+		case route.SubRoutes != nil: // mutant: route-hides-mount
 			panic(fmt.Sprintf("chiauth: route %q would hide what is mounted there", strings.TrimSpace(method+" "+pattern)))
-		case method == "":
+		case method == "": // mutant: route-replaces
 			panic(fmt.Sprintf("chiauth: route %q would replace one that is registered already: add it first", pattern))
-		case there != nil && !same(there, all):
+		case there != nil && !same(there, all): // mutant: route-twice
 			panic(fmt.Sprintf("chiauth: route %q is registered twice", method+" "+pattern))
 		}
 	}

@@ -34,7 +34,7 @@ func newTable(rules middleware.Rules) (*table, error) {
 	for _, key := range slices.Sorted(maps.Keys(rules)) {
 		service, method, ok := cutMethod(key)
 		switch {
-		case !ok || strings.Contains(service, "*") || strings.Contains(method, "*") && method != "*":
+		case !ok || strings.Contains(service, "*") || strings.Contains(method, "*") && method != "*": // mutant: rule-form: !ok
 			errs = append(errs, fmt.Errorf("grpcauth: rule %q is neither /pkg.Service/Method nor /pkg.Service/*", key))
 		case method == "*":
 			t.services["/"+service+"/"] = rule{key, rules[key]}
