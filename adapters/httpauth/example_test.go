@@ -7,6 +7,8 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"slices"
 
 	"github.com/bearward/bearward/adapters/httpauth"
@@ -49,4 +51,42 @@ func ExampleMux_Rules() {
 	// DELETE /orders/{id}  write:orders or admin:all
 	// GET /healthz         public
 	// GET /orders          read:orders
+}
+
+// What stands behind a proxy gets neither the caller's token nor an identity that the caller made up.
+func ExampleMux_proxy() {
+	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintf(w, "user %q, authorization %q", r.Header["X-User"], r.Header["Authorization"])
+	}))
+	defer upstream.Close()
+	target, err := url.Parse(upstream.URL)
+	if err != nil {
+		panic(err)
+	}
+	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		r.SetURL(target)
+		r.Out.Header.Del("Authorization")
+		r.Out.Header.Del("X-User") // also without a Principal
+		if p, ok := auth.PrincipalFrom(r.In.Context()); ok {
+			r.Out.Header.Set("X-User", p.Subject())
+		}
+	}}
+	mux := httpauth.NewMux(auth.NewGuard(everybody{}, nil))
+	mux.Handle("GET /orders", auth.Scopes("read:orders"), proxy)
+
+	r := httptest.NewRequest("GET", "/orders", nil)
+	r.Header.Set("Authorization", "Bearer xyz")
+	r.Header.Set("X-User", "admin")
+	w := httptest.NewRecorder()
+	mux.ServeHTTP(w, r)
+	fmt.Println(w.Code, w.Body)
+	// Output:
+	// 200 user ["alice"], authorization []
+}
+
+// everybody takes every token for one of alice's.
+type everybody struct{}
+
+func (everybody) VerifyToken(context.Context, string) (*auth.Principal, error) {
+	return auth.NewPrincipal([]byte(`{"sub":"alice","scope":"read:orders"}`))
 }
