@@ -4,6 +4,7 @@ package adapters_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -36,8 +37,13 @@ var needs = map[string]auth.Requirement{
 	"any":      auth.AnyToken(),
 	"optional": auth.Optional(),
 	"public":   auth.Public(),
-	"broken":   auth.AnyToken().With(func(context.Context, *auth.Principal) error { return &auth.Error{Reason: auth.ReasonInternal} }),
+	"broken": auth.AnyToken().With(func(context.Context, *auth.Principal) error {
+		return &auth.Error{Reason: auth.ReasonInternal, Err: errors.New(detail)}
+	}),
 }
+
+// detail is what only operators may be told of a guard that is wired wrongly.
+const detail = "a cable is loose"
 
 // An answer is what a caller sees, in HTTP's terms.
 type answer struct {
@@ -46,8 +52,9 @@ type answer struct {
 	retryAfter string
 	code       string // of the problem document, or the ErrorInfo's reason
 	scope      string
-	body       string // what the handler answered, when it is 200
-	all        string // everything that came back: header fields, body, trailer, status and details
+	body       string            // what the handler answered, when it is 200
+	all        string            // everything that came back: header fields, body, trailer, status and details
+	metadata   map[string]string // the ErrorInfo's; nil in HTTP
 }
 
 // A request is one call. What HTTP alone can express is in shape.
@@ -84,7 +91,13 @@ func callerOf(ctx context.Context) string {
 	if !ok {
 		return "anonymous"
 	}
-	return p.Subject() + " may " + strings.Join(p.Scopes(), " ")
+	said := p.Subject() + " may " + strings.Join(p.Scopes(), " ")
+	for kind, list := range map[string][]string{"role": p.Roles(), "group": p.Groups(), "entitlement": p.Entitlements()} {
+		if len(list) > 0 {
+			said += " as " + kind + " " + strings.Join(list, " ")
+		}
+	}
+	return said
 }
 
 func netHTTP(guard *auth.Guard) http.Handler {
@@ -241,7 +254,7 @@ func overGRPC(t *testing.T, guard *auth.Guard, method string) door {
 		for _, d := range st.Details() {
 			switch d := d.(type) {
 			case *errdetails.ErrorInfo:
-				a.code, a.scope = d.Reason, d.Metadata["scope"]
+				a.code, a.scope, a.metadata = d.Reason, d.Metadata["scope"], d.Metadata
 				if d.Domain != grpcauth.Domain {
 					t.Errorf("domain %q", d.Domain)
 				}

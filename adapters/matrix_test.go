@@ -2,6 +2,7 @@ package adapters_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -44,6 +45,7 @@ type want struct {
 	reason auth.Reason // gives error, text and code; 0 for 200
 	scopes string      // of insufficient_scope
 	body   string      // with 200; "" is not compared
+	text   string      // of the challenge, word for word; "" is the Reason's own
 }
 
 var (
@@ -147,8 +149,8 @@ func (q question) put(t *testing.T, d door, field [2]string) {
 // checkChallenge reads the challenge back with the parser of the tests, and compares it, whole, with what is wanted (rows B-13 to B-31).
 func checkChallenge(t *testing.T, a answer, w want) {
 	if w.status == 200 || w.status >= 500 || w.reason == auth.ReasonNoRule || w.reason == auth.ReasonForbidden {
-		if len(a.challenges) != 0 {
-			t.Errorf("a challenge under %d: %q", a.status, a.challenges)
+		if len(a.challenges) != 0 || len(a.metadata) != 0 {
+			t.Errorf("a challenge under %d: %q, %v", a.status, a.challenges, a.metadata)
 		}
 		return
 	}
@@ -169,13 +171,20 @@ func checkChallenge(t *testing.T, a answer, w want) {
 	params := map[string]string{"realm": realm, "resource_metadata": metadataURL}
 	if w.reason != auth.ReasonNoCredentials {
 		params["error"] = oauthErrors[w.status]
-		params["error_description"] = (&auth.Error{Reason: w.reason}).Description()
+		params["error_description"] = cmp.Or(w.text, (&auth.Error{Reason: w.reason}).Description())
 	}
 	if w.scopes != "" {
 		params["scope"] = w.scopes
 	}
 	if !maps.Equal(read[0].params, params) {
 		t.Errorf("challenge\n got %v\nwant %v", read[0].params, params)
+	}
+	if a.metadata != nil { // the same in gRPC's own form (row G-07)
+		delete(params, "realm")
+		delete(params, "error_description")
+		if !maps.Equal(a.metadata, params) {
+			t.Errorf("the ErrorInfo says %v, want %v", a.metadata, params)
+		}
 	}
 	for name, value := range read[0].params {
 		if strings.ContainsAny(value, `"\`) { // none of them needs a quoted-pair (RFC 6750 §3)
@@ -189,9 +198,9 @@ func checkSecrecy(t *testing.T, a answer, authorization []string) {
 	if a.status == 200 {
 		return
 	}
-	for _, s := range append(pieces(authorization), canary) {
+	for _, s := range append(pieces(authorization), canary, detail) {
 		if strings.Contains(a.all, s) {
-			t.Errorf("the answer holds %q, which the caller sent:\n%s", s, a.all)
+			t.Errorf("the answer holds %q, which the caller sent, or must not know:\n%s", s, a.all)
 		}
 	}
 }
@@ -229,6 +238,12 @@ func (s *secrets) add(authorization []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.sent = append(s.sent, pieces(authorization)...)
+}
+
+func (s *secrets) holds(text string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return strings.Contains(s.log.String(), text)
 }
 
 func (s *secrets) check(t *testing.T) {

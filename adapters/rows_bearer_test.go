@@ -84,6 +84,21 @@ func TestMatrixBearer(t *testing.T) {
 		question{"MC-13", "the next request without a token", "orders", nil, nil, noToken},
 		question{"G-06 O-01", "a guard that is wired wrongly is no verdict on the token", "broken", bearer(reader), nil, want{status: 500, reason: auth.ReasonInternal}},
 	)
+	if !g.secret.holds(detail) {
+		t.Error("the log does not say what is wired wrongly")
+	}
+	g.ask(question{"AT-32", "no claim scope", "orders", bearer(token(issuer, "x", authtest.Claims{"scope": authtest.Absent})), nil, short("read:orders")})
+
+	// Word for word: what a caller is told of a token. Signature, key and structure cannot be told apart.
+	const generic = "The access token is not valid"
+	for defect, text := range map[authtest.Defect]string{
+		authtest.Expired: "The access token expired", authtest.WrongAudience: "The access token is not meant for this API", authtest.BadSignature: generic, authtest.UnknownKid: generic,
+		authtest.WrongKey: generic, authtest.AlgNoneSigned: generic, authtest.CritHeader: generic, authtest.DuplicateClaim: generic, authtest.Truncated: generic, authtest.RandomText: generic,
+	} {
+		w := invalid(defect.Reason())
+		w.text = text
+		g.ask(question{"B-30", "the words for " + string(defect), "orders", bearer(token(issuer, "read:orders", defect)), nil, w})
+	}
 	for _, scope := range []string{"read", "read:all", "READ:ORDERS", "xread:orders", "read:orders2", "read", "read:order"} {
 		g.ask(question{"AT-33", "scope " + scope, "orders", bearer(token(issuer, scope)), nil, short("read:orders")})
 	}
@@ -121,6 +136,7 @@ func TestMatrixNoKeyIsLookedFor(t *testing.T) {
 		question{"J-02", "an algorithm that is not allowed", "orders", bearer(token(issuer, "read:orders", authtest.HMACWithPublicKey)), nil, invalid(auth.ReasonAlgorithm)},
 		question{"J-02 J-03", "none", "orders", bearer(token(issuer, "read:orders", authtest.AlgNoneSigned)), nil, invalid(auth.ReasonAlgorithm)},
 		question{"AT-42", "too large", "orders", bearer(token(issuer, "read:orders", authtest.TooLarge)), nil, invalid(auth.ReasonTokenTooLarge)},
+		question{"AT-42", "too large, and no base64", "orders", bearer(strings.Repeat("~", 17<<10)), nil, invalid(auth.ReasonTokenTooLarge)},
 		question{"AT-18 O-01", "expired", "orders", bearer(token(issuer, "read:orders", authtest.Expired)), nil, invalid(auth.ReasonExpired)},
 		question{"AT-10 O-01", "another issuer", "orders", bearer(token(issuer, "read:orders", authtest.WrongIssuer)), nil, invalid(auth.ReasonIssuer)},
 		question{"AT-14 O-01", "another audience", "orders", bearer(token(issuer, "read:orders", authtest.WrongAudience)), nil, invalid(auth.ReasonAudience)},
@@ -138,6 +154,21 @@ func TestMatrixNoKeyIsLookedFor(t *testing.T) {
 		question{"K-11 O-02", "optional, a good token", "optional", bearer(good), nil, notJudged},
 		question{"O-01", "a bad signature", "orders", bearer(token(issuer, "read:orders", authtest.BadSignature)), nil, notJudged},
 	)
+}
+
+// TestMatrixWithoutKeyID holds the row which says that a token that names no key, where several fit, is refused and causes no fetch.
+func TestMatrixWithoutKeyID(t *testing.T) {
+	issuer := authtest.NewIssuer(t, nil)
+	issuer.Publish()
+	g := newGroup(t, "no-kid", issuer.Verifier(auth.Config{}))
+	g.ask(question{"J-22", "a key that is named", "orders", bearer(token(issuer, "read:orders")), nil, accepted})
+	before := issuer.Fetches()
+	for i := range 5 {
+		g.ask(question{"J-22", fmt.Sprint("no key is named, ", i), "orders", bearer(token(issuer, "read:orders", authtest.Header{"kid": authtest.Absent})), nil, invalid(auth.ReasonUnknownKey)})
+	}
+	if n := issuer.Fetches() - before; n != 0 {
+		t.Errorf("%d fetches of keys", n)
+	}
 }
 
 // Rows of construction: they hold before a request is made, for every adapter alike.

@@ -222,6 +222,10 @@ func TestMatrixJOSE(t *testing.T) {
 	ask("J-26", "in the header", broken, nonCanonical(h)+"."+parts[1]+"."+parts[2])
 
 	// JSON.
+	manyMembers := ""
+	for i := range 600 {
+		manyMembers += fmt.Sprintf(`,"m%d":0`, i)
+	}
 	for name, header := range map[string]string{
 		"a BOM":         "\ufeff" + `{"typ":"at+jwt","alg":"RS256","kid":"rs"}`,
 		"not UTF-8":     `{"typ":"at+jwt","alg":"RS256","kid":"rs","x":"` + "\xff" + `"}`,
@@ -239,6 +243,8 @@ func TestMatrixJOSE(t *testing.T) {
 		"ALG":           `{"typ":"at+jwt","ALG":"none","alg":"RS256","kid":"rs"}`,
 		"alg escaped":   `{"typ":"at+jwt","\u0061lg":"none","alg":"RS256","kid":"rs"}`,
 		"nested":        `{"typ":"at+jwt","alg":"RS256","kid":"rs","x":` + strings.Repeat("[", 200) + strings.Repeat("]", 200) + `}`,
+		"many members":  `{"typ":"at+jwt","alg":"RS256","kid":"rs"` + manyMembers + `}`,
+		"many elements": `{"typ":"at+jwt","alg":"RS256","kid":"rs","x":[0` + strings.Repeat(",0", 600) + `]}`,
 	} {
 		ask(jsonRow(name), "header: "+name, broken, signed(t, "RS256", rs, header, good))
 	}
@@ -260,6 +266,8 @@ func TestMatrixJOSE(t *testing.T) {
 		"EXP":             text(`"EXP":1`),
 		"nested":          text(`"x":` + strings.Repeat(`{"a":`, 200) + "1" + strings.Repeat("}", 200)),
 		"a number of 1kB": text(`"exp2":` + strings.Repeat("9", 1<<10) + `e999999`),
+		"many members":    text(manyMembers[1:]),
+		"many elements":   text(`"x":[0` + strings.Repeat(",0", 600) + `]`),
 	} {
 		w := broken
 		if name == "EXP" { // another claim than exp, and an unknown one (RFC 7519 §10.1.1: names are case-sensitive)
@@ -274,6 +282,11 @@ func TestMatrixJOSE(t *testing.T) {
 		question{"J-22", "no kid, and one key that fits", "orders", bearer(signed(t, "RS256", rs, without, good)), nil, accepted},
 		question{"J-22", "no kid, and none that fits", "orders", bearer(signed(t, "ES256", p256, object{"typ": "at+jwt", "alg": "ES256"}, good)), nil, unknown},
 	)
+	nameless := newGroup(t, "nameless", handVerifier(t, auth.Config{}, keySet(t, jwk(t, ed, nil))))
+	nameless.ask(
+		question{"J-22", "no kid, and one key without", "orders", bearer(signed(t, "Ed", ed, object{"typ": "at+jwt", "alg": "EdDSA"}, good)), nil, accepted},
+		question{"J-20", "an empty kid is none", "orders", bearer(signed(t, "Ed", ed, head("EdDSA", ""), good)), nil, unknown},
+	)
 	pss := newGroup(t, "pss", handVerifier(t, auth.Config{Algorithms: []auth.Algorithm{auth.PS256, auth.RS256}}, set))
 	pss.ask(
 		question{"J-07 J-43", "the first allowed is PS256", "orders", bearer(signed(t, "PS256", bare, head("PS256", "bare"), good)), nil, accepted},
@@ -286,7 +299,7 @@ func jsonRow(name string) string {
 	switch name {
 	case "a BOM", "not UTF-8", "a surrogate", "UTF-16":
 		return "J-27"
-	case "nested", "a number of 1kB":
+	case "nested", "a number of 1kB", "many members", "many elements":
 		return "J-29"
 	case "alg twice", "ALG", "alg escaped", "exp twice", "scope twice":
 		return "AT-40"

@@ -1,6 +1,7 @@
 package adapters_test
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -80,6 +81,9 @@ func TestMatrixToken(t *testing.T) {
 		w := invalid(auth.ReasonClaim)
 		with("AT-20", fmt.Sprintf("exp %#v", exp), w, claim("exp", exp))
 	}
+	for _, exp := range []string{"1e400", "-1e400", "9223372036854775808", "1e19", "9007199254740993.5", "-0.5", "0.0", strings.Repeat("9", 64)} { // numbers that JSON knows
+		with("AT-20", "exp of "+exp, invalid(auth.ReasonClaim), claim("exp", json.Number(exp)))
+	}
 	with("AT-20", "a fraction", accepted, claim("exp", float64(in(time.Hour))+0.5))
 	with("AT-22", "nbf to come", invalid(auth.ReasonNotYetValid), authtest.NotYetValid)
 	with("AT-22", "nbf within the leeway", accepted, claim("nbf", in(10*time.Second)))
@@ -108,9 +112,20 @@ func TestMatrixToken(t *testing.T) {
 	g.ask(question{"AT-34", "permissions are not read", "orders", bearer(token(issuer, "", claim("permissions", []string{"read:orders"}))), nil, short("read:orders")})
 
 	// claims that are read only when asked for
-	for _, v := range []any{1, "x", nil, object{"a": 1}, []any{1, nil}, []string{"a"}} {
-		for _, name := range []string{"groups", "roles", "entitlements"} {
-			with("AT-35", fmt.Sprintf("%s %#v", name, v), accepted, claim(name, v))
+	for said, values := range map[string][]any{
+		"":    {1, "x", nil, true, []any{1, nil}, []any{"a", 1}, []any{[]string{"a"}}, []any{object{"display": "a"}}, object{}, []string{}},
+		"a":   {[]string{"a"}, object{"a": 1}, []any{object{"value": "a", "display": "A"}}},
+		"a b": {[]string{"a", "b"}, object{"b": object{}, "a": nil}},
+	} {
+		for _, v := range values {
+			for _, name := range []string{"group", "role", "entitlement"} {
+				seen := "alice may read:orders"
+				if said != "" {
+					seen += " as " + name + " " + said
+				}
+				in := name + "s"
+				with("AT-35", fmt.Sprintf("%s %v", in, v), want{status: 200, body: seen}, claim(in, v))
+			}
 		}
 	}
 	with("AT-41", "claims that nobody knows", accepted, claim("https://example.org/x", object{"y": []int{1}}))
