@@ -173,7 +173,7 @@ func (k *jwk) checkEC() (string, SkipReason) {
 	return alg, ""
 }
 
-// checkOKP takes Ed25519 under both names of its algorithm (RFC 8037 §3.1, RFC 9864 §2.2).
+// checkOKP takes Ed25519 under both names of its algorithm (RFC 8037 §3.1, RFC 9864 §2.2), and neither Ed448 nor the curves of key agreement.
 func (k *jwk) checkOKP() (string, SkipReason) {
 	switch {
 	case k.crv != "Ed25519": // mutant: okp-curve

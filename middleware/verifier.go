@@ -258,6 +258,7 @@ func (v *Verifier) header(s *scratch, parts compact) (header, *Error) {
 
 func (v *Verifier) acceptsType(h header) bool {
 	typ := mediaType(h.typ)
+	// An empty "typ" is not an absent one.
 	if typ == "" && h.hasTyp { // mutant: type-empty
 		return false
 	}
