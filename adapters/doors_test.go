@@ -51,6 +51,7 @@ type answer struct {
 	challenges []string // one for each field line of WWW-Authenticate
 	retryAfter string
 	code       string // of the problem document, or the ErrorInfo's reason
+	bodiless   bool   // an answer to HEAD, which has no document
 	scope      string
 	body       string            // what the handler answered, when it is 200
 	all        string            // everything that came back: header fields, body, trailer, status and details
@@ -199,7 +200,7 @@ func overHTTP(t *testing.T, h http.Handler) door {
 		if resp.Header.Get("Content-Type") != auth.ProblemType || resp.Header.Get("Cache-Control") != "no-store" {
 			t.Errorf("headers %v", resp.Header)
 		}
-		if r.Method == http.MethodHead {
+		if a.bodiless = r.Method == http.MethodHead; a.bodiless {
 			return a
 		}
 		var problem struct {
