@@ -34,7 +34,7 @@ func (r Rules) Validate() error {
 // ForRoute returns the rule of an HTTP route and its key: the one for the method, or else the one for all methods.
 func (r Rules) ForRoute(method, pattern string) (key string, req Requirement, ok bool) {
 	key = method + " " + pattern
-	if req, ok = r[key]; ok {
+	if req, ok = r[key]; ok { // mutant: method-rule
 		return key, req, true
 	}
 	req, ok = r[pattern]

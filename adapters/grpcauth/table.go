@@ -57,7 +57,7 @@ func cutMethod(full string) (service, method string, ok bool) {
 
 // find returns the rule of a method, and the zero rule when there is none.
 func (t *table) find(method string) rule {
-	if r, ok := t.methods[method]; ok {
+	if r, ok := t.methods[method]; ok { // mutant: exact-rule
 		return r
 	}
 	return t.services[method[:strings.LastIndexByte(method, '/')+1]]
