@@ -67,7 +67,7 @@ func (d *door) untilRefused(srv any, s *guardedStream, until time.Time, method s
 	// mutant: stream-expiry: until = until.Add(time.Hour)
 	expiry := time.NewTimer(time.Until(until))
 	defer expiry.Stop()
-	for {
+	for step := clockStep; ; step = min(2*step, maxClockStep) {
 		select {
 		case h := <-done:
 			if h.panicked != nil {
@@ -86,13 +86,17 @@ func (d *door) untilRefused(srv any, s *guardedStream, until time.Time, method s
 			return err
 		}
 		if p, ok := middleware.PrincipalFrom(again); ok && !p.ValidUntil().IsZero() {
-			expiry.Reset(max(time.Until(p.ValidUntil()), clockStep))
+			expiry.Reset(max(time.Until(p.ValidUntil()), step))
 		}
 	}
 }
 
-// clockStep is how long a stream goes on at least whose token, by the clock of the time, has not run out after all.
-const clockStep = 10 * time.Millisecond
+// How long a stream goes on at least whose token is accepted although it ran out: the first time, and at most. A verifier with a leeway of its own does
+// that for minutes, and may ask an issuer each time.
+const (
+	clockStep    = 10 * time.Millisecond
+	maxClockStep = 5 * time.Second
+)
 
 // handle runs the handler of a stream, and tells how it came back.
 func handle(srv any, s *guardedStream, handler grpc.StreamHandler, done chan<- handled) {

@@ -101,3 +101,32 @@ func TestAStreamGoesOnWhileItsTokenIsAccepted(t *testing.T) {
 		}
 	})
 }
+
+// generous is a TokenVerifier that accepts what ran out, for five minutes.
+type generous struct {
+	exp   time.Time
+	asked int
+}
+
+func (v *generous) VerifyToken(context.Context, string) (*auth.Principal, error) {
+	v.asked++
+	if time.Since(v.exp) >= 5*time.Minute {
+		return nil, &auth.Error{Reason: auth.ReasonExpired}
+	}
+	return auth.NewPrincipal(fmt.Appendf(nil, `{"sub":"alice","exp":%d}`, v.exp.Unix()))
+}
+
+// A stream whose token ran out and is accepted all the same does not ask its verifier without end.
+func TestAStreamPastItsTokensEndAsksSeldom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := &generous{exp: time.Now().Truncate(time.Second).Add(time.Minute)}
+		cs := bidi(t, auth.NewGuard(v, nil), "opaque")
+		err := cs.RecvMsg(new(rpctest.Message))
+		if late := time.Since(v.exp) - 5*time.Minute; status.Code(err) != codes.Unauthenticated || late < 0 || late > 5*time.Second {
+			t.Errorf("ended with %v, %v after its time; want UNAUTHENTICATED within 5 s", err, late)
+		}
+		if v.asked > 80 {
+			t.Errorf("the verifier was asked %d times in 5 min", v.asked)
+		}
+	})
+}
