@@ -125,11 +125,16 @@ func (o *Options) hook() func(RefreshEvent) {
 
 // LogRefreshes returns a hook for Options.OnRefresh that logs each fetch: at level Error when it failed or a key was published with its private part, Warn
 // when keys were skipped or the snapshot file could not be used, Info when keys came or went, and Debug when nothing changed. Nothing in it comes from a
-// token; key IDs are the issuer's.
+// token; key IDs are the issuer's. It panics when logger is nil.
 func LogRefreshes(logger *slog.Logger) func(RefreshEvent) {
+	if logger == nil {
+		panic("jwks: LogRefreshes needs a Logger")
+	}
 	return func(e RefreshEvent) {
 		level, message := slog.LevelDebug, "keys unchanged"
 		switch {
+		case e.Err != nil && e.Keys == 0:
+			level, message = slog.LevelError, "keys not fetched, and none are held: no token can be judged"
 		case e.Err != nil:
 			level, message = slog.LevelError, "keys not refreshed: those held stay in use"
 		case len(e.Exposed) > 0:

@@ -101,7 +101,8 @@ func TestLogRefreshesByLevel(t *testing.T) {
 		e    jwks.RefreshEvent
 		want string
 	}{
-		{jwks.RefreshEvent{Err: jwks.ErrUnavailable, Added: key}, "level=ERROR msg=\"keys not refreshed"},
+		{jwks.RefreshEvent{Err: jwks.ErrUnavailable, Keys: 1}, "level=ERROR msg=\"keys not refreshed"},
+		{jwks.RefreshEvent{Err: jwks.ErrUnavailable}, "level=ERROR msg=\"keys not fetched, and none are held"},
 		{jwks.RefreshEvent{Exposed: []string{"a"}, Added: key}, "level=ERROR msg=\"keys published"},
 		{jwks.RefreshEvent{Skipped: []jwks.Skip{{KeyID: "a", Reason: jwks.SkipUse}}, Added: key}, "level=WARN msg=\"published keys"},
 		{jwks.RefreshEvent{SnapshotErr: jwks.ErrUnavailable, Added: key}, "level=WARN msg=\"snapshot"},
@@ -114,4 +115,13 @@ func TestLogRefreshesByLevel(t *testing.T) {
 			t.Errorf("%+v: %s, want %s", tt.e, b.String(), tt.want)
 		}
 	}
+}
+
+func TestLogRefreshesNeedsALogger(t *testing.T) {
+	defer func() {
+		if said := fmt.Sprint(recover()); said != "jwks: LogRefreshes needs a Logger" {
+			t.Errorf("got %s", said)
+		}
+	}()
+	jwks.LogRefreshes(nil)
 }
