@@ -14,9 +14,9 @@ func endpoint(raw string, plain bool) (*url.URL, error) {
 	u, err := url.Parse(raw)
 	switch {
 	case err != nil:
-		return nil, errors.New("not a URL") // the parser's error would repeat a password
+		return nil, errors.New("is not a URL") // the parser's error would repeat a password
 	case u.Hostname() == "" || u.Opaque != "":
-		return nil, errors.New("not an absolute URL")
+		return nil, errors.New("is not an absolute URL, such as https://host/path")
 	case u.User != nil: // mutant: endpoint-password
 		return nil, errors.New("carries a password or user name")
 	case u.Fragment != "": // mutant: endpoint-fragment
@@ -26,7 +26,7 @@ func endpoint(raw string, plain bool) (*url.URL, error) {
 	case u.Scheme == "http" && (plain || loopback(u.Hostname())): // mutant: https: u.Scheme == "http"
 		return u, nil
 	}
-	return nil, fmt.Errorf("scheme %q is not https", u.Scheme)
+	return nil, fmt.Errorf("has the scheme %q: it must be https, or http on loopback", u.Scheme)
 }
 
 // loopback tells whether host names this machine.
@@ -60,11 +60,11 @@ func checkKeySetURL(raw string, issuer *url.URL, plain bool) error {
 		return err
 	}
 	if u.Scheme == "http" && issuer.Scheme == "https" && !plain { // mutant: jwks-uri-downgrade
-		return errors.New("scheme \"http\" is not https")
+		return errors.New("has the scheme \"http\", although the issuer has https")
 	}
 	// What came in clear may have been changed on the way, and must not lead to another host.
 	if issuer.Scheme == "http" && !sameHost(u, issuer) { // mutant: jwks-uri-host
-		return errors.New("on another host, named by metadata that came over http")
+		return errors.New("is on another host, named by metadata that came over http")
 	}
 	return nil
 }

@@ -41,7 +41,7 @@ func ExampleNew() {
 func ExampleFromIssuer() {
 	_, err := jwks.FromIssuer("http://issuer.example", nil)
 	fmt.Println(err)
-	// Output: jwks: issuer scheme "http" is not https
+	// Output: jwks: issuer has the scheme "http": it must be https, or http on loopback
 }
 
 func ExampleCache_Refresh() {

@@ -141,7 +141,7 @@ func (f *fetcher) metadata(ctx context.Context, from string) (keySetURL string, 
 		return "", fmt.Errorf("%w: its issuer is %q, not %q", ErrMisconfigured, cut(issuer), f.name)
 	}
 	if err := checkKeySetURL(keySetURL, f.issuer, f.plain); err != nil {
-		return "", fmt.Errorf("%w: jwks_uri %q: %w", ErrMisconfigured, cut(keySetURL), err)
+		return "", fmt.Errorf("%w: jwks_uri %q %w", ErrMisconfigured, cut(keySetURL), err)
 	}
 	return keySetURL, nil
 }
