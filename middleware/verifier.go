@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -251,9 +252,20 @@ func (v *Verifier) header(s *scratch, parts compact) (header, *Error) {
 		return h, &Error{Reason: ReasonExtension, about: &finding{h.extension, "absent", ""}}
 	}
 	if !v.acceptsType(h) { // mutant: type-accepted
-		return h, &Error{Reason: ReasonType, about: &finding{"typ", fmt.Sprintf("%q", v.config.Types), wellKnownType(h)}}
+		return h, &Error{Reason: ReasonType, about: &finding{"typ", oneOf(v.config.Types), wellKnownType(h)}}
 	}
 	return h, nil
+}
+
+// oneOf tells an operator what was configured: "a or b", with "none" for the empty name.
+func oneOf(names []string) string {
+	told := slices.Clone(names)
+	for i, name := range told {
+		if name == "" {
+			told[i] = "none"
+		}
+	}
+	return strings.Join(told, " or ")
 }
 
 func (v *Verifier) acceptsType(h header) bool {
@@ -304,7 +316,7 @@ func (v *Verifier) addressed(s *scratch, p *Principal, now time.Time) *Error {
 		return &Error{Reason: ReasonIssuer, about: &finding{claim: "iss", expected: v.config.Issuer}}
 	}
 	if !v.isMeantForUs(p, s) { // mutant: audience
-		return &Error{Reason: ReasonAudience, about: &finding{claim: "aud", expected: fmt.Sprintf("%q", v.config.Audiences)}}
+		return &Error{Reason: ReasonAudience, about: &finding{claim: "aud", expected: v.audience()}}
 	}
 	if p.exp.sec < 0 || p.exp.sec == 0 && p.exp.nsec <= 0 { // mutant: expiry-required
 		return s.claims.fault(ReasonClaim, claimExp, "a time after the epoch", errMissing) // an absent exp reads as 0
@@ -318,6 +330,18 @@ func (v *Verifier) unexpired(p *Principal, now time.Time) *Error {
 		return &Error{Reason: ReasonExpired, about: &finding{claim: "exp", expected: "a time to come"}}
 	}
 	return nil
+}
+
+// audience tells an operator whom a token must be meant for.
+func (v *Verifier) audience() string {
+	switch audiences, clients := oneOf(v.config.Audiences), oneOf(v.config.Clients); {
+	case clients == "":
+		return audiences
+	case audiences == "":
+		return "none, of client " + clients
+	default:
+		return audiences + "; or none, of client " + clients
+	}
 }
 
 // isMeantForUs reports whether aud names this API; without any aud, whether the client ID is one that Config.Clients admits.
