@@ -38,6 +38,9 @@ func parse(text []byte, limit int) (*document, error) {
 	if len(text) > limit {
 		return nil, fmt.Errorf("the document has %d bytes, and Options.MaxBytes is %d", len(text), limit)
 	}
+	if len(bytes.TrimSpace(text)) == 0 {
+		return nil, errors.New("the document is empty")
+	}
 	quiet := slog.New(slog.DiscardHandler)
 	info, err := datamodel.ExtractSpecInfoWithConfig(text, &datamodel.DocumentConfiguration{Logger: quiet, SkipJSONConversion: true})
 	if err != nil {

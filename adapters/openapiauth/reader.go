@@ -35,6 +35,10 @@ func (r *reader) read(text []byte) error {
 	if !ok {
 		return r.faults.err()
 	}
+	if old := o.get("swagger"); old.value != nil {
+		r.faults.add(old.value, "", "Swagger 2.0 is not read: convert the document to OpenAPI 3.0 or 3.1")
+		return r.faults.err()
+	}
 	version := o.get("openapi")
 	if r.version, ok = r.faults.text(version.value, r.doc.root, "", "the field openapi"); !ok {
 		return r.faults.err()

@@ -166,8 +166,20 @@ var faulty = []struct {
 	// Documents.
 	{"OpenAPI 3.2", append(op("[]"), "3.1.0", "3.2.0"), `line 1, column 10: OpenAPI "3.2.0": known are 3.0 and 3.1`},
 	{"a version that is a number", append(op("[]"), "3.1.0", "3.1"), "expected the field openapi, a string"},
+	{"Swagger 2.0", append(op("[]"), "openapi: 3.1.0", `swagger: "2.0"`), "line 1, column 10: Swagger 2.0 is not read: convert"},
 	{"no operations", change{"METHOD:\n      OPERATION\n      responses: {\"200\": {description: ok}}", "summary: s"}, "the document has no operations"},
 	{"no YAML", change{"openapi: 3.1.0", "openapi: 3.1.0\n\t- ]"}, "found a tab character"},
+}
+
+func TestEmptyDocumentsAreRefused(t *testing.T) {
+	for _, document := range []string{"", " \n", "# nothing\n", "---\n"} {
+		if _, err := openapiauth.Rules([]byte(document), openapiauth.NetHTTP, nil); err == nil || !strings.HasPrefix(err.Error(), "openapiauth: ") {
+			t.Errorf("%q: got %v", document, err)
+		}
+	}
+	if _, err := openapiauth.Rules(nil, openapiauth.NetHTTP, nil); fmt.Sprint(err) != "openapiauth: the document is empty" {
+		t.Errorf("no document: got %v", err)
+	}
 }
 
 func TestDocumentsThatAreRefused(t *testing.T) {
