@@ -23,7 +23,7 @@ func (g *Guard) Enforce(req Requirement) func(http.Handler) http.Handler {
 //go:noinline
 func (g *Guard) EnforceNamed(operation func(*http.Request) string, req Requirement) func(http.Handler) http.Handler {
 	if g == nil || g.verifier == nil {
-		panic("middleware: Enforce of a Guard that is nil or was not made by a constructor")
+		panic("middleware: Require or Enforce of a Guard that is nil or was not made by a constructor")
 	}
 	if req.IsZero() {
 		panic("middleware: Enforce of the zero Requirement, which lets nobody through")

@@ -203,7 +203,7 @@ func (p *ruleParser) rule() (string, Requirement) {
 	}
 	req := p.need()
 	if t, more := p.peek(); more { // mutant: rules-text-end
-		p.fail(t, "expected the end of the line, not %q", t.text)
+		p.fail(t, "expected \"and\", \"or\" or the end of the line, not %q", t.text)
 	}
 	return strings.Join(words, " "), req
 }

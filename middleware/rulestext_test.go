@@ -56,10 +56,10 @@ func TestParseRulesSaysWhereAndWhat(t *testing.T) {
 		"get /orders = x":                       "line 1, column 1: expected a method in upper case",
 		"\"GET\" /orders = x":                   "line 1, column 1: expected a method and a pattern",
 		"/a = x and":                            "line 1, column 11: expected a scope",
-		"/a = x y":                              "line 1, column 8: expected the end of the line, not \"y\"",
+		"/a = x y":                              "line 1, column 8: expected \"and\", \"or\" or the end of the line, not \"y\"",
 		"/a = x and y or z":                     "line 1, column 14: expected \"and\"",
 		"/a = (x or y":                          "line 1, column 13: expected a closing parenthesis",
-		"/a = x)":                               "line 1, column 7: expected the end of the line",
+		"/a = x)":                               "line 1, column 7: expected \"and\", \"or\" or the end of the line",
 		"/a = any":                              "line 1, column 9: expected \"token\"",
 		"/a = and":                              "line 1, column 6: expected a scope, not \"and\"",
 		"/a = x and public":                     "line 1, column 12: expected a scope, not \"public\"",
@@ -280,7 +280,7 @@ GET /me       = any token
 	// | GET | /me | every good token |
 	// | GET | /orders | read:orders |
 	// | POST | /orders | write:orders and (admin or owner) |
-	// middleware: ParseRules: line 1, column 27: expected the end of the line, not "write:orders"
+	// middleware: ParseRules: line 1, column 27: expected "and", "or" or the end of the line, not "write:orders"
 }
 
 func ExampleLiveRules() {

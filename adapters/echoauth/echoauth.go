@@ -55,7 +55,7 @@ func Require(guard *middleware.Guard, first string, rest ...string) echo.Middlew
 // below the group that match no route, since Echo runs a group's middlewares for those; given to Use or Pre of Echo, it judges all.
 func Enforce(guard *middleware.Guard, req middleware.Requirement) echo.MiddlewareFunc {
 	if guard == nil {
-		panic("echoauth: Enforce needs a Guard")
+		panic("echoauth: Require and Enforce need a Guard")
 	}
 	if req.IsZero() {
 		panic("echoauth: Enforce of the zero Requirement, which lets nobody through")
