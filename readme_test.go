@@ -108,7 +108,7 @@ func goBlock(tree fs.FS, indent, info string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", m[1], err)
 	}
-	return dedent(lines), nil
+	return strings.Trim(dedent(lines), "\n") + "\n", nil
 }
 
 // region returns the lines between the region's marks, without the marks of regions inside.
@@ -233,7 +233,7 @@ func folderExists(tree fs.FS, name string) error {
 func TestRender(t *testing.T) {
 	tree := fstest.MapFS{
 		"Makefile":           {Data: []byte("test: unit ## all\n")},
-		"examples/a/main.go": {Data: []byte("package main\n\nfunc main() {\n\t// region: six\n\tif x {\n\t\t// region: in\n\t\ty()\n\t\t// endregion\n\t}\n\t// endregion\n}\n")},
+		"examples/a/main.go": {Data: []byte("package main\n\nfunc main() {\n\t// region: six\n\tif x {\n\t\t// region: in\n\t\ty()\n\t\t// endregion\n\t}\n\t// endregion\n}\n\n// region: apart\n\nfunc z() {}\n\n// endregion\n")},
 	}
 	block := func(info, body string) string { return "Text.\n\n```" + info + "\n" + body + "```\nMore.\n" }
 	six := "if x {\n\ty()\n}\n"
@@ -241,6 +241,7 @@ func TestRender(t *testing.T) {
 		name, doc, fixed, problem string
 	}{
 		{"a block as in the file", block("go file=examples/a/main.go region=six", six), "", ""},
+		{"a region with empty lines around", block("go file=examples/a/main.go region=apart", "func z() {}\n"), "", ""},
 		{"a region inside a region", block("go file=examples/a/main.go region=in", "y()\n"), "", ""},
 		{"a block that has drifted", block("go file=examples/a/main.go region=six", "if z {\n"), block("go file=examples/a/main.go region=six", six), "3: the block is not what"},
 		{"a block without a file", block("go", six), "", "starts with ```go file="},
