@@ -48,7 +48,11 @@ func newHandler(issuer, audience string) (http.Handler, *auth.Guard) {
 	return mux, guard
 }
 
+// region: handler
+
 func listOrders(w http.ResponseWriter, r *http.Request) {
 	caller, _ := auth.PrincipalFrom(r.Context())
 	fmt.Fprintf(w, "orders of %s\n", caller.Subject())
 }
+
+// endregion
