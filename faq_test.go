@@ -1,7 +1,9 @@
 package bearward_test
 
 import (
+	"bytes"
 	"context"
+	"log/slog"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -79,6 +81,29 @@ func TestFAQ(t *testing.T) {
 			t.Errorf("FAQ.md names %v, which no request had", named)
 		}
 	})
+}
+
+// The line of a log that the page shows is what is logged.
+func TestFAQShowsALogLine(t *testing.T) {
+	issuer := authtest.NewIssuer(t, nil)
+	var b bytes.Buffer
+	withoutTime := &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+		if a.Key == slog.TimeKey {
+			return slog.Attr{}
+		}
+		return a
+	}}
+	guard := issuer.Guard(&auth.GuardOptions{OnDecision: auth.LogRefusals(slog.New(slog.NewTextHandler(&b, withoutTime)))})
+	r := httptest.NewRequest("GET", "/orders", nil)
+	r.Header.Set("Authorization", "Bearer "+issuer.Token("read:orders", authtest.WrongAudience))
+	_, _ = guard.Authorize(r.Context(), auth.RequestCredentials(r, "GET /orders"), auth.AnyToken())
+	page, err := os.ReadFile("FAQ.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b.Len() == 0 || !strings.Contains(string(page), "\n"+b.String()) {
+		t.Errorf("FAQ.md does not show %s", b.String())
+	}
 }
 
 // ask returns the status of a refusal, and the reason that an operator is told.

@@ -1,17 +1,21 @@
 // Package middleware decides whether a request may pass: it verifies OAuth 2.0 access tokens (RFC 9068, RFC 6750) and compares
 // their scopes with what an operation requires.
 //
-// A guarded route takes four lines, and needs no other package of this module:
+// Who uses it calls it auth, since routers have a package "middleware" of their own. A guarded route needs no other package of this module:
+//
+//	import auth "github.com/bearward/bearward/middleware"
 //
 //	guard, err := auth.New("https://issuer.example", "https://api.example", nil)
 //	if err != nil {
 //		log.Fatal(err)
 //	}
-//	mux.Handle("GET /orders", guard.Require("read:orders")(listOrders))
+//	mux.Handle("GET /orders", guard.Require("read:orders")(http.HandlerFunc(listOrders)))
 //
-// [New] is for issuers of RFC 9068 tokens. Package provider has presets for named issuers, whose tokens mostly look otherwise, and [NewWithKeys] takes every
-// setting. Routers and gRPC have adapters of their own (httpauth, chiauth, echoauth, grpcauth), and package authtest is for the tests of an
-// API that is guarded.
+// [PrincipalFrom] tells a handler who is calling.
+//
+// [New] is for issuers of RFC 9068 tokens. Package provider has presets for named issuers, whose tokens mostly look otherwise, and
+// [NewWithKeys] takes every setting: [jwks.LogRefreshes] among them, without which no log says why keys could not be fetched. Routers and
+// gRPC have adapters of their own (httpauth, chiauth, echoauth, grpcauth), and package authtest is for the tests of an API that is guarded.
 //
 // A [Guard] is the one door. Its [Guard.Authorize] takes the credentials that a caller presented and the [Requirement] of the
 // operation, and comes to one of three verdicts:
@@ -52,10 +56,4 @@
 //
 // Everything in this package is safe for concurrent use once it is constructed. A [Principal] and an Error may be shared between requests, and are
 // immutable. Hooks are called on the request's goroutine: a slow one makes requests slow, and its panic is contained.
-//
-// # Names
-//
-// Files that wire chi or Echo, which have a package "middleware" of their own, import this package as auth:
-//
-//	import auth "github.com/bearward/bearward/middleware"
 package middleware

@@ -1,8 +1,8 @@
 // Package httpauth is net/http's router with a [middleware.Guard] at every route.
 //
 //	mux := httpauth.NewMux(guard)
-//	mux.Handle("GET /orders", auth.Scopes("read:orders"), listOrders)
-//	mux.Handle("GET /healthz", auth.Public(), healthz)
+//	mux.HandleFunc("GET /orders", auth.Scopes("read:orders"), listOrders)
+//	mux.HandleFunc("GET /healthz", auth.Public(), healthz)
 //	server := &http.Server{Handler: mux}
 //
 // A route cannot be registered without its requirement: that does not compile. Patterns are http.ServeMux's, and so is what they match: HEAD follows GET, a
