@@ -14,6 +14,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 )
 
@@ -51,6 +52,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		err = usageError(fmt.Sprintf("-port %d is not from 1 to %d", *port, 65535-lastPort))
 	case *once && (*wanted != "" || *secure):
 		err = usageError("-check goes with neither -token nor -tls")
+	case unknownScope(*wanted) != "":
+		err = usageError(fmt.Sprintf("-token: there is no scope %q; there are %s", unknownScope(*wanted), strings.Join(scopeNames(), ", ")))
 	case *once:
 		err = check(ctx, stdout)
 	default:

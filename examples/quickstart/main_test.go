@@ -25,7 +25,7 @@ func TestCheckFindsEveryAnswerAsPromised(t *testing.T) {
 
 func TestUsageErrorsExitWith2(t *testing.T) {
 	for _, args := range [][]string{
-		{"-nonsense"}, {"argument"}, {"-port", "0"}, {"-port", "65535"}, {"-check", "-token", "read:orders"},
+		{"-nonsense"}, {"argument"}, {"-port", "0"}, {"-port", "65535"}, {"-check", "-token", "read:orders"}, {"-token", "read:oders"},
 	} {
 		var errs strings.Builder
 		if code := run(t.Context(), args, &errs, &errs); code != exitUsage || errs.Len() == 0 {

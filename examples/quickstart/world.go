@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -41,6 +43,25 @@ func scopes() []authserver.Scope {
 		{Name: "write:orders", Meaning: "Place orders"},
 		{Name: "admin:all", Meaning: "See the figures of the whole shop"},
 	}
+}
+
+// scopeNames are the scopes that the issuer knows.
+func scopeNames() []string {
+	names := []string{"openid", "profile", "offline_access"}
+	for _, s := range scopes() {
+		names = append(names, s.Name)
+	}
+	return names
+}
+
+// unknownScope returns the first of the wanted scopes that the issuer does not know, or "".
+func unknownScope(wanted string) string {
+	for _, name := range strings.Fields(wanted) {
+		if !slices.Contains(scopeNames(), name) {
+			return name
+		}
+	}
+	return ""
 }
 
 // issuer is the embedded authorization server on its listener.
@@ -103,8 +124,12 @@ type fleet []*api.Server
 func startFleet(addr func(i int) string, config api.Config) (fleet, error) {
 	var f fleet
 	for i, adapter := range api.Adapters() {
-		config.Adapter, config.Addr = adapter, addr(i)
-		server, err := api.Start(config)
+		one := config
+		one.Adapter, one.Addr = adapter, addr(i)
+		if one.Logger != nil {
+			one.Logger = one.Logger.With("adapter", adapter)
+		}
+		server, err := api.Start(one)
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("%s: %w", adapter, err), f.shutdown(context.Background()))
 		}
