@@ -24,6 +24,7 @@ import (
 
 	"github.com/bearward/bearward/adapters/chiauth"
 	"github.com/bearward/bearward/adapters/promauth"
+	"github.com/bearward/bearward/jwks"
 	auth "github.com/bearward/bearward/middleware"
 )
 
@@ -48,17 +49,26 @@ func main() {
 	_ = operators.Shutdown(context.Background())
 }
 
-// newGuard returns a Guard that logs what it refuses and counts what it decides.
+// newGuard returns a Guard that logs what it refuses, and why keys could not be fetched, and counts what it decides.
 func newGuard(issuer, audience string, logger *slog.Logger, registry prometheus.Registerer) (*auth.Guard, error) {
 	metrics, err := promauth.New(registry, nil)
 	if err != nil {
 		return nil, err
 	}
+	keys, err := jwks.FromIssuer(issuer, &jwks.Options{OnRefresh: jwks.LogRefreshes(logger)})
+	if err != nil {
+		return nil, err
+	}
 	logRefusal := auth.LogRefusals(logger)
-	return auth.New(issuer, audience, &auth.GuardOptions{OnDecision: func(ctx context.Context, d auth.Decision) {
+	config := auth.Config{Issuer: issuer, Audiences: []string{audience}}
+	guard, err := auth.NewWithKeys(keys, config, &auth.GuardOptions{OnDecision: func(ctx context.Context, d auth.Decision) {
 		logRefusal(ctx, d)
 		metrics.OnDecision(ctx, d)
 	}})
+	if err != nil {
+		return nil, errors.Join(err, keys.Close())
+	}
+	return guard, nil
 }
 
 func routes(guard *auth.Guard) http.Handler {

@@ -54,8 +54,8 @@ func TestRefusalsAreLoggedAndCounted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer guard.Close()
 	get(routes(guard), issuer.Token("read:orders", authtest.Expired))
+	_ = guard.Close() // waits for what the key cache logs
 	if !strings.Contains(log.String(), "reason=TOKEN_EXPIRED") {
 		t.Errorf("the log does not say why: %s", log.String())
 	}
