@@ -102,7 +102,7 @@ func TestEventsOfAnHTTPServer(t *testing.T) {
 	same(t, "server spans", byKind(b.spans.Ended(), trace.SpanKindServer), []string{
 		"Unset:",
 		"Unset: bearward.refusal " + on + "bearward.outcome=refused error.type=CREDENTIALS_MISSING",
-		`Unset: bearward.refusal bearward.claim=aud bearward.expected=["https://api.example"] ` + on + "bearward.outcome=refused error.type=AUDIENCE_MISMATCH",
+		`Unset: bearward.refusal bearward.claim=aud bearward.expected=https://api.example ` + on + "bearward.outcome=refused error.type=AUDIENCE_MISMATCH",
 		"Unset: bearward.refusal " + on + "bearward.outcome=refused error.type=INSUFFICIENT_SCOPE",
 		"Error: bearward.refusal bearward.cause=keys " + on + "bearward.outcome=not_judged error.type=UNAVAILABLE",
 		"Unset: bearward.refusal bearward.operation=GET /new bearward.outcome=reported error.type=CREDENTIALS_MISSING",
