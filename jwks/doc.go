@@ -3,6 +3,12 @@
 // [FromIssuer] finds the key set through the issuer's metadata (RFC 8414, OpenID Connect Discovery), [New] is given its URL, and [Static]
 // holds keys that come with the program. All three are a [Source].
 //
+//	keys, err := jwks.FromIssuer("https://issuer.example", &jwks.Options{OnRefresh: jwks.LogRefreshes(logger)})
+//	if err != nil {
+//		log.Fatal(err)
+//	}
+//	guard, err := auth.NewWithKeys(keys, config, nil) // package middleware; its Close closes keys
+//
 // A [Cache] promises:
 //
 //   - A request whose key is held never waits: not for the network, not for a lock, whatever happens to the issuer.

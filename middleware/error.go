@@ -3,6 +3,8 @@ package middleware
 import (
 	"errors"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 	"unicode/utf8"
 )
@@ -21,6 +23,17 @@ type Error struct {
 
 // A finding is what one check saw.
 type finding struct{ claim, expected, seen string }
+
+// oneOf tells an operator what was configured: "a or b", with "none" for the empty name.
+func oneOf(names []string) string {
+	told := slices.Clone(names)
+	for i, name := range told {
+		if name == "" {
+			told[i] = "none"
+		}
+	}
+	return strings.Join(told, " or ")
+}
 
 // maxSeen bounds what Error.Seen returns, in bytes.
 const maxSeen = 128

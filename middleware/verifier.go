@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -255,17 +254,6 @@ func (v *Verifier) header(s *scratch, parts compact) (header, *Error) {
 		return h, &Error{Reason: ReasonType, about: &finding{"typ", oneOf(v.config.Types), wellKnownType(h)}}
 	}
 	return h, nil
-}
-
-// oneOf tells an operator what was configured: "a or b", with "none" for the empty name.
-func oneOf(names []string) string {
-	told := slices.Clone(names)
-	for i, name := range told {
-		if name == "" {
-			told[i] = "none"
-		}
-	}
-	return strings.Join(told, " or ")
 }
 
 func (v *Verifier) acceptsType(h header) bool {
