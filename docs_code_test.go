@@ -11,6 +11,7 @@ const docPreamble = `package snippet
 
 import (
 	"log"
+	"log/slog"
 	"net/http"
 
 	"github.com/go-chi/chi/v5"
@@ -21,6 +22,7 @@ import (
 	"github.com/bearward/bearward/adapters/echoauth"
 	"github.com/bearward/bearward/adapters/grpcauth"
 	"github.com/bearward/bearward/adapters/httpauth"
+	"github.com/bearward/bearward/jwks"
 	auth "github.com/bearward/bearward/middleware"
 	"github.com/bearward/bearward/middleware/provider"
 )
@@ -33,10 +35,11 @@ var (
 	_ = echoauth.Check
 	_ = grpcauth.Check
 	_ = httpauth.NewMux
+	_ = jwks.New
 	_ = provider.Google
 )
 
-func code(guard *auth.Guard, rules auth.Rules, mux *http.ServeMux, e *echo.Echo, healthz http.HandlerFunc, listOrders http.HandlerFunc) {
+func code(guard *auth.Guard, rules auth.Rules, mux *http.ServeMux, e *echo.Echo, healthz http.HandlerFunc, listOrders http.HandlerFunc, logger *slog.Logger, config auth.Config) {
 `
 
 // The code that a package's comment shows compiles. Tests that it shows are held to a file: see authtest's doc_test.go.
@@ -67,7 +70,7 @@ func TestPackageCommentsCompile(t *testing.T) {
 			}
 		}
 	}
-	if blocks < 6 {
+	if blocks < 8 {
 		t.Errorf("only %d blocks of code were found", blocks)
 	}
 }

@@ -1,9 +1,11 @@
 // Package middleware decides whether a request may pass: it verifies OAuth 2.0 access tokens (RFC 9068, RFC 6750) and compares
 // their scopes with what an operation requires.
 //
-// Who uses it calls it auth, since routers have a package "middleware" of their own. A guarded route needs no other package of this module:
+// Who uses it calls it auth, since routers have a package "middleware" of their own:
 //
 //	import auth "github.com/bearward/bearward/middleware"
+//
+// A guarded route needs no other package of this module:
 //
 //	guard, err := auth.New("https://issuer.example", "https://api.example", nil)
 //	if err != nil {
