@@ -2,6 +2,7 @@ package openapiauth
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -46,7 +47,7 @@ func parse(text []byte, limit int) (*document, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the document: %w", err)
 	}
-	if info.SpecFileType == datamodel.YAMLFileType {
+	if !json.Valid(text) { // for the library, whatever stands between braces is JSON, two documents of YAML too
 		if err := checkOneDocument(text); err != nil {
 			return nil, err
 		}

@@ -196,3 +196,25 @@ func TestJSON(t *testing.T) {
 		}
 	}
 }
+
+// What is after the first document of a stream would not be read, whatever it begins and ends with.
+func TestASecondDocumentIsRefusedBetweenBracesToo(t *testing.T) {
+	flow := `{openapi: 3.1.0, paths: {/x: {get: {security: [{login: [a]}]}}}, components: {securitySchemes: {login: {type: oauth2, flows: {password: {scopes: {a: A}}}}}}}`
+	for more, want := range map[string]string{
+		"":                                 "",
+		"\n# }":                            "",
+		"\n---\n{openapi: 3.1.0}":          "line 2, column 1: a second document",
+		"\n---\n" + flow:                   "line 2, column 1: a second document",
+		"\n...\n--- {openapi: 3.1.0}":      "a second document",
+		"\n{openapi: 3.1.0}":               "read the document",
+		"\n---\n# nothing but a comment }": "a second document",
+	} {
+		rules, err := openapiauth.Rules([]byte(flow+more), openapiauth.Chi, nil)
+		switch {
+		case want == "" && (err != nil || rules["GET /x"].String() != "a"):
+			t.Errorf("%q: got %v, error %v", more, rules, err)
+		case want != "" && (err == nil || rules != nil || !strings.Contains(err.Error(), want)):
+			t.Errorf("%q: got %v, error %v, want %s", more, rules, err, want)
+		}
+	}
+}
