@@ -32,10 +32,15 @@ func follow(n *yaml.Node) *yaml.Node {
 	return n
 }
 
+// is reports whether n is a mapping or a sequence and no more than that. What a tag makes of it (!!set, !include, !!null) differs between parsers.
+func is(n *yaml.Node, kind yaml.Kind) bool {
+	return n.Kind == kind && n.ShortTag() == map[yaml.Kind]string{yaml.MappingNode: "!!map", yaml.SequenceNode: "!!seq"}[kind]
+}
+
 // table reads a mapping whose keys are names that the document chose, and adds a fault when n is none.
 func (f *faults) table(n *yaml.Node, where string) (object, bool) {
 	n = follow(n)
-	if n.Kind != yaml.MappingNode {
+	if !is(n, yaml.MappingNode) {
 		f.add(n, where, "expected an object")
 		return nil, false
 	}

@@ -20,7 +20,7 @@ const maxTerms = 100
 
 // needOf reads a list of Security Requirement Objects, of which a caller must meet one.
 func (r *reader) needOf(n *yaml.Node, where string) need {
-	if n.Kind != yaml.SequenceNode {
+	if !is(n, yaml.SequenceNode) {
 		r.faults.add(n, where, "security is a list: [] to make an operation public")
 		return need{}
 	}
@@ -120,7 +120,7 @@ func union(list, more []string) []string {
 // scopes reads what a Security Requirement Object asks for of one scheme: scopes, or the roles of other schemes (OpenAPI 3.1), which are
 // asked of the token as scopes are.
 func (r *reader) scopes(at field, s *scheme, where string) (list []string, ok bool) {
-	if at.value.Kind != yaml.SequenceNode {
+	if !is(at.value, yaml.SequenceNode) {
 		r.faults.add(at.value, where, "what is asked of %q is a list of scopes, be it empty", at.name)
 		return nil, false
 	}
