@@ -55,3 +55,16 @@ func TestCheckNamesEveryDifference(t *testing.T) {
 		t.Error("a document that cannot be read was not an error")
 	}
 }
+
+// The words of a requirement are not all of it: a scope may be named as an open door is.
+func TestCheckTellsScopesFromWords(t *testing.T) {
+	for word, rule := range map[string]auth.Requirement{"public": auth.Public(), "optional": auth.Optional(), "nobody": {}} {
+		document := strings.Replace(op("[{login: ["+word+"]}]").document(), "a: A", word+": A", 1)
+		if err := openapiauth.Check(auth.Rules{"GET /x": auth.Scopes(word)}, []byte(document), openapiauth.Chi, nil); err != nil {
+			t.Errorf("the scope %s: %v", word, err)
+		}
+		if err := openapiauth.Check(auth.Rules{"GET /x": rule}, []byte(document), openapiauth.Chi, nil); err == nil {
+			t.Errorf("a rule that is %q agrees with a document that asks for the scope %q", rule, word)
+		}
+	}
+}

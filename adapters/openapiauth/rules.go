@@ -90,7 +90,7 @@ func Check(rules middleware.Rules, document []byte, router Router, opts *Options
 		switch {
 		case !ok:
 			add("no rule names %s, which the document has as %q", key, published[key])
-		case need.String() != published[key].String():
+		case need.String() != published[key].String() || !slices.Equal(need.AllScopes(), published[key].AllScopes()): // a scope may be named public
 			add("%s: the rule is %q, the document says %q", key, need, published[key])
 		}
 	}
