@@ -35,5 +35,6 @@
 // # Streams
 //
 // A stream is judged before its handler is entered and before a message is read. It ends with UNAUTHENTICATED when its token runs
-// out, blocked Recv and Send included; see [Options].
+// out, blocked Recv and Send included; see [Options]. At that moment it is judged anew, for the hooks and for a TokenVerifier that prolongs tokens: until
+// that verdict, which has five seconds, no message passes.
 package grpcauth

@@ -12,11 +12,17 @@ import (
 	"github.com/bearward/bearward/middleware"
 )
 
-// A guardedStream is a stream whose context carries the Principal, and that ends when ended is set.
+// A guardedStream is a stream whose context carries the Principal, and that ends with the first verdict that refuses it.
 type guardedStream struct {
 	grpc.ServerStream
-	ctx   context.Context
-	ended atomic.Pointer[error]
+	ctx  context.Context
+	anew atomic.Pointer[verdict] // the last of those that came after the first, nil before
+}
+
+// A verdict is found while nothing passes.
+type verdict struct {
+	found   chan struct{} // closed when it is
+	refused error         // what ends the stream; nil when it goes on
 }
 
 func (s *guardedStream) Context() context.Context { return s.ctx }
@@ -24,21 +30,34 @@ func (s *guardedStream) Context() context.Context { return s.ctx }
 // RecvMsg and SendMsg tell a handler that is still there after the end why its stream is gone.
 func (s *guardedStream) RecvMsg(m any) error {
 	err := s.ServerStream.RecvMsg(m)
-	if end := s.ended.Load(); end != nil { // mutant: received-before-expiry
-		return *end // what had arrived before is not handed out any more
+	if end := s.end(); end != nil { // mutant: received-before-expiry
+		return end // what had arrived before is not handed out any more
 	}
 	return err
 }
 
 func (s *guardedStream) SendMsg(m any) error {
-	if end := s.ended.Load(); end != nil {
-		return *end
+	if end := s.end(); end != nil {
+		return end
 	}
 	err := s.ServerStream.SendMsg(m)
-	if end := s.ended.Load(); end != nil && err != nil {
-		return *end
+	if err == nil {
+		return nil
+	}
+	if end := s.end(); end != nil {
+		return end
 	}
 	return err
+}
+
+// end returns why the stream is gone, nil while it is not. It waits for a verdict that is being found.
+func (s *guardedStream) end() error {
+	v := s.anew.Load()
+	if v == nil {
+		return nil
+	}
+	<-v.found // a mutex would hold up the clock of a testing/synctest bubble
+	return v.refused
 }
 
 // handled is how a handler came back.
@@ -48,8 +67,19 @@ type handled struct {
 	returned bool // false after a panic or runtime.Goexit
 }
 
-// errGone is the end of a stream whose handler's goroutine ended without returning (runtime.Goexit).
+// errGone is the end of a stream whose handler's goroutine, or whose judge, ended without returning (runtime.Goexit, a panic).
 var errGone = status.Error(codes.Internal, "the handler ended without returning")
+
+// result is what the handler returned. It raises the handler's panic.
+func (h handled) result() error {
+	if h.panicked != nil {
+		panic(h.panicked)
+	}
+	if !h.returned {
+		return errGone
+	}
+	return h.err
+}
 
 // untilRefused runs the handler, and ends the stream when its token runs out first: at that instant, until, the call is judged anew. So hooks are
 // told of the end as of any refusal, an operation that is only reported on goes on, and so does a stream whose clock was set back.
@@ -62,31 +92,30 @@ func (d *door) untilRefused(srv any, s *guardedStream, until time.Time, method s
 	ctx, cancel := context.WithCancel(s.ctx)
 	defer cancel()
 	s.ctx = ctx
+	running, returned := context.WithCancel(s.ServerStream.Context())
+	defer returned()
 	done := make(chan handled, 1)
-	go handle(srv, s, handler, done)
+	go handle(srv, s, handler, done, returned)
 	// mutant: stream-expiry: until = until.Add(time.Hour)
 	expiry := time.NewTimer(time.Until(until))
 	defer expiry.Stop()
-	for step := clockStep; ; step = min(2*step, maxClockStep) {
+	for step := clockStep; ; {
 		select {
 		case h := <-done:
-			if h.panicked != nil {
-				panic(h.panicked)
-			}
-			if !h.returned {
-				return errGone
-			}
-			return h.err
+			return h.result()
 		case <-expiry.C:
 		}
-		again, err := d.authorize(s.ServerStream.Context(), method)
-		if err != nil { // mutant: stream-expired
-			err = d.refuseStream(s.ServerStream, err)
-			s.ended.Store(&err)
-			return err
+		again, refused := d.judgeAgain(running, s, method, done)
+		if refused != nil {
+			return refused
 		}
 		if p, ok := middleware.PrincipalFrom(again); ok && !p.ValidUntil().IsZero() {
-			expiry.Reset(max(time.Until(p.ValidUntil()), step))
+			left := time.Until(p.ValidUntil())
+			if left > 0 {
+				step = clockStep
+			}
+			expiry.Reset(max(left, step))
+			step = min(2*step, maxClockStep)
 		}
 	}
 }
@@ -98,14 +127,33 @@ const (
 	maxClockStep = 5 * time.Second
 )
 
+// judgeLimit is how long the new verdict may take, in which nothing passes. A token that has run out needs none of it.
+const judgeLimit = 5 * time.Second
+
+// judgeAgain judges the call of a stream anew. It returns the error that ends the stream, unless that ended by itself meanwhile. A judge who panics
+// ends it too.
+func (d *door) judgeAgain(ctx context.Context, s *guardedStream, method string, done <-chan handled) (again context.Context, refused error) {
+	v := &verdict{found: make(chan struct{}), refused: errGone}
+	s.anew.Store(v)
+	defer close(v.found)
+	ctx, cancel := context.WithTimeout(ctx, judgeLimit)
+	defer cancel()
+	again, err := d.authorize(ctx, method)
+	if v.refused = nil; err != nil && len(done) == 0 { // mutant: stream-expired
+		v.refused = d.refuseStream(s.ServerStream, err)
+	}
+	return again, v.refused
+}
+
 // handle runs the handler of a stream, and tells how it came back.
-func handle(srv any, s *guardedStream, handler grpc.StreamHandler, done chan<- handled) {
+func handle(srv any, s *guardedStream, handler grpc.StreamHandler, done chan<- handled, returned func()) {
 	var h handled
 	defer func() {
 		if !h.returned {
 			h.panicked = recover()
 		}
 		done <- h
+		returned()
 	}()
 	h.err = handler(srv, s)
 	h.returned = true

@@ -3,8 +3,10 @@ package grpcauth_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -129,4 +131,133 @@ func TestAStreamPastItsTokensEndAsksSeldom(t *testing.T) {
 			t.Errorf("the verifier was asked %d times in 5 min", v.asked)
 		}
 	})
+}
+
+// A judge is a TokenVerifier that accepts once, for a minute, and then does something else.
+type judge struct {
+	asked atomic.Int32
+	then  func(context.Context) (*auth.Principal, error)
+}
+
+func (j *judge) VerifyToken(ctx context.Context, _ string) (*auth.Principal, error) {
+	if j.asked.Add(1) > 1 {
+		return j.then(ctx)
+	}
+	return good(time.Now().Add(time.Minute))
+}
+
+func good(until time.Time) (*auth.Principal, error) {
+	return auth.NewPrincipal(fmt.Appendf(nil, `{"sub":"alice","exp":%d}`, until.Unix()))
+}
+
+func hang(ctx context.Context) (*auth.Principal, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+// judged opens a stream under a judge, and returns what ended it and after how long, and what it had received by then.
+func judged(t *testing.T, j *judge, handler func(grpc.ServerStream) error, outside ...grpc.ServerOption) (end error, took time.Duration, messages int) {
+	t.Helper()
+	options := append(outside, grpcauth.ServerOptions(auth.NewGuard(j, nil), auth.Rules{rpctest.Bidi: auth.AnyToken()})...)
+	conn := start(t, options, talk(&rpctest.Talk{OnStream: handler}))
+	began := time.Now()
+	cs, err := conn.NewStream(with(t.Context(), "opaque"), &grpc.StreamDesc{ClientStreams: true, ServerStreams: true}, rpctest.Bidi)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for {
+		if err := cs.RecvMsg(new(rpctest.Message)); err != nil {
+			took = time.Since(began)
+			time.Sleep(2 * time.Second) // for the handler to notice
+			return err, took, messages
+		}
+		messages++
+	}
+}
+
+// everySecond sends a message each second, from half a second on, and returns the stream's own end.
+func everySecond(ss grpc.ServerStream) error {
+	for time.Sleep(time.Second / 2); ; time.Sleep(time.Second) {
+		if err := ss.SendMsg(new(rpctest.Message)); err != nil {
+			return err
+		}
+	}
+}
+
+func TestNothingPassesWhileAStreamIsJudgedAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		err, took, messages := judged(t, &judge{then: hang}, everySecond)
+		if status.Code(err) != codes.Unavailable || took != 65*time.Second {
+			t.Errorf("ended with %v after %v, want UNAVAILABLE five seconds after the token", err, took)
+		}
+		if messages != 60 {
+			t.Errorf("got %d messages, want those of the minute in which the token was good", messages)
+		}
+	})
+}
+
+func TestAHandlerIsNotHeldByTheJudge(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		err, took, _ := judged(t, &judge{then: hang}, func(grpc.ServerStream) error {
+			time.Sleep(61 * time.Second)
+			return nil
+		})
+		if err != io.EOF || took != 61*time.Second {
+			t.Errorf("ended with %v after %v, want the handler's own end", err, took)
+		}
+	})
+}
+
+func TestAJudgeThatPanicsEndsTheStream(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		recovering := grpc.ChainStreamInterceptor(func(srv any, ss grpc.ServerStream, _ *grpc.StreamServerInfo, handler grpc.StreamHandler) (err error) {
+			defer func() {
+				if p := recover(); p != nil {
+					time.Sleep(5 * time.Second) // in which the handler goes on
+					err = status.Errorf(codes.Internal, "recovered: %v", p)
+				}
+			}()
+			return handler(srv, ss)
+		})
+		j := &judge{then: func(context.Context) (*auth.Principal, error) { panic("judge") }}
+		err, _, messages := judged(t, j, everySecond, recovering)
+		if status.Code(err) != codes.Internal || !strings.Contains(err.Error(), "recovered: judge") || messages != 60 {
+			t.Errorf("ended with %v after %d messages", err, messages)
+		}
+	})
+}
+
+// What a stream is judged by when its token runs out are the rules of the time, for whoever opened it by those before.
+func TestAStreamIsJudgedAnewByTheRulesOfTheTime(t *testing.T) {
+	for name, c := range map[string]struct {
+		after auth.Requirement
+		want  codes.Code
+	}{
+		"the same": {auth.AnyToken(), codes.Unauthenticated}, "a scope": {auth.Scopes("admin"), codes.Unauthenticated},
+		"optional": {auth.Optional(), codes.Unauthenticated}, "public": {auth.Public(), codes.OK},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				live, err := auth.NewLiveRules(auth.Rules{rpctest.Bidi: auth.AnyToken()})
+				if err != nil {
+					t.Fatal(err)
+				}
+				issuer := authtest.NewIssuer(t, nil)
+				conn := start(t, grpcauth.ServerOptions(issuer.Guard(nil), live.Rules()), talk(&rpctest.Talk{}))
+				cs, err := conn.NewStream(with(t.Context(), issuer.Token("read")), &grpc.StreamDesc{ClientStreams: true, ServerStreams: true}, rpctest.Bidi)
+				if err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(time.Second)
+				if err := live.Swap(auth.Rules{rpctest.Bidi: c.after}); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(24 * time.Hour)
+				_ = cs.CloseSend()
+				if err := cs.RecvMsg(new(rpctest.Message)); status.Code(err) != c.want {
+					t.Errorf("ended with %v, want %v", err, c.want)
+				}
+			})
+		})
+	}
 }
