@@ -29,6 +29,19 @@ func endpoint(raw string, plain bool) (*url.URL, error) {
 	return nil, fmt.Errorf("has the scheme %q: it must be https, or http on loopback", u.Scheme)
 }
 
+// shown returns a URL as errors and logs tell it: without its query, which may be a secret, and without a name or a password.
+func shown(raw string) string {
+	u, err := url.Parse(raw)
+	if err != nil || u.Opaque != "" {
+		return "(not a URL)"
+	}
+	u.User, u.Fragment, u.RawFragment = nil, "", ""
+	if u.RawQuery != "" {
+		u.RawQuery = "..."
+	}
+	return u.String()
+}
+
 // loopback tells whether host names this machine.
 func loopback(host string) bool {
 	if strings.EqualFold(host, "localhost") {

@@ -20,7 +20,7 @@ const (
 // A RefreshEvent tells how one fetch ended. Slices are read only.
 type RefreshEvent struct {
 	Trigger      Trigger       // what asked for it
-	URL          string        // of the key set; empty when it is not known yet
+	URL          string        // of the key set, whole; its query is not in a text, such as Err's. Empty when it is not known yet
 	Elapsed      time.Duration // from asking to the end, discovery included
 	Err          error         // why the fetch does not count; the keys held stay in use. Nil when it was good
 	DiscoveryErr error         // why the metadata could not be read, when the known URL of the key set served all the same
@@ -38,7 +38,7 @@ type RefreshEvent struct {
 // LogValue groups the fields that say something, for log/slog.
 func (e RefreshEvent) LogValue() slog.Value {
 	attrs := []slog.Attr{
-		slog.String("trigger", string(e.Trigger)), slog.String("url", e.URL), slog.Int("keys", e.Keys),
+		slog.String("trigger", string(e.Trigger)), slog.String("url", shown(e.URL)), slog.Int("keys", e.Keys),
 		slog.Duration("elapsed", e.Elapsed), slog.Duration("next", e.Next),
 	}
 	for _, problem := range []struct {

@@ -70,11 +70,11 @@ func (f *fetcher) fetch(ctx context.Context, discover bool) (got fetched, err er
 	}
 	a, err := get(ctx, &f.client, got.url, f.maxBytes, etag)
 	if err != nil {
-		return got, fmt.Errorf("jwks: fetch %s: %w", got.url, err)
+		return got, fmt.Errorf("jwks: fetch %s: %w", shown(got.url), err)
 	}
 	if !a.notModified {
 		if got.document, err = parse(a.body, f.maxKeys); err != nil {
-			return got, fmt.Errorf("jwks: fetch %s: %w", got.url, err)
+			return got, fmt.Errorf("jwks: fetch %s: %w", shown(got.url), err)
 		}
 	}
 	got.notModified, got.hint = a.notModified, a.hint
@@ -141,7 +141,7 @@ func (f *fetcher) metadata(ctx context.Context, from string) (keySetURL string, 
 		return "", fmt.Errorf("%w: its issuer is %q, not %q", ErrMisconfigured, cut(issuer), f.name)
 	}
 	if err := checkKeySetURL(keySetURL, f.issuer, f.plain); err != nil {
-		return "", fmt.Errorf("%w: jwks_uri %q %w", ErrMisconfigured, cut(keySetURL), err)
+		return "", fmt.Errorf("%w: jwks_uri %q %w", ErrMisconfigured, cut(shown(keySetURL)), err)
 	}
 	return keySetURL, nil
 }

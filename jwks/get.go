@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -79,10 +80,10 @@ type answer struct {
 }
 
 // get fetches one document of at most limit bytes, after decompression. A non-empty etag asks for what changed since.
-func get(ctx context.Context, client *http.Client, url string, limit int, etag string) (answer, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+func get(ctx context.Context, client *http.Client, from string, limit int, etag string) (answer, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, from, nil)
 	if err != nil {
-		return answer{}, err
+		return answer{}, withoutURL(err)
 	}
 	req.Header.Set("Accept", "application/jwk-set+json, application/json")
 	if etag != "" {
@@ -90,7 +91,7 @@ func get(ctx context.Context, client *http.Client, url string, limit int, etag s
 	}
 	resp, err := client.Do(req)
 	if err != nil {
-		return answer{}, err
+		return answer{}, withoutURL(err)
 	}
 	defer resp.Body.Close()
 	a := answer{hint: cacheHint(resp.Header), etag: resp.Header.Get("ETag")}
@@ -112,6 +113,14 @@ func get(ctx context.Context, client *http.Client, url string, limit int, etag s
 		return answer{}, fmt.Errorf("%w: over %d bytes", errTooLong, limit)
 	}
 	return a, nil
+}
+
+// withoutURL returns what is in a *url.Error, whose text has the URL with its query, and after a redirect another one.
+func withoutURL(err error) error {
+	if e, ok := err.(*url.Error); ok {
+		return e.Err
+	}
+	return err
 }
 
 // cacheHint reads Cache-Control (RFC 9111 §5.2.2): the max-age, 0 for no-store and no-cache, negative when it says nothing. A max-age that

@@ -87,13 +87,13 @@ func (f *fetcher) loadSnapshot(file string, maxStale time.Duration) (document, t
 func (f *fetcher) checkSnapshot(s snapshot, age, maxStale time.Duration) error {
 	switch {
 	case s.Source != f.name: // mutant: snapshot-source
-		return fmt.Errorf("it belongs to %q, not %q", cut(s.Source), f.name)
+		return fmt.Errorf("it belongs to %q, not %q", cut(shown(s.Source)), shown(f.name))
 	case age < -time.Minute: // mutant: snapshot-future
 		return errors.New("it is from the future") // by more than the clocks of two machines may differ
 	case age >= maxStale: // mutant: snapshot-age
 		return fmt.Errorf("it is %v old", age.Round(time.Second))
 	case f.issuer == nil && s.URL != f.url: // mutant: snapshot-url
-		return fmt.Errorf("its keys are from %q", cut(s.URL))
+		return fmt.Errorf("its keys are from %q", cut(shown(s.URL)))
 	case f.issuer != nil:
 		// mutant: snapshot-key-set-url: return nil
 		return checkKeySetURL(s.URL, f.issuer, f.plain)

@@ -112,7 +112,7 @@ func (c *Cache) ReadyHandler() http.Handler {
 // LogValue groups what an operator asks first, for log/slog.
 func (s Status) LogValue() slog.Value {
 	attrs := []slog.Attr{
-		slog.String("state", string(s.State)), slog.String("url", s.URL), slog.Int("keys", len(s.Keys)),
+		slog.String("state", string(s.State)), slog.String("url", shown(s.URL)), slog.Int("keys", len(s.Keys)),
 		slog.Duration("age", s.Age), slog.Time("next", s.Next), slog.Int("skipped", len(s.Skipped)),
 	}
 	if s.LastError != nil {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/bearward/bearward/jwks"
 	auth "github.com/bearward/bearward/middleware"
 	"github.com/bearward/bearward/middleware/authtest"
 )
@@ -65,6 +66,28 @@ func TestNothingOfATokenIsRecorded(t *testing.T) {
 	for _, secret := range secrets {
 		if i := strings.Index(all.String(), secret); i >= 0 {
 			t.Errorf("%q is recorded: ...%s", secret, all.String()[max(0, i-100):min(all.Len(), i+100)])
+		}
+	}
+}
+
+// The URL of a key set may have a secret in its query.
+func TestNoSecretOfAURLIsRecorded(t *testing.T) {
+	b := newBench(t, nil)
+	keys, err := jwks.New("http://127.0.0.1:1/keys?key=sesame", &jwks.Options{OnRefresh: mustIssuer(t, b, "main").OnRefresh})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := keys.Refresh(t.Context()); err == nil {
+		t.Error("nobody listens, and there were keys")
+	}
+	_ = keys.Close() // waits for the hook
+	spans := b.spans.Ended()
+	if len(spans) == 0 || spans[0].Status().Description == "" {
+		t.Fatalf("got %d spans", len(spans))
+	}
+	for _, s := range spans {
+		if all := fmt.Sprint(s.Status(), s.Attributes(), s.Events()); strings.Contains(all, "sesame") {
+			t.Errorf("the secret is recorded: %s", all)
 		}
 	}
 }
