@@ -2,6 +2,7 @@ package middleware
 
 import (
 	"encoding/binary"
+	"fmt"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -79,6 +80,31 @@ func TestTheCacheHoldsNearlyWhatItIsMadeFor(t *testing.T) {
 		}
 		if lost > tt.lost {
 			t.Errorf("of %d tokens in a cache for %d, %d are forgotten, want at most %d", tt.tokens, DefaultCacheSize, lost, tt.lost)
+		}
+	}
+}
+
+// Two who add one token at the same time may leave it in two places. What is added later is found all the same, and no older verdict in its place.
+func TestAFreshVerdictIsFoundBeforeItsDoubles(t *testing.T) {
+	now := time.Now()
+	for _, size := range []int{1, 2, 5, 64} {
+		c := newVerdicts(size)
+		for n := range 2000 {
+			t0 := c.tagOf(new([]byte), fmt.Sprint("token ", n))
+			one, other := c.sets(&t0)
+			for i := range ways { // any pattern of doubles, some of which ran out
+				if n>>i&1 == 1 {
+					one[i].Store(&remembered{tag: t0, until: now.Add(time.Duration(n%3-1) * time.Hour)})
+				}
+				if n>>(i+ways)&1 == 1 {
+					other[i].Store(&remembered{tag: t0, until: now.Add(time.Hour)})
+				}
+			}
+			fresh := &remembered{tag: t0, until: now.Add(time.Hour)}
+			c.add(fresh, now)
+			if c.find(t0) != fresh {
+				t.Fatalf("size %d, token %d: an older verdict is found", size, n)
+			}
 		}
 	}
 }
