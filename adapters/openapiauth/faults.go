@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/pb33f/go-yaml"
 )
@@ -46,11 +47,19 @@ func (f *faults) add(at *yaml.Node, where, format string, args ...any) {
 	if where != "" {
 		text = cut(where, maxText) + ": " + text
 	}
-	text = cut(text, maxFaultBytes)
+	text = cut(strings.Map(printable, cut(text, maxFaultBytes)), maxFaultBytes)
 	if at == nil {
 		at = new(yaml.Node)
 	}
 	f.all = append(f.all, fault{at.Line, at.Column, text})
+}
+
+// printable replaces what a log or a terminal might obey: a document's names are other people's.
+func printable(r rune) rune {
+	if !unicode.IsPrint(r) {
+		return unicode.ReplacementChar
+	}
+	return r
 }
 
 // cut returns the beginning of a text that is too long.

@@ -38,8 +38,8 @@ const DefaultMaxBytes = 2 << 20
 // Rules returns the rules of the operations in an OpenAPI 3.0 or 3.1 document, YAML or JSON, in the words of a router. What the parts of a
 // document come to is told by the package comment.
 //
-// It does no I/O. The error names every fault with its line and column, as "line 12, column 7: GET /orders: ...", both counted from 1 (0 where
-// there is none, as for a fault of the options), at most 100 of them. No rules are returned then.
+// It does no I/O. The error names every fault with its line and column, as "line 12, column 7: GET /orders: ...", both counted from 1 (without
+// these for a fault of the options; in JSON, columns count an escaped slash as one), at most 100 of them. No rules are returned then.
 func Rules(document []byte, router Router, opts *Options) (middleware.Rules, error) {
 	if opts == nil {
 		opts = new(Options)

@@ -5,6 +5,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/bearward/bearward/adapters/openapiauth"
@@ -240,6 +241,20 @@ func TestTheErrorIsBounded(t *testing.T) {
 		_, err := openapiauth.Rules([]byte(long.document()), openapiauth.Chi, nil)
 		if err == nil || len(err.Error()) > 600 || !utf8.ValidString(err.Error()) {
 			t.Errorf("got an error of %d bytes", len(fmt.Sprint(err)))
+		}
+	}
+}
+
+func TestTheErrorHasNoControlCharacters(t *testing.T) {
+	for _, c := range []change{
+		append(op("[]"), "PATH", `"/x\e[2J\nline 1, column 1: forged"`),
+		append(op("[{login: [a]}]"), "PATH", `"/x\u202e": {$ref: "#/paths/\e]0;"}`+"\n  /x"),
+		append(op("[]"), "SCHEME", `"k\nx": {type: "\e"}`),
+		op(`[{"\u0085\u2028": []}]`),
+	} {
+		_, err := openapiauth.Rules([]byte(c.document()), openapiauth.Chi, nil)
+		if err == nil || strings.ContainsFunc(err.Error(), func(r rune) bool { return !unicode.IsPrint(r) }) {
+			t.Errorf("got %q", err)
 		}
 	}
 }
