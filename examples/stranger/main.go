@@ -44,6 +44,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	<-ctx.Done()
+	stop()                                 // a second interrupt does not wait for callers who linger
 	_ = api.Shutdown(context.Background()) // the server first, then the guard
 	_ = guard.Close()
 	_ = operators.Shutdown(context.Background())
