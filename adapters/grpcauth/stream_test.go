@@ -155,8 +155,8 @@ func hang(ctx context.Context) (*auth.Principal, error) {
 	return nil, ctx.Err()
 }
 
-// judged opens a stream under a judge, and returns what ended it and after how long, and what it had received by then.
-func judged(t *testing.T, j *judge, handler func(grpc.ServerStream) error, outside ...grpc.ServerOption) (end error, took time.Duration, messages int) {
+// judged opens a stream under a judge, and returns how many messages came, and after how long what ended it.
+func judged(t *testing.T, j *judge, handler func(grpc.ServerStream) error, outside ...grpc.ServerOption) (messages int, took time.Duration, end error) {
 	t.Helper()
 	options := append(outside, grpcauth.ServerOptions(auth.NewGuard(j, nil), auth.Rules{rpctest.Bidi: auth.AnyToken()})...)
 	conn := start(t, options, talk(&rpctest.Talk{OnStream: handler}))
@@ -169,7 +169,7 @@ func judged(t *testing.T, j *judge, handler func(grpc.ServerStream) error, outsi
 		if err := cs.RecvMsg(new(rpctest.Message)); err != nil {
 			took = time.Since(began)
 			time.Sleep(2 * time.Second) // for the handler to notice
-			return err, took, messages
+			return messages, took, err
 		}
 		messages++
 	}
@@ -186,7 +186,7 @@ func everySecond(ss grpc.ServerStream) error {
 
 func TestNothingPassesWhileAStreamIsJudgedAnew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		err, took, messages := judged(t, &judge{then: hang}, everySecond)
+		messages, took, err := judged(t, &judge{then: hang}, everySecond)
 		if status.Code(err) != codes.Unavailable || took != 65*time.Second {
 			t.Errorf("ended with %v after %v, want UNAVAILABLE five seconds after the token", err, took)
 		}
@@ -198,7 +198,7 @@ func TestNothingPassesWhileAStreamIsJudgedAnew(t *testing.T) {
 
 func TestAHandlerIsNotHeldByTheJudge(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		err, took, _ := judged(t, &judge{then: hang}, func(grpc.ServerStream) error {
+		_, took, err := judged(t, &judge{then: hang}, func(grpc.ServerStream) error {
 			time.Sleep(61 * time.Second)
 			return nil
 		})
@@ -220,7 +220,7 @@ func TestAJudgeThatPanicsEndsTheStream(t *testing.T) {
 			return handler(srv, ss)
 		})
 		j := &judge{then: func(context.Context) (*auth.Principal, error) { panic("judge") }}
-		err, _, messages := judged(t, j, everySecond, recovering)
+		messages, _, err := judged(t, j, everySecond, recovering)
 		if status.Code(err) != codes.Internal || !strings.Contains(err.Error(), "recovered: judge") || messages != 60 {
 			t.Errorf("ended with %v after %d messages", err, messages)
 		}
