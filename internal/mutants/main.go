@@ -146,7 +146,7 @@ func someOf(rows []string) string {
 func markdown(results []result) []byte {
 	var b strings.Builder
 	b.WriteString("# Mutants\n\nEach row is a security check, the first test that fails when the check is removed, and the rows of the conformance matrix\n" +
-		"(CONFORMANCE.md) whose tests fail with it. `go run ./internal/mutants -write` writes this page, in about half an hour.\n" +
+		"(CONFORMANCE.md) whose tests fail with it. `go run ./internal/mutants -write` writes this page, in about forty minutes.\n" +
 		"An empty last cell is a check that no row asks for: its own test kills it.\n\n")
 	fmt.Fprintf(&b, "%d checks.\n\n| check | file | killed by | rows that kill it |\n|---|---|---|---|\n", len(results))
 	for _, r := range results {
