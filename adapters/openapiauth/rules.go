@@ -63,7 +63,7 @@ func (o *Options) check() error {
 		errs = append(errs, fmt.Errorf("openapiauth: Options.MaxBytes is %d", o.MaxBytes))
 	}
 	for _, name := range o.LeaveOut {
-		if slices.Contains(o.Tokens, name) {
+		if slices.Contains(o.Tokens, name) { // mutant: options-both
 			errs = append(errs, fmt.Errorf("openapiauth: %q is in Options.Tokens and in Options.LeaveOut", name))
 		}
 	}
@@ -88,14 +88,17 @@ func Check(rules middleware.Rules, document []byte, router Router, opts *Options
 		used, need, ok := rules.ForRoute(method, pattern)
 		delete(idle, used)
 		switch {
-		case !ok:
+		case !ok: // mutant: check-unnamed
 			add("no rule names %s, which the document has as %q", key, published[key])
-		case need.String() != published[key].String() || !slices.Equal(need.AllScopes(), published[key].AllScopes()): // a scope may be named public
+		case need.String() != published[key].String(): // mutant: check-words
+			add("%s: the rule is %q, the document says %q", key, need, published[key])
+		case !slices.Equal(need.AllScopes(), published[key].AllScopes()): // mutant: check-scopes
+			// A scope may be named public.
 			add("%s: the rule is %q, the document says %q", key, need, published[key])
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(idle)) {
-		add("the document has no operation for rule %q", key)
+		add("the document has no operation for rule %q", key) // mutant: check-idle
 	}
 	return errors.Join(errs...)
 }

@@ -131,10 +131,14 @@ func (m *Metrics) operation(name string) *operation {
 }
 
 // full reports whether no further operation gets series of its own; the one of no name does not count.
-func (m *Metrics) full(names map[string]*operation) bool { return len(names)-1 >= m.most }
+func (m *Metrics) full(names map[string]*operation) bool {
+	return len(names)-1 >= m.most // mutant: operations-bound: false
+}
 
 // isLabel reports whether name can be a label's value, of bounded length. What is no UTF-8 would spoil the whole scrape.
-func isLabel(name string) bool { return len(name) <= maxOperationName && utf8.ValidString(name) }
+func isLabel(name string) bool {
+	return len(name) <= maxOperationName && utf8.ValidString(name) // mutant: label: utf8.ValidString(name)
+}
 
 // learn gives an operation its series, if there is room.
 func (m *Metrics) learn(name string) *operation {

@@ -96,6 +96,39 @@ func TestThousand(t *testing.T) {
 	}
 }
 `,
+	// A module of its own below judges its own checks, and not the first one's.
+	"adapter/sink/go.mod": `module github.com/bearward/bearward/adapter/sink
+
+go 1.26
+
+replace github.com/bearward/bearward => ../..
+
+require github.com/bearward/bearward v0.0.0
+`,
+	"adapter/sink/sink.go": `package sink
+
+import "github.com/bearward/bearward/guard"
+
+func Count(n int) bool {
+	if n > 9 { // mutant: bound
+		return false
+	}
+	return guard.Allow(n)
+}
+`,
+	"adapter/sink/sink_test.go": `package sink
+
+import "testing"
+
+func TestBound(t *testing.T) {
+	if Count(10) {
+		t.Error("counted")
+	}
+	if Count(1) {
+		t.Error("odd, and counted")
+	}
+}
+`,
 }
 
 func TestEachOutcomeIsToldFromTheOthers(t *testing.T) {
@@ -124,6 +157,8 @@ func TestEachOutcomeIsToldFromTheOthers(t *testing.T) {
 		"guard/hang":      "TIMED OUT ",
 		"guard/statement": "killed guard TestAllow/two_is_fine",
 		"guard/even":      "killed guard TestAllow",
+
+		"adapter/sink/bound": "killed adapter/sink TestBound",
 	}
 	for _, r := range results {
 		if got := r.outcome.String() + " " + r.by; got != want[r.name] {
@@ -139,7 +174,7 @@ func TestEachOutcomeIsToldFromTheOthers(t *testing.T) {
 	if err := summarize(&out, results, len(mutants)); err == nil {
 		t.Error("a run with survivors was called good")
 	}
-	if want := "9 mutants: 5 killed, 4 not killed, 0 not run"; !strings.Contains(out.String(), want) {
+	if want := "10 mutants: 6 killed, 4 not killed, 0 not run"; !strings.Contains(out.String(), want) {
 		t.Errorf("the summary lacks %q:\n%s", want, out.String())
 	}
 }

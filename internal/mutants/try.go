@@ -52,7 +52,7 @@ type judge struct {
 	binary string
 }
 
-// A court holds the judges of one module.
+// A court holds the judges of a module, and of modules below it.
 type court struct {
 	module  string // import path
 	judges  []*judge
@@ -83,7 +83,7 @@ func (c *court) build(ctx context.Context, root string, mutants []mutant, mutate
 	if err != nil {
 		return err
 	}
-	if err := c.list(ctx, root); err != nil {
+	if err := c.list(ctx, root, mutants); err != nil {
 		return err
 	}
 	c.judges = slices.DeleteFunc(c.judges, func(j *judge) bool {
@@ -91,7 +91,7 @@ func (c *court) build(ctx context.Context, root string, mutants []mutant, mutate
 	})
 	for i, j := range c.judges {
 		j.binary = filepath.Join(c.folder, fmt.Sprintf("%d.exe", i)) // Windows starts nothing without the suffix
-		if _, err := command(ctx, root, "go", "test", "-c", "-overlay", overlay, "-o", j.binary, j.path); err != nil {
+		if _, err := command(ctx, j.dir, "go", "test", "-c", "-overlay", overlay, "-o", j.binary, j.path); err != nil {
 			return err
 		}
 		if out, err := c.start(ctx, j, "", os.DevNull); err != nil {
@@ -122,14 +122,43 @@ func (c *court) overlay(root string, mutated map[string][]byte) (string, error) 
 	return name, os.WriteFile(name, content, 0o600)
 }
 
-// list fills in the module's path and its packages that have tests, with what those link.
-func (c *court) list(ctx context.Context, root string) error {
+// list fills in the module's path and its packages that have tests, with what those link. A module below root that mutants stand in has judges of
+// its own, of its own checks alone: those of root are judged by root's tests.
+func (c *court) list(ctx context.Context, root string, mutants []mutant) error {
 	module, err := command(ctx, root, "go", "list", "-m")
 	if err != nil {
 		return err
 	}
 	c.module = strings.TrimSpace(string(module))
-	listed, err := command(ctx, root, "go", "list", "-test", "-json=ImportPath,Dir,Deps", "./...")
+	if err := c.listModule(ctx, root, ""); err != nil {
+		return err
+	}
+	for _, below := range modulesOf(root, mutants) {
+		if err := c.listModule(ctx, filepath.Join(root, below), path.Join(c.module, below)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// modulesOf returns the folders of the modules below root that mutants stand in, relative to it.
+func modulesOf(root string, mutants []mutant) []string {
+	var all []string
+	for _, m := range mutants {
+		for dir := path.Dir(m.file); dir != "."; dir = path.Dir(dir) {
+			if _, err := os.Stat(filepath.Join(root, dir, "go.mod")); err == nil {
+				all = append(all, dir)
+				break
+			}
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// listModule adds the judges of the module in dir. They judge the checks of packages whose import path is only's or below it.
+func (c *court) listModule(ctx context.Context, dir, only string) error {
+	listed, err := command(ctx, dir, "go", "list", "-test", "-json=ImportPath,Dir,Deps", "./...")
 	if err != nil {
 		return err
 	}
@@ -150,7 +179,9 @@ func (c *court) list(ctx context.Context, root string) error {
 		j := &judge{path: under, dir: p.Dir, deps: map[string]bool{}}
 		for _, d := range p.Deps {
 			d, _, _ = strings.Cut(d, " ") // a variant is listed as "path [path.test]"
-			j.deps[d] = true
+			if only == "" || d == only || strings.HasPrefix(d, only+"/") {
+				j.deps[d] = true
+			}
 		}
 		c.judges = append(c.judges, j)
 	}
