@@ -37,8 +37,9 @@ conformance: ## each row of the conformance matrix over each adapter; writes con
 conformance-check: ## the same, and CONFORMANCE.md says what came out
 	go run ./internal/conformance -check
 
-lint: ## staticcheck in all modules
+lint: ## staticcheck in all modules, and vet as on Windows
 	$(call each,go run $(STATICCHECK) ./...)
+	$(call each,GOOS=windows CGO_ENABLED=0 go vet ./...)
 
 tidy: ## go.mod and go.sum say what the code needs, no more
 	$(call each,go mod tidy -diff)
