@@ -24,8 +24,8 @@ func NewLiveRules(rules Rules) (*LiveRules, error) {
 }
 
 // Rules returns rules for an adapter, with the same keys, that ask for what the rules of the time ask for: each request is judged by the rules
-// before a Swap or by those after it, never by a mixture. A gRPC stream is judged when it begins, and again when its token runs out. A single one of them can be given to a route, as
-// in mux.Handle("GET /orders", live.Rules()["GET /orders"], h).
+// before a Swap or by those after it, never by a mixture. A gRPC stream is judged when it begins, and again when its token runs out. A single one
+// of them can be given to a route, as in mux.Handle("GET /orders", live.Rules()["GET /orders"], h).
 func (l *LiveRules) Rules() Rules {
 	rules := Rules{}
 	for key := range *l.table.Load() {

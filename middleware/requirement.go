@@ -254,7 +254,8 @@ func (n *node) any(ctx context.Context, p *Principal) error {
 	return refused
 }
 
-// String returns r in words, for tables of who may call what: "read:orders and (admin or owner)".
+// String returns r in words, for tables of who may call what: "read:orders and (admin or owner)". A scope that is one of these words, or "nobody",
+// is between quotes: the scope "public" opens nothing.
 func (r Requirement) String() string {
 	n := r.now().node
 	if n == nil {
@@ -266,7 +267,7 @@ func (r Requirement) String() string {
 func (n *node) words(nested bool) string {
 	switch n.kind {
 	case kindScope:
-		return n.scope
+		return quotedScope(n.scope)
 	case kindToken:
 		return "any token"
 	case kindOptional:

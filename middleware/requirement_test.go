@@ -81,6 +81,8 @@ func TestRequirementInWords(t *testing.T) {
 		"public":                      auth.Public(),
 		"optional":                    auth.Optional(),
 		"any token":                   auth.AnyToken(),
+		`"nobody"`:                    auth.Scopes("nobody"),
+		`"any" and "public"`:          auth.Scopes("any", "public"),
 		"a and b":                     auth.Scopes("a", "b"),
 		"a or b":                      auth.AnyScope("a", "b"),
 		"a and (b or c)":              auth.AllOf(auth.Scopes("a"), auth.AnyScope("b", "c")),

@@ -42,10 +42,7 @@ func (r Rules) Text() (string, error) {
 func (n *node) text(nested bool) (string, bool) {
 	switch n.kind {
 	case kindScope:
-		if isRuleWord(n.scope) || strings.ContainsAny(n.scope, "()=#") {
-			return `"` + n.scope + `"`, true
-		}
-		return n.scope, true
+		return quotedScope(n.scope), true
 	case kindWith, kindLive:
 		return "", false
 	case kindAll, kindAny:
@@ -71,6 +68,14 @@ func (n *node) text(nested bool) (string, bool) {
 		return s, true
 	}
 	return n.words(nested), true
+}
+
+// quotedScope is a scope as String and Text write it: between quotes where it would be taken for a word of theirs.
+func quotedScope(scope string) string {
+	if isRuleWord(scope) || scope == "nobody" || strings.ContainsAny(scope, "()=#") { // mutant: scope-quoted
+		return `"` + scope + `"`
+	}
+	return scope
 }
 
 // sorted returns the keys by pattern and then by method.
@@ -107,12 +112,12 @@ func (r Rules) Table() string {
 			}
 		}
 		need := r[key].String()
-		switch { // by what it is: a scope may be called public
-		case r[key].IsPublic():
+		switch need {
+		case "public":
 			need = "everybody: public"
-		case r[key].IsOptional():
+		case "optional":
 			need = "everybody; a token is checked when there is one"
-		case need == "any token":
+		case "any token":
 			need = "every good token"
 		}
 		fmt.Fprintf(&b, "| %s | %s | %s |\n", method, strings.ReplaceAll(pattern, "|", `\|`), strings.ReplaceAll(need, "|", `\|`))

@@ -29,7 +29,7 @@ func TestParseRules(t *testing.T) {
 	}
 	want := map[string]string{
 		"GET /orders": "read:orders", "POST /orders": "write:orders and (admin or owner)", "GET /orders/{id}": "read:orders and any token", "GET /all": "a and b and c",
-		"GET /one": "a or b", "/me": "any token", "/catalogue": "optional", "/healthz": "public", "/pkg.Svc/*": "any and a#b and (", "GET api.example/x": "a",
+		"GET /one": "a or b", "/me": "any token", "/catalogue": "optional", "/healthz": "public", "/pkg.Svc/*": `"any" and "a#b" and "("`, "GET api.example/x": "a",
 	}
 	got := map[string]string{}
 	for key, r := range rules {
@@ -116,7 +116,7 @@ func TestParseRequirement(t *testing.T) {
 // What people review is what is asked for, also where a scope has the name of a word.
 func TestTableTellsAScopeFromAWord(t *testing.T) {
 	table := auth.Rules{"/a": auth.Scopes("public"), "/b": auth.Scopes("optional"), "/c": auth.Public(), "/d": auth.Optional()}.Table()
-	for _, want := range []string{"| /a | public |", "| /b | optional |", "| /c | everybody: public |", "| /d | everybody; a token"} {
+	for _, want := range []string{"| /a | \"public\" |", "| /b | \"optional\" |", "| /c | everybody: public |", "| /d | everybody; a token"} {
 		if !strings.Contains(table, want) {
 			t.Errorf("no %q in\n%s", want, table)
 		}

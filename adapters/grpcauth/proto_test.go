@@ -112,7 +112,7 @@ func TestRulesFromProto(t *testing.T) {
 
 	listed := scopes("b", "public") // a scope of that name, not the word
 	rules, err = grpcauth.RulesFromProto(optionNamed("scopes"), ordersService(map[string]func(*descriptorpb.MethodOptions){"List": listed}))
-	if r := rules["/orders.v1.Orders/List"]; err != nil || r.IsPublic() || r.String() != "b and public" {
+	if r := rules["/orders.v1.Orders/List"]; err != nil || r.IsPublic() || r.String() != `b and "public"` {
 		t.Errorf("a list of scopes: %v, %v", r, err)
 	}
 }
