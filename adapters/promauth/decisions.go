@@ -26,8 +26,8 @@ const (
 	reasonNone = "none"
 )
 
-// maxOperationName bounds the name of an operation, in bytes: a rule's key is written by hand.
-const maxOperationName = 256
+// maxLabel bounds the name of an operation or an issuer, in bytes: both are written by hand.
+const maxLabel = 256
 
 // buckets of the time of a verdict, in seconds: a remembered token takes a fraction of a microsecond, a signature some tens, and a request that
 // waits for keys at most 2 s.
@@ -137,7 +137,7 @@ func (m *Metrics) full(names map[string]*operation) bool {
 
 // isLabel reports whether name can be a label's value, of bounded length. What is no UTF-8 would spoil the whole scrape.
 func isLabel(name string) bool {
-	return len(name) <= maxOperationName && utf8.ValidString(name) // mutant: label: utf8.ValidString(name)
+	return len(name) <= maxLabel && utf8.ValidString(name) // mutant: label: utf8.ValidString(name)
 }
 
 // learn gives an operation its series, if there is room.

@@ -6,7 +6,6 @@ import (
 	"maps"
 	"slices"
 	"sync/atomic"
-	"unicode/utf8"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -41,10 +40,10 @@ type Issuer struct {
 }
 
 // Issuer returns the Issuer whose series bear name, which is the operator's word for it, such as "main"; it need not be a URL. The error says
-// that name is empty, no UTF-8, or taken.
+// that name is empty, over 256 bytes, no UTF-8, or taken.
 func (m *Metrics) Issuer(name string) (*Issuer, error) {
-	if name == "" || !utf8.ValidString(name) {
-		return nil, errors.New("promauth: Issuer needs a name, in UTF-8")
+	if name == "" || !isLabel(name) {
+		return nil, fmt.Errorf("promauth: Issuer needs a name, of at most %d bytes of UTF-8", maxLabel)
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()

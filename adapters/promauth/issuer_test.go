@@ -218,9 +218,10 @@ func TestIssuerNamesWhatIsWrong(t *testing.T) {
 	m, _ := setUp(t, nil)
 	measured := mustIssuer(t, m, "main")
 	for name, want := range map[string]string{
-		"":     "promauth: Issuer needs a name, in UTF-8",
-		"\xff": "promauth: Issuer needs a name, in UTF-8",
-		"main": `promauth: Issuer: the name "main" is taken`,
+		"":                       "promauth: Issuer needs a name, of at most 256 bytes of UTF-8",
+		"\xff":                   "promauth: Issuer needs a name, of at most 256 bytes of UTF-8",
+		strings.Repeat("x", 257): "promauth: Issuer needs a name, of at most 256 bytes of UTF-8",
+		"main":                   `promauth: Issuer: the name "main" is taken`,
 	} {
 		if _, err := m.Issuer(name); err == nil || err.Error() != want {
 			t.Errorf("Issuer(%q): got %v, want %s", name, err, want)
