@@ -117,7 +117,7 @@ func newCache(name string, opts *Options, random func() float64, aim func(*fetch
 // ctx's end, whichever is first. The error wraps ErrUnknownKey when the issuer publishes no such key, and ErrUnavailable when that cannot be told:
 // no key set is held, the fetch failed or takes too long, over 4,096 requests wait, or c is closed.
 func (c *Cache) Keys(ctx context.Context, kid string) ([]*Key, error) {
-	// mutant: lock-on-hit: c.mu.Lock(); c.mu.Unlock()
+	// check: lock-on-hit
 	if set := c.held.Load(); set != nil {
 		if keys := set.find(kid); len(keys) > 0 {
 			return keys, nil

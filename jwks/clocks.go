@@ -39,13 +39,13 @@ func (k *clocks) start(now time.Time) {
 func (k *clocks) succeeded(now, asked time.Time, hint time.Duration) {
 	k.asked, k.notBefore, k.failures = asked, now, 0
 	interval := k.refreshEvery
-	if hint >= 0 && hint < interval { // mutant: max-age-lengthens: hint >= 0
-		interval = max(hint, min(minRefresh, interval)) // mutant: max-age-floor: interval = max(hint, time.Millisecond)
+	if hint >= 0 && hint < interval { // check: max-age-lengthens
+		interval = max(hint, min(minRefresh, interval)) // check: max-age-floor
 	}
 	spread := 0.9 + 0.2*k.random()
-	// mutant: jitter: spread = 1
+	// check: jitter
 	k.next = now.Add(time.Duration(0.8 * spread * float64(interval)))
-	// mutant: clock-refresh: k.next = now.Add(1000 * time.Hour)
+	// check: clock-refresh
 }
 
 // failed takes note of a failed fetch, and asks for the next one after a random part of a bound that doubles, or after what the server asked
@@ -59,13 +59,13 @@ func (k *clocks) failed(now time.Time, retryAfter time.Duration, holding bool) {
 	if k.failures < 6 { // 1 s doubled six times is over a minute
 		bound = min(backoffFirst<<k.failures, most)
 	}
-	// mutant: backoff-constant: bound = backoffFirst
+	// check: backoff-constant
 	k.failures++
 	wait := backoffFloor + time.Duration(k.random()*float64(bound-backoffFloor))
-	wait = max(wait, min(retryAfter, mostRetryWait)) // mutant: retry-after
-	// mutant: clock-backoff: wait = time.Millisecond
+	wait = max(wait, min(retryAfter, mostRetryWait)) // check: retry-after
+	// check: clock-backoff
 	k.next, k.notBefore = now.Add(wait), now.Add(wait)
-	// mutant: refresh-stops: k.next = now.Add(1000 * time.Hour)
+	// check: refresh-stops
 }
 
 // emptied takes note that the keys were dropped for their age: a back-off that was set while they were held is too long now.
@@ -77,7 +77,7 @@ func (k *clocks) emptied(now time.Time) {
 
 // backingOff tells whether no trigger may fetch now.
 func (k *clocks) backingOff(now time.Time) bool {
-	return now.Before(k.notBefore) // mutant: backoff-other-triggers: false
+	return now.Before(k.notBefore) // check: backoff-other-triggers
 }
 
 // goodUntil is the instant from which the last good fetch no longer counts.
@@ -94,7 +94,7 @@ func (k *clocks) hasPermit(now time.Time) bool {
 		k.refilled = k.refilled.Add(time.Duration(fresh) * k.cooldown)
 		k.permits = min(k.permits+fresh, burst)
 	}
-	return k.permits > 0 // mutant: clock-permits
+	return k.permits > 0 // check: clock-permits
 }
 
 // spend uses one permit.

@@ -53,7 +53,7 @@ func control(_, address string, _ syscall.RawConn) error {
 	if err != nil {
 		return fmt.Errorf("dial %s: %w", address, err)
 	}
-	if forbidden(to.Addr()) { // mutant: dial
+	if forbidden(to.Addr()) { // check: dial
 		return fmt.Errorf("dial %s: %w", to.Addr(), errForbiddenAddress)
 	}
 	return nil

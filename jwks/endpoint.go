@@ -17,13 +17,13 @@ func endpoint(raw string, plain bool) (*url.URL, error) {
 		return nil, errors.New("is not a URL") // the parser's error would repeat a password
 	case u.Hostname() == "" || u.Opaque != "":
 		return nil, errors.New("is not an absolute URL, such as https://host/path")
-	case u.User != nil: // mutant: endpoint-password
+	case u.User != nil: // check: endpoint-password
 		return nil, errors.New("carries a password or user name")
-	case u.Fragment != "": // mutant: endpoint-fragment
+	case u.Fragment != "": // check: endpoint-fragment
 		return nil, errors.New("has a fragment")
 	case u.Scheme == "https":
 		return u, nil
-	case u.Scheme == "http" && (plain || loopback(u.Hostname())): // mutant: https: u.Scheme == "http"
+	case u.Scheme == "http" && (plain || loopback(u.Hostname())): // check: https
 		return u, nil
 	}
 	return nil, fmt.Errorf("has the scheme %q: it must be https, or http on loopback", u.Scheme)
@@ -72,11 +72,11 @@ func checkKeySetURL(raw string, issuer *url.URL, plain bool) error {
 	if err != nil {
 		return err
 	}
-	if u.Scheme == "http" && issuer.Scheme == "https" && !plain { // mutant: jwks-uri-downgrade
+	if u.Scheme == "http" && issuer.Scheme == "https" && !plain { // check: jwks-uri-downgrade
 		return errors.New("has the scheme \"http\", although the issuer has https")
 	}
 	// What came in clear may have been changed on the way, and must not lead to another host.
-	if issuer.Scheme == "http" && !sameHost(u, issuer) { // mutant: jwks-uri-host
+	if issuer.Scheme == "http" && !sameHost(u, issuer) { // check: jwks-uri-host
 		return errors.New("is on another host, named by metadata that came over http")
 	}
 	return nil

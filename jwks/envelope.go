@@ -31,7 +31,7 @@ func members(doc []byte, each func(name string, value jsontext.Value) error) err
 			return err
 		}
 		name := t.String()
-		if seen[name] { // mutant: duplicate-member
+		if seen[name] { // check: duplicate-member
 			return errDuplicate
 		}
 		seen[name] = true
@@ -46,7 +46,7 @@ func members(doc []byte, each func(name string, value jsontext.Value) error) err
 	if _, err := dec.ReadToken(); err != nil {
 		return err
 	}
-	if _, err := dec.ReadToken(); err != io.EOF { // mutant: trailing-data
+	if _, err := dec.ReadToken(); err != io.EOF { // check: trailing-data
 		return errNotObject
 	}
 	return nil
@@ -73,7 +73,7 @@ func elements(doc []byte, limit int) ([]jsontext.Value, error) {
 			if err != nil {
 				return err
 			}
-			if len(keys) == limit { // mutant: max-keys
+			if len(keys) == limit { // check: max-keys
 				return errManyKeys
 			}
 			keys = append(keys, key.Clone())

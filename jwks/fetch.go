@@ -58,14 +58,14 @@ func (f *fetcher) fetch(ctx context.Context, discover bool) (got fetched, err er
 		switch {
 		case err == nil:
 			got.url = found
-		case f.url == "" || errors.Is(err, ErrMisconfigured) || ctx.Err() != nil: // mutant: misconfigured-later: f.url == "" || ctx.Err() != nil
+		case f.url == "" || errors.Is(err, ErrMisconfigured) || ctx.Err() != nil: // check: misconfigured-later
 			return got, err
 		default: // the known URL still tells which keys are withdrawn
 			got.discoveryErr = err
 		}
 	}
 	etag := f.etag
-	if got.url != f.url { // mutant: etag-of-another-url
+	if got.url != f.url { // check: etag-of-another-url
 		etag = ""
 	}
 	a, err := get(ctx, &f.client, got.url, f.maxBytes, etag)
@@ -137,7 +137,7 @@ func (f *fetcher) metadata(ctx context.Context, from string) (keySetURL string, 
 		}
 		return "", errNotObject // whatever is wrong with its JSON
 	}
-	if issuer != f.name { // mutant: issuer
+	if issuer != f.name { // check: issuer
 		return "", fmt.Errorf("%w: its issuer is %q, not %q", ErrMisconfigured, cut(issuer), f.name)
 	}
 	if err := checkKeySetURL(keySetURL, f.issuer, f.plain); err != nil {

@@ -34,7 +34,7 @@ func (e *statusError) Error() string {
 
 // outage tells whether the answer says nothing about whether the document exists.
 func (e *statusError) outage() bool {
-	return e.code >= 500 || e.code == http.StatusTooManyRequests // mutant: discovery-outage: false
+	return e.code >= 500 || e.code == http.StatusTooManyRequests // check: discovery-outage
 }
 
 // newClient copies the user's client, if any, and puts our bounds on it. It returns the transport to close when that is ours.
@@ -43,7 +43,7 @@ func newClient(o *Options) (http.Client, *http.Transport) {
 	if o.Client != nil {
 		client = *o.Client
 	}
-	client.Jar = nil // mutant: cookie-jar
+	client.Jar = nil // check: cookie-jar
 	client.CheckRedirect = noRedirect
 	if o.SameHostRedirects {
 		client.CheckRedirect = sameHostRedirect
@@ -57,15 +57,15 @@ func newClient(o *Options) (http.Client, *http.Transport) {
 }
 
 func noRedirect(*http.Request, []*http.Request) error {
-	// mutant: redirect: return nil
+	// check: redirect
 	return http.ErrUseLastResponse
 }
 
 func sameHostRedirect(to *http.Request, via []*http.Request) error {
-	if len(via) > maxRedirects { // mutant: redirect-count
+	if len(via) > maxRedirects { // check: redirect-count
 		return errRedirect
 	}
-	if first := via[0].URL; to.URL.Scheme != first.Scheme || to.URL.Host != first.Host { // mutant: redirect-host
+	if first := via[0].URL; to.URL.Scheme != first.Scheme || to.URL.Host != first.Host { // check: redirect-host
 		return errRedirect
 	}
 	return nil
@@ -99,17 +99,17 @@ func get(ctx context.Context, client *http.Client, from string, limit int, etag 
 		a.etag = ""
 	}
 	switch {
-	case resp.StatusCode == http.StatusNotModified && etag != "": // mutant: not-modified-unasked: resp.StatusCode == http.StatusNotModified
+	case resp.StatusCode == http.StatusNotModified && etag != "": // check: not-modified-unasked
 		a.notModified, a.etag = true, etag
 		return a, nil
-	case resp.StatusCode != http.StatusOK: // mutant: status
+	case resp.StatusCode != http.StatusOK: // check: status
 		return answer{}, &statusError{code: resp.StatusCode, retryAfter: retryAfter(resp)}
 	}
 	a.body, err = io.ReadAll(io.LimitReader(resp.Body, int64(limit)+1))
 	if err != nil {
 		return answer{}, err
 	}
-	if len(a.body) > limit { // mutant: max-bytes
+	if len(a.body) > limit { // check: max-bytes
 		return answer{}, fmt.Errorf("%w: over %d bytes", errTooLong, limit)
 	}
 	return a, nil

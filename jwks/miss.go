@@ -20,7 +20,7 @@ func (c *Cache) foregone() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := time.Now()
-	if c.held.Load() != nil && c.flight == nil && !c.clocks.hasPermit(now) && c.clocks.recent(now) { // mutant: held-untold: true
+	if c.held.Load() != nil && c.flight == nil && !c.clocks.hasPermit(now) && c.clocks.recent(now) { // check: held-untold
 		return c.counted(errNotPublished)
 	}
 	return errUntold
@@ -36,7 +36,7 @@ func (c *Cache) miss(ctx context.Context, kid string) ([]*Key, error) {
 			return keys, err
 		}
 		if patience == nil {
-			patience = time.NewTimer(waitLimit) // mutant: wait-limit: patience = time.NewTimer(time.Hour)
+			patience = time.NewTimer(waitLimit) // check: wait-limit
 			defer patience.Stop()
 		}
 		select {
@@ -74,7 +74,7 @@ func (c *Cache) judge(kid string, arrived uint64) ([]*Key, *flight, error) {
 	switch {
 	case c.closed:
 		return nil, nil, c.counted(errClosed)
-	case c.waiting >= maxWaiters: // mutant: waiters
+	case c.waiting >= maxWaiters: // check: waiters
 		return nil, nil, c.counted(errCrowded)
 	case f != nil: // joined
 	case set == nil && c.clocks.backingOff(now):
@@ -86,7 +86,7 @@ func (c *Cache) judge(kid string, arrived uint64) ([]*Key, *flight, error) {
 	case c.clocks.hasPermit(now):
 		c.clocks.spend(now)
 		f = c.begin(TriggerUnknownKey)
-	case c.clocks.recent(now): // mutant: unknown-long-after: true
+	case c.clocks.recent(now): // check: unknown-long-after
 		return nil, nil, c.counted(errNotPublished)
 	default:
 		return nil, nil, c.counted(c.notJudged)

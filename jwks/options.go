@@ -99,7 +99,7 @@ func (o *Options) check() error {
 		{"Cooldown", o.Cooldown, time.Second, time.Hour},
 		{"MaxStale", o.MaxStale, o.RefreshEvery, 30 * 24 * time.Hour},
 	} {
-		if d.value < d.min || d.value > d.max { // mutant: options-duration
+		if d.value < d.min || d.value > d.max { // check: options-duration
 			return fmt.Errorf("jwks: Options.%s is %v, not within %v to %v", d.field, d.value, d.min, d.max)
 		}
 	}
@@ -110,7 +110,7 @@ func (o *Options) check() error {
 		{"MaxBytes", o.MaxBytes, 1 << 10, 16 << 20},
 		{"MaxKeys", o.MaxKeys, 1, 1000},
 	} {
-		if n.value < n.min || n.value > n.max { // mutant: options-count
+		if n.value < n.min || n.value > n.max { // check: options-count
 			return fmt.Errorf("jwks: Options.%s is %d, not within %d to %d", n.field, n.value, n.min, n.max)
 		}
 	}

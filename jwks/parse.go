@@ -66,7 +66,7 @@ func parse(doc []byte, limit int) (document, error) {
 	for i, value := range values {
 		d.add(i, value)
 	}
-	if len(d.keys) == 0 { // mutant: swap-before-validation
+	if len(d.keys) == 0 { // check: swap-before-validation
 		return d, fmt.Errorf("%w (%d published)", errNoneUsable, len(values))
 	}
 	return d, nil
@@ -103,7 +103,7 @@ func (d *document) crowded(key *Key) bool {
 			same++
 		}
 	}
-	return same >= maxCandidates // mutant: candidates: false
+	return same >= maxCandidates // check: candidates
 }
 
 // key builds the key, or says why not.
@@ -117,7 +117,7 @@ func (k *jwk) key() (*Key, SkipReason) {
 		return nil, SkipMalformed
 	}
 	if ec, ok := public.(*ecdsa.PublicKey); ok {
-		if _, err := ec.ECDH(); err != nil { // mutant: point
+		if _, err := ec.ECDH(); err != nil { // check: point
 			return nil, SkipPoint // ECDH is what checks that the point is on its curve
 		}
 	}
@@ -170,7 +170,7 @@ func materialOf(k *jwk) material {
 
 // equal tells whether the two keys are the same in all that a verifier sees.
 func (k *Key) equal(other *Key) bool {
-	if k.ID != other.ID || k.Algorithm != other.Algorithm { // mutant: key-algorithm-changed: k.ID != other.ID
+	if k.ID != other.ID || k.Algorithm != other.Algorithm { // check: key-algorithm-changed
 		return false
 	}
 	switch public := k.Public.(type) {

@@ -51,7 +51,7 @@ func (k *jwk) set(name string, value jsontext.Value) SkipReason {
 	switch name {
 	case "kid":
 		k.kid, ok = text(value)
-		if !ok || k.kid == "" || len(k.kid) > maxKeyID { // mutant: kid
+		if !ok || k.kid == "" || len(k.kid) > maxKeyID { // check: kid
 			k.kid = ""
 			return SkipKeyID
 		}
@@ -90,7 +90,7 @@ func octets(value jsontext.Value) ([]byte, bool) {
 	if !ok || s == "" {
 		return nil, false
 	}
-	if strings.ContainsAny(s, "\r\n") { // mutant: base64-newline
+	if strings.ContainsAny(s, "\r\n") { // check: base64-newline
 		return nil, false // encoding/base64 passes over these, in its strict form too
 	}
 	b, err := base64.RawURLEncoding.Strict().DecodeString(s)
@@ -100,15 +100,15 @@ func octets(value jsontext.Value) ([]byte, bool) {
 // check tells why k is not used, or the algorithm that it is bound to: its own, its curve's, or none for an RSA key without "alg".
 func (k *jwk) check() (alg string, reason SkipReason) {
 	switch {
-	case k.kty == "oct": // mutant: symmetric
+	case k.kty == "oct": // check: symmetric
 		return "", SkipSymmetric
 	case k.kty == "":
 		return "", SkipMalformed
 	case k.kty != "RSA" && k.kty != "EC" && k.kty != "OKP":
 		return "", SkipKeyType
-	case k.hasUse && k.use != "sig": // mutant: use
+	case k.hasUse && k.use != "sig": // check: use
 		return "", SkipUse
-	case k.hasOps && !slices.Contains(k.ops, "verify"): // mutant: key-ops
+	case k.hasOps && !slices.Contains(k.ops, "verify"): // check: key-ops
 		return "", SkipKeyOps
 	}
 	switch k.kty {
@@ -125,24 +125,24 @@ func (k *jwk) check() (alg string, reason SkipReason) {
 var rsaAlgorithms = [...]string{"", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512"}
 
 func (k *jwk) checkRSA() (string, SkipReason) {
-	if !slices.Contains(rsaAlgorithms[:], k.alg) { // mutant: rsa-alg
+	if !slices.Contains(rsaAlgorithms[:], k.alg) { // check: rsa-alg
 		return "", SkipAlgorithm
 	}
 	n, e := new(big.Int).SetBytes(k.n), new(big.Int).SetBytes(k.e)
 	switch {
 	case len(k.n) == 0 || len(k.e) == 0:
 		return "", SkipMalformed
-	case n.BitLen() < minRSABits: // mutant: rsa-short
+	case n.BitLen() < minRSABits: // check: rsa-short
 		return "", SkipRSASize
-	case n.BitLen() > maxRSABits: // mutant: rsa-long
+	case n.BitLen() > maxRSABits: // check: rsa-long
 		return "", SkipRSASize
-	case n.Bit(0) == 0: // mutant: rsa-even-modulus
+	case n.Bit(0) == 0: // check: rsa-even-modulus
 		return "", SkipMalformed // no product of two odd primes
-	case !e.IsInt64() || e.Int64() > maxRSAExponent: // mutant: rsa-exponent-large
+	case !e.IsInt64() || e.Int64() > maxRSAExponent: // check: rsa-exponent-large
 		return "", SkipRSAExponent
-	case e.Bit(0) == 0 || e.Int64() < 3: // mutant: rsa-exponent-small
+	case e.Bit(0) == 0 || e.Int64() < 3: // check: rsa-exponent-small
 		return "", SkipRSAExponent // 1 makes every signature its own message
-	case isROCA(n): // mutant: rsa-roca
+	case isROCA(n): // check: rsa-roca
 		return "", SkipRSAWeak
 	}
 	return k.alg, ""
@@ -163,11 +163,11 @@ func (k *jwk) checkEC() (string, SkipReason) {
 		return "", SkipCurve
 	}
 	switch {
-	case k.alg != "" && k.alg != alg: // mutant: ec-alg
+	case k.alg != "" && k.alg != alg: // check: ec-alg
 		return "", SkipAlgorithm
 	case len(k.x) == 0 || len(k.y) == 0:
 		return "", SkipMalformed
-	case len(k.x) != size || len(k.y) != size: // mutant: ec-coordinate
+	case len(k.x) != size || len(k.y) != size: // check: ec-coordinate
 		return "", SkipPoint
 	}
 	return alg, ""
@@ -176,13 +176,13 @@ func (k *jwk) checkEC() (string, SkipReason) {
 // checkOKP takes Ed25519 under both names of its algorithm (RFC 8037 §3.1, RFC 9864 §2.2), and neither Ed448 nor the curves of key agreement.
 func (k *jwk) checkOKP() (string, SkipReason) {
 	switch {
-	case k.crv != "Ed25519": // mutant: okp-curve
+	case k.crv != "Ed25519": // check: okp-curve
 		return "", SkipCurve
-	case k.alg != "" && k.alg != "EdDSA" && k.alg != "Ed25519": // mutant: okp-alg
+	case k.alg != "" && k.alg != "EdDSA" && k.alg != "Ed25519": // check: okp-alg
 		return "", SkipAlgorithm
 	case len(k.x) == 0:
 		return "", SkipMalformed
-	case len(k.x) != edKeySize: // mutant: ed25519-length
+	case len(k.x) != edKeySize: // check: ed25519-length
 		return "", SkipEdKeySize // crypto/ed25519 and jwx panic on it
 	}
 	return "EdDSA", ""

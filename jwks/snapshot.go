@@ -86,16 +86,16 @@ func (f *fetcher) loadSnapshot(file string, maxStale time.Duration) (document, t
 // checkSnapshot tells why s is not to be used.
 func (f *fetcher) checkSnapshot(s snapshot, age, maxStale time.Duration) error {
 	switch {
-	case s.Source != f.name: // mutant: snapshot-source
+	case s.Source != f.name: // check: snapshot-source
 		return fmt.Errorf("it belongs to %q, not %q", cut(shown(s.Source)), shown(f.name))
-	case age < -time.Minute: // mutant: snapshot-future
+	case age < -time.Minute: // check: snapshot-future
 		return errors.New("it is from the future") // by more than the clocks of two machines may differ
-	case age >= maxStale: // mutant: snapshot-age
+	case age >= maxStale: // check: snapshot-age
 		return fmt.Errorf("it is %v old", age.Round(time.Second))
-	case f.issuer == nil && s.URL != f.url: // mutant: snapshot-url
+	case f.issuer == nil && s.URL != f.url: // check: snapshot-url
 		return fmt.Errorf("its keys are from %q", cut(shown(s.URL)))
 	case f.issuer != nil:
-		// mutant: snapshot-key-set-url: return nil
+		// check: snapshot-key-set-url
 		return checkKeySetURL(s.URL, f.issuer, f.plain)
 	}
 	return nil
@@ -117,7 +117,7 @@ func readOwned(file string) ([]byte, error) {
 		return nil, err
 	case !info.Mode().IsRegular():
 		return nil, fmt.Errorf("%s is not a file", file)
-	case runtime.GOOS != "windows" && info.Mode().Perm()&0o022 != 0: // mutant: snapshot-mode
+	case runtime.GOOS != "windows" && info.Mode().Perm()&0o022 != 0: // check: snapshot-mode
 		return nil, fmt.Errorf("%s is writable by others", file)
 	}
 	return io.ReadAll(io.LimitReader(f, maxSnapshot)) // what is cut is malformed

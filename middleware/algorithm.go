@@ -133,16 +133,16 @@ func bound(k *jwks.Key, rsaDefault Algorithm) Algorithm {
 func (a Algorithm) fits(k *jwks.Key) bool {
 	switch pub := k.Public.(type) {
 	case *rsa.PublicKey:
-		if pub == nil || pub.N == nil || !a.isRSA() { // mutant: key-type-rsa
+		if pub == nil || pub.N == nil || !a.isRSA() { // check: key-type-rsa
 			return false
 		}
 		bits := pub.N.BitLen()
-		return bits >= minRSABits && bits <= maxRSABits // mutant: rsa-bits
+		return bits >= minRSABits && bits <= maxRSABits // check: rsa-bits
 	case *ecdsa.PublicKey:
 		//lint:ignore SA1019 it is only asked whether there is a point: without one, verification panics
-		return pub != nil && pub.X != nil && pub.Y != nil && pub.Curve != nil && pub.Curve == a.curve() // mutant: ec-curve
+		return pub != nil && pub.X != nil && pub.Y != nil && pub.Curve != nil && pub.Curve == a.curve() // check: ec-curve
 	case ed25519.PublicKey:
-		return a == EdDSA && len(pub) == ed25519.PublicKeySize // mutant: ed25519-length
+		return a == EdDSA && len(pub) == ed25519.PublicKeySize // check: ed25519-length
 	}
 	return false
 }

@@ -152,7 +152,7 @@ func (r *claimReader) text(p *Principal, reason Reason, claim int) (string, *Err
 		return "", nil
 	}
 	s, err := textOf(p.doc, r.found[claim])
-	if err != nil { // mutant: claim-string-type
+	if err != nil { // check: claim-string-type
 		return "", r.fault(reason, claim, "a string", err)
 	}
 	return s, nil
@@ -180,7 +180,7 @@ func (r *claimReader) audience(p *Principal) *Error {
 		p.aud = append(p.aud, s)
 		return nil
 	}
-	if err := r.elements(r.raw, p.doc, v, func(s string) { p.aud = append(p.aud, s) }); err != nil { // mutant: audience-type
+	if err := r.elements(r.raw, p.doc, v, func(s string) { p.aud = append(p.aud, s) }); err != nil { // check: audience-type
 		return r.fault(ReasonAudience, claimAud, expected, err)
 	}
 	return nil
@@ -192,7 +192,7 @@ func (r *claimReader) date(p *Principal, claim int) (numericDate, *Error) {
 		return numericDate{}, nil
 	}
 	d, err := numericDateOf(p.doc, r.found[claim])
-	if err != nil { // mutant: claim-date-type
+	if err != nil { // check: claim-date-type
 		return d, r.fault(ReasonClaim, claim, "seconds since the epoch", err)
 	}
 	return d, nil
@@ -243,9 +243,9 @@ func (r *claimReader) scopes(p *Principal, claim int, form ScopeForm) *Error {
 	switch {
 	case v.kind == 0:
 		return nil
-	case v.kind == '"' && form != ScopeArray: // mutant: scope-form-string: v.kind == '"'
+	case v.kind == '"' && form != ScopeArray: // check: scope-form-string
 		s, err := textOf(p.doc, v)
-		if err == nil && !isScopeList(s) { // mutant: scope-characters
+		if err == nil && !isScopeList(s) { // check: scope-characters
 			err = errScope
 		}
 		if err != nil {
@@ -253,9 +253,9 @@ func (r *claimReader) scopes(p *Principal, claim int, form ScopeForm) *Error {
 		}
 		p.scope = s
 		return nil
-	case v.kind == '[' && form != ScopeString: // mutant: scope-form-array: v.kind == '['
+	case v.kind == '[' && form != ScopeString: // check: scope-form-array
 		err := r.elements(r.raw, p.doc, v, func(s string) { p.scopes = append(p.scopes, s) })
-		if err == nil && slices.ContainsFunc(p.scopes, func(s string) bool { return !isScope(s) }) { // mutant: scope-characters-array
+		if err == nil && slices.ContainsFunc(p.scopes, func(s string) bool { return !isScope(s) }) { // check: scope-characters-array
 			err = errScope
 		}
 		if err != nil {
@@ -263,7 +263,7 @@ func (r *claimReader) scopes(p *Principal, claim int, form ScopeForm) *Error {
 		}
 		return nil
 	}
-	// mutant: scope-type: return nil
+	// check: scope-type
 	return r.fault(ReasonClaim, claim, "scopes in the configured form", errWrongType)
 }
 
@@ -276,7 +276,7 @@ func (r *claimReader) authentication(p *Principal) *Error {
 		return err
 	}
 	if r.has(claimAmr) {
-		if err := r.elements(r.raw, p.doc, r.found[claimAmr], func(string) {}); err != nil { // mutant: amr-type
+		if err := r.elements(r.raw, p.doc, r.found[claimAmr], func(string) {}); err != nil { // check: amr-type
 			return r.fault(ReasonClaim, claimAmr, "an array of strings", err)
 		}
 	}
@@ -286,11 +286,11 @@ func (r *claimReader) authentication(p *Principal) *Error {
 // required checks that the plan's required claims are there. An empty string counts as missing.
 func (r *claimReader) required(p *Principal) *Error {
 	for _, claim := range r.plan.required {
-		if v := r.found[claim]; v.kind == 0 || v.kind == '"' && v.end-v.start == len(`""`) { // mutant: required-claims
+		if v := r.found[claim]; v.kind == 0 || v.kind == '"' && v.end-v.start == len(`""`) { // check: required-claims
 			return r.fault(ReasonClaim, claim, "a value", errMissing)
 		}
 	}
-	if r.plan.needsID && p.clientID == "" { // mutant: required-client-id
+	if r.plan.needsID && p.clientID == "" { // check: required-client-id
 		return r.fault(ReasonClaim, r.plan.clientIDs[0], "a value", errMissing)
 	}
 	return nil
@@ -303,7 +303,7 @@ func (r *claimReader) fixed(p *Principal) *Error {
 		if err != nil {
 			return err
 		}
-		if !r.has(f.claim) || got != f.value { // mutant: fixed-claims
+		if !r.has(f.claim) || got != f.value { // check: fixed-claims
 			fault := r.fault(ReasonClaim, f.claim, f.value, nil)
 			fault.about.seen = printable(got)
 			return fault

@@ -21,19 +21,19 @@ type compact struct {
 // splitCompact splits raw at its two dots. It looks at nothing but dots and line breaks, so it costs as much for any input.
 func splitCompact(raw string) (compact, error) {
 	first := strings.IndexByte(raw, '.')
-	if first <= 0 { // mutant: compact-header: first < 0
+	if first <= 0 { // check: compact-header
 		return compact{}, errCompact
 	}
 	second := strings.IndexByte(raw[first+1:], '.') + first + 1
-	if second <= first+1 { // mutant: compact-payload: second <= first
+	if second <= first+1 { // check: compact-payload
 		return compact{}, errCompact
 	}
 	c := compact{header: raw[:first], payload: raw[first+1 : second], signature: raw[second+1:], input: raw[:second]}
-	if c.signature == "" || strings.IndexByte(c.signature, '.') >= 0 { // mutant: compact-parts
+	if c.signature == "" || strings.IndexByte(c.signature, '.') >= 0 { // check: compact-parts
 		return compact{}, errCompact
 	}
 	// encoding/base64 passes over line breaks; RFC 7515 §2 does not.
-	if strings.IndexByte(raw, '\n') >= 0 || strings.IndexByte(raw, '\r') >= 0 { // mutant: compact-line-breaks
+	if strings.IndexByte(raw, '\n') >= 0 || strings.IndexByte(raw, '\r') >= 0 { // check: compact-line-breaks
 		return compact{}, errCompact
 	}
 	return c, nil
@@ -45,8 +45,8 @@ var base64url = base64.RawURLEncoding.Strict()
 // decodeBase64 appends what part encodes to dst.
 func decodeBase64(dst []byte, part string) ([]byte, error) {
 	out, err := base64url.AppendDecode(dst, []byte(part))
-	// mutant: base64-canonical: out, err = base64.RawURLEncoding.AppendDecode(dst, []byte(part))
-	if err != nil { // mutant: base64
+	// check: base64-canonical
+	if err != nil { // check: base64
 		return dst, errCompact
 	}
 	return out, nil

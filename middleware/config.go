@@ -94,7 +94,7 @@ type Config struct {
 
 // withDefaults returns c with every default filled in and every slice its own, or an error that names the field at fault.
 func (c Config) withDefaults() (Config, error) {
-	if c.Issuer == "" { // mutant: config-issuer
+	if c.Issuer == "" { // check: config-issuer
 		return c, errors.New("middleware: Config.Issuer is required")
 	}
 	if err := c.checkAudiences(); err != nil {
@@ -125,13 +125,13 @@ func (c Config) withDefaults() (Config, error) {
 }
 
 func (c *Config) checkAudiences() error {
-	if len(c.Audiences) == 0 && len(c.Clients) == 0 { // mutant: config-audiences
+	if len(c.Audiences) == 0 && len(c.Clients) == 0 { // check: config-audiences
 		return errors.New("middleware: Config.Audiences is required")
 	}
-	if slices.Contains(c.Audiences, "") { // mutant: config-audience-empty
+	if slices.Contains(c.Audiences, "") { // check: config-audience-empty
 		return errors.New("middleware: Config.Audiences names an empty audience")
 	}
-	if slices.Contains(c.Clients, "") { // mutant: config-client-empty
+	if slices.Contains(c.Clients, "") { // check: config-client-empty
 		return errors.New("middleware: Config.Clients names an empty client ID")
 	}
 	return nil
@@ -156,10 +156,10 @@ func typesOrDefault(types []string) ([]string, error) {
 	out := make([]string, len(types))
 	for i, t := range types {
 		out[i] = mediaType(t)
-		if what, ok := foreignTypes[out[i]]; ok { // mutant: config-foreign-type
+		if what, ok := foreignTypes[out[i]]; ok { // check: config-foreign-type
 			return nil, fmt.Errorf("middleware: Config.Types: %q is %s, not an access token", t, what)
 		}
-		if strings.ContainsAny(t, "* ,;") { // mutant: config-type
+		if strings.ContainsAny(t, "* ,;") { // check: config-type
 			return nil, fmt.Errorf("middleware: Config.Types: %q is not a media type", t)
 		}
 	}
@@ -184,12 +184,12 @@ func (c *Config) claimDefaults() error {
 	}
 	c.ClientIDClaims = slices.Clone(c.ClientIDClaims)
 	c.RequiredClaims = slices.Clone(c.RequiredClaims)
-	if (c.MaxAge != 0 || c.MaxLifetime != 0) && !slices.Contains(c.RequiredClaims, "iat") { // mutant: config-age-needs-iat
+	if (c.MaxAge != 0 || c.MaxLifetime != 0) && !slices.Contains(c.RequiredClaims, "iat") { // check: config-age-needs-iat
 		c.RequiredClaims = append(c.RequiredClaims, "iat")
 	}
 	fixed := make(map[string]string, len(c.FixedClaims))
 	for name, want := range c.FixedClaims {
-		if name == "" || slices.Contains(ownClaims, name) { // mutant: config-fixed-claim
+		if name == "" || slices.Contains(ownClaims, name) { // check: config-fixed-claim
 			return fmt.Errorf("middleware: Config.FixedClaims cannot fix %q", name)
 		}
 		fixed[name] = want
@@ -200,7 +200,7 @@ func (c *Config) claimDefaults() error {
 			return errors.New("middleware: Config.ClientIDClaims or Config.RequiredClaims names an empty claim")
 		}
 	}
-	if slices.Contains(ownClaims, c.ScopeClaim) { // mutant: config-scope-claim
+	if slices.Contains(ownClaims, c.ScopeClaim) { // check: config-scope-claim
 		return fmt.Errorf("middleware: Config.ScopeClaim cannot be %q", c.ScopeClaim)
 	}
 	if slices.Contains(ownClaims, c.ScopeFallback) || c.ScopeFallback == c.ScopeClaim {
@@ -231,20 +231,20 @@ func (c *Config) listDefaults() error {
 
 func (c *Config) boundDefaults() error {
 	switch {
-	case c.Leeway > MaxLeeway: // mutant: leeway-bound
+	case c.Leeway > MaxLeeway: // check: leeway-bound
 		return fmt.Errorf("middleware: Config.Leeway %v is above %v", c.Leeway, MaxLeeway)
 	case c.Leeway == 0:
 		c.Leeway = DefaultLeeway
 	case c.Leeway < 0:
 		c.Leeway = 0
 	}
-	if c.MaxAge < 0 { // mutant: config-max-age
+	if c.MaxAge < 0 { // check: config-max-age
 		return fmt.Errorf("middleware: Config.MaxAge %v is negative", c.MaxAge)
 	}
-	if c.MaxLifetime < 0 { // mutant: config-max-lifetime
+	if c.MaxLifetime < 0 { // check: config-max-lifetime
 		return fmt.Errorf("middleware: Config.MaxLifetime %v is negative", c.MaxLifetime)
 	}
-	if c.MaxTokenBytes < 0 || c.MaxTokenBytes > maxMaxTokenBytes { // mutant: config-token-bytes
+	if c.MaxTokenBytes < 0 || c.MaxTokenBytes > maxMaxTokenBytes { // check: config-token-bytes
 		return fmt.Errorf("middleware: Config.MaxTokenBytes %d is not between 0 and %d", c.MaxTokenBytes, maxMaxTokenBytes)
 	}
 	if c.MaxTokenBytes == 0 {

@@ -57,7 +57,7 @@ func bearerValue(values []string) (string, *Error) {
 	if len(values) == 0 {
 		return "", &Error{Reason: ReasonNoCredentials}
 	}
-	if len(values) > 1 { // mutant: one-authorization
+	if len(values) > 1 { // check: one-authorization
 		return "", &Error{Reason: ReasonMalformedRequest}
 	}
 	value := values[0]
@@ -69,10 +69,10 @@ func bearerValue(values []string) (string, *Error) {
 		end = len(value)
 	}
 	scheme := value[:end]
-	if scheme == "" && value != "" { // mutant: empty-scheme
+	if scheme == "" && value != "" { // check: empty-scheme
 		return "", &Error{Reason: ReasonMalformedRequest}
 	}
-	if !strings.EqualFold(scheme, "Bearer") { // mutant: bearer-scheme
+	if !strings.EqualFold(scheme, "Bearer") { // check: bearer-scheme
 		return "", &Error{Reason: ReasonNoCredentials}
 	}
 	return strings.TrimLeft(value[end:], " "), nil
@@ -80,10 +80,10 @@ func bearerValue(values []string) (string, *Error) {
 
 // checkSyntax tells whether a bearer value is one token.
 func checkSyntax(token string) *Error {
-	if isToken68(token) { // mutant: token68: true
+	if isToken68(token) { // check: token68
 		return nil
 	}
-	if token == "" || strings.ContainsAny(token, " \t,") { // mutant: header-syntax
+	if token == "" || strings.ContainsAny(token, " \t,") { // check: header-syntax
 		return &Error{Reason: ReasonMalformedRequest}
 	}
 	return errMalformedToken
@@ -123,9 +123,9 @@ func (c *Credentials) presented(hasProofs bool) presented {
 
 // same reports whether c is exactly what was presented before.
 func (p *presented) same(c *Credentials) bool {
-	if len(c.Authorization) != 1 || c.Authorization[0] != p.authorization { // mutant: verify-once-credentials
+	if len(c.Authorization) != 1 || c.Authorization[0] != p.authorization { // check: verify-once-credentials
 		return false
 	}
 	was := p.proof
-	return was == nil || slices.Equal(c.DPoP, was.DPoP) && c.Method == was.Method && c.URL == was.URL && c.TLS == was.TLS // mutant: verify-once-proofs
+	return was == nil || slices.Equal(c.DPoP, was.DPoP) && c.Method == was.Method && c.URL == was.URL && c.TLS == was.TLS // check: verify-once-proofs
 }

@@ -93,7 +93,7 @@ func (e *Error) Seen() string {
 // asError returns err as the *Error it holds. Any other error is one that a TokenVerifier should not have returned: nothing is
 // known of the token, so the request counts as not judged.
 func asError(err error) *Error {
-	if e, ok := errors.AsType[*Error](err); ok && e != nil && e.Reason.known() { // mutant: reason-known: ok && e != nil
+	if e, ok := errors.AsType[*Error](err); ok && e != nil && e.Reason.known() { // check: reason-known
 		return e
 	}
 	return &Error{Reason: ReasonUnavailable, Err: err}

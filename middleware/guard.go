@@ -149,17 +149,17 @@ func newGuard(v TokenVerifier, opts *GuardOptions) (*Guard, error) {
 		if p == nil {
 			return nil, fmt.Errorf("middleware: GuardOptions.Proofs[%d] is nil", i)
 		}
-		if _, ok := g.proofs[p.Confirms()]; ok { // mutant: proof-twice
+		if _, ok := g.proofs[p.Confirms()]; ok { // check: proof-twice
 			return nil, fmt.Errorf("middleware: GuardOptions.Proofs: two proofs for %q", p.Confirms())
 		}
 		g.proofs[p.Confirms()] = p
 	}
-	if len(opts.ReportOnly) > 0 && g.onDecide == nil { // mutant: report-only-untold
+	if len(opts.ReportOnly) > 0 && g.onDecide == nil { // check: report-only-untold
 		return nil, errors.New("middleware: GuardOptions.ReportOnly needs OnDecision: nobody would be told")
 	}
 	g.lenient = make(map[string]bool, len(opts.ReportOnly))
 	for _, name := range opts.ReportOnly {
-		if !namesOneOperation(name) { // mutant: report-only-name
+		if !namesOneOperation(name) { // check: report-only-name
 			return nil, fmt.Errorf("middleware: GuardOptions.ReportOnly: %q is not the key of a rule for one part of an API", name)
 		}
 		g.lenient[name] = true
@@ -186,11 +186,11 @@ func isNil(v any) bool {
 
 func checkMetadataURL(s string) error {
 	u, err := url.Parse(s)
-	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || u.Fragment != "" || strings.Contains(s, "#") { // mutant: metadata-url: err != nil
+	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || u.Fragment != "" || strings.Contains(s, "#") { // check: metadata-url
 		return errors.New("not an absolute http(s) URL without fragment")
 	}
 	for i := range len(s) {
-		if s[i] <= ' ' || s[i] > '~' || s[i] == '"' || s[i] == '\\' { // mutant: metadata-characters
+		if s[i] <= ' ' || s[i] > '~' || s[i] == '"' || s[i] == '\\' { // check: metadata-characters
 			return errors.New("has a character that a URL must percent-encode")
 		}
 	}
@@ -234,7 +234,7 @@ func (g *Guard) Authorize(ctx context.Context, c Credentials, req Requirement) (
 	before := g.earlier(ctx, &c)
 	granted, p, cached, err := g.authorize(ctx, &c, req, before)
 	reportOnly := err != nil && g.lenient[c.Operation] && err.Reason != ReasonNoRule
-	// mutant: report-only-no-rule: reportOnly = err != nil && g.lenient[c.Operation]
+	// check: report-only-no-rule
 	if g.onDecide != nil {
 		g.tell(ctx, Decision{Operation: c.Operation, Err: err, Principal: p, Elapsed: time.Since(start), Repeated: before != nil, Cached: cached,
 			KeyAge: g.keyAge(p), ReportOnly: reportOnly})
@@ -254,14 +254,14 @@ func (g *Guard) Authorize(ctx context.Context, c Credentials, req Requirement) (
 
 // authorize is the order of checks of a request.
 func (g *Guard) authorize(ctx context.Context, c *Credentials, req Requirement, before *grant) (_ context.Context, p *Principal, cached bool, err *Error) {
-	if req.IsZero() { // mutant: zero-requirement
+	if req.IsZero() { // check: zero-requirement
 		return nil, nil, false, &Error{Reason: ReasonNoRule}
 	}
 	if before != nil {
 		p = before.principal
 	} else {
 		p, cached, err = g.authenticate(ctx, c)
-		if err != nil && req.IsOptional() && err.Reason == ReasonNoCredentials { // mutant: optional-anonymous
+		if err != nil && req.IsOptional() && err.Reason == ReasonNoCredentials { // check: optional-anonymous
 			return &grant{Context: ctx, guard: g}, nil, false, nil
 		}
 		if err != nil {
@@ -269,7 +269,7 @@ func (g *Guard) authorize(ctx context.Context, c *Credentials, req Requirement, 
 		}
 	}
 	if !req.IsOptional() {
-		if err := req.check(ctx, p); err != nil { // mutant: requirement
+		if err := req.check(ctx, p); err != nil { // check: requirement
 			return nil, p, cached, err
 		}
 	}
@@ -315,7 +315,7 @@ func (g *Guard) verify(ctx context.Context, token string) (p *Principal, cached 
 	if err != nil {
 		return nil, false, asError(err)
 	}
-	// mutant: verifier-without-verdict: if p == nil { p = new(Principal) }
+	// check: verifier-without-verdict
 	if p == nil {
 		return nil, false, &Error{Reason: ReasonInternal, Err: errors.New("middleware: the TokenVerifier returned neither a Principal nor an error")}
 	}
@@ -361,10 +361,10 @@ func (g *Guard) earlier(ctx context.Context, c *Credentials) *grant {
 	if !ok || gr.principal == nil {
 		return nil
 	}
-	if gr.guard != g { // mutant: verify-once-guard
+	if gr.guard != g { // check: verify-once-guard
 		return nil
 	}
-	if !gr.presented.same(c) || !gr.principal.until.IsZero() && !time.Now().Before(gr.principal.until) { // mutant: verify-once-expired: !gr.presented.same(c)
+	if !gr.presented.same(c) || !gr.principal.until.IsZero() && !time.Now().Before(gr.principal.until) { // check: verify-once-expired
 		return nil
 	}
 	return gr

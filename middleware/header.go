@@ -44,7 +44,7 @@ func (r *strictReader) readHeader(doc []byte) (header, error) {
 		case "kid":
 			h.kid, err = textOf(text, v)
 			h.hasKid = true
-			if err == nil && len(h.kid) > maxKeyID { // mutant: kid-length
+			if err == nil && len(h.kid) > maxKeyID { // check: kid-length
 				return errHeader
 			}
 		case "typ":
@@ -53,17 +53,17 @@ func (r *strictReader) readHeader(doc []byte) (header, error) {
 		case "crit", "b64", "zip":
 			h.extension = string(name)
 		default:
-			if isVariant(name) { // mutant: header-case-variants
+			if isVariant(name) { // check: header-case-variants
 				return errHeader
 			}
 		}
-		// mutant: header-types: err = nil
+		// check: header-types
 		return err
 	})
 	if err != nil {
 		return header{}, err
 	}
-	if !hasAlg { // mutant: alg-required
+	if !hasAlg { // check: alg-required
 		return header{}, errHeader
 	}
 	return h, nil

@@ -64,10 +64,10 @@ func (h *enforced) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if h.req.IsOptional() {
-		w.Header().Add("Vary", "Authorization") // mutant: vary
+		w.Header().Add("Vary", "Authorization") // check: vary
 	}
 	ctx, err := h.guard.Authorize(r.Context(), h.guard.credentialsOf(r, h.operation(r)), h.req)
-	if err != nil { // mutant: http-refuse
+	if err != nil { // check: http-refuse
 		h.guard.Refuse(w, r, err)
 		return
 	}

@@ -25,7 +25,7 @@ func NewIssuers(vs ...*Verifier) (*Issuers, error) {
 		if v == nil {
 			return nil, fmt.Errorf("middleware: NewIssuers: Verifier %d is nil", i)
 		}
-		if _, ok := is.byIssuer[v.Issuer()]; ok { // mutant: issuers-twice
+		if _, ok := is.byIssuer[v.Issuer()]; ok { // check: issuers-twice
 			return nil, fmt.Errorf("middleware: NewIssuers: two Verifiers for issuer %q", v.Issuer())
 		}
 		is.byIssuer[v.Issuer()] = v
@@ -60,7 +60,7 @@ func (is *Issuers) recallToken(ctx context.Context, raw string) (*Principal, *Er
 
 // judgeToken finds the Verifier of the issuer that the token names.
 func (is *Issuers) judgeToken(ctx context.Context, raw string) (*Principal, *Error) {
-	if len(raw) > is.maxBytes { // mutant: issuers-token-size
+	if len(raw) > is.maxBytes { // check: issuers-token-size
 		return nil, &Error{Reason: ReasonTokenTooLarge}
 	}
 	iss, err := unverifiedIssuer(raw)

@@ -35,10 +35,10 @@ func (s *signatures) verify(a Algorithm, k *jwks.Key, input, signature []byte) b
 	if c := a.curve(); c != nil && len(signature) != 2*((c.Params().BitSize+7)/8) { // RFC 7518 §3.4; a DER form is refused, as jwx does too
 		return false
 	}
-	if a.isPSS() { // mutant: pss-salt
+	if a.isPSS() { // check: pss-salt
 		return verifyPSS(a, k.Public.(*rsa.PublicKey), input, signature)
 	}
-	return s[a].Verify(input, signature, publicOnly{k.Public}) == nil // mutant: signature
+	return s[a].Verify(input, signature, publicOnly{k.Public}) == nil // check: signature
 }
 
 // verifyPSS asks crypto/rsa itself, since jwx takes a salt of any length: RFC 7518 §3.5 makes it as long as the hash.
@@ -56,7 +56,7 @@ func verifyPSS(a Algorithm, k *rsa.PublicKey, input, signature []byte) bool {
 		sum := sha512.Sum512(input)
 		h, digest = crypto.SHA512, sum[:]
 	}
-	return rsa.VerifyPSS(k, h, digest, signature, pssOptions) == nil // mutant: signature-pss
+	return rsa.VerifyPSS(k, h, digest, signature, pssOptions) == nil // check: signature-pss
 }
 
 var pssOptions = &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash}

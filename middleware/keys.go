@@ -25,7 +25,7 @@ func heldBy(source jwks.Source) func(kid string) ([]*jwks.Key, error) {
 // held returns the candidates of h when they can be told without I/O, and neither keys nor an error when not.
 func (v *Verifier) held(h header) ([]*jwks.Key, *Error) {
 	// "" means every key to a Source.
-	if h.hasKid && h.kid == "" { // mutant: kid-empty
+	if h.hasKid && h.kid == "" { // check: kid-empty
 		return nil, &Error{Reason: ReasonUnknownKey}
 	}
 	if v.heldKeys == nil {
@@ -61,28 +61,28 @@ func (v *Verifier) fit(keys []*jwks.Key, h header) ([]*jwks.Key, *Error) {
 			fit = append(fit, k)
 		}
 	}
-	if len(fit) == 0 || !h.hasKid && len(fit) > 1 { // mutant: kid-less-ambiguous
+	if len(fit) == 0 || !h.hasKid && len(fit) > 1 { // check: kid-less-ambiguous
 		return nil, &Error{Reason: ReasonUnknownKey}
 	}
-	// mutant: candidates-tried: return fit, nil
+	// check: candidates-tried
 	return fit[:min(len(fit), maxCandidates)], nil
 }
 
 // keyFault tells a key that the issuer does not have from one that could not be looked for.
 func (v *Verifier) keyFault(err error) *Error {
-	if errors.Is(err, jwks.ErrUnknownKey) { // mutant: key-unknown
+	if errors.Is(err, jwks.ErrUnknownKey) { // check: key-unknown
 		return &Error{Reason: ReasonUnknownKey, Err: err}
 	}
-	// mutant: key-unavailable: return &Error{Reason: ReasonUnknownKey, Err: err}
+	// check: key-unavailable
 	return &Error{Reason: ReasonUnavailable, Err: err}
 }
 
 // usable reports whether k may verify a token of header h: its ID, its one algorithm, its type, curve and size.
 func (v *Verifier) usable(k *jwks.Key, h header) bool {
-	if k == nil || h.hasKid && k.ID != h.kid { // mutant: key-id: k == nil
+	if k == nil || h.hasKid && k.ID != h.kid { // check: key-id
 		return false
 	}
-	if bound(k, v.rsaDefault) != h.alg { // mutant: key-algorithm
+	if bound(k, v.rsaDefault) != h.alg { // check: key-algorithm
 		return false
 	}
 	return h.alg.fits(k)

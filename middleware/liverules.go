@@ -43,12 +43,12 @@ func (l *LiveRules) Swap(rules Rules) error {
 	before := *l.table.Load()
 	var errs []error
 	for _, key := range slices.Sorted(maps.Keys(before)) {
-		if _, ok := rules[key]; !ok { // mutant: live-rules-missing
+		if _, ok := rules[key]; !ok { // check: live-rules-missing
 			errs = append(errs, fmt.Errorf("middleware: LiveRules: no rule for %q any more", key))
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(rules)) {
-		if _, ok := before[key]; !ok { // mutant: live-rules-new
+		if _, ok := before[key]; !ok { // check: live-rules-new
 			errs = append(errs, fmt.Errorf("middleware: LiveRules: %q is a new operation: the adapters were not told of it", key))
 		}
 	}
@@ -64,7 +64,7 @@ func (l *LiveRules) Swap(rules Rules) error {
 func (r Rules) check() error {
 	errs := []error{r.Validate()}
 	for _, key := range slices.Sorted(maps.Keys(r)) {
-		if n := r[key].node; n != nil && n.kind == kindLive { // mutant: live-rules-nested
+		if n := r[key].node; n != nil && n.kind == kindLive { // check: live-rules-nested
 			errs = append(errs, fmt.Errorf("middleware: LiveRules: rule %q is one of LiveRules already", key))
 		}
 	}

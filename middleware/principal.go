@@ -90,7 +90,7 @@ func (p *Principal) Scopes() []string {
 
 // HasScope reports whether the token has exactly this scope: case-sensitive, whole, no hierarchy (RFC 6749 §3.3).
 func (p *Principal) HasScope(scope string) bool {
-	if scope == "" || strings.IndexByte(scope, ' ') >= 0 { // mutant: scope-single: scope == ""
+	if scope == "" || strings.IndexByte(scope, ' ') >= 0 { // check: scope-single
 		return false
 	}
 	for from := 0; ; {
@@ -100,7 +100,7 @@ func (p *Principal) HasScope(scope string) bool {
 		}
 		from += at
 		end := from + len(scope)
-		if (from == 0 || p.scope[from-1] == ' ') && (end == len(p.scope) || p.scope[end] == ' ') { // mutant: scope-whole: true
+		if (from == 0 || p.scope[from-1] == ' ') && (end == len(p.scope) || p.scope[end] == ' ') { // check: scope-whole
 			return true
 		}
 		from++

@@ -34,13 +34,13 @@ func (g *Guard) prove(ctx context.Context, c *Credentials, p *Principal) *Error 
 	err := r.object([]byte(p.cnf), func(name []byte, v jsonValue) error {
 		members++
 		proof, ok := g.proofs[string(name)]
-		if !ok { // mutant: binding-unproved
+		if !ok { // check: binding-unproved
 			return errUnproved
 		}
-		// mutant: binding-proof: return nil
+		// check: binding-proof
 		return proof.Prove(ctx, *c, p, []byte(p.cnf[v.start:v.end]))
 	})
-	if err == nil && members == 0 { // mutant: binding-empty
+	if err == nil && members == 0 { // check: binding-empty
 		err = errUnproved
 	}
 	if err == nil {

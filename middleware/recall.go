@@ -53,14 +53,14 @@ func (v *Verifier) recallToken(ctx context.Context, raw string) (*Principal, *Er
 	if err := v.unexpired(known.principal, now); err != nil { // of all refusals the commonest: no key can change it any more
 		return nil, err
 	}
-	if now.Before(known.from) || !now.Before(known.until) { // mutant: cached-clock
+	if now.Before(known.from) || !now.Before(known.until) { // check: cached-clock
 		return nil, nil
 	}
 	keys, err := v.keys.Keys(ctx, known.kid)
 	if err != nil { // not judged again: that would ask for the keys twice
 		return nil, v.keyFault(err)
 	}
-	if !slices.Contains(keys, known.principal.key) { // mutant: cached-key-withdrawn
+	if !slices.Contains(keys, known.principal.key) { // check: cached-key-withdrawn
 		return nil, nil
 	}
 	return known.principal, nil
@@ -68,7 +68,7 @@ func (v *Verifier) recallToken(ctx context.Context, raw string) (*Principal, *Er
 
 // remember keeps the verdict on a good token. Without "kid" nothing ties it to one key, so it is judged each time.
 func (v *Verifier) remember(s *scratch, p *Principal, h header, raw string, now time.Time) {
-	if v.verdicts == nil || h.kid == "" { // mutant: cached-without-kid: v.verdicts == nil
+	if v.verdicts == nil || h.kid == "" { // check: cached-without-kid
 		return
 	}
 	r := &remembered{principal: p, kid: p.key.ID, until: p.until}

@@ -42,7 +42,7 @@ func (g *Guard) Challenge(err *Error) []string {
 // renderChallenge is the one encoder of WWW-Authenticate. Everything in it is a constant, a setting or a scope of the rule.
 func (g *Guard) renderChallenge(err *Error) []string {
 	v := verdictOf(err.Reason)
-	if v.error == "" && err.Reason != ReasonNoCredentials { // mutant: challenge-where-none
+	if v.error == "" && err.Reason != ReasonNoCredentials { // check: challenge-where-none
 		return nil
 	}
 	var b strings.Builder
@@ -69,7 +69,7 @@ func quote(s string) (string, error) {
 	b.WriteByte('"')
 	for i := range len(s) {
 		c := s[i]
-		if c < ' ' || c > '~' { // mutant: realm-characters
+		if c < ' ' || c > '~' { // check: realm-characters
 			return "", fmt.Errorf("%q has a character that is not printable ASCII", s)
 		}
 		if c == '"' || c == '\\' {
@@ -106,13 +106,13 @@ func (e *Error) MarshalJSON() ([]byte, error) { return e.problem(), nil }
 // SetRefusalHeader sets in h what an answer to err needs besides its body: WWW-Authenticate, Retry-After, Cache-Control and Content-Type.
 // It is for adapters whose router writes the answer itself.
 func (g *Guard) SetRefusalHeader(h http.Header, err *Error) {
-	if c := g.Challenge(err); len(c) > 0 { // mutant: challenge
+	if c := g.Challenge(err); len(c) > 0 { // check: challenge
 		h["Www-Authenticate"] = c
 	}
-	if after := err.RetryAfter(); after > 0 { // mutant: retry-after
+	if after := err.RetryAfter(); after > 0 { // check: retry-after
 		h.Set("Retry-After", strconv.Itoa(int(after.Seconds())))
 	}
-	h.Set("Cache-Control", "no-store") // mutant: no-store
+	h.Set("Cache-Control", "no-store") // check: no-store
 	h.Set("Content-Type", ProblemType)
 }
 
@@ -152,7 +152,7 @@ func (w *refusalWriter) Write(b []byte) (int, error) {
 }
 
 func (w *refusalWriter) finish() {
-	if !w.wrote { // mutant: refuse-status
+	if !w.wrote { // check: refuse-status
 		w.WriteHeader(w.status)
 	}
 }

@@ -111,11 +111,11 @@ func (n *node) withNeeds() *node {
 
 func (r Requirement) mustCombine(where string) {
 	switch {
-	case r.node == nil: // mutant: zero-stands-alone
+	case r.node == nil: // check: zero-stands-alone
 		panic("middleware: the zero Requirement inside " + where)
-	case r.node.kind == kindLive: // mutant: live-stands-alone
+	case r.node.kind == kindLive: // check: live-stands-alone
 		panic("middleware: a rule of LiveRules inside " + where + ": put that into the rules themselves")
-	case r.node.kind == kindPublic || r.node.kind == kindOptional: // mutant: public-stands-alone
+	case r.node.kind == kindPublic || r.node.kind == kindOptional: // check: public-stands-alone
 		panic(fmt.Sprintf("middleware: %v stands alone: it cannot be inside %s", r, where))
 	}
 }
@@ -182,7 +182,7 @@ func (r Requirement) check(ctx context.Context, p *Principal) *Error {
 	switch err := r.node.met(ctx, p); {
 	case err == nil:
 		return nil
-	case err == errScopes: // mutant: requirement-scopes
+	case err == errScopes: // check: requirement-scopes
 		return &Error{Reason: ReasonInsufficientScope, Scopes: r.Needs()}
 	default:
 		if e, ok := errors.AsType[*Error](err); ok && e != nil && e.Reason.known() {
@@ -200,17 +200,17 @@ func (n *node) met(ctx context.Context, p *Principal) error {
 	}
 	switch n.kind {
 	case kindScope:
-		if !p.HasScope(n.scope) { // mutant: scope-missing
+		if !p.HasScope(n.scope) { // check: scope-missing
 			return errScopes
 		}
 		return nil
 	case kindToken:
 		return nil
 	case kindWith:
-		if err := n.children[0].met(ctx, p); err != nil { // mutant: with-scopes
+		if err := n.children[0].met(ctx, p); err != nil { // check: with-scopes
 			return err
 		}
-		// mutant: with-check: return nil
+		// check: with-check
 		return n.check(ctx, p)
 	case kindAll:
 		return n.all(ctx, p)
@@ -224,10 +224,10 @@ func (n *node) all(ctx context.Context, p *Principal) error {
 	var first error
 	for _, c := range n.children {
 		err := c.met(ctx, p)
-		if err == errScopes { // mutant: all-of
+		if err == errScopes { // check: all-of
 			return err
 		}
-		if first == nil { // mutant: all-of-checks
+		if first == nil { // check: all-of-checks
 			first = err
 		}
 	}
@@ -247,7 +247,7 @@ func (n *node) any(ctx context.Context, p *Principal) error {
 			refused = err
 		}
 	}
-	// mutant: any-of: return nil
+	// check: any-of
 	if lacking || refused == nil {
 		return errScopes
 	}

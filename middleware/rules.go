@@ -16,7 +16,7 @@ type Rules map[string]Requirement
 // Validate returns an error that names every rule with an empty key or the zero Requirement. No rules at all is an error, too:
 // nothing could be called.
 func (r Rules) Validate() error {
-	if len(r) == 0 { // mutant: rules-empty
+	if len(r) == 0 { // check: rules-empty
 		return errors.New("middleware: Rules are empty: every operation would be refused")
 	}
 	var errs []error
@@ -24,7 +24,7 @@ func (r Rules) Validate() error {
 		if key == "" {
 			errs = append(errs, errors.New("middleware: a rule has an empty key"))
 		}
-		if r[key].IsZero() { // mutant: rules-zero
+		if r[key].IsZero() { // check: rules-zero
 			errs = append(errs, fmt.Errorf("middleware: rule %q has the zero Requirement", key))
 		}
 	}
@@ -34,7 +34,7 @@ func (r Rules) Validate() error {
 // ForRoute returns the rule of an HTTP route and its key: the one for the method, or else the one for all methods.
 func (r Rules) ForRoute(method, pattern string) (key string, req Requirement, ok bool) {
 	key = method + " " + pattern
-	if req, ok = r[key]; ok { // mutant: method-rule
+	if req, ok = r[key]; ok { // check: method-rule
 		return key, req, true
 	}
 	req, ok = r[pattern]

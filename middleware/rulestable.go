@@ -72,7 +72,7 @@ func (n *node) text(nested bool) (string, bool) {
 
 // quotedScope is a scope as String and Text write it: between quotes where it would be taken for a word of theirs.
 func quotedScope(scope string) string {
-	if isRuleWord(scope) || scope == "nobody" || strings.ContainsAny(scope, "()=#") { // mutant: scope-quoted
+	if isRuleWord(scope) || scope == "nobody" || strings.ContainsAny(scope, "()=#") { // check: scope-quoted
 		return `"` + scope + `"`
 	}
 	return scope

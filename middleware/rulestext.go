@@ -42,7 +42,7 @@ func ParseRules(text string) (Rules, error) {
 		switch {
 		case p.err != nil:
 			errs = append(errs, p.err)
-		case lines[key] > 0: // mutant: rules-text-twice
+		case lines[key] > 0: // check: rules-text-twice
 			errs = append(errs, fmt.Errorf("line %d, column %d: a second rule for %q, after line %d", n, p.tokens[0].column, key, lines[key]))
 		default:
 			lines[key] = n
@@ -64,7 +64,7 @@ func ParseRequirement(text string) (Requirement, error) {
 	p := &ruleParser{line: 1}
 	p.tokens, p.err = ruleTokens(1, text)
 	req := p.need()
-	if t, more := p.peek(); more { // mutant: requirement-text-end
+	if t, more := p.peek(); more { // check: requirement-text-end
 		p.fail(t, "expected the end, not %q", t.text)
 	}
 	if p.err != nil {
@@ -95,7 +95,7 @@ func ruleTokens(line int, text string) ([]ruleToken, error) {
 			if !utf8.ValidString(text[i:]) {
 				return nil, at(i, "a comment that is not UTF-8")
 			}
-			if hidden := strings.IndexFunc(text[i:], isDeceptive); hidden >= 0 { // mutant: rules-text-deceptive
+			if hidden := strings.IndexFunc(text[i:], isDeceptive); hidden >= 0 { // check: rules-text-deceptive
 				return nil, at(i+hidden, "a comment with a character that may look like the end of the line, or turns it around")
 			}
 			return tokens, nil
@@ -115,7 +115,7 @@ func ruleTokens(line int, text string) ([]ruleToken, error) {
 		default:
 			end := i
 			for end < len(text) && strings.IndexByte(" \t()\"", text[end]) < 0 {
-				if b := text[end]; b < ' ' || b > '~' { // mutant: rules-text-ascii
+				if b := text[end]; b < ' ' || b > '~' { // check: rules-text-ascii
 					return nil, at(end, "byte %#x is not printable ASCII", b)
 				}
 				end++
@@ -185,7 +185,7 @@ func (p *ruleParser) rule() (string, Requirement) {
 	p.next = equals + 1
 	var words []string
 	for _, t := range key {
-		if t.quoted || t.text == "(" || t.text == ")" { // mutant: rules-text-key
+		if t.quoted || t.text == "(" || t.text == ")" { // check: rules-text-key
 			p.fail(t, "expected a method and a pattern, or a pattern alone, before the equals sign")
 		}
 		words = append(words, t.text)
@@ -201,7 +201,7 @@ func (p *ruleParser) rule() (string, Requirement) {
 		p.fail(key[0], "expected a method in upper case, as in GET")
 	}
 	req := p.need()
-	if t, more := p.peek(); more { // mutant: rules-text-end
+	if t, more := p.peek(); more { // check: rules-text-end
 		p.fail(t, "expected \"and\", \"or\" or the end of the line, not %q", t.text)
 	}
 	return strings.Join(words, " "), req
@@ -214,7 +214,7 @@ func (p *ruleParser) need() Requirement {
 	}
 	for word, req := range map[string]func() Requirement{"public": Public, "optional": Optional} {
 		if p.accept(word) {
-			if t, more := p.peek(); more { // mutant: rules-text-alone
+			if t, more := p.peek(); more { // check: rules-text-alone
 				p.fail(t, "%s stands alone", word)
 			}
 			return req()
@@ -235,7 +235,7 @@ func (p *ruleParser) term(depth int) Requirement {
 		if !more || t.quoted || t.text != "and" && t.text != "or" {
 			break
 		}
-		if joint != "" && t.text != joint { // mutant: rules-text-mixed
+		if joint != "" && t.text != joint { // check: rules-text-mixed
 			p.fail(t, "expected %q: put parentheses where both \"and\" and \"or\" occur", joint)
 		}
 		joint = t.text
@@ -289,7 +289,7 @@ func (p *ruleParser) factor(depth int) Requirement {
 			return Requirement{}
 		}
 		req := p.term(depth + 1)
-		if end, _ := p.peek(); !p.accept(")") { // mutant: rules-text-parenthesis
+		if end, _ := p.peek(); !p.accept(")") { // check: rules-text-parenthesis
 			p.fail(end, "expected a closing parenthesis")
 		}
 		return req
@@ -298,7 +298,7 @@ func (p *ruleParser) factor(depth int) Requirement {
 			p.fail(after, `expected "token" after "any"`)
 		}
 		return AnyToken()
-	case isRuleWord(t.text): // mutant: rules-text-word
+	case isRuleWord(t.text): // check: rules-text-word
 		p.fail(t, "expected a scope, not %q: a scope of that name stands in quotes", t.text)
 	case strings.ContainsAny(t.text, "=#"):
 		p.fail(t, "a scope with %q in it stands in quotes", "=#"[strings.IndexAny("=#", t.text):][:1])

@@ -51,8 +51,8 @@ func (r *strictReader) object(doc []byte, member func(name []byte, v jsonValue) 
 func (r *strictReader) walk(doc []byte, member func(name []byte, v jsonValue) error) error {
 	r.in = *bytes.NewBuffer(doc)
 	r.dec.Reset(&r.in)
-	// mutant: json-duplicates: r.dec.Reset(&r.in, jsontext.AllowDuplicateNames(true))
-	// mutant: json-utf8: r.dec.Reset(&r.in, jsontext.AllowInvalidUTF8(true))
+	// check: json-duplicates
+	// check: json-utf8
 	r.count, r.plain = 0, bytes.IndexByte(doc, '\\') < 0
 	if t, err := r.dec.ReadToken(); err != nil || t.Kind() != '{' {
 		return errNotObject
@@ -73,7 +73,7 @@ func (r *strictReader) walk(doc []byte, member func(name []byte, v jsonValue) er
 	if _, err := r.dec.ReadToken(); err != nil {
 		return err
 	}
-	if _, err := r.dec.ReadToken(); err != io.EOF { // mutant: trailing-data
+	if _, err := r.dec.ReadToken(); err != io.EOF { // check: trailing-data
 		return errNotObject
 	}
 	return nil
@@ -147,13 +147,13 @@ func (r *strictReader) nested() error {
 // bound counts one token of the given kind and size.
 func (r *strictReader) bound(kind jsontext.Kind, size int) error {
 	r.count++
-	if r.count > maxMembers { // mutant: json-members
+	if r.count > maxMembers { // check: json-members
 		return errBounds
 	}
-	if r.dec.StackDepth() > maxDepth { // mutant: json-depth
+	if r.dec.StackDepth() > maxDepth { // check: json-depth
 		return errBounds
 	}
-	if kind == '0' && size > maxNumber { // mutant: json-number
+	if kind == '0' && size > maxNumber { // check: json-number
 		return errBounds
 	}
 	return nil
@@ -163,14 +163,14 @@ func (r *strictReader) bound(kind jsontext.Kind, size int) error {
 // inside strings, and nowhere so many of a number's characters in a row. What is nested in it can be passed over in one step.
 func isSmall(doc []byte) bool {
 	open := bytes.Count(doc, []byte{'{'}) + bytes.Count(doc, []byte{'['})
-	if open > maxDepth { // mutant: small-depth
+	if open > maxDepth { // check: small-depth
 		return false
 	}
-	if 2*open+bytes.Count(doc, []byte{','})+bytes.Count(doc, []byte{':'}) > maxMembers { // mutant: small-members
+	if 2*open+bytes.Count(doc, []byte{','})+bytes.Count(doc, []byte{':'}) > maxMembers { // check: small-members
 		return false
 	}
 	for i := maxNumber; i < len(doc); i += maxNumber + 1 { // one of these stands in any such row
-		if rowAt(doc, i) > maxNumber { // mutant: small-number
+		if rowAt(doc, i) > maxNumber { // check: small-number
 			return false
 		}
 	}
@@ -216,7 +216,7 @@ func (r *strictReader) elements(raw []byte, doc string, v jsonValue, element fun
 		}
 		element(s)
 	}
-	if r.dec.PeekKind() != ']' { // mutant: array-of-strings
+	if r.dec.PeekKind() != ']' { // check: array-of-strings
 		return errWrongType
 	}
 	return nil
@@ -254,13 +254,13 @@ func numericDateOf(doc string, v jsonValue) (numericDate, error) {
 	}
 	text := doc[v.start:v.end]
 	if sec, err := strconv.ParseInt(text, 10, 64); err == nil {
-		if sec > maxNumericDate || sec < -maxNumericDate { // mutant: numeric-date-range
+		if sec > maxNumericDate || sec < -maxNumericDate { // check: numeric-date-range
 			return numericDate{}, errBounds
 		}
 		return numericDate{sec: sec, given: true}, nil
 	}
 	f, err := strconv.ParseFloat(text, 64)
-	if err != nil || f > maxNumericDate || f < -maxNumericDate { // mutant: numeric-date-float
+	if err != nil || f > maxNumericDate || f < -maxNumericDate { // check: numeric-date-float
 		return numericDate{}, errBounds
 	}
 	sec := int64(f)

@@ -111,7 +111,7 @@ func (v *Verifier) judge(ctx context.Context, s *scratch, raw string) (*Principa
 	}
 	var p *Principal
 	if candidates == nil {
-		if p, err = v.foresee(s, parts, time.Now()); err != nil { // mutant: foresee
+		if p, err = v.foresee(s, parts, time.Now()); err != nil { // check: foresee
 			return nil, err
 		}
 		if candidates, err = v.fetched(ctx, head); err != nil {
@@ -141,7 +141,7 @@ func (v *Verifier) judge(ctx context.Context, s *scratch, raw string) (*Principa
 
 // split bounds the token's size and splits it.
 func (v *Verifier) split(raw string) (compact, *Error) {
-	if len(raw) > v.config.MaxTokenBytes { // mutant: token-size
+	if len(raw) > v.config.MaxTokenBytes { // check: token-size
 		return compact{}, &Error{Reason: ReasonTokenTooLarge}
 	}
 	parts, err := splitCompact(raw)
@@ -164,13 +164,13 @@ func (v *Verifier) header(s *scratch, parts compact) (header, *Error) {
 	if err != nil {
 		return h, &Error{Reason: ReasonMalformedToken, Err: err}
 	}
-	if h.alg == 0 || !v.allowed[h.alg] { // mutant: algorithm-allowed
+	if h.alg == 0 || !v.allowed[h.alg] { // check: algorithm-allowed
 		return h, &Error{Reason: ReasonAlgorithm, about: &finding{"alg", fmt.Sprint(v.config.Algorithms), wellKnownAlgorithm(h.algName)}}
 	}
-	if h.extension != "" { // mutant: extensions
+	if h.extension != "" { // check: extensions
 		return h, &Error{Reason: ReasonExtension, about: &finding{h.extension, "absent", ""}}
 	}
-	if !v.acceptsType(h) { // mutant: type-accepted
+	if !v.acceptsType(h) { // check: type-accepted
 		return h, &Error{Reason: ReasonType, about: &finding{"typ", oneOf(v.config.Types), wellKnownType(h)}}
 	}
 	return h, nil
@@ -179,7 +179,7 @@ func (v *Verifier) header(s *scratch, parts compact) (header, *Error) {
 func (v *Verifier) acceptsType(h header) bool {
 	typ := mediaType(h.typ)
 	// An empty "typ" is not an absent one.
-	if typ == "" && h.hasTyp { // mutant: type-empty
+	if typ == "" && h.hasTyp { // check: type-empty
 		return false
 	}
 	return slices.Contains(v.config.Types, typ)
@@ -201,7 +201,7 @@ func (v *Verifier) foresee(s *scratch, parts compact, now time.Time) (*Principal
 	if s.payload, refused = decodePart(s.payload, parts.payload); refused != nil {
 		return nil, refused
 	}
-	if err := s.claims.read(v.plan, s.payload); err != nil { // mutant: claims-json
+	if err := s.claims.read(v.plan, s.payload); err != nil { // check: claims-json
 		return nil, &Error{Reason: ReasonMalformedToken, Err: err}
 	}
 	p := &Principal{doc: string(s.payload)}
@@ -220,13 +220,13 @@ func (v *Verifier) addressed(s *scratch, p *Principal, now time.Time) *Error {
 			return err
 		}
 	}
-	if p.issuer != v.config.Issuer { // mutant: issuer
+	if p.issuer != v.config.Issuer { // check: issuer
 		return &Error{Reason: ReasonIssuer, about: &finding{claim: "iss", expected: v.config.Issuer}}
 	}
-	if !v.isMeantForUs(p, s) { // mutant: audience
+	if !v.isMeantForUs(p, s) { // check: audience
 		return &Error{Reason: ReasonAudience, about: &finding{claim: "aud", expected: v.audience()}}
 	}
-	if p.exp.sec < 0 || p.exp.sec == 0 && p.exp.nsec <= 0 { // mutant: expiry-required
+	if p.exp.sec < 0 || p.exp.sec == 0 && p.exp.nsec <= 0 { // check: expiry-required
 		return s.claims.fault(ReasonClaim, claimExp, "a time after the epoch", errMissing) // an absent exp reads as 0
 	}
 	p.until = p.exp.time().Add(v.config.Leeway)
@@ -234,7 +234,7 @@ func (v *Verifier) addressed(s *scratch, p *Principal, now time.Time) *Error {
 }
 
 func (v *Verifier) unexpired(p *Principal, now time.Time) *Error {
-	if !now.Before(p.until) { // mutant: expired
+	if !now.Before(p.until) { // check: expired
 		return &Error{Reason: ReasonExpired, about: &finding{claim: "exp", expected: "a time to come"}}
 	}
 	return nil
@@ -255,7 +255,7 @@ func (v *Verifier) audience() string {
 // isMeantForUs reports whether aud names this API; without any aud, whether the client ID is one that Config.Clients admits.
 func (v *Verifier) isMeantForUs(p *Principal, s *scratch) bool {
 	if !s.claims.has(claimAud) {
-		return p.clientID != "" && slices.Contains(v.config.Clients, p.clientID) // mutant: audience-absent
+		return p.clientID != "" && slices.Contains(v.config.Clients, p.clientID) // check: audience-absent
 	}
 	return slices.ContainsFunc(p.aud, func(a string) bool { return slices.Contains(v.config.Audiences, a) })
 }
@@ -263,7 +263,7 @@ func (v *Verifier) isMeantForUs(p *Principal, s *scratch) bool {
 // claims checks the claims of a token whose signature is good; issuer, audience and expiry were read from the same bytes.
 func (v *Verifier) claims(s *scratch, p *Principal, h header, now time.Time) *Error {
 	r := &s.claims
-	if err := v.unexpired(p, now); err != nil { // mutant: expired-while-waiting
+	if err := v.unexpired(p, now); err != nil { // check: expired-while-waiting
 		return err
 	}
 	for _, check := range [...]func(*claimReader, *Principal) *Error{
@@ -276,11 +276,11 @@ func (v *Verifier) claims(s *scratch, p *Principal, h header, now time.Time) *Er
 	if err := v.window(r, p, now); err != nil {
 		return err
 	}
-	if mediaType(h.typ) != accessTokenType && !v.config.InsecureAllowIDTokens && r.isIDToken() { // mutant: id-token-marks
+	if mediaType(h.typ) != accessTokenType && !v.config.InsecureAllowIDTokens && r.isIDToken() { // check: id-token-marks
 		return &Error{Reason: ReasonIDToken}
 	}
 	for _, check := range v.config.Checks {
-		if err := check(p); err != nil { // mutant: config-checks
+		if err := check(p); err != nil { // check: config-checks
 			return &Error{Reason: ReasonCheck, Err: err}
 		}
 	}
@@ -294,16 +294,16 @@ func (v *Verifier) window(r *claimReader, p *Principal, now time.Time) *Error {
 		return err
 	}
 	latest := now.Add(v.config.Leeway)
-	if r.notBefore.time().After(latest) { // mutant: not-before
+	if r.notBefore.time().After(latest) { // check: not-before
 		return &Error{Reason: ReasonNotYetValid, about: &finding{claim: "nbf", expected: "a time that has come"}}
 	}
-	if p.iat.time().After(latest) { // mutant: issued-in-future
+	if p.iat.time().After(latest) { // check: issued-in-future
 		return &Error{Reason: ReasonIssuedInFuture, about: &finding{claim: "iat", expected: "a time that has come"}}
 	}
-	if limit := v.config.MaxAge; limit > 0 && !now.Add(-v.config.Leeway).Before(p.iat.time().Add(limit)) { // mutant: max-age
+	if limit := v.config.MaxAge; limit > 0 && !now.Add(-v.config.Leeway).Before(p.iat.time().Add(limit)) { // check: max-age
 		return &Error{Reason: ReasonTooOld, about: &finding{claim: "iat", expected: "at most " + limit.String() + " ago"}}
 	}
-	if limit := v.config.MaxLifetime; limit > 0 && p.exp.time().After(p.iat.time().Add(limit)) { // mutant: max-lifetime
+	if limit := v.config.MaxLifetime; limit > 0 && p.exp.time().After(p.iat.time().Add(limit)) { // check: max-lifetime
 		return &Error{Reason: ReasonTooOld, about: &finding{claim: "exp", expected: "at most " + limit.String() + " after iat"}}
 	}
 	return nil

@@ -29,7 +29,7 @@ func Check(r chi.Routes) error {
 	var found findings
 	treeOf(r).walk(func(e endpoint) {
 		found.once(e)
-		if !e.guarded { // mutant: check-uncovered
+		if !e.guarded { // check: check-uncovered
 			found.add("no guard covers %s", e.key())
 		}
 	})
@@ -47,7 +47,7 @@ func CheckRules(r chi.Routes, rules middleware.Rules) error {
 	}
 	var found findings
 	t := treeOf(r)
-	if !t.tabled { // mutant: check-table-last
+	if !t.tabled { // check: check-table-last
 		found.add("Enforce is not the last middleware that was given to Use of the router")
 	}
 	idle := maps.Clone(rules)
@@ -60,12 +60,12 @@ func CheckRules(r chi.Routes, rules middleware.Rules) error {
 				covered = true
 			}
 		}
-		if !covered { // mutant: check-rules-uncovered
+		if !covered { // check: check-rules-uncovered
 			found.add("no rule names %s: it is refused to everyone", e.key())
 		}
 	})
 	for _, key := range slices.Sorted(maps.Keys(idle)) {
-		found.add("no route uses rule %q", key) // mutant: check-rules-idle
+		found.add("no route uses rule %q", key) // check: check-rules-idle
 	}
 	return errors.Join(found.errs...)
 }
@@ -85,7 +85,7 @@ func (f *findings) once(e endpoint) {
 	if f.seen == nil {
 		f.seen = map[string]bool{}
 	}
-	if f.seen[e.key()] { // mutant: check-twice
+	if f.seen[e.key()] { // check: check-twice
 		f.add("route %q is registered twice", e.key())
 	}
 	f.seen[e.key()] = true

@@ -65,7 +65,7 @@ func tableOf(mux *chi.Mux, stack chi.Middlewares) *table {
 		return nil
 	}
 	t, ok := last(nil).(*table)
-	if !ok || t.routes != chi.Routes(mux) { // mutant: table-of-another
+	if !ok || t.routes != chi.Routes(mux) { // check: table-of-another
 		return nil
 	}
 	return t
@@ -82,18 +82,18 @@ type table struct {
 
 func (t *table) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	r, method, target := t.pinned(r)
-	if !isClean(target) { // mutant: table-clean-path
+	if !isClean(target) { // check: table-clean-path
 		t.notFound(w, r)
 		return
 	}
 	pattern := t.tree().route(method, target)
-	if pattern == "" { // mutant: table-miss
+	if pattern == "" { // check: table-miss
 		t.miss(w, r, target)
 		return
 	}
 	h := t.guarded(method, pattern, t.next)
 	if shorter := strings.TrimSuffix(target, "/"); shorter != target && shorter != "" {
-		if other := t.tree().route(method, shorter); other != "" && other != pattern { // mutant: table-trailing-slash
+		if other := t.tree().route(method, shorter); other != "" && other != pattern { // check: table-trailing-slash
 			h = t.guarded(method, other, h)
 		}
 	}
@@ -122,10 +122,10 @@ func (t *table) pinned(r *http.Request) (pinned *http.Request, method, target st
 		ctx.Routes = t.routes
 		r = r.WithContext(context.WithValue(r.Context(), chi.RouteCtxKey, ctx))
 	}
-	if ctx.RouteMethod == "" { // mutant: table-pin-method
+	if ctx.RouteMethod == "" { // check: table-pin-method
 		ctx.RouteMethod = r.Method
 	}
-	if ctx.RoutePath == "" { // mutant: table-pin-path
+	if ctx.RoutePath == "" { // check: table-pin-path
 		ctx.RoutePath = r.URL.RawPath
 	}
 	method, target = cmp.Or(ctx.RouteMethod, r.Method), cmp.Or(ctx.RoutePath, r.URL.RawPath, r.URL.Path, "/")

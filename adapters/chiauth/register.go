@@ -22,7 +22,7 @@ func (r *Router) add(method, pattern string, req middleware.Requirement, h http.
 	if method != "" {
 		prefix = method + " "
 	}
-	h = r.enforce(prefix, req)(h) // mutant: endpoint-guard
+	h = r.enforce(prefix, req)(h) // check: endpoint-guard
 	if method == "" {
 		r.chi.Handle(pattern, h)
 		return
@@ -35,7 +35,7 @@ func (r *Router) enforce(prefix string, req middleware.Requirement) func(http.Ha
 }
 
 func mustBeSound(route string, req middleware.Requirement, h http.Handler) {
-	if req.IsZero() { // mutant: route-zero
+	if req.IsZero() { // check: route-zero
 		panic(fmt.Sprintf("chiauth: route %q has the zero Requirement, which lets nobody through", route))
 	}
 	if f, ok := h.(http.HandlerFunc); h == nil || ok && f == nil {
@@ -51,11 +51,11 @@ func mustBeNew(r chi.Routes, method, pattern string) {
 		}
 		all, there := route.Handlers["*"], route.Handlers[method]
 		switch {
-		case route.SubRoutes != nil: // mutant: route-hides-mount
+		case route.SubRoutes != nil: // check: route-hides-mount
 			panic(fmt.Sprintf("chiauth: route %q would hide what is mounted there", strings.TrimSpace(method+" "+pattern)))
-		case method == "": // mutant: route-replaces
+		case method == "": // check: route-replaces
 			panic(fmt.Sprintf("chiauth: route %q would replace one that is registered already: add it first", pattern))
-		case there != nil && !same(there, all): // mutant: route-twice
+		case there != nil && !same(there, all): // check: route-twice
 			panic(fmt.Sprintf("chiauth: route %q is registered twice", method+" "+pattern))
 		}
 	}

@@ -42,7 +42,7 @@ func treeOf(r chi.Routes) *tree {
 // its whole parent, but has its middlewares only in front of those that were added through it: chi serves the others without. It is
 // known by handing them down, which a router that stands for itself does not.
 func stackOf(mux *chi.Mux) chi.Middlewares {
-	if len(mux.With().Middlewares()) > 0 { // mutant: check-inline
+	if len(mux.With().Middlewares()) > 0 { // check: check-inline
 		return nil
 	}
 	return mux.Middlewares()

@@ -38,17 +38,17 @@ func Check(e *echo.Echo, rules middleware.Rules) error {
 		unnamed := route.Method == echo.RouteNotFound && route.Name == automatic && !ok
 		switch {
 		case unnamed: // Echo's 404 stands for it
-		case route.handler() == nil: // mutant: check-hidden
+		case route.handler() == nil: // check: check-hidden
 			f.add("another route takes all requests of %s", route.key())
 		case ok:
-		case route.Method == echo.RouteNotFound: // mutant: check-not-found
+		case route.Method == echo.RouteNotFound: // check: check-not-found
 			f.add("no rule names %s: Echo's own 404 takes its place", route.key())
 		default:
-			f.add("no rule names %s: it is refused to everyone", route.key()) // mutant: check-uncovered
+			f.add("no rule names %s: it is refused to everyone", route.key()) // check: check-uncovered
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(idle)) {
-		f.add("no route uses rule %q", key) // mutant: check-idle
+		f.add("no route uses rule %q", key) // check: check-idle
 	}
 	return errors.Join(f.errs...)
 }
@@ -70,9 +70,9 @@ func (f *findings) placed(e *echo.Echo) {
 	switch {
 	case !ok || !ok2:
 		f.add("Check cannot tell what this version of Echo, %s, was given to Use", echo.Version)
-	case before: // mutant: check-pre
+	case before: // check: check-pre
 		f.add("EnforceRules was given to Pre, where no route is known yet: every request is answered with 404")
-	case !after: // mutant: check-use
+	case !after: // check: check-use
 		f.add("EnforceRules was not given to Use: no route is guarded by it")
 	}
 }

@@ -63,7 +63,7 @@ func Enforce(guard *middleware.Guard, req middleware.Requirement) echo.Middlewar
 	var names operations
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
-			if err := admit(guard, c, names.of(c), req); err != nil { // mutant: enforce
+			if err := admit(guard, c, names.of(c), req); err != nil { // check: enforce
 				return err
 			}
 			return next(c)
@@ -81,7 +81,7 @@ func admit(guard *middleware.Guard, c echo.Context, operation string, req middle
 		c.Response().Header().Add(echo.HeaderVary, echo.HeaderAuthorization)
 	}
 	ctx, err := guard.Authorize(r.Context(), middleware.RequestCredentials(r, operation), req)
-	if err != nil { // mutant: admit
+	if err != nil { // check: admit
 		e := middleware.AsError(err)
 		guard.SetRefusalHeader(c.Response().Header(), e)
 		return &echo.HTTPError{Code: e.Status(), Message: e, Internal: e}

@@ -47,10 +47,10 @@ func inFront(t *table) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			r := t.rule(c)
-			if r.answer != nil { // mutant: rules-unrouted
+			if r.answer != nil { // check: rules-unrouted
 				return r.answer(c)
 			}
-			if err := admit(t.guard, c, r.key, r.requirement); err != nil { // mutant: rules
+			if err := admit(t.guard, c, r.key, r.requirement); err != nil { // check: rules
 				return err
 			}
 			return next(c)
@@ -80,7 +80,7 @@ func (t *table) rule(c echo.Context) rule {
 	if r, ok := t.index(c.Echo())[identify(h)]; ok {
 		return r
 	}
-	if isOwn(h) { // mutant: rules-unknown: true
+	if isOwn(h) { // check: rules-unknown
 		return rule{answer: h}
 	}
 	return rule{} // a handler that no route has
@@ -105,7 +105,7 @@ func newIndex(e *echo.Echo, rules middleware.Rules) index {
 			continue
 		}
 		id := identify(h)
-		if _, twice := all[id]; twice { // mutant: rules-ambiguous
+		if _, twice := all[id]; twice { // check: rules-ambiguous
 			all[id] = rule{} // Router.Add puts a handler as it is, be it at two routes
 			continue
 		}

@@ -30,7 +30,7 @@ func FollowReady(guard *middleware.Guard, server interface {
 	last := healthpb.HealthCheckResponse_UNKNOWN
 	follow := func() {
 		status := healthpb.HealthCheckResponse_NOT_SERVING
-		if guard.Ready() == nil { // mutant: not-ready: true
+		if guard.Ready() == nil { // check: not-ready
 			status = healthpb.HealthCheckResponse_SERVING
 		}
 		if status == last {

@@ -54,7 +54,7 @@ type door struct {
 
 func (d *door) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
 	ctx, err := d.authorize(ctx, info.FullMethod)
-	if err != nil { // mutant: unary
+	if err != nil { // check: unary
 		st, trailer := d.refusal(err)
 		_ = grpc.SetTrailer(ctx, trailer) // fails only outside a call
 		return nil, st.Err()
@@ -64,7 +64,7 @@ func (d *door) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, h
 
 func (d *door) stream(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
 	ctx, err := d.authorize(ss.Context(), info.FullMethod)
-	if err != nil { // mutant: stream
+	if err != nil { // check: stream
 		return d.refuseStream(ss, err)
 	}
 	guarded := &guardedStream{ServerStream: ss, ctx: ctx}

@@ -84,7 +84,7 @@ func optionReader(option protoreflect.ExtensionType) (func(protoreflect.MethodDe
 		if err := (proto.UnmarshalOptions{Resolver: types}).Unmarshal(raw, options); err != nil {
 			return middleware.Requirement{}, err
 		}
-		if !options.ProtoReflect().Has(d) { // mutant: proto-option-missing
+		if !options.ProtoReflect().Has(d) { // check: proto-option-missing
 			return middleware.Requirement{}, fmt.Errorf("has no option (%s)", d.FullName())
 		}
 		value := options.ProtoReflect().Get(d)
@@ -103,7 +103,7 @@ func allScopes(list protoreflect.List) (middleware.Requirement, error) {
 	var each []middleware.Requirement
 	for i := range list.Len() {
 		scope := list.Get(i).String()
-		if strings.Contains(scope, `"`) { // mutant: proto-scope-quote
+		if strings.Contains(scope, `"`) { // check: proto-scope-quote
 			return middleware.Requirement{}, fmt.Errorf("%q is not a scope (RFC 6749 §3.3)", scope) // it would end the quotes: `a" or "b`
 		}
 		req, err := middleware.ParseRequirement(`"` + scope + `"`)

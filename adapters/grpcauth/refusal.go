@@ -50,7 +50,7 @@ func (d *door) refusal(err error) (*status.Status, metadata.MD) {
 		info.Metadata["resource_metadata"] = m
 	}
 	details := []protoadapt.MessageV1{info}
-	if after := e.RetryAfter(); after > 0 { // mutant: retry-info
+	if after := e.RetryAfter(); after > 0 { // check: retry-info
 		details = append(details, &errdetails.RetryInfo{RetryDelay: durationpb.New(after)})
 	}
 	st := status.New(Code(e), e.Description())
@@ -58,7 +58,7 @@ func (d *door) refusal(err error) (*status.Status, metadata.MD) {
 		st = with
 	}
 	trailer := metadata.MD{}
-	if len(challenge) > 0 { // mutant: challenge
+	if len(challenge) > 0 { // check: challenge
 		trailer["www-authenticate"] = challenge
 	}
 	return st, trailer

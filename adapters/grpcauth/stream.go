@@ -30,7 +30,7 @@ func (s *guardedStream) Context() context.Context { return s.ctx }
 // RecvMsg and SendMsg tell a handler that is still there after the end why its stream is gone.
 func (s *guardedStream) RecvMsg(m any) error {
 	err := s.ServerStream.RecvMsg(m)
-	if end := s.end(); end != nil { // mutant: received-before-expiry
+	if end := s.end(); end != nil { // check: received-before-expiry
 		return end // what had arrived before is not handed out any more
 	}
 	return err
@@ -57,7 +57,7 @@ func (s *guardedStream) end() error {
 		return nil
 	}
 	// A mutex would hold up the clock of a testing/synctest bubble.
-	<-v.found // mutant: passes-while-judged
+	<-v.found // check: passes-while-judged
 	return v.refused
 }
 
@@ -97,7 +97,7 @@ func (d *door) untilRefused(srv any, s *guardedStream, until time.Time, method s
 	defer returned()
 	done := make(chan handled, 1)
 	go handle(srv, s, handler, done, returned)
-	// mutant: stream-expiry: until = until.Add(time.Hour)
+	// check: stream-expiry
 	expiry := time.NewTimer(time.Until(until))
 	defer expiry.Stop()
 	for step := clockStep; ; {
@@ -140,7 +140,7 @@ func (d *door) judgeAgain(ctx context.Context, s *guardedStream, method string, 
 	ctx, cancel := context.WithTimeout(ctx, judgeLimit)
 	defer cancel()
 	again, err := d.authorize(ctx, method)
-	if v.refused = nil; err != nil && len(done) == 0 { // mutant: stream-expired
+	if v.refused = nil; err != nil && len(done) == 0 { // check: stream-expired
 		v.refused = d.refuseStream(s.ServerStream, err)
 	}
 	return again, v.refused

@@ -34,7 +34,7 @@ func newTable(rules middleware.Rules) (*table, error) {
 	for _, key := range slices.Sorted(maps.Keys(rules)) {
 		service, method, ok := cutMethod(key)
 		switch {
-		case !ok || strings.Contains(service, "*") || strings.Contains(method, "*") && method != "*": // mutant: rule-form: !ok
+		case !ok || strings.Contains(service, "*") || strings.Contains(method, "*") && method != "*": // check: rule-form
 			errs = append(errs, fmt.Errorf("grpcauth: rule %q is neither /pkg.Service/Method nor /pkg.Service/*", key))
 		case method == "*":
 			t.services["/"+service+"/"] = rule{key, rules[key]}
@@ -57,7 +57,7 @@ func cutMethod(full string) (service, method string, ok bool) {
 
 // find returns the rule of a method, and the zero rule when there is none.
 func (t *table) find(method string) rule {
-	if r, ok := t.methods[method]; ok { // mutant: exact-rule
+	if r, ok := t.methods[method]; ok { // check: exact-rule
 		return r
 	}
 	return t.services[method[:strings.LastIndexByte(method, '/')+1]]
@@ -82,14 +82,14 @@ func Check(server interface {
 		for _, m := range services[service].Methods {
 			full := "/" + service + "/" + m.Name
 			r := t.find(full)
-			if r.key == "" { // mutant: check-uncovered
+			if r.key == "" { // check: check-uncovered
 				errs = append(errs, fmt.Errorf("grpcauth: no rule names method %s: it is refused to everyone", full))
 			}
 			delete(idle, r.key)
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(idle)) {
-		errs = append(errs, fmt.Errorf("grpcauth: no registered method uses rule %q", key)) // mutant: check-idle
+		errs = append(errs, fmt.Errorf("grpcauth: no registered method uses rule %q", key)) // check: check-idle
 	}
 	return errors.Join(errs...)
 }
@@ -108,7 +108,7 @@ func checkGuarded(s *grpc.Server) error {
 		for i := range chain.Len() {
 			guarded = guarded || chain.Index(i).Pointer() == reflect.ValueOf(interceptor).Pointer()
 		}
-		if !guarded { // mutant: check-unguarded
+		if !guarded { // check: check-unguarded
 			return errors.New("grpcauth: the server was not given ServerOptions: nothing is guarded")
 		}
 	}

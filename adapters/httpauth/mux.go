@@ -58,7 +58,7 @@ func (m *Mux) Handle(pattern string, req middleware.Requirement, h http.Handler)
 	if f, ok := h.(http.HandlerFunc); h == nil || ok && f == nil {
 		panic(fmt.Sprintf("httpauth: route %q has a nil handler", pattern))
 	}
-	h = m.guard.Enforce(req)(h) // mutant: route-guard
+	h = m.guard.Enforce(req)(h) // check: route-guard
 	m.mux.Handle(pattern, h)
 	m.rules[pattern] = req
 }

@@ -36,7 +36,7 @@ func parse(text []byte, limit int) (*document, error) {
 	if limit == 0 {
 		limit = DefaultMaxBytes
 	}
-	if len(text) > limit { // mutant: size
+	if len(text) > limit { // check: size
 		return nil, fmt.Errorf("the document has %d bytes, and Options.MaxBytes is %d", len(text), limit)
 	}
 	if len(bytes.TrimSpace(text)) == 0 {
@@ -78,7 +78,7 @@ func checkOneDocument(text []byte) error {
 	if err := d.Decode(&n); err != nil {
 		return fmt.Errorf("read the document: %w", err)
 	}
-	if err := d.Decode(&n); err != io.EOF { // mutant: second-document
+	if err := d.Decode(&n); err != io.EOF { // check: second-document
 		return fmt.Errorf("line %d, column %d: a second document: only one is read", n.Line, n.Column)
 	}
 	return nil
@@ -100,13 +100,13 @@ func (c *nodeCheck) walk(n *yaml.Node, depth int) error {
 	if c.nodes++; c.nodes > maxNodes {
 		return fmt.Errorf("line %d, column %d: more than %d values, aliases and references followed", at.Line, at.Column, maxNodes)
 	}
-	if depth > maxDepth { // mutant: depth
+	if depth > maxDepth { // check: depth
 		return fmt.Errorf("line %d, column %d: nested more than %d deep", at.Line, at.Column, maxDepth)
 	}
 	if n.Kind == yaml.MappingNode {
 		c.keys(n)
 	}
-	if len(c.refs) > maxRefs { // mutant: references
+	if len(c.refs) > maxRefs { // check: references
 		return fmt.Errorf("line %d, column %d: more than %d different references", at.Line, at.Column, maxRefs)
 	}
 	for _, child := range n.Content {
@@ -122,12 +122,12 @@ func (c *nodeCheck) keys(n *yaml.Node) {
 	seen := make(map[string]int, len(n.Content)/2)
 	for i := 0; i < len(n.Content); i += 2 {
 		switch key := n.Content[i]; {
-		case key.Kind != yaml.ScalarNode: // mutant: key-kind
+		case key.Kind != yaml.ScalarNode: // check: key-kind
 			c.faults.add(key, "", "a key is a plain text")
-		case key.Value == "<<": // mutant: merge-key
+		case key.Value == "<<": // check: merge-key
 			// YAML 1.2 has none: what one parser merges, another shows as a field.
 			c.faults.add(key, "", "a merge key")
-		case seen[key.Value] > 0: // mutant: key-twice
+		case seen[key.Value] > 0: // check: key-twice
 			c.faults.add(key, "", "a second %q, after line %d", key.Value, seen[key.Value])
 		default:
 			seen[key.Value] = key.Line
@@ -140,7 +140,7 @@ func (c *nodeCheck) keys(n *yaml.Node) {
 
 // resolve returns the node that a local reference of a kind stands for. A reference to a reference is not followed.
 func (d *document) resolve(ref string, kinds ...string) (*yaml.Node, error) {
-	if !strings.HasPrefix(ref, "#") { // mutant: reference-outside
+	if !strings.HasPrefix(ref, "#") { // check: reference-outside
 		return nil, fmt.Errorf("the reference %q leads out of the document, and is not followed: bundle it", ref)
 	}
 	for _, kind := range kinds {

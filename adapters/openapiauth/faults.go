@@ -56,7 +56,7 @@ func (f *faults) add(at *yaml.Node, where, format string, args ...any) {
 
 // printable replaces what a log or a terminal might obey: a document's names are other people's.
 func printable(r rune) rune {
-	if !unicode.IsPrint(r) { // mutant: printable
+	if !unicode.IsPrint(r) { // check: printable
 		return unicode.ReplacementChar
 	}
 	return r

@@ -34,7 +34,7 @@ func follow(n *yaml.Node) *yaml.Node {
 
 // is reports whether n is a mapping or a sequence and no more than that. What a tag makes of it (!!set, !include, !!null) differs between parsers.
 func is(n *yaml.Node, kind yaml.Kind) bool {
-	return n.Kind == kind && n.ShortTag() == map[yaml.Kind]string{yaml.MappingNode: "!!map", yaml.SequenceNode: "!!seq"}[kind] // mutant: tags: n.Kind == kind
+	return n.Kind == kind && n.ShortTag() == map[yaml.Kind]string{yaml.MappingNode: "!!map", yaml.SequenceNode: "!!seq"}[kind] // check: tags
 }
 
 // table reads a mapping whose keys are names that the document chose, and adds a fault when n is none.
@@ -60,7 +60,7 @@ func (f *faults) object(n *yaml.Node, where string) (object, bool) {
 // known adds a fault for each field whose name is none of the given ones: a misspelled "security" must not be no security.
 func (f *faults) known(o object, where string, names ...string) {
 	for _, at := range o {
-		if !slices.Contains(names, at.name) { // mutant: unknown-field
+		if !slices.Contains(names, at.name) { // check: unknown-field
 			f.add(at.key, where, "unknown field %q", at.name)
 		}
 	}
@@ -71,11 +71,11 @@ func (f *faults) text(n, at *yaml.Node, where, what string) (string, bool) {
 	if n != nil {
 		at = n
 	}
-	if n == nil || n.Kind != yaml.ScalarNode || n.ShortTag() != "!!str" { // mutant: text-type: n == nil || n.Kind != yaml.ScalarNode
+	if n == nil || n.Kind != yaml.ScalarNode || n.ShortTag() != "!!str" { // check: text-type
 		f.add(at, where, "expected %s, a string", what)
 		return "", false
 	}
-	if len(n.Value) > maxText { // mutant: text-size
+	if len(n.Value) > maxText { // check: text-size
 		f.add(at, where, "%s has more than %d bytes", what, maxText)
 		return "", false
 	}

@@ -43,7 +43,7 @@ func (r *reader) read(text []byte) error {
 	if r.version, ok = r.faults.text(version.value, r.doc.root, "", "the field openapi"); !ok {
 		return r.faults.err()
 	}
-	if !versions.MatchString(r.version) { // mutant: version
+	if !versions.MatchString(r.version) { // check: version
 		r.faults.add(version.value, "", "OpenAPI %q: known are 3.0 and 3.1", r.version)
 		return r.faults.err()
 	}
@@ -53,7 +53,7 @@ func (r *reader) read(text []byte) error {
 	if paths := o.get("paths"); paths.value != nil {
 		r.paths(paths.value)
 	}
-	if len(r.rules) == 0 && r.faults.count == 0 { // mutant: no-operations
+	if len(r.rules) == 0 && r.faults.count == 0 { // check: no-operations
 		r.faults.add(nil, "", "the document has no operations: every one would be refused")
 	}
 	return r.faults.err()
@@ -73,7 +73,7 @@ func (r *reader) follow(o object, ref field, where string, kinds ...string) (obj
 		return nil, false
 	}
 	found, ok := r.faults.object(n, where)
-	if ok && found.get("$ref").value != nil { // mutant: reference-chain
+	if ok && found.get("$ref").value != nil { // check: reference-chain
 		r.faults.add(ref.value, where, "the reference %q is to a reference, and is not followed", to)
 		return nil, false
 	}
@@ -98,7 +98,7 @@ func (r *reader) paths(n *yaml.Node) {
 				r.faults.add(at.key, name, "%v", err)
 				continue
 			}
-			if first := shapes[shape]; first != nil && first != at.key { // mutant: same-path
+			if first := shapes[shape]; first != nil && first != at.key { // check: same-path
 				// A router has one of them, and nobody can say which.
 				r.faults.add(at.key, name, "the same path as %q in line %d", first.Value, first.Line)
 				continue
@@ -111,7 +111,7 @@ func (r *reader) paths(n *yaml.Node) {
 		}
 	}
 	for _, name := range r.opts.Except {
-		if !excepted[name] { // mutant: except-unknown
+		if !excepted[name] { // check: except-unknown
 			r.faults.add(nil, "", "Options.Except names %q, which is no operation of the document", name)
 		}
 	}
@@ -145,7 +145,7 @@ func (r *reader) operation(at field, where string) middleware.Requirement {
 	if own := o.get("security"); own.value != nil {
 		return r.needOf(own.value, where).requirement
 	}
-	// mutant: no-security: if r.general.value == nil { return middleware.Public() }
+	// check: no-security
 	if r.general.value == nil {
 		r.faults.add(at.key, where, "no security, and the document has none: it is not public unless it says security: []")
 		return middleware.Requirement{}
@@ -154,7 +154,7 @@ func (r *reader) operation(at field, where string) middleware.Requirement {
 		general := r.needOf(r.general.value, "the document's security")
 		r.need = &general
 	}
-	if r.need.open { // mutant: open-by-default
+	if r.need.open { // check: open-by-default
 		// What nobody thought of is not open.
 		r.faults.add(at.key, where, "no security, and that of the document (line %d) lets callers in without a token: an operation says so itself", r.general.key.Line)
 		return middleware.Requirement{}
@@ -164,7 +164,7 @@ func (r *reader) operation(at field, where string) middleware.Requirement {
 
 // ownServers adds a fault for an operation that may be another host's, or below another base path.
 func (r *reader) ownServers(at field, where string) {
-	if at.value != nil && !r.opts.AllowOwnServers { // mutant: own-servers
+	if at.value != nil && !r.opts.AllowOwnServers { // check: own-servers
 		r.faults.add(at.key, where, "servers of its own: see Options.AllowOwnServers and Options.Except")
 	}
 }

@@ -27,14 +27,14 @@ func checkPrefix(prefix string) error {
 	if prefix == "" {
 		return nil
 	}
-	if !strings.HasPrefix(prefix, "/") || strings.HasSuffix(prefix, "/") { // mutant: prefix-slash
+	if !strings.HasPrefix(prefix, "/") || strings.HasSuffix(prefix, "/") { // check: prefix-slash
 		return errors.New("begins with a slash, and does not end with one")
 	}
 	for _, segment := range strings.Split(prefix[1:], "/") {
 		if err := checkLiteral(segment); err != nil {
 			return err
 		}
-		if strings.Contains(segment, ":") { // mutant: prefix-colon
+		if strings.Contains(segment, ":") { // check: prefix-colon
 			// It begins a parameter for Echo.
 			return errors.New("a prefix has no colon")
 		}
@@ -44,7 +44,7 @@ func checkPrefix(prefix string) error {
 
 // pattern returns a path of the document as the router has it, and its shape: the same for paths that differ in the names of their parameters alone.
 func (r Router) pattern(path string) (pattern, shape string, err error) {
-	if !strings.HasPrefix(path, "/") { // mutant: path-slash
+	if !strings.HasPrefix(path, "/") { // check: path-slash
 		return "", "", errors.New("a path begins with a slash")
 	}
 	segments := strings.Split(path[1:], "/")
@@ -54,7 +54,7 @@ func (r Router) pattern(path string) (pattern, shape string, err error) {
 		last := i == len(segments)-1
 		switch {
 		case segment == "" && last: // OpenAPI's trailing slash means itself, ServeMux's all that is below
-			if r == NetHTTP { // mutant: trailing-slash
+			if r == NetHTTP { // check: trailing-slash
 				segments[i] = "{$}"
 			}
 			continue
@@ -63,7 +63,7 @@ func (r Router) pattern(path string) (pattern, shape string, err error) {
 			if err != nil {
 				return "", "", err
 			}
-			if names[name] { // mutant: parameter-twice
+			if names[name] { // check: parameter-twice
 				return "", "", fmt.Errorf("two parameters are %q", name)
 			}
 			names[name] = true
@@ -77,7 +77,7 @@ func (r Router) pattern(path string) (pattern, shape string, err error) {
 		if err := checkLiteral(segment); err != nil {
 			return "", "", err
 		}
-		if r == Echo && strings.Contains(segment, ":") { // mutant: echo-colon
+		if r == Echo && strings.Contains(segment, ":") { // check: echo-colon
 			return "", "", fmt.Errorf("the colon in %q begins a parameter for Echo", segment)
 		}
 		shapes[i] = segment
@@ -92,7 +92,7 @@ func (r Router) parameter(segment string) (string, error) {
 	if !opened || !closed || strings.ContainsAny(name, "{}") {
 		return "", fmt.Errorf("%q: a parameter is a whole segment here, since routers differ in what others match", segment)
 	}
-	if name == "" || strings.Trim(name, letters+digits+"_-.~") != "" { // mutant: parameter-name: name == ""
+	if name == "" || strings.Trim(name, letters+digits+"_-.~") != "" { // check: parameter-name
 		// "$" and "path..." mean something else to ServeMux, "id:.*" to chi.
 		return "", fmt.Errorf("%q: the name of a parameter is made of letters, digits and \"_-.~\"", segment)
 	}
@@ -115,11 +115,11 @@ const (
 // asterisk.
 func checkLiteral(segment string) error {
 	switch {
-	case segment == "": // mutant: segment-empty
+	case segment == "": // check: segment-empty
 		return errors.New("an empty segment")
-	case segment == "." || segment == "..": // mutant: segment-dots
+	case segment == "." || segment == "..": // check: segment-dots
 		return fmt.Errorf("a segment %q", segment)
-	case strings.Trim(segment, letters+digits+"-._~!$&'()+,;=:@") != "": // mutant: segment-characters
+	case strings.Trim(segment, letters+digits+"-._~!$&'()+,;=:@") != "": // check: segment-characters
 		return fmt.Errorf("%q: a segment is made of letters, digits and \"-._~!$&'()+,;=:@\"", segment)
 	}
 	return nil

@@ -63,7 +63,7 @@ func (o *Options) check() error {
 		errs = append(errs, fmt.Errorf("openapiauth: Options.MaxBytes is %d", o.MaxBytes))
 	}
 	for _, name := range o.LeaveOut {
-		if slices.Contains(o.Tokens, name) { // mutant: options-both
+		if slices.Contains(o.Tokens, name) { // check: options-both
 			errs = append(errs, fmt.Errorf("openapiauth: %q is in Options.Tokens and in Options.LeaveOut", name))
 		}
 	}
@@ -88,14 +88,14 @@ func Check(rules middleware.Rules, document []byte, router Router, opts *Options
 		used, need, ok := rules.ForRoute(method, pattern)
 		delete(idle, used)
 		switch {
-		case !ok: // mutant: check-unnamed
+		case !ok: // check: check-unnamed
 			add("no rule names %s, which the document has as %q", key, published[key])
-		case need.String() != published[key].String(): // mutant: check-words
+		case need.String() != published[key].String(): // check: check-words
 			add("%s: the rule is %q, the document says %q", key, need, published[key])
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(idle)) {
-		add("the document has no operation for rule %q", key) // mutant: check-idle
+		add("the document has no operation for rule %q", key) // check: check-idle
 	}
 	return errors.Join(errs...)
 }

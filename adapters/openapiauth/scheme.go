@@ -60,7 +60,7 @@ func (r *reader) scheme(at field) *scheme {
 	case "http":
 		var name string
 		name, ok = r.faults.text(o.get("scheme").value, at.key, where, "its scheme")
-		s.bearer = strings.EqualFold(name, "bearer") // mutant: bearer-scheme: s.bearer = true
+		s.bearer = strings.EqualFold(name, "bearer") // check: bearer-scheme
 		kind += " " + name
 	case "apiKey", "mutualTLS":
 	default:
@@ -75,7 +75,7 @@ func (r *reader) scheme(at field) *scheme {
 
 // flows reads the scopes that the flows of an oauth2 scheme declare.
 func (r *reader) flows(at field, key *yaml.Node, where string) (map[string]bool, bool) {
-	// mutant: flows-missing: if at.value == nil { return map[string]bool{}, true }
+	// check: flows-missing
 	if at.value == nil {
 		r.faults.add(key, where, "an oauth2 scheme has flows")
 		return nil, false
@@ -91,7 +91,7 @@ func (r *reader) flows(at field, key *yaml.Node, where string) (map[string]bool,
 		}
 		r.faults.known(o, where, "authorizationUrl", "tokenUrl", "refreshUrl", "scopes")
 		scopes := o.get("scopes")
-		// mutant: scopes-missing: if scopes.value == nil { continue }
+		// check: scopes-missing
 		if scopes.value == nil {
 			r.faults.add(flow.key, where, "the flow %s has no scopes", flow.name)
 			continue
@@ -107,7 +107,7 @@ func (r *reader) flows(at field, key *yaml.Node, where string) (map[string]bool,
 // chooseTokens marks the schemes whose tokens are the Guard's, and checks the names in the options.
 func (r *reader) chooseTokens(names []string) {
 	for _, name := range r.opts.LeaveOut {
-		if r.schemes[name] == nil { // mutant: leave-out-unknown
+		if r.schemes[name] == nil { // check: leave-out-unknown
 			r.faults.add(nil, "", "Options.LeaveOut names %q, which is no security scheme of the document", name)
 		}
 	}
@@ -115,7 +115,7 @@ func (r *reader) chooseTokens(names []string) {
 		switch s := r.schemes[name]; {
 		case s == nil:
 			r.faults.add(nil, "", "Options.Tokens names %q, which is no security scheme of the document", name)
-		case s.kind != "" && !s.bearer: // mutant: tokens-kind
+		case s.kind != "" && !s.bearer: // check: tokens-kind
 			r.faults.add(s.key, "", "Options.Tokens names %q, which is of type %s: a Guard does not check it", name, s.kind)
 		default:
 			s.token = s.bearer
@@ -133,7 +133,7 @@ func (r *reader) chooseTokens(names []string) {
 	for i, name := range bearers {
 		s := r.schemes[name]
 		s.token = true
-		if i > 0 { // mutant: tokens-several
+		if i > 0 { // check: tokens-several
 			// The token of one issuer would do where that of another is asked for.
 			r.faults.add(s.key, "", "%q is a second scheme with tokens, beside %q: Options.Tokens must name those that the Guard takes", name, bearers[0])
 		}

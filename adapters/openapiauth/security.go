@@ -20,11 +20,11 @@ const maxTerms = 100
 
 // needOf reads a list of Security Requirement Objects, of which a caller must meet one.
 func (r *reader) needOf(n *yaml.Node, where string) need {
-	if !is(n, yaml.SequenceNode) { // mutant: security-list
+	if !is(n, yaml.SequenceNode) { // check: security-list
 		r.faults.add(n, where, "security is a list: [] to make an operation public")
 		return need{}
 	}
-	if len(n.Content) > maxTerms { // mutant: alternatives
+	if len(n.Content) > maxTerms { // check: alternatives
 		r.faults.add(n, where, "more than %d alternatives", maxTerms)
 		return need{}
 	}
@@ -85,21 +85,21 @@ func (r *reader) alternative(o object, where string) middleware.Requirement {
 		case slices.Contains(r.opts.LeaveOut, at.name):
 			leftOut = &at
 		case s.bearer:
-			r.faults.add(at.key, where, "the tokens of %q are not the Guard's: name it in Options.Tokens or Options.LeaveOut", at.name) // mutant: token-unchecked
+			r.faults.add(at.key, where, "the tokens of %q are not the Guard's: name it in Options.Tokens or Options.LeaveOut", at.name) // check: token-unchecked
 			faulty = true
 		default:
-			r.faults.add(at.key, where, "%q is of type %s, which a Guard does not check: see Options.LeaveOut", at.name, s.kind) // mutant: scheme-unchecked
+			r.faults.add(at.key, where, "%q is of type %s, which a Guard does not check: see Options.LeaveOut", at.name, s.kind) // check: scheme-unchecked
 			faulty = true
 		}
 	}
 	switch {
-	case token && leftOut != nil: // mutant: half-checked
+	case token && leftOut != nil: // check: half-checked
 		// Half a check is not what the document asks for.
 		r.faults.add(leftOut.key, where, "%q is asked for together with a token, and would not be checked: see Options.Except", leftOut.name)
 		return middleware.Requirement{}
 	case faulty || !token:
 		return middleware.Requirement{}
-	case len(scopes) > maxTerms: // mutant: scopes-of-all
+	case len(scopes) > maxTerms: // check: scopes-of-all
 		r.faults.add(o[0].key, where, "more than %d scopes", maxTerms)
 		return middleware.Requirement{}
 	case len(scopes) == 0:
@@ -121,11 +121,11 @@ func union(list, more []string) []string {
 // scopes reads what a Security Requirement Object asks for of one scheme: scopes, or the roles of other schemes (OpenAPI 3.1), which are
 // asked of the token as scopes are.
 func (r *reader) scopes(at field, s *scheme, where string) (list []string, ok bool) {
-	if !is(at.value, yaml.SequenceNode) { // mutant: scope-list
+	if !is(at.value, yaml.SequenceNode) { // check: scope-list
 		r.faults.add(at.value, where, "what is asked of %q is a list of scopes, be it empty", at.name)
 		return nil, false
 	}
-	if len(at.value.Content) > maxTerms { // mutant: scopes-of-one
+	if len(at.value.Content) > maxTerms { // check: scopes-of-one
 		r.faults.add(at.value, where, "more than %d scopes", maxTerms)
 		return nil, false
 	}
@@ -139,10 +139,10 @@ func (r *reader) scopes(at field, s *scheme, where string) (list []string, ok bo
 		case s.bearer && !isScope(scope):
 			r.faults.add(item, where, "%q is not a scope (RFC 6749 §3.3)", scope)
 			ok = false
-		case s.declared != nil && !s.declared[scope]: // mutant: scope-declared
+		case s.declared != nil && !s.declared[scope]: // check: scope-declared
 			r.faults.add(item, where, "no flow of %q declares the scope %q", at.name, scope)
 			ok = false
-		case strings.HasPrefix(s.kind, "http ") && r.version < "3.1": // mutant: roles-before-31
+		case strings.HasPrefix(s.kind, "http ") && r.version < "3.1": // check: roles-before-31
 			r.faults.add(item, where, "%q is of type %s, which has no scopes before OpenAPI 3.1", at.name, s.kind)
 			ok = false
 		default:

@@ -26,7 +26,7 @@ const (
 
 // isName reports whether an attribute may hold name. An exporter may fail as a whole on a text that is not UTF-8.
 func isName(name string) bool {
-	return len(name) <= maxNameBytes && utf8.ValidString(name) // mutant: name
+	return len(name) <= maxNameBytes && utf8.ValidString(name) // check: name
 }
 
 // operations remembers what is recorded of each operation, of a bounded number of them. Reads take no lock.
@@ -57,7 +57,7 @@ func (o *operations) named(name string) *operation {
 
 // full reports whether no further operation has a place; that of no name needs none.
 func (o *operations) full(known map[string]*operation) bool {
-	return len(known)-1 >= o.most // mutant: operations-bound: false
+	return len(known)-1 >= o.most // check: operations-bound
 }
 
 func (o *operations) admit(name string) *operation {

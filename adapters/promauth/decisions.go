@@ -132,12 +132,12 @@ func (m *Metrics) operation(name string) *operation {
 
 // full reports whether no further operation gets series of its own; the one of no name does not count.
 func (m *Metrics) full(names map[string]*operation) bool {
-	return len(names)-1 >= m.most // mutant: operations-bound: false
+	return len(names)-1 >= m.most // check: operations-bound
 }
 
 // isLabel reports whether name can be a label's value, of bounded length. What is no UTF-8 would spoil the whole scrape.
 func isLabel(name string) bool {
-	return len(name) <= maxLabel && utf8.ValidString(name) // mutant: label: utf8.ValidString(name)
+	return len(name) <= maxLabel && utf8.ValidString(name) // check: label
 }
 
 // learn gives an operation its series, if there is room.

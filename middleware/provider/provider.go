@@ -87,7 +87,7 @@ func Names() []string {
 // app client's ID for cognito.
 func Named(name, issuer, audience string) (Preset, error) {
 	p := named(name, issuer, audience)
-	if p.err == nil && p.Config.Issuer != issuer { // mutant: named-issuer
+	if p.err == nil && p.Config.Issuer != issuer { // check: named-issuer
 		p.err = fmt.Errorf("provider: the issuer of %s for this tenant is %q, not %q", name, p.Config.Issuer, issuer)
 	}
 	return p, p.err
@@ -151,7 +151,7 @@ func of(config middleware.Config, errs ...error) Preset {
 
 // host checks a host name, as it is copied from a console: without scheme and path.
 func host(name, s string) error {
-	if u, err := url.Parse("https://" + s); s == "" || err != nil || u.Host != s || strings.ContainsAny(s, "/?#@ ") { // mutant: host
+	if u, err := url.Parse("https://" + s); s == "" || err != nil || u.Host != s || strings.ContainsAny(s, "/?#@ ") { // check: host
 		return fmt.Errorf("provider: %s %q is not a host name", name, s)
 	}
 	return nil
@@ -159,7 +159,7 @@ func host(name, s string) error {
 
 // segmentOf checks a part of a URL's path.
 func segmentOf(name, s string) error {
-	if s == "" || url.PathEscape(s) != s || s == "." || s == ".." { // mutant: segment
+	if s == "" || url.PathEscape(s) != s || s == "." || s == ".." { // check: segment
 		return fmt.Errorf("provider: %s %q cannot be a part of the issuer's URL", name, s)
 	}
 	return nil
@@ -172,14 +172,14 @@ func guid(name, s string) error {
 	for i, g := range groups {
 		lengths[i] = len(g)
 	}
-	if !slices.Equal(lengths, []int{8, 4, 4, 4, 12}) || strings.Trim(s, "0123456789abcdef-") != "" { // mutant: tenant-guid
+	if !slices.Equal(lengths, []int{8, 4, 4, 4, 12}) || strings.Trim(s, "0123456789abcdef-") != "" { // check: tenant-guid
 		return fmt.Errorf("provider: %s %q is not a GUID in lower case: name the tenant, not common or organizations", name, s)
 	}
 	return nil
 }
 
 func given(name string, values []string) error {
-	if len(values) == 0 || slices.Contains(values, "") { // mutant: audience-given
+	if len(values) == 0 || slices.Contains(values, "") { // check: audience-given
 		return fmt.Errorf("provider: %s is required", name)
 	}
 	return nil
