@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"cmp"
+	"errors"
 	"fmt"
 	"go/ast"
 	"go/parser"
@@ -23,20 +24,27 @@ type mutant struct {
 	line int
 }
 
-// marker is the comment that makes a mutant: its name, and what it does when it is on if that is not to remove the check.
-var marker = regexp.MustCompile(`^// mutant: ([a-z0-9-]+)(?:: (.+))?$`)
+// marker is the comment that marks a check.
+var marker = regexp.MustCompile(`^// check: ([a-z0-9-]+)$`)
 
-// find returns the mutants of the rooms' non-test files, in order of file and line, and the files as they must be built for each
-// mutant to be there, by their name relative to the module. A mutant's name is its folder's and its marker's, such as
-// "middleware/token-size", and belongs to one place.
-func find(module string, rooms []string) ([]mutant, map[string][]byte, error) {
+// find returns the mutants of the rooms' non-test files, in order of file and line, and the files as
+// they must be built for each mutant to be there, by their name relative to the module. A mutant's
+// name is its folder's and its marker's, such as "middleware/token-size", and belongs to one place.
+// Each of the replacements must belong to a mark. A room that is not there holds no checks.
+func find(module string, rooms []string, replacements map[string]string) ([]mutant, map[string][]byte, error) {
 	var found []mutant
 	built := map[string][]byte{}
 	at := map[string]mutant{}
 	for _, room := range rooms {
 		err := filepath.WalkDir(filepath.Join(module, room), func(name string, d fs.DirEntry, err error) error {
 			if err != nil {
+				if errors.Is(err, fs.ErrNotExist) && name == filepath.Join(module, room) {
+					return nil
+				}
 				return err
+			}
+			if d.IsDir() && d.Name() == "testdata" {
+				return filepath.SkipDir
 			}
 			if d.IsDir() || !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") {
 				return nil
@@ -50,13 +58,13 @@ func find(module string, rooms []string) ([]mutant, map[string][]byte, error) {
 			if err != nil {
 				return err
 			}
-			some, mutated, err := inFile(rel, src)
+			some, mutated, err := inFile(rel, src, replacements)
 			if err != nil {
 				return err
 			}
 			for _, m := range some {
 				if first, twice := at[m.name]; twice {
-					return fmt.Errorf("%s:%d: mutant %q is already at %s:%d", m.file, m.line, m.name, first.file, first.line)
+					return fmt.Errorf("%s:%d: check %q is already at %s:%d", m.file, m.line, m.name, first.file, first.line)
 				}
 				at[m.name] = m
 			}
@@ -68,6 +76,11 @@ func find(module string, rooms []string) ([]mutant, map[string][]byte, error) {
 		})
 		if err != nil {
 			return nil, nil, err
+		}
+	}
+	for name := range replacements {
+		if _, marked := at[name]; !marked {
+			return nil, nil, fmt.Errorf("replacements.go: no mark \"// check: %s\" in a file of %s", path.Base(name), path.Dir(name))
 		}
 	}
 	slices.SortStableFunc(found, func(a, b mutant) int {
@@ -83,7 +96,7 @@ type edit struct {
 }
 
 // inFile returns the mutants of one file, and its source with each of them built in. Lines keep their numbers.
-func inFile(name string, src []byte) ([]mutant, []byte, error) {
+func inFile(name string, src []byte, replacements map[string]string) ([]mutant, []byte, error) {
 	files := token.NewFileSet()
 	f, err := parser.ParseFile(files, name, src, parser.ParseComments|parser.SkipObjectResolution)
 	if err != nil {
@@ -96,15 +109,15 @@ func inFile(name string, src []byte) ([]mutant, []byte, error) {
 		for _, c := range group.List {
 			match := marker.FindStringSubmatch(c.Text)
 			if match == nil {
-				if strings.HasPrefix(c.Text, "// mutant:") {
-					return nil, nil, fmt.Errorf("%s: %q is not of the form \"// mutant: name\" or \"// mutant: name: code\"", files.Position(c.Pos()), c.Text)
+				if strings.HasPrefix(c.Text, "// check:") {
+					return nil, nil, fmt.Errorf("%s: %q is not of the form \"// check: name\"", files.Position(c.Pos()), c.Text)
 				}
 				continue
 			}
 			m := mutant{name: path.Join(path.Dir(name), match[1]), file: name, line: files.Position(c.Pos()).Line}
-			some, err := m.edits(files, f, src, c, match[2])
+			some, err := m.edits(files, f, src, c, replacements[m.name])
 			if err != nil {
-				return nil, nil, fmt.Errorf("%s: mutant %s: %w", files.Position(c.Pos()), m.name, err)
+				return nil, nil, fmt.Errorf("%s: check %s: %w", files.Position(c.Pos()), m.name, err)
 			}
 			edits = append(edits, some...)
 			found = append(found, m)
@@ -121,7 +134,7 @@ func (m mutant) edits(files *token.FileSet, f *ast.File, src []byte, c *ast.Comm
 	start := offset(c.Pos())
 	if alone := len(bytes.TrimSpace(src[bytes.LastIndexByte(src[:start], '\n')+1:start])) == 0; alone {
 		if code == "" {
-			return nil, fmt.Errorf("a marker on a line of its own needs code")
+			return nil, fmt.Errorf("a mark on a line of its own needs code in replacements.go")
 		}
 		return []edit{{start, offset(c.End()), "if " + on + " { " + code + " }"}}, nil
 	}

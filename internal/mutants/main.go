@@ -2,11 +2,13 @@
 //
 // A comment at the end of a line marks the check that stands there:
 //
-//	if len(raw) > max { // mutant: token-size
+//	if len(raw) > max { // check: token-size
 //
-// The mutant's name is the folder's and the marker's, "middleware/token-size". When it is on, the condition of an if or a case is
-// false, a returned bool is true, and any other statement is passed over. After the name, ": code" gives the condition or the value
-// instead; and on a line of its own, "// mutant: name: code" puts code there. The sources are built as they are: an overlay of the go
+// The mutant's name is the folder's and the mark's, "middleware/token-size". When it is on, the
+// condition of an if or a case is false, a returned bool is true, and any other statement is passed
+// over. An entry of replacements.go gives the condition, the value or the statement instead; a mark on
+// a line of its own needs one, and its code then stands at that line. A mark that names no check, and
+// an entry without a mark, fail the run. The sources are built as they are: an overlay of the go
 // command carries the mutants, so nothing that is shipped can ever switch a check off.
 //
 // Each package's tests are built once, with every mutant in them, and run once per mutant with BEARWARD_MUTANT set to
@@ -38,7 +40,7 @@ const table = "MUTANTS.md"
 const mutantPackage = "github.com/bearward/bearward/internal/mutant"
 
 // rooms are the folders whose checks have mutants.
-var rooms = []string{"jwks", "middleware", "adapters"}
+var rooms = []string{"jwks", "middleware", "adapters", "internal", "cmd"}
 
 func main() {
 	var (
@@ -64,7 +66,7 @@ func run(ctx context.Context, out io.Writer, list bool, only string, limit time.
 	if err != nil {
 		return fmt.Errorf("-run: %w", err)
 	}
-	mutants, mutated, err := find(".", rooms)
+	mutants, mutated, err := find(".", rooms, replacements)
 	if err != nil {
 		return err
 	}

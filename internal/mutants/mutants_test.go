@@ -34,28 +34,28 @@ func On(name string) bool {
 
 func Allow(n int) bool {
 	switch {
-	case n < 0: // mutant: negative
+	case n < 0: // check: negative
 		return false
-	case n == 1000: // mutant: thousand
+	case n == 1000: // check: thousand
 		return false
-	case n%2 == 1: // mutant: odd
+	case n%2 == 1: // check: odd
 		return false
-	case n == 500: // mutant: never
+	case n == 500: // check: never
 		return false
 	}
-	if n > 2000 { // mutant: inverted: n <= 2000
+	if n > 2000 { // check: inverted
 		return false
 	}
 	if n == 2 {
-		// mutant: crash: panic("crash")
-		// mutant: hang: select {}
-		n += 0 // mutant: statement: n = -1
+		// check: crash
+		// check: hang
+		n += 0 // check: statement
 	}
 	return even(n)
 }
 
 func even(n int) bool {
-	return n%2 == 0 || n == 1 // mutant: even
+	return n%2 == 0 || n == 1 // check: even
 }
 `,
 	"guard/guard_test.go": `package guard
@@ -110,7 +110,7 @@ require github.com/bearward/bearward v0.0.0
 import "github.com/bearward/bearward/guard"
 
 func Count(n int) bool {
-	if n > 9 { // mutant: bound
+	if n > 9 { // check: bound
 		return false
 	}
 	return guard.Allow(n)
@@ -131,9 +131,17 @@ func TestBound(t *testing.T) {
 `,
 }
 
+// moduleReplacements are the entries that module's marks need.
+var moduleReplacements = map[string]string{
+	"guard/inverted":  `n <= 2000`,
+	"guard/crash":     `panic("crash")`,
+	"guard/hang":      `select {}`,
+	"guard/statement": `n = -1`,
+}
+
 func TestEachOutcomeIsToldFromTheOthers(t *testing.T) {
 	root := lay(t, module)
-	mutants, mutated, err := find(root, []string{"guard", "adapter"})
+	mutants, mutated, err := find(root, []string{"guard", "adapter", "absent"}, moduleReplacements)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -182,7 +190,7 @@ func TestEachOutcomeIsToldFromTheOthers(t *testing.T) {
 func TestTestsThatFailByThemselvesAreNoJudges(t *testing.T) {
 	root := lay(t, module)
 	write(t, root, "guard/red_test.go", "package guard\n\nimport \"testing\"\n\nfunc TestRed(t *testing.T) { t.Error(\"red\") }\n")
-	mutants, mutated, err := find(root, []string{"guard"})
+	mutants, mutated, err := find(root, []string{"guard"}, moduleReplacements)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -191,19 +199,38 @@ func TestTestsThatFailByThemselvesAreNoJudges(t *testing.T) {
 	}
 }
 
-func TestAMarkerSaysWhatItMeans(t *testing.T) {
-	for name, body := range map[string]string{
-		"a name of another form":         "if true { // mutant: Upper\n}",
-		"a name that is used twice":      "if true { // mutant: x\n}\nif true { // mutant: x\n}",
-		"a line without a check":         "var x int // mutant: x\n_ = x",
-		"a line of its own without code": "// mutant: x\nprintln()",
+func TestAMarkSaysWhatItMeans(t *testing.T) {
+	for _, c := range []struct {
+		name, body   string
+		replacements map[string]string
+		want         string // in the error; "": none
+	}{
+		{"a condition", "if true { // check: x\n}", nil, ""},
+		{"a condition with an entry", "if true { // check: x\n}", map[string]string{"guard/x": "1 > 2"}, ""},
+		{"a line of its own with an entry", "// check: x\nprintln()", map[string]string{"guard/x": "return"}, ""},
+		{"a name of another form", "if true { // check: Upper\n}", nil, "form"},
+		{"code behind the name", "if true { // check: x: 1 > 2\n}", nil, "form"},
+		{"a name that is used twice", "if true { // check: x\n}\nif true { // check: x\n}", nil, "already at"},
+		{"a line without a check", "var x int // check: x\n_ = x", nil, "ends on this line"},
+		{"a line of its own without an entry", "// check: x\nprintln()", nil, "needs code"},
+		{"an entry without a mark", "if true { // check: x\n}", map[string]string{"guard/y": "1 > 2"}, "check: y"},
 	} {
-		t.Run(name, func(t *testing.T) {
-			root := lay(t, map[string]string{"guard/guard.go": "package guard\n\nfunc f() {\n" + body + "\n}\n"})
-			if found, _, err := find(root, []string{"guard"}); err == nil {
-				t.Errorf("got %v, want an error", found)
+		t.Run(c.name, func(t *testing.T) {
+			root := lay(t, map[string]string{"guard/guard.go": "package guard\n\nfunc f() {\n" + c.body + "\n}\n"})
+			found, _, err := find(root, []string{"guard"}, c.replacements)
+			switch {
+			case c.want == "" && (err != nil || len(found) != 1):
+				t.Errorf("got %v and error %v, want one mutant", found, err)
+			case c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)):
+				t.Errorf("got %v and error %v, want one that says %q", found, err, c.want)
 			}
 		})
+	}
+}
+
+func TestTheMarksOfThisModule(t *testing.T) {
+	if found, _, err := find("../..", rooms, replacements); err != nil || len(found) < 300 {
+		t.Errorf("%d checks, error %v", len(found), err)
 	}
 }
 
