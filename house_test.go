@@ -87,6 +87,7 @@ type rule struct {
 var rules = []rule{
 	{room: "jwks", code: []string{}},
 	{room: "middleware", code: []string{"jwks", "internal/seam"}},
+	{room: "middleware/authtest", code: []string{"jwks", "middleware", "internal/cite"}},
 	{room: "middleware/*", code: []string{"jwks", "middleware"}},
 	{room: "adapters", code: []string{}}, // the tests that all adapters share
 	{
@@ -96,7 +97,7 @@ var rules = []rule{
 	},
 	{ // the test kit for gRPC, which middleware/authtest cannot hold without linking gRPC
 		room:  "adapters/grpcauth/grpcauthtest",
-		code:  []string{"middleware", "middleware/authtest", "adapters/grpcauth"},
+		code:  []string{"middleware", "middleware/authtest", "adapters/grpcauth", "internal/cite"},
 		tests: []string{"middleware", "middleware/authtest", "adapters/grpcauth", "internal/*"},
 	},
 }

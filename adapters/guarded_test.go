@@ -208,7 +208,7 @@ func TestAssertGuarded(t *testing.T) {
 					authtest.AssertGuarded(r, issuer, h, rules, nil)
 					rule := strings.ReplaceAll(hole.rule, "{id}", map[bool]string{true: ":id", false: "{id}"}[name == "echo"])
 					named := func(said string) bool {
-						return strings.Contains(said, ": "+hole.row+": ") && (rule == "" || strings.HasPrefix(said, rule+": "))
+						return strings.Contains(said, " ("+hole.row+"): ") && (rule == "" || strings.HasPrefix(said, rule+": "))
 					}
 					if slices.ContainsFunc(r.errors, named) {
 						found++
@@ -232,7 +232,7 @@ func TestAssertGuardedAsksEveryMethodOfARule(t *testing.T) {
 	issuer := authtest.NewIssuer(t, nil)
 	g := issuer.Guard(nil)
 	rules := auth.Rules{"/orders": auth.AnyToken(), "DELETE /orders": auth.Scopes("admin")}
-	for open, want := range map[string]string{"": "", "POST": "/orders: O-11: method POST", "HEAD": "/orders: B-36: method HEAD", "DELETE": "DELETE /orders: B-13: no token"} {
+	for open, want := range map[string]string{"": "", "POST": "/orders: Bearward (O-11): method POST", "HEAD": "/orders: RFC 6750 §3 (B-36): method HEAD", "DELETE": "DELETE /orders: RFC 6750 §3 (B-13): no token"} {
 		r := chi.NewRouter()
 		for _, method := range []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"} {
 			_, need, _ := rules.ForRoute(method, "/orders")

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/bearward/bearward/internal/cite"
 )
 
 func mustRead(t *testing.T) ([]row, proofs) {
@@ -167,6 +169,28 @@ func TestTheThreatModelStandsOnRowsThatPass(t *testing.T) {
 			if !ok || !strings.Contains(after, "| pass") {
 				t.Errorf("row %s does not pass: %s", id, line)
 			}
+		}
+	}
+}
+
+// The test kits name the sources of rows as the matrix does.
+func TestCitedSources(t *testing.T) {
+	rows, _ := mustRead(t)
+	for id, source := range cite.Rows() {
+		i := slices.IndexFunc(rows, func(r row) bool { return r.ID == id })
+		if i < 0 {
+			t.Errorf("%s is no row", id)
+			continue
+		}
+		want, _, _ := strings.Cut(rows[i].Section, ";")
+		switch {
+		case want == "OURS":
+			want = "Bearward"
+		case want[0] >= '0' && want[0] <= '9':
+			want = "RFC " + want
+		}
+		if source != want {
+			t.Errorf("%s: %q, want %q", id, source, want)
 		}
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/bearward/bearward/internal/cite"
 	auth "github.com/bearward/bearward/middleware"
 )
 
@@ -28,9 +29,10 @@ type GuardedOptions struct {
 }
 
 // AssertGuarded asks h, the API's own router behind a Guard that trusts issuer, for each operation of rules what attackers and careless clients would,
-// and fails the test for every answer that is not what the rows of the conformance matrix ask for. Each failure names the rule and the row:
+// and fails the test for every answer that is not what the rows of the conformance matrix ask for. Each failure names the rule, the
+// source and the row:
 //
-//	GET /orders: AT-18: a token with the defect Expired: got 200, want 401
+//	GET /orders: RFC 9068 §4 (AT-18): a token with the defect Expired: got 200, want 401
 //
 // It asks without a token, with two, with a token in the query and in a cookie, with a dozen bad tokens, with some of the scopes, with other methods and
 // method-override headers, over paths written in other ways, and while the issuer's keys cannot be had; and with a good token, which must be let
@@ -203,7 +205,7 @@ func (a *assertion) ask(t attempt) reply {
 
 func (a *assertion) failf(row, what, format string, args ...any) {
 	a.tb.Helper()
-	a.tb.Errorf("%s: %s: %s: %s", a.key, row, what, fmt.Sprintf(format, args...))
+	a.tb.Errorf("%s: %s: %s: %s", a.key, cite.Row(row), what, fmt.Sprintf(format, args...))
 }
 
 // want fails the test unless the reply has the status, and the challenge holds what it should.

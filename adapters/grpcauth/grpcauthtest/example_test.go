@@ -53,6 +53,6 @@ func ExampleAssertGuarded() {
 
 	grpcauthtest.AssertGuarded(t, issuer, server, rules, nil)
 	// Output:
-	// /grpc.health.v1.Health/*: B-25: List, a good token with scopes []: got OK, want PERMISSION_DENIED
-	// /grpc.health.v1.Health/*: B-25: Watch, a good token with scopes []: got OK, want PERMISSION_DENIED
+	// /grpc.health.v1.Health/*: RFC 6750 §3.1 (B-25): List, a good token with scopes []: got OK, want PERMISSION_DENIED
+	// /grpc.health.v1.Health/*: RFC 6750 §3.1 (B-25): Watch, a good token with scopes []: got OK, want PERMISSION_DENIED
 }

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
 
+	"github.com/bearward/bearward/internal/cite"
 	auth "github.com/bearward/bearward/middleware"
 	"github.com/bearward/bearward/middleware/authtest"
 )
@@ -33,9 +34,10 @@ type Options struct {
 }
 
 // AssertGuarded calls server, the API's own behind a Guard that trusts issuer, for each method of rules as attackers and careless clients
-// would, and fails the test for every answer that is not what the rows of the conformance matrix ask for. Each failure names the rule and the row:
+// would, and fails the test for every answer that is not what the rows of the conformance matrix ask for. Each failure names the rule, the
+// source and the row:
 //
-//	/shop.v1.Orders/*: AT-18: Watch, a token with the defect Expired: got OK, want UNAUTHENTICATED
+//	/shop.v1.Orders/*: RFC 9068 §4 (AT-18): Watch, a token with the defect Expired: got OK, want UNAUTHENTICATED
 //
 // Unary methods and all kinds of streams are asked without a token, with two, with a token under other metadata keys, with a dozen bad tokens and with some of
 // the scopes; streams also before anything is sent; and with a good token, which must be let through. Methods under names that are not quite
@@ -86,7 +88,7 @@ func AssertGuarded(tb testing.TB, issuer *authtest.Issuer, server *grpc.Server, 
 	}
 	for _, key := range slices.Sorted(maps.Keys(rules)) {
 		if !used[key] && !slices.Contains(opts.Skip, key) {
-			tb.Errorf("%s: O-07: no registered method uses this rule", key)
+			tb.Errorf("%s: %s: no registered method uses this rule", key, cite.Row("O-07"))
 		}
 	}
 	if !askedUnary && !askedStream {
@@ -153,7 +155,7 @@ func (a *assertion) failf(row, what, format string, args ...any) {
 	} else {
 		key = a.name
 	}
-	a.tb.Errorf("%s: %s: %s: %s", key, row, what, fmt.Sprintf(format, args...))
+	a.tb.Errorf("%s: %s: %s: %s", key, cite.Row(row), what, fmt.Sprintf(format, args...))
 }
 
 // judge is what the requirement says of a token, nil when it is met.

@@ -276,7 +276,9 @@ func TestAssertGuarded(t *testing.T) {
 				defer server.Stop()
 				r := &recorder{TB: t}
 				grpcauthtest.AssertGuarded(r, issuer, server, h.askedBy(), options)
-				if slices.ContainsFunc(r.errors, func(said string) bool { return strings.HasPrefix(said, h.rule+": "+h.row+": ") }) {
+				if slices.ContainsFunc(r.errors, func(said string) bool {
+					return strings.HasPrefix(said, h.rule+": ") && strings.Contains(said, " ("+h.row+"): ")
+				}) {
 					found++
 				} else {
 					t.Errorf("no failure names %s and %s:\n%s", h.rule, h.row, strings.Join(r.errors, "\n"))

@@ -84,7 +84,7 @@ func TestSilentHandlers(t *testing.T) {
 		rpctest.Register(open, silent)
 		r := &recorder{TB: t}
 		grpcauthtest.AssertGuarded(r, issuer, open, rules, &grpcauthtest.Options{Skip: []string{rpctest.Unary}})
-		want := serviceRule + ": B-13: Bidi, no token: got silence, want UNAUTHENTICATED"
+		want := serviceRule + ": RFC 6750 §3 (B-13): Bidi, no token: got silence, want UNAUTHENTICATED"
 		if len(r.errors) == 0 || r.errors[0] != want {
 			t.Errorf("got %q, want %q first", r.errors, want)
 		}

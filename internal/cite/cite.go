@@ -1,0 +1,56 @@
+// Package cite says where the statement of a row of the conformance matrix comes from, for the messages
+// of the test kits: their readers know the RFC, and not our rows.
+package cite
+
+// sources are those of the rows that the test kits ask for. Rows of our own are Bearward's promises.
+var sources = map[string]string{
+	"AT-07": "RFC 9068 §4",
+	"AT-09": "RFC 9068 §4",
+	"AT-10": "RFC 9068 §4",
+	"AT-14": "RFC 9068 §4",
+	"AT-15": "RFC 9068 §2.2, §4",
+	"AT-18": "RFC 9068 §4",
+	"AT-19": "RFC 9068 §2.2",
+	"AT-38": "RFC 9068 §4",
+	"AT-40": "RFC 7519 §4",
+	"B-01":  "RFC 6750 §2.1",
+	"B-04":  "RFC 6750 §3.1",
+	"B-08":  "RFC 6750 §3.1",
+	"B-11":  "RFC 6750 §2.3",
+	"B-13":  "RFC 6750 §3",
+	"B-14":  "RFC 6750 §3.1",
+	"B-15":  "RFC 6750 §3.1",
+	"B-24":  "RFC 6750 §3.1",
+	"B-25":  "RFC 6750 §3.1",
+	"B-36":  "RFC 6750 §3",
+	"G-04":  "Bearward",
+	"G-07":  "AIP-193",
+	"G-09":  "gRPC auth guide",
+	"G-10":  "Bearward",
+	"G-11":  "Bearward",
+	"G-13":  "Bearward",
+	"G-15":  "Bearward",
+	"G-16":  "Bearward",
+	"G-17":  "Bearward",
+	"J-04":  "RFC 8725 §2.1",
+	"J-17":  "RFC 7515 §4.1.11",
+	"K-11":  "Bearward",
+	"O-02":  "Bearward",
+	"O-07":  "Bearward",
+	"O-08":  "Bearward",
+	"O-11":  "Bearward",
+	"S-06":  "RFC 9700 §4.10.1",
+}
+
+// Row returns the source of the row with its ID behind it, such as "RFC 9068 §4 (AT-18)". It panics for a
+// row that no test kit asks for.
+func Row(id string) string {
+	source := sources[id]
+	if source == "" {
+		panic("cite: no source of row " + id)
+	}
+	return source + " (" + id + ")"
+}
+
+// Rows returns the sources by row, for the test that compares them with the matrix.
+func Rows() map[string]string { return sources }
