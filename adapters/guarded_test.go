@@ -105,7 +105,7 @@ func holes(t *testing.T, issuer *authtest.Issuer) []hole {
 			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				ctx, err := g.Authorize(r.Context(), auth.RequestCredentials(r, ""), need)
 				if err != nil && auth.AsError(err).Reason == auth.ReasonUnavailable {
-					err = &auth.Error{Reason: auth.ReasonSignature}
+					err = &auth.Error{Reason: auth.ReasonSignatureInvalid}
 				}
 				if err != nil {
 					g.Refuse(w, r, err)

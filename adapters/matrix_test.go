@@ -51,8 +51,8 @@ type want struct {
 var (
 	accepted  = want{status: 200}
 	anonymous = want{status: 200, body: "anonymous"}
-	noToken   = want{status: 401, reason: auth.ReasonNoCredentials}
-	malformed = want{status: 400, reason: auth.ReasonMalformedRequest}
+	noToken   = want{status: 401, reason: auth.ReasonCredentialsMissing}
+	malformed = want{status: 400, reason: auth.ReasonInvalidRequest}
 	notJudged = want{status: 503, reason: auth.ReasonUnavailable}
 )
 
@@ -169,7 +169,7 @@ func checkChallenge(t *testing.T, a answer, w want) {
 		return
 	}
 	params := map[string]string{"realm": realm, "resource_metadata": metadataURL}
-	if w.reason != auth.ReasonNoCredentials {
+	if w.reason != auth.ReasonCredentialsMissing {
 		params["error"] = oauthErrors[w.status]
 		params["error_description"] = cmp.Or(w.text, (&auth.Error{Reason: w.reason}).Description())
 	}

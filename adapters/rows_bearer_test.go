@@ -47,8 +47,8 @@ func TestMatrixBearer(t *testing.T) {
 		question{"B-08 G-10", "a good and a bad value", "orders", []string{"Bearer " + reader, "Bearer x"}, nil, malformed},
 		question{"B-08 G-10", "a bad and a good value", "orders", []string{"Bearer x", "Bearer " + reader}, nil, malformed},
 		question{"B-08", "another scheme and a good value", "orders", []string{"Basic eDp5", "Bearer " + reader}, nil, malformed},
-		question{"B-07", "header and query", "orders", bearer(expired), query, invalid(auth.ReasonExpired)}, // not offered: the header alone counts
-		question{"B-07", "header and form", "orders", bearer(expired), form, invalid(auth.ReasonExpired)},
+		question{"B-07", "header and query", "orders", bearer(expired), query, invalid(auth.ReasonTokenExpired)}, // not offered: the header alone counts
+		question{"B-07", "header and form", "orders", bearer(expired), form, invalid(auth.ReasonTokenExpired)},
 		question{"B-09 B-10", "in the body", "orders", nil, form, noToken},
 		question{"B-11 B-12 F-01 MC-12", "in the query", "orders", nil, query, noToken},
 		question{"B-11", "in a cookie", "orders", nil, func(r *http.Request) { r.Header.Set("Cookie", "access_token="+reader) }, noToken},
@@ -59,18 +59,18 @@ func TestMatrixBearer(t *testing.T) {
 		question{"B-15", "a scheme that begins like ours", "orders", []string{"BearerX " + reader}, nil, noToken},
 		question{"B-15", "DPoP with a token that is not bound", "orders", []string{"DPoP " + reader}, nil, noToken},
 		question{"B-36", "HEAD", "orders", nil, func(r *http.Request) { r.Method = "HEAD" }, noToken},
-		question{"B-36", "HEAD with a bad token", "orders", bearer(expired), func(r *http.Request) { r.Method = "HEAD" }, invalid(auth.ReasonExpired)},
+		question{"B-36", "HEAD with a bad token", "orders", bearer(expired), func(r *http.Request) { r.Method = "HEAD" }, invalid(auth.ReasonTokenExpired)},
 	)
 	for _, c := range []string{"!", "\"", "\\", "%"} {
-		g.ask(question{"B-06", "byte " + c, "orders", []string{"Bearer " + reader + c}, nil, invalid(auth.ReasonMalformedToken)})
+		g.ask(question{"B-06", "byte " + c, "orders", []string{"Bearer " + reader + c}, nil, invalid(auth.ReasonTokenMalformed)})
 	}
 
-	g.ask(question{"B-06", "a byte outside ASCII", "orders", []string{"Bearer " + reader + "é"}, overHTTPAlone, invalid(auth.ReasonMalformedToken)})
+	g.ask(question{"B-06", "a byte outside ASCII", "orders", []string{"Bearer " + reader + "é"}, overHTTPAlone, invalid(auth.ReasonTokenMalformed)})
 
 	// Who is let through, and what the others are told.
 	g.ask(
-		question{"B-24 B-30 AT-18 AT-31 MC-04 G-01", "expired", "orders", bearer(expired), nil, invalid(auth.ReasonExpired)},
-		question{"B-24 AT-31", "malformed", "orders", bearer("x"), nil, invalid(auth.ReasonMalformedToken)},
+		question{"B-24 B-30 AT-18 AT-31 MC-04 G-01", "expired", "orders", bearer(expired), nil, invalid(auth.ReasonTokenExpired)},
+		question{"B-24 AT-31", "malformed", "orders", bearer("x"), nil, invalid(auth.ReasonTokenMalformed)},
 		question{"B-25 B-26 B-27 G-03 MC-05 MC-06 F-03", "short of two scopes", "admin", bearer(reader), nil, short("admin:all write:orders")},
 		question{"B-25 B-26", "short of one", "admin", bearer(token(issuer, "write:orders")), nil, short("admin:all write:orders")},
 		question{"B-25", "with all", "admin", bearer(token(issuer, "x admin:all write:orders")), nil, accepted},
@@ -78,7 +78,7 @@ func TestMatrixBearer(t *testing.T) {
 		question{"AT-32", "no scope needed", "any", bearer(token(issuer, "")), nil, accepted},
 		question{"O-08", "optional, none", "optional", nil, nil, anonymous},
 		question{"O-08", "optional, a good token", "optional", bearer(reader), nil, want{status: 200, body: "alice may read:orders"}},
-		question{"O-08", "optional, a bad token", "optional", bearer(expired), nil, invalid(auth.ReasonExpired)},
+		question{"O-08", "optional, a bad token", "optional", bearer(expired), nil, invalid(auth.ReasonTokenExpired)},
 		question{"O-08", "optional, a malformed header", "optional", []string{"Bearer"}, nil, malformed},
 		question{"O-08", "public, a bad token", "public", bearer(expired), nil, anonymous},
 		question{"MC-13", "the next request without a token", "orders", nil, nil, noToken},
@@ -109,17 +109,17 @@ func TestMatrixBearer(t *testing.T) {
 	g.ask(
 		question{every, "no token", "orders", nil, nil, noToken},
 		question{every, "malformed", "orders", []string{"Bearer a b"}, nil, malformed},
-		question{every, "invalid", "orders", bearer(expired), nil, invalid(auth.ReasonExpired)},
+		question{every, "invalid", "orders", bearer(expired), nil, invalid(auth.ReasonTokenExpired)},
 		question{every, "short", "admin", bearer(reader), nil, short("admin:all write:orders")},
 	)
 	for _, evil := range []string{`"`, `\`, "\r\n", "é", `", error="x`, `<script>`, "%0d%0a", "\x00"} {
 		g.ask(
-			question{"B-21 B-35", "in a claim " + encoded(evil), "orders", bearer(token(issuer, "read:orders", authtest.Claims{"iss": "https://c4n4ry" + evil})), nil, invalid(auth.ReasonIssuer)},
-			question{"B-21 B-35", "in aud " + encoded(evil), "orders", bearer(token(issuer, "read:orders", authtest.Claims{"aud": "https://c4n4ry" + evil})), nil, invalid(auth.ReasonAudience)},
-			question{"B-21 B-35", "in typ " + encoded(evil), "orders", bearer(token(issuer, "read:orders", authtest.Header{"typ": "c4n4ry" + evil})), nil, invalid(auth.ReasonType)},
-			question{"B-21 B-35", "in alg " + encoded(evil), "orders", bearer(token(issuer, "read:orders", authtest.Header{"alg": "c4n4ry" + evil})), nil, invalid(auth.ReasonAlgorithm)},
-			question{"B-21 B-35 J-20", "in kid " + encoded(evil), "orders", bearer(token(issuer, "read:orders", authtest.Header{"kid": "c4n4ry" + evil})), nil, invalid(auth.ReasonUnknownKey)},
-			question{"B-21 B-35", "in crit " + encoded(evil), "orders", bearer(token(issuer, "read:orders", authtest.Header{"crit": []string{"c4n4ry" + evil}})), nil, invalid(auth.ReasonExtension)},
+			question{"B-21 B-35", "in a claim " + encoded(evil), "orders", bearer(token(issuer, "read:orders", authtest.Claims{"iss": "https://c4n4ry" + evil})), nil, invalid(auth.ReasonIssuerNotTrusted)},
+			question{"B-21 B-35", "in aud " + encoded(evil), "orders", bearer(token(issuer, "read:orders", authtest.Claims{"aud": "https://c4n4ry" + evil})), nil, invalid(auth.ReasonAudienceMismatch)},
+			question{"B-21 B-35", "in typ " + encoded(evil), "orders", bearer(token(issuer, "read:orders", authtest.Header{"typ": "c4n4ry" + evil})), nil, invalid(auth.ReasonTokenTypeNotAccepted)},
+			question{"B-21 B-35", "in alg " + encoded(evil), "orders", bearer(token(issuer, "read:orders", authtest.Header{"alg": "c4n4ry" + evil})), nil, invalid(auth.ReasonAlgorithmNotAllowed)},
+			question{"B-21 B-35 J-20", "in kid " + encoded(evil), "orders", bearer(token(issuer, "read:orders", authtest.Header{"kid": "c4n4ry" + evil})), nil, invalid(auth.ReasonKeyUnknown)},
+			question{"B-21 B-35", "in crit " + encoded(evil), "orders", bearer(token(issuer, "read:orders", authtest.Header{"crit": []string{"c4n4ry" + evil}})), nil, invalid(auth.ReasonExtensionNotSupported)},
 		)
 	}
 }
@@ -132,16 +132,16 @@ func TestMatrixNoKeyIsLookedFor(t *testing.T) {
 	g := newGroup(t, "no-key", issuer.Verifier(auth.Config{}))
 	good := token(issuer, "read:orders")
 	g.ask(
-		question{"B-06", "a byte outside token68", "orders", []string{"Bearer " + good + "!"}, nil, invalid(auth.ReasonMalformedToken)},
-		question{"J-02", "an algorithm that is not allowed", "orders", bearer(token(issuer, "read:orders", authtest.HMACWithPublicKey)), nil, invalid(auth.ReasonAlgorithm)},
-		question{"J-02 J-03", "none", "orders", bearer(token(issuer, "read:orders", authtest.AlgNoneSigned)), nil, invalid(auth.ReasonAlgorithm)},
+		question{"B-06", "a byte outside token68", "orders", []string{"Bearer " + good + "!"}, nil, invalid(auth.ReasonTokenMalformed)},
+		question{"J-02", "an algorithm that is not allowed", "orders", bearer(token(issuer, "read:orders", authtest.HMACWithPublicKey)), nil, invalid(auth.ReasonAlgorithmNotAllowed)},
+		question{"J-02 J-03", "none", "orders", bearer(token(issuer, "read:orders", authtest.AlgNoneSigned)), nil, invalid(auth.ReasonAlgorithmNotAllowed)},
 		question{"AT-42", "too large", "orders", bearer(token(issuer, "read:orders", authtest.TooLarge)), nil, invalid(auth.ReasonTokenTooLarge)},
 		question{"AT-42", "too large, and no base64", "orders", bearer(strings.Repeat("~", 17<<10)), nil, invalid(auth.ReasonTokenTooLarge)},
-		question{"AT-18 O-01", "expired", "orders", bearer(token(issuer, "read:orders", authtest.Expired)), nil, invalid(auth.ReasonExpired)},
-		question{"AT-10 O-01", "another issuer", "orders", bearer(token(issuer, "read:orders", authtest.WrongIssuer)), nil, invalid(auth.ReasonIssuer)},
-		question{"AT-14 O-01", "another audience", "orders", bearer(token(issuer, "read:orders", authtest.WrongAudience)), nil, invalid(auth.ReasonAudience)},
-		question{"J-20 J-21", "a kid that is no string", "orders", bearer(token(issuer, "read:orders", authtest.NumericKid)), nil, invalid(auth.ReasonMalformedToken)},
-		question{"J-20", "a kid of 257 bytes", "orders", bearer(token(issuer, "read:orders", authtest.LongKid)), nil, invalid(auth.ReasonMalformedToken)},
+		question{"AT-18 O-01", "expired", "orders", bearer(token(issuer, "read:orders", authtest.Expired)), nil, invalid(auth.ReasonTokenExpired)},
+		question{"AT-10 O-01", "another issuer", "orders", bearer(token(issuer, "read:orders", authtest.WrongIssuer)), nil, invalid(auth.ReasonIssuerNotTrusted)},
+		question{"AT-14 O-01", "another audience", "orders", bearer(token(issuer, "read:orders", authtest.WrongAudience)), nil, invalid(auth.ReasonAudienceMismatch)},
+		question{"J-20 J-21", "a kid that is no string", "orders", bearer(token(issuer, "read:orders", authtest.NumericKid)), nil, invalid(auth.ReasonTokenMalformed)},
+		question{"J-20", "a kid of 257 bytes", "orders", bearer(token(issuer, "read:orders", authtest.LongKid)), nil, invalid(auth.ReasonTokenMalformed)},
 		question{"B-14 O-01", "no token", "orders", nil, nil, noToken},
 	)
 	if n := issuer.Fetches(); n != 0 {
@@ -164,7 +164,7 @@ func TestMatrixWithoutKeyID(t *testing.T) {
 	g.ask(question{"J-22", "a key that is named", "orders", bearer(token(issuer, "read:orders")), nil, accepted})
 	before := issuer.Fetches()
 	for i := range 5 {
-		g.ask(question{"J-22", fmt.Sprint("no key is named, ", i), "orders", bearer(token(issuer, "read:orders", authtest.Header{"kid": authtest.Absent})), nil, invalid(auth.ReasonUnknownKey)})
+		g.ask(question{"J-22", fmt.Sprint("no key is named, ", i), "orders", bearer(token(issuer, "read:orders", authtest.Header{"kid": authtest.Absent})), nil, invalid(auth.ReasonKeyUnknown)})
 	}
 	if n := issuer.Fetches() - before; n != 0 {
 		t.Errorf("%d fetches of keys", n)
@@ -203,7 +203,7 @@ func TestMatrixConstruction(t *testing.T) {
 		const odd = `the "api" \ of orders`
 		guard := auth.NewGuard(verifier, &auth.GuardOptions{Realm: odd})
 		w := httptest.NewRecorder()
-		guard.Refuse(w, httptest.NewRequest("GET", "/", nil), &auth.Error{Reason: auth.ReasonNoCredentials})
+		guard.Refuse(w, httptest.NewRequest("GET", "/", nil), &auth.Error{Reason: auth.ReasonCredentialsMissing})
 		read, err := parseChallenges(w.Header().Get("WWW-Authenticate"))
 		if err != nil || len(read) != 1 || read[0].params["realm"] != odd {
 			t.Errorf("realm %q is read back as %v, %v", odd, read, err)

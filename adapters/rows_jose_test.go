@@ -66,8 +66,8 @@ func TestMatrixJOSE(t *testing.T) {
 		t.Helper()
 		g.ask(question{rows, name, "orders", bearer(raw), nil, w})
 	}
-	unknown, signedWrong := invalid(auth.ReasonUnknownKey), invalid(auth.ReasonSignature)
-	broken := invalid(auth.ReasonMalformedToken)
+	unknown, signedWrong := invalid(auth.ReasonKeyUnknown), invalid(auth.ReasonSignatureInvalid)
+	broken := invalid(auth.ReasonTokenMalformed)
 	good := claims(nil)
 
 	// Keys, and what each is for.
@@ -89,13 +89,13 @@ func TestMatrixJOSE(t *testing.T) {
 	for _, kid := range []string{"e1", "even", "huge"} {
 		ask("J-15", "exponent "+kid, unknown, signed(t, "RS256", rs, head("RS256", kid), good))
 	}
-	ask("J-16 J-03", "a published secret", invalid(auth.ReasonAlgorithm), signed(t, "HS256", secret, head("HS256", "oct"), good))
+	ask("J-16 J-03", "a published secret", invalid(auth.ReasonAlgorithmNotAllowed), signed(t, "HS256", secret, head("HS256", "oct"), good))
 	ask("J-37", "a key that was published with its private part", accepted, signed(t, "RS256", bare, head("RS256", "private"), good))
 	ask("J-23", "two keys of one ID: the first", accepted, signed(t, "RS256", rs, head("RS256", "twins"), good))
 	ask("J-23", "two keys of one ID: the second", accepted, signed(t, "ES256", twin, head("ES256", "twins"), good))
 	ask("J-38 J-39", "EdDSA", accepted, signed(t, "Ed", ed, head("EdDSA", "ed"), good))
 	ask("J-38 J-39", "Ed25519", accepted, signed(t, "Ed", ed, head("Ed25519", "ed"), good))
-	ask("J-38", "Ed448", invalid(auth.ReasonAlgorithm), signed(t, "Ed", ed, head("Ed448", "ed"), good))
+	ask("J-38", "Ed448", invalid(auth.ReasonAlgorithmNotAllowed), signed(t, "Ed", ed, head("Ed448", "ed"), good))
 
 	// HMAC keyed with what everybody knows of an RSA key.
 	der, err := x509.MarshalPKIXPublicKey(rs.Public())
@@ -105,12 +105,12 @@ func TestMatrixJOSE(t *testing.T) {
 	asJWK, _ := json.Marshal(jwk(t, rs, nil))
 	for form, key := range map[string][]byte{"DER": der, "PKCS1": x509.MarshalPKCS1PublicKey(&rs.PublicKey), "JWK": asJWK,
 		"PEM": pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}), "modulus": rs.N.Bytes()} {
-		ask("J-04", form, invalid(auth.ReasonAlgorithm), signed(t, "HS256", key, head("HS256", "rs"), good))
+		ask("J-04", form, invalid(auth.ReasonAlgorithmNotAllowed), signed(t, "HS256", key, head("HS256", "rs"), good))
 	}
 	for _, alg := range []any{"none", "None", "NONE", "nOnE", " none", "none ", "", "rs256", "RS256 ", "RS257", "ES256K", "HS512", "dir", "RSA-OAEP"} {
 		h := head("RS256", "rs")
 		h["alg"] = alg
-		ask("J-03 J-02", fmt.Sprintf("alg %q", alg), invalid(auth.ReasonAlgorithm), signed(t, "RS256", rs, h, good))
+		ask("J-03 J-02", fmt.Sprintf("alg %q", alg), invalid(auth.ReasonAlgorithmNotAllowed), signed(t, "RS256", rs, h, good))
 	}
 
 	// kid
@@ -140,19 +140,19 @@ func TestMatrixJOSE(t *testing.T) {
 	for _, crit := range []any{[]string{"exp"}, []string{}, []string{"alg"}, []string{"x"}, "x", nil, 1, []int{1}} {
 		h := head("RS256", "rs")
 		h["crit"], h["x"] = crit, 1
-		ask("J-17", fmt.Sprintf("crit %v", crit), invalid(auth.ReasonExtension), signed(t, "RS256", rs, h, good))
+		ask("J-17", fmt.Sprintf("crit %v", crit), invalid(auth.ReasonExtensionNotSupported), signed(t, "RS256", rs, h, good))
 	}
 	for _, b64 := range []any{false, true, "false", nil} {
 		h := head("RS256", "rs")
 		h["b64"] = b64
-		ask("J-18", fmt.Sprintf("b64 %v", b64), invalid(auth.ReasonExtension), signed(t, "RS256", rs, h, good))
+		ask("J-18", fmt.Sprintf("b64 %v", b64), invalid(auth.ReasonExtensionNotSupported), signed(t, "RS256", rs, h, good))
 		h["crit"] = []string{"b64"}
-		ask("J-18", fmt.Sprintf("b64 %v, critical", b64), invalid(auth.ReasonExtension), signed(t, "RS256", rs, h, good))
+		ask("J-18", fmt.Sprintf("b64 %v, critical", b64), invalid(auth.ReasonExtensionNotSupported), signed(t, "RS256", rs, h, good))
 	}
 	for _, zip := range []string{"DEF", "none"} {
 		h := head("RS256", "rs")
 		h["zip"] = zip
-		ask("J-33", "zip "+zip, invalid(auth.ReasonExtension), signed(t, "RS256", rs, h, good))
+		ask("J-33", "zip "+zip, invalid(auth.ReasonExtensionNotSupported), signed(t, "RS256", rs, h, good))
 	}
 
 	// The form of an ECDSA signature.

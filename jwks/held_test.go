@@ -16,7 +16,7 @@ func TestHeldTellsOnlyWhatNeedsNoFetch(t *testing.T) {
 		held := func(when, kid, want string) {
 			t.Helper()
 			before := i.count()
-			if got := verdictOf(c.Held(kid)); got != want || i.count() != before {
+			if got := responseFor(c.Held(kid)); got != want || i.count() != before {
 				t.Errorf("%s: key %q: %s after %d fetches, want %s after none", when, kid, got, i.count()-before, want)
 			}
 		}
@@ -53,7 +53,7 @@ func TestStaticKeys(t *testing.T) {
 	keys := jwks.Static{a, nil, b, again, nameless}
 	for kid, want := range map[string]string{"a": "a a", "b": "b", "c": ""} {
 		got, err := keys.Keys(t.Context(), kid)
-		if ids(got) != want || verdictOf(got, err) != map[bool]string{true: "served", false: "refused"}[want != ""] {
+		if ids(got) != want || responseFor(got, err) != map[bool]string{true: "served", false: "refused"}[want != ""] {
 			t.Errorf("key %q: %v, %v", kid, got, err)
 		}
 	}
@@ -67,7 +67,7 @@ func TestStaticKeys(t *testing.T) {
 	if _ = append(one, a); keys[3] != again {
 		t.Error("what a caller appends is written into the set")
 	}
-	if got, err := (jwks.Static{}).Keys(t.Context(), ""); verdictOf(got, err) != "refused" {
+	if got, err := (jwks.Static{}).Keys(t.Context(), ""); responseFor(got, err) != "refused" {
 		t.Errorf("none: %v, %v", got, err)
 	}
 }

@@ -192,10 +192,10 @@ func warm(t testing.TB, i *issuer, set ...func(*jwks.Options)) *jwks.Cache {
 
 // A verdict is what a request gets, in short.
 func verdict(c jwks.Source, kid string) string {
-	return verdictOf(c.Keys(context.Background(), kid))
+	return responseFor(c.Keys(context.Background(), kid))
 }
 
-func verdictOf(keys []*jwks.Key, err error) string {
+func responseFor(keys []*jwks.Key, err error) string {
 	switch {
 	case errors.Is(err, jwks.ErrUnknownKey):
 		return "refused"

@@ -390,7 +390,7 @@ func (w *world) request(kid string, cancelled bool) {
 }
 
 func (w *world) checkVerdict(kid string, arrived time.Time, known bool, keys []*jwks.Key, err error) {
-	t, took, got := w.t, time.Since(arrived), verdictOf(keys, err)
+	t, took, got := w.t, time.Since(arrived), responseFor(keys, err)
 	if took > jwks.WaitLimit {
 		t.Errorf("key %s: waited %v, want 2 s at most", kid, took)
 	}

@@ -76,7 +76,7 @@ func TestSoak(t *testing.T) {
 			pace := time.NewTicker(time.Millisecond)
 			defer pace.Stop()
 			for k := n; ctx.Err() == nil; k = (k + 8) % soakForgeries {
-				if got := verdictOf(c.Keys(ctx, fmt.Sprint("forged ", k))); got == "served" {
+				if got := responseFor(c.Keys(ctx, fmt.Sprint("forged ", k))); got == "served" {
 					t.Errorf("a forged key ID was served")
 				}
 				forged.Add(1)
@@ -93,7 +93,7 @@ func TestSoak(t *testing.T) {
 				n := max(0, r.newest(now)-rand.IntN(2))
 				published := r.began.Add(time.Duration(n) * rotorEvery)
 				genuine.Add(1)
-				switch verdictOf(c.Keys(ctx, fmt.Sprint("k", n))) {
+				switch responseFor(c.Keys(ctx, fmt.Sprint("k", n))) {
 				case "served":
 					served.Add(1)
 				case "refused":

@@ -1,4 +1,4 @@
-package middleware_test
+package auth_test
 
 import (
 	"context"
@@ -25,7 +25,7 @@ func TestAVerdictRunsOutWithItsToken(t *testing.T) {
 			t.Errorf("a second before: %v", err)
 		}
 		time.Sleep(time.Second)
-		if _, err := g.Authorize(ctx, c, auth.AnyToken()); reasonOf(err) != auth.ReasonExpired {
+		if _, err := g.Authorize(ctx, c, auth.AnyToken()); reasonOf(err) != auth.ReasonTokenExpired {
 			t.Errorf("at the end: %v, want it refused as expired", err)
 		}
 	})

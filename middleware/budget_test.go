@@ -1,6 +1,6 @@
 //go:build !race
 
-package middleware_test
+package auth_test
 
 import (
 	"net/http"
@@ -95,8 +95,8 @@ func TestAnUnknownKeyCostsTwoAllocations(t *testing.T) {
 	unknown := newSigningKey(t, "RS256", "no-such-key").header()
 	token := encode([]byte(unknown)) + good[strings.IndexByte(good, '.'):]
 	got := allocations(t, func() { // the first few of which spend the permits for fetches
-		if got := reasonOf(verify(t, v, token)); got != auth.ReasonUnknownKey {
-			t.Fatalf("reason %v, want %v", got, auth.ReasonUnknownKey)
+		if got := reasonOf(verify(t, v, token)); got != auth.ReasonKeyUnknown {
+			t.Fatalf("reason %v, want %v", got, auth.ReasonKeyUnknown)
 		}
 	})
 	if got > 2 { // the header's text, and the refusal
@@ -126,8 +126,8 @@ func TestAColdTokenCostsFewAllocationsBeyondItsSignature(t *testing.T) {
 			other := k.sign(t, k.header(), claims())
 			forged := token[:strings.LastIndexByte(token, '.')] + other[strings.LastIndexByte(other, '.'):]
 			got := allocations(t, func() {
-				if got := reasonOf(verify(t, v, forged)); got != auth.ReasonSignature {
-					t.Fatalf("reason %v, want %v", got, auth.ReasonSignature)
+				if got := reasonOf(verify(t, v, forged)); got != auth.ReasonSignatureInvalid {
+					t.Fatalf("reason %v, want %v", got, auth.ReasonSignatureInvalid)
 				}
 			})
 			if got > floor+c.forged {

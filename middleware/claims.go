@@ -1,4 +1,4 @@
-package middleware
+package auth
 
 import (
 	"errors"
@@ -160,7 +160,7 @@ func (r *claimReader) text(p *Principal, reason Reason, claim int) (string, *Err
 
 // issuer reads iss.
 func (r *claimReader) issuer(p *Principal) (err *Error) {
-	p.issuer, err = r.text(p, ReasonIssuer, claimIss)
+	p.issuer, err = r.text(p, ReasonIssuerNotTrusted, claimIss)
 	return err
 }
 
@@ -175,13 +175,13 @@ func (r *claimReader) audience(p *Principal) *Error {
 	case '"':
 		s, err := textOf(p.doc, v)
 		if err != nil {
-			return r.fault(ReasonAudience, claimAud, expected, err)
+			return r.fault(ReasonAudienceMismatch, claimAud, expected, err)
 		}
 		p.aud = append(p.aud, s)
 		return nil
 	}
 	if err := r.elements(r.raw, p.doc, v, func(s string) { p.aud = append(p.aud, s) }); err != nil { // check: audience-type
-		return r.fault(ReasonAudience, claimAud, expected, err)
+		return r.fault(ReasonAudienceMismatch, claimAud, expected, err)
 	}
 	return nil
 }
@@ -193,7 +193,7 @@ func (r *claimReader) date(p *Principal, claim int) (numericDate, *Error) {
 	}
 	d, err := numericDateOf(p.doc, r.found[claim])
 	if err != nil { // check: claim-date-type
-		return d, r.fault(ReasonClaim, claim, "seconds since the epoch", err)
+		return d, r.fault(ReasonClaimInvalid, claim, "seconds since the epoch", err)
 	}
 	return d, nil
 }
@@ -209,15 +209,15 @@ func (r *claimReader) times(p *Principal) (err *Error) {
 
 // identity reads sub, jti and the client ID.
 func (r *claimReader) identity(p *Principal) (err *Error) {
-	if p.subject, err = r.text(p, ReasonClaim, claimSub); err != nil {
+	if p.subject, err = r.text(p, ReasonClaimInvalid, claimSub); err != nil {
 		return err
 	}
-	if p.tokenID, err = r.text(p, ReasonClaim, claimJti); err != nil {
+	if p.tokenID, err = r.text(p, ReasonClaimInvalid, claimJti); err != nil {
 		return err
 	}
 	for _, claim := range r.plan.clientIDs {
 		if r.has(claim) {
-			p.clientID, err = r.text(p, ReasonClaim, claim)
+			p.clientID, err = r.text(p, ReasonClaimInvalid, claim)
 			return err
 		}
 	}
@@ -249,7 +249,7 @@ func (r *claimReader) scopes(p *Principal, claim int, form ScopeForm) *Error {
 			err = errScope
 		}
 		if err != nil {
-			return r.fault(ReasonClaim, claim, "space-delimited scopes", err)
+			return r.fault(ReasonClaimInvalid, claim, "space-delimited scopes", err)
 		}
 		p.scope = s
 		return nil
@@ -259,12 +259,12 @@ func (r *claimReader) scopes(p *Principal, claim int, form ScopeForm) *Error {
 			err = errScope
 		}
 		if err != nil {
-			return r.fault(ReasonClaim, claim, "an array of scopes", err)
+			return r.fault(ReasonClaimInvalid, claim, "an array of scopes", err)
 		}
 		return nil
 	}
 	// check: scope-type
-	return r.fault(ReasonClaim, claim, "scopes in the configured form", errWrongType)
+	return r.fault(ReasonClaimInvalid, claim, "scopes in the configured form", errWrongType)
 }
 
 // authentication checks the types of auth_time, acr and amr when they are there (RFC 9068 §2.2.1).
@@ -272,12 +272,12 @@ func (r *claimReader) authentication(p *Principal) *Error {
 	if _, err := r.date(p, claimAuthTime); err != nil {
 		return err
 	}
-	if _, err := r.text(p, ReasonClaim, claimAcr); err != nil {
+	if _, err := r.text(p, ReasonClaimInvalid, claimAcr); err != nil {
 		return err
 	}
 	if r.has(claimAmr) {
 		if err := r.elements(r.raw, p.doc, r.found[claimAmr], func(string) {}); err != nil { // check: amr-type
-			return r.fault(ReasonClaim, claimAmr, "an array of strings", err)
+			return r.fault(ReasonClaimInvalid, claimAmr, "an array of strings", err)
 		}
 	}
 	return nil
@@ -287,11 +287,11 @@ func (r *claimReader) authentication(p *Principal) *Error {
 func (r *claimReader) required(p *Principal) *Error {
 	for _, claim := range r.plan.required {
 		if v := r.found[claim]; v.kind == 0 || v.kind == '"' && v.end-v.start == len(`""`) { // check: required-claims
-			return r.fault(ReasonClaim, claim, "a value", errMissing)
+			return r.fault(ReasonClaimInvalid, claim, "a value", errMissing)
 		}
 	}
 	if r.plan.needsID && p.clientID == "" { // check: required-client-id
-		return r.fault(ReasonClaim, r.plan.clientIDs[0], "a value", errMissing)
+		return r.fault(ReasonClaimInvalid, r.plan.clientIDs[0], "a value", errMissing)
 	}
 	return nil
 }
@@ -299,12 +299,12 @@ func (r *claimReader) required(p *Principal) *Error {
 // fixed checks the claims whose value the configuration fixes.
 func (r *claimReader) fixed(p *Principal) *Error {
 	for _, f := range r.plan.fixed {
-		got, err := r.text(p, ReasonClaim, f.claim)
+		got, err := r.text(p, ReasonClaimInvalid, f.claim)
 		if err != nil {
 			return err
 		}
 		if !r.has(f.claim) || got != f.value { // check: fixed-claims
-			fault := r.fault(ReasonClaim, f.claim, f.value, nil)
+			fault := r.fault(ReasonClaimInvalid, f.claim, f.value, nil)
 			fault.about.seen = printable(got)
 			return fault
 		}

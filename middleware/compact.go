@@ -1,4 +1,4 @@
-package middleware
+package auth
 
 import (
 	"encoding/base64"
@@ -10,7 +10,7 @@ import (
 var errCompact = errors.New("not a compact JWS")
 
 // errMalformedToken refuses what is no compact JWS at all. It is made once, so that garbage costs no memory.
-var errMalformedToken = &Error{Reason: ReasonMalformedToken, Err: errCompact}
+var errMalformedToken = &Error{Reason: ReasonTokenMalformed, Err: errCompact}
 
 // A compact is a token in its compact serialization (RFC 7515 §7.1), split but not decoded. The parts share the token's memory.
 type compact struct {

@@ -1,4 +1,4 @@
-package middleware
+package auth
 
 import (
 	"errors"
@@ -88,14 +88,14 @@ type Config struct {
 
 	// Checks are asked last, in order; the first error refuses the token.
 	Checks []ClaimsCheck
-	// OptionalIssuer makes [Verifier.Ready] return nil while this issuer's keys are not held yet.
-	OptionalIssuer bool
+	// ReadyWithoutKeys makes [Verifier.Ready] return nil while this issuer's keys are not held yet.
+	ReadyWithoutKeys bool
 }
 
 // withDefaults returns c with every default filled in and every slice its own, or an error that names the field at fault.
 func (c Config) withDefaults() (Config, error) {
 	if c.Issuer == "" { // check: config-issuer
-		return c, errors.New("middleware: Config.Issuer is required")
+		return c, errors.New("auth: Config.Issuer is required")
 	}
 	if err := c.checkAudiences(); err != nil {
 		return c, err
@@ -115,7 +115,7 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	for i, check := range c.Checks {
 		if check == nil {
-			return c, fmt.Errorf("middleware: Config.Checks[%d] is nil", i)
+			return c, fmt.Errorf("auth: Config.Checks[%d] is nil", i)
 		}
 	}
 	c.Audiences = slices.Clone(c.Audiences)
@@ -126,13 +126,13 @@ func (c Config) withDefaults() (Config, error) {
 
 func (c *Config) checkAudiences() error {
 	if len(c.Audiences) == 0 && len(c.Clients) == 0 { // check: config-audiences
-		return errors.New("middleware: Config.Audiences is required")
+		return errors.New("auth: Config.Audiences is required")
 	}
 	if slices.Contains(c.Audiences, "") { // check: config-audience-empty
-		return errors.New("middleware: Config.Audiences names an empty audience")
+		return errors.New("auth: Config.Audiences names an empty audience")
 	}
 	if slices.Contains(c.Clients, "") { // check: config-client-empty
-		return errors.New("middleware: Config.Clients names an empty client ID")
+		return errors.New("auth: Config.Clients names an empty client ID")
 	}
 	return nil
 }
@@ -143,7 +143,7 @@ func algorithmsOrDefault(as []Algorithm) ([]Algorithm, error) {
 	}
 	for _, a := range as {
 		if a < RS256 || a > EdDSA {
-			return nil, fmt.Errorf("middleware: Config.Algorithms: %v is not an algorithm", a)
+			return nil, fmt.Errorf("auth: Config.Algorithms: %v is not an algorithm", a)
 		}
 	}
 	return slices.Clone(as), nil
@@ -157,10 +157,10 @@ func typesOrDefault(types []string) ([]string, error) {
 	for i, t := range types {
 		out[i] = mediaType(t)
 		if what, ok := foreignTypes[out[i]]; ok { // check: config-foreign-type
-			return nil, fmt.Errorf("middleware: Config.Types: %q is %s, not an access token", t, what)
+			return nil, fmt.Errorf("auth: Config.Types: %q is %s, not an access token", t, what)
 		}
 		if strings.ContainsAny(t, "* ,;") { // check: config-type
-			return nil, fmt.Errorf("middleware: Config.Types: %q is not a media type", t)
+			return nil, fmt.Errorf("auth: Config.Types: %q is not a media type", t)
 		}
 	}
 	return out, nil
@@ -174,7 +174,7 @@ func (c *Config) claimDefaults() error {
 		c.ScopeClaim = "scope"
 	}
 	if c.ScopeForm > ScopeAny {
-		return fmt.Errorf("middleware: Config.ScopeForm %d is not a form", c.ScopeForm)
+		return fmt.Errorf("auth: Config.ScopeForm %d is not a form", c.ScopeForm)
 	}
 	if len(c.ClientIDClaims) == 0 {
 		c.ClientIDClaims = []string{"client_id"}
@@ -190,21 +190,21 @@ func (c *Config) claimDefaults() error {
 	fixed := make(map[string]string, len(c.FixedClaims))
 	for name, want := range c.FixedClaims {
 		if name == "" || slices.Contains(ownClaims, name) { // check: config-fixed-claim
-			return fmt.Errorf("middleware: Config.FixedClaims cannot fix %q", name)
+			return fmt.Errorf("auth: Config.FixedClaims cannot fix %q", name)
 		}
 		fixed[name] = want
 	}
 	c.FixedClaims = fixed
 	for _, name := range slices.Concat(c.ClientIDClaims, c.RequiredClaims) {
 		if name == "" {
-			return errors.New("middleware: Config.ClientIDClaims or Config.RequiredClaims names an empty claim")
+			return errors.New("auth: Config.ClientIDClaims or Config.RequiredClaims names an empty claim")
 		}
 	}
 	if slices.Contains(ownClaims, c.ScopeClaim) { // check: config-scope-claim
-		return fmt.Errorf("middleware: Config.ScopeClaim cannot be %q", c.ScopeClaim)
+		return fmt.Errorf("auth: Config.ScopeClaim cannot be %q", c.ScopeClaim)
 	}
 	if slices.Contains(ownClaims, c.ScopeFallback) || c.ScopeFallback == c.ScopeClaim {
-		return fmt.Errorf("middleware: Config.ScopeFallback cannot be %q", c.ScopeFallback)
+		return fmt.Errorf("auth: Config.ScopeFallback cannot be %q", c.ScopeFallback)
 	}
 	return c.listDefaults()
 }
@@ -219,7 +219,7 @@ func (c *Config) listDefaults() error {
 		{"RolesClaim", &c.RolesClaim, "roles"}, {"GroupsClaim", &c.GroupsClaim, "groups"}, {"PermissionsClaim", &c.PermissionsClaim, "permissions"},
 	} {
 		if slices.Contains(*list.path, "") {
-			return fmt.Errorf("middleware: Config.%s names an empty claim", list.field)
+			return fmt.Errorf("auth: Config.%s names an empty claim", list.field)
 		}
 		*list.path = slices.Clone(*list.path)
 		if len(*list.path) == 0 {
@@ -232,27 +232,27 @@ func (c *Config) listDefaults() error {
 func (c *Config) boundDefaults() error {
 	switch {
 	case c.Leeway > MaxLeeway: // check: leeway-bound
-		return fmt.Errorf("middleware: Config.Leeway %v is above %v", c.Leeway, MaxLeeway)
+		return fmt.Errorf("auth: Config.Leeway %v is above %v", c.Leeway, MaxLeeway)
 	case c.Leeway == 0:
 		c.Leeway = DefaultLeeway
 	case c.Leeway < 0:
 		c.Leeway = 0
 	}
 	if c.MaxAge < 0 { // check: config-max-age
-		return fmt.Errorf("middleware: Config.MaxAge %v is negative", c.MaxAge)
+		return fmt.Errorf("auth: Config.MaxAge %v is negative", c.MaxAge)
 	}
 	if c.MaxLifetime < 0 { // check: config-max-lifetime
-		return fmt.Errorf("middleware: Config.MaxLifetime %v is negative", c.MaxLifetime)
+		return fmt.Errorf("auth: Config.MaxLifetime %v is negative", c.MaxLifetime)
 	}
 	if c.MaxTokenBytes < 0 || c.MaxTokenBytes > maxMaxTokenBytes { // check: config-token-bytes
-		return fmt.Errorf("middleware: Config.MaxTokenBytes %d is not between 0 and %d", c.MaxTokenBytes, maxMaxTokenBytes)
+		return fmt.Errorf("auth: Config.MaxTokenBytes %d is not between 0 and %d", c.MaxTokenBytes, maxMaxTokenBytes)
 	}
 	if c.MaxTokenBytes == 0 {
 		c.MaxTokenBytes = DefaultMaxTokenBytes
 	}
 	switch {
 	case c.CacheSize > maxCacheSize:
-		return fmt.Errorf("middleware: Config.CacheSize %d is above %d", c.CacheSize, maxCacheSize)
+		return fmt.Errorf("auth: Config.CacheSize %d is above %d", c.CacheSize, maxCacheSize)
 	case c.CacheSize == 0:
 		c.CacheSize = DefaultCacheSize
 	}

@@ -1,4 +1,4 @@
-package middleware_test
+package auth_test
 
 import (
 	"context"
@@ -99,42 +99,42 @@ func TestProviderForms(t *testing.T) {
 		scope  string
 		client string
 	}{
-		{"no type", lax, plain, nil, 0, "read:orders", "app"},
-		{"the type JWT", lax, `{"alg":"EdDSA","kid":"k1","typ":"JWT"}`, nil, 0, "read:orders", "app"},
-		{"an empty type is not an absent one", lax, `{"alg":"EdDSA","kid":"k1","typ":""}`, nil, auth.ReasonType, "", ""},
-		{"a DPoP proof", lax, `{"alg":"EdDSA","kid":"k1","typ":"dpop+jwt"}`, nil, auth.ReasonType, "", ""},
+		{"no type", lax, plain, nil, "", "read:orders", "app"},
+		{"the type JWT", lax, `{"alg":"EdDSA","kid":"k1","typ":"JWT"}`, nil, "", "read:orders", "app"},
+		{"an empty type is not an absent one", lax, `{"alg":"EdDSA","kid":"k1","typ":""}`, nil, auth.ReasonTokenTypeNotAccepted, "", ""},
+		{"a DPoP proof", lax, `{"alg":"EdDSA","kid":"k1","typ":"dpop+jwt"}`, nil, auth.ReasonTokenTypeNotAccepted, "", ""},
 		{"an ID token by its nonce", lax, plain, []string{`"jti"`, `"nonce":"n","jti"`}, auth.ReasonIDToken, "", ""},
 		{"an ID token by its at_hash", lax, plain, []string{`"jti"`, `"at_hash":"n","jti"`}, auth.ReasonIDToken, "", ""},
 		{"an ID token by its c_hash", lax, plain, []string{`"jti"`, `"c_hash":"n","jti"`}, auth.ReasonIDToken, "", ""},
-		{"a nonce in an at+jwt", lax, k.header(), []string{`"jti"`, `"nonce":"n","jti"`}, 0, "read:orders", "app"},
+		{"a nonce in an at+jwt", lax, k.header(), []string{`"jti"`, `"nonce":"n","jti"`}, "", "read:orders", "app"},
 		{"nothing required", with(lax, func(c *auth.Config) { c.RequiredClaims = []string{} }), plain,
-			[]string{`"sub":"alice",`, ``, `"jti":"id-1","client_id":"app",`, ``}, 0, "read:orders", ""},
+			[]string{`"sub":"alice",`, ``, `"jti":"id-1","client_id":"app",`, ``}, "", "read:orders", ""},
 		{"another client claim", with(lax, func(c *auth.Config) { c.ClientIDClaims = []string{"azp", "client_id"} }), plain,
-			[]string{`"client_id"`, `"azp"`}, 0, "read:orders", "app"},
+			[]string{`"client_id"`, `"azp"`}, "", "read:orders", "app"},
 		{"the first client claim wins", with(lax, func(c *auth.Config) { c.ClientIDClaims = []string{"azp", "client_id"} }), plain,
-			[]string{`"jti"`, `"azp":"other","jti"`}, 0, "read:orders", "other"},
+			[]string{`"jti"`, `"azp":"other","jti"`}, "", "read:orders", "other"},
 		{"scopes in an array", with(lax, func(c *auth.Config) { c.ScopeClaim, c.ScopeForm = "scp", auth.ScopeArray }), plain,
-			[]string{`"scope":"read:orders"`, `"scp":["read:orders"]`}, 0, "read:orders", "app"},
-		{"a string where an array is due", with(lax, func(c *auth.Config) { c.ScopeForm = auth.ScopeArray }), plain, nil, auth.ReasonClaim, "", ""},
-		{"either form, as a string", with(lax, func(c *auth.Config) { c.ScopeForm = auth.ScopeAny }), plain, nil, 0, "read:orders", "app"},
+			[]string{`"scope":"read:orders"`, `"scp":["read:orders"]`}, "", "read:orders", "app"},
+		{"a string where an array is due", with(lax, func(c *auth.Config) { c.ScopeForm = auth.ScopeArray }), plain, nil, auth.ReasonClaimInvalid, "", ""},
+		{"either form, as a string", with(lax, func(c *auth.Config) { c.ScopeForm = auth.ScopeAny }), plain, nil, "", "read:orders", "app"},
 		{"either form, as an array", with(lax, func(c *auth.Config) { c.ScopeForm = auth.ScopeAny }), plain,
-			[]string{`"read:orders"`, `["a","read:orders"]`}, 0, "read:orders", "app"},
+			[]string{`"read:orders"`, `["a","read:orders"]`}, "", "read:orders", "app"},
 		{"an array with a number", with(lax, func(c *auth.Config) { c.ScopeForm = auth.ScopeAny }), plain,
-			[]string{`"read:orders"`, `["a",1]`}, auth.ReasonClaim, "", ""},
+			[]string{`"read:orders"`, `["a",1]`}, auth.ReasonClaimInvalid, "", ""},
 		{"an array with two scopes in one", with(lax, func(c *auth.Config) { c.ScopeForm = auth.ScopeAny }), plain,
-			[]string{`"read:orders"`, `["read:orders admin"]`}, auth.ReasonClaim, "", ""},
+			[]string{`"read:orders"`, `["read:orders admin"]`}, auth.ReasonClaimInvalid, "", ""},
 		{"a fixed claim", with(lax, func(c *auth.Config) { c.FixedClaims = map[string]string{"token_use": "access"} }), plain,
-			[]string{`"jti"`, `"token_use":"access","jti"`}, 0, "read:orders", "app"},
+			[]string{`"jti"`, `"token_use":"access","jti"`}, "", "read:orders", "app"},
 		{"a fixed claim of another value", with(lax, func(c *auth.Config) { c.FixedClaims = map[string]string{"token_use": "access"} }), plain,
-			[]string{`"jti"`, `"token_use":"id","jti"`}, auth.ReasonClaim, "", ""},
-		{"a fixed claim that is missing", with(lax, func(c *auth.Config) { c.FixedClaims = map[string]string{"token_use": "access"} }), plain, nil, auth.ReasonClaim, "", ""},
+			[]string{`"jti"`, `"token_use":"id","jti"`}, auth.ReasonClaimInvalid, "", ""},
+		{"a fixed claim that is missing", with(lax, func(c *auth.Config) { c.FixedClaims = map[string]string{"token_use": "access"} }), plain, nil, auth.ReasonClaimInvalid, "", ""},
 		{"a client in place of the audience", with(lax, func(c *auth.Config) { c.Clients = []string{"app"} }), plain,
-			[]string{`"aud":"https://api.example",`, ``}, 0, "read:orders", "app"},
+			[]string{`"aud":"https://api.example",`, ``}, "", "read:orders", "app"},
 		{"another client in place of the audience", with(lax, func(c *auth.Config) { c.Clients = []string{"other"} }), plain,
-			[]string{`"aud":"https://api.example",`, ``}, auth.ReasonAudience, "", ""},
+			[]string{`"aud":"https://api.example",`, ``}, auth.ReasonAudienceMismatch, "", ""},
 		{"another audience, though the client is known", with(lax, func(c *auth.Config) { c.Clients = []string{"app"} }), plain,
-			[]string{testAudience, "https://other.example"}, auth.ReasonAudience, "", ""},
-		{"an age without iat", with(lax, func(c *auth.Config) { c.MaxAge = time.Hour }), plain, []string{`"iat":`, `"x":`}, auth.ReasonClaim, "", ""},
+			[]string{testAudience, "https://other.example"}, auth.ReasonAudienceMismatch, "", ""},
+		{"an age without iat", with(lax, func(c *auth.Config) { c.MaxAge = time.Hour }), plain, []string{`"iat":`, `"x":`}, auth.ReasonClaimInvalid, "", ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -173,11 +173,11 @@ func TestChecks(t *testing.T) {
 		})}
 	})
 	for edit, want := range map[string]auth.Reason{
-		`"tenant":"ours","jti"`:  0,
-		`"tenant":"other","jti"`: auth.ReasonCheck,
-		`"Tenant":"ours","jti"`:  auth.ReasonCheck, // names match exactly
-		`"tenant":7,"jti"`:       auth.ReasonCheck,
-		`"jti"`:                  auth.ReasonCheck,
+		`"tenant":"ours","jti"`:  "",
+		`"tenant":"other","jti"`: auth.ReasonClaimsRefused,
+		`"Tenant":"ours","jti"`:  auth.ReasonClaimsRefused, // names match exactly
+		`"tenant":7,"jti"`:       auth.ReasonClaimsRefused,
+		`"jti"`:                  auth.ReasonClaimsRefused,
 	} {
 		err := verify(t, v, k.sign(t, k.header(), claims(`"jti"`, edit)))
 		if got := reasonOf(err); got != want {
@@ -209,8 +209,8 @@ func TestATokenThatExpiresWhileItsKeyIsFetched(t *testing.T) {
 		}
 		token := k.sign(t, k.header(), claims())
 		time.Sleep(299 * time.Second)
-		if got := reasonOf(verify(t, v, token)); got != auth.ReasonExpired {
-			t.Errorf("reason %v, want %v", got, auth.ReasonExpired)
+		if got := reasonOf(verify(t, v, token)); got != auth.ReasonTokenExpired {
+			t.Errorf("reason %v, want %v", got, auth.ReasonTokenExpired)
 		}
 	})
 }
@@ -234,15 +234,15 @@ func TestIssuers(t *testing.T) {
 		name, token string
 		want        auth.Reason
 	}{
-		{"the first issuer's token", a.sign(t, a.header(), claims()), 0},
-		{"the second issuer's token", b.sign(t, b.header(), claims(testIssuer, other)), 0},
-		{"the first issuer's name on the second one's key", b.sign(t, b.header(), claims()), auth.ReasonSignature},
-		{"the second issuer's name on the first one's key", a.sign(t, a.header(), claims(testIssuer, other)), auth.ReasonSignature},
-		{"a stranger", a.sign(t, a.header(), claims(testIssuer, "https://stranger.example")), auth.ReasonIssuer},
-		{"no issuer", a.sign(t, a.header(), claims(`"iss":"https://issuer.example",`, ``)), auth.ReasonIssuer},
-		{"an issuer that is a number", a.sign(t, a.header(), claims(`"https://issuer.example"`, `1`)), auth.ReasonMalformedToken},
-		{"two issuers", a.sign(t, a.header(), claims(`"sub"`, `"iss":"https://other.example","sub"`)), auth.ReasonMalformedToken},
-		{"random text", "x", auth.ReasonMalformedToken},
+		{"the first issuer's token", a.sign(t, a.header(), claims()), ""},
+		{"the second issuer's token", b.sign(t, b.header(), claims(testIssuer, other)), ""},
+		{"the first issuer's name on the second one's key", b.sign(t, b.header(), claims()), auth.ReasonSignatureInvalid},
+		{"the second issuer's name on the first one's key", a.sign(t, a.header(), claims(testIssuer, other)), auth.ReasonSignatureInvalid},
+		{"a stranger", a.sign(t, a.header(), claims(testIssuer, "https://stranger.example")), auth.ReasonIssuerNotTrusted},
+		{"no issuer", a.sign(t, a.header(), claims(`"iss":"https://issuer.example",`, ``)), auth.ReasonIssuerNotTrusted},
+		{"an issuer that is a number", a.sign(t, a.header(), claims(`"https://issuer.example"`, `1`)), auth.ReasonTokenMalformed},
+		{"two issuers", a.sign(t, a.header(), claims(`"sub"`, `"iss":"https://other.example","sub"`)), auth.ReasonTokenMalformed},
+		{"random text", "x", auth.ReasonTokenMalformed},
 		{"above every bound", strings.Repeat("x", 2001), auth.ReasonTokenTooLarge},
 		{"above its issuer's bound", a.sign(t, a.header(), claims(`"jti"`, `"x":"`+strings.Repeat("x", 800)+`","jti"`)), auth.ReasonTokenTooLarge},
 	}
@@ -273,7 +273,7 @@ func (unready) Ready() error { return jwks.ErrUnavailable }
 
 func TestReady(t *testing.T) {
 	build := func(src jwks.Source, issuer string, optional bool) *auth.Verifier {
-		v, err := auth.NewVerifier(src, auth.Config{Issuer: issuer, Audiences: []string{testAudience}, OptionalIssuer: optional})
+		v, err := auth.NewVerifier(src, auth.Config{Issuer: issuer, Audiences: []string{testAudience}, ReadyWithoutKeys: optional})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,4 +1,4 @@
-package middleware
+package auth
 
 import (
 	"crypto/tls"
@@ -55,10 +55,10 @@ func bearerToken(values []string) (string, *Error) {
 // bearerValue returns what follows the scheme in the one Authorization value, unexamined.
 func bearerValue(values []string) (string, *Error) {
 	if len(values) == 0 {
-		return "", &Error{Reason: ReasonNoCredentials}
+		return "", &Error{Reason: ReasonCredentialsMissing}
 	}
 	if len(values) > 1 { // check: one-authorization
-		return "", &Error{Reason: ReasonMalformedRequest}
+		return "", &Error{Reason: ReasonInvalidRequest}
 	}
 	value := values[0]
 	if rest, ok := strings.CutPrefix(value, "Bearer "); ok { // the usual spelling, told at a glance
@@ -70,10 +70,10 @@ func bearerValue(values []string) (string, *Error) {
 	}
 	scheme := value[:end]
 	if scheme == "" && value != "" { // check: empty-scheme
-		return "", &Error{Reason: ReasonMalformedRequest}
+		return "", &Error{Reason: ReasonInvalidRequest}
 	}
 	if !strings.EqualFold(scheme, "Bearer") { // check: bearer-scheme
-		return "", &Error{Reason: ReasonNoCredentials}
+		return "", &Error{Reason: ReasonCredentialsMissing}
 	}
 	return strings.TrimLeft(value[end:], " "), nil
 }
@@ -84,7 +84,7 @@ func checkSyntax(token string) *Error {
 		return nil
 	}
 	if token == "" || strings.ContainsAny(token, " \t,") { // check: header-syntax
-		return &Error{Reason: ReasonMalformedRequest}
+		return &Error{Reason: ReasonInvalidRequest}
 	}
 	return errMalformedToken
 }

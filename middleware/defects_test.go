@@ -1,4 +1,4 @@
-package middleware_test
+package auth_test
 
 import (
 	"encoding/base64"
@@ -18,29 +18,29 @@ import (
 // outside is how the refusal of a bad token looks to its caller, by Reason: the description of the challenge, and the problem document's
 // code. The rest is the same for all of them.
 var outside = map[auth.Reason]struct{ description, code string }{
-	auth.ReasonMalformedRequest: {"The request needs exactly one well-formed Authorization header", "INVALID_REQUEST"},
-	auth.ReasonTokenTooLarge:    {"The access token is not valid", "INVALID_TOKEN"},
-	auth.ReasonMalformedToken:   {"The access token is not valid", "INVALID_TOKEN"},
-	auth.ReasonAlgorithm:        {"The access token is not valid", "INVALID_TOKEN"},
-	auth.ReasonExtension:        {"The access token is not valid", "INVALID_TOKEN"},
-	auth.ReasonType:             {"The token is not an access token of an accepted type", "INVALID_TOKEN"},
-	auth.ReasonIssuer:           {"The access token is of another issuer", "INVALID_TOKEN"},
-	auth.ReasonAudience:         {"The access token is not meant for this API", "INVALID_TOKEN"},
-	auth.ReasonExpired:          {"The access token expired", "INVALID_TOKEN"},
-	auth.ReasonUnknownKey:       {"The access token is not valid", "INVALID_TOKEN"},
-	auth.ReasonSignature:        {"The access token is not valid", "INVALID_TOKEN"},
-	auth.ReasonNotYetValid:      {"The access token is not valid yet", "INVALID_TOKEN"},
-	auth.ReasonIssuedInFuture:   {"The access token is not valid yet", "INVALID_TOKEN"},
-	auth.ReasonTooOld:           {"The access token is older than this API accepts", "INVALID_TOKEN"},
-	auth.ReasonClaim:            {"The access token lacks a claim that this API needs", "INVALID_TOKEN"},
-	auth.ReasonIDToken:          {"The token is not an access token of an accepted type", "INVALID_TOKEN"},
-	auth.ReasonCheck:            {"The access token is not accepted by this API", "INVALID_TOKEN"},
-	auth.ReasonBinding:          {"The access token is bound to a key whose possession was not proved", "INVALID_TOKEN"},
+	auth.ReasonInvalidRequest:        {"The request needs exactly one well-formed Authorization header", "INVALID_REQUEST"},
+	auth.ReasonTokenTooLarge:         {"The access token is not valid", "INVALID_TOKEN"},
+	auth.ReasonTokenMalformed:        {"The access token is not valid", "INVALID_TOKEN"},
+	auth.ReasonAlgorithmNotAllowed:   {"The access token is not valid", "INVALID_TOKEN"},
+	auth.ReasonExtensionNotSupported: {"The access token is not valid", "INVALID_TOKEN"},
+	auth.ReasonTokenTypeNotAccepted:  {"The token is not an access token of an accepted type", "INVALID_TOKEN"},
+	auth.ReasonIssuerNotTrusted:      {"The access token is of another issuer", "INVALID_TOKEN"},
+	auth.ReasonAudienceMismatch:      {"The access token is not meant for this API", "INVALID_TOKEN"},
+	auth.ReasonTokenExpired:          {"The access token expired", "INVALID_TOKEN"},
+	auth.ReasonKeyUnknown:            {"The access token is not valid", "INVALID_TOKEN"},
+	auth.ReasonSignatureInvalid:      {"The access token is not valid", "INVALID_TOKEN"},
+	auth.ReasonTokenNotYetValid:      {"The access token is not valid yet", "INVALID_TOKEN"},
+	auth.ReasonTokenIssuedInFuture:   {"The access token is not valid yet", "INVALID_TOKEN"},
+	auth.ReasonTokenTooOld:           {"The access token is older than this API accepts", "INVALID_TOKEN"},
+	auth.ReasonClaimInvalid:          {"The access token lacks a claim that this API needs", "INVALID_TOKEN"},
+	auth.ReasonIDToken:               {"The token is not an access token of an accepted type", "INVALID_TOKEN"},
+	auth.ReasonClaimsRefused:         {"The access token is not accepted by this API", "INVALID_TOKEN"},
+	auth.ReasonBindingNotProved:      {"The access token is bound to a key whose possession was not proved", "INVALID_TOKEN"},
 }
 
 // notOfTheToken are the reasons that no defect of a token causes.
 var notOfTheToken = []auth.Reason{
-	auth.ReasonNoCredentials, auth.ReasonInsufficientScope, auth.ReasonForbidden, auth.ReasonNoRule, auth.ReasonUnavailable, auth.ReasonInternal,
+	auth.ReasonCredentialsMissing, auth.ReasonInsufficientScope, auth.ReasonForbidden, auth.ReasonNoRule, auth.ReasonUnavailable, auth.ReasonInternal,
 }
 
 func TestEveryReasonOfATokenHasADefect(t *testing.T) {
@@ -101,10 +101,10 @@ func TestEveryDefectIsRefusedForItsReason(t *testing.T) {
 // verifierReason is what a Verifier alone says. It knows nothing of headers, and leaves "cnf" to the Guard.
 func verifierReason(d authtest.Defect) auth.Reason {
 	switch d.Reason() {
-	case auth.ReasonMalformedRequest:
-		return auth.ReasonMalformedToken
-	case auth.ReasonBinding:
-		return 0
+	case auth.ReasonInvalidRequest:
+		return auth.ReasonTokenMalformed
+	case auth.ReasonBindingNotProved:
+		return ""
 	}
 	return d.Reason()
 }
@@ -114,7 +114,7 @@ func TestEveryDefectIsAnsweredByItsReasonAlone(t *testing.T) {
 		w := answerTo(auth.NewGuard(v, &auth.GuardOptions{Realm: "orders"}), is.Token("read:orders", d))
 		want := outside[d.Reason()]
 		status, code := http.StatusUnauthorized, "invalid_token"
-		if d.Reason() == auth.ReasonMalformedRequest {
+		if d.Reason() == auth.ReasonInvalidRequest {
 			status, code = http.StatusBadRequest, "invalid_request"
 		}
 		if w.Code != status {

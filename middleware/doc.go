@@ -58,4 +58,4 @@
 //
 // Everything in this package is safe for concurrent use once it is constructed. A [Principal] and an Error may be shared between requests, and are
 // immutable. Hooks are called on the request's goroutine: a slow one makes requests slow, and its panic is contained.
-package middleware
+package auth

@@ -1,4 +1,4 @@
-package middleware
+package auth
 
 import (
 	"errors"
@@ -39,19 +39,19 @@ func oneOf(names []string) string {
 const maxSeen = 128
 
 // Error returns a constant text for the Reason. It carries nothing that the caller sent, so it is safe to log.
-func (e *Error) Error() string { return "middleware: request refused: " + e.Reason.String() }
+func (e *Error) Error() string { return "auth: request refused: " + e.Reason.String() }
 
 // Unwrap returns Err.
 func (e *Error) Unwrap() error { return e.Err }
 
 // Status returns the HTTP status: 400, 401, 403, 500 or 503.
-func (e *Error) Status() int { return verdictOf(e.Reason).status }
+func (e *Error) Status() int { return responseFor(e.Reason).status }
 
 // Description returns the constant text that callers are shown.
-func (e *Error) Description() string { return verdictOf(e.Reason).text }
+func (e *Error) Description() string { return responseFor(e.Reason).text }
 
 // OAuthError returns the error code of RFC 6750 §3.1, or "" when the challenge carries none.
-func (e *Error) OAuthError() string { return verdictOf(e.Reason).error }
+func (e *Error) OAuthError() string { return responseFor(e.Reason).error }
 
 // RetryAfter returns how long a caller should wait before it tries again, and 0 when trying again will not help.
 func (e *Error) RetryAfter() time.Duration {

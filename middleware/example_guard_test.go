@@ -1,4 +1,4 @@
-package middleware_test
+package auth_test
 
 import (
 	"context"
@@ -140,7 +140,7 @@ func ExampleGuard_ReadsProofs() {
 	}
 	_, err := guard.Authorize(r.Context(), c, auth.AnyToken())
 	fmt.Println(guard.ReadsProofs(), err)
-	// Output: false middleware: request refused: CREDENTIALS_MISSING
+	// Output: false auth: request refused: CREDENTIALS_MISSING
 }
 
 func ExampleRequestCredentials() {
@@ -172,7 +172,7 @@ func ExampleVerifier() {
 	fmt.Println(v.Issuer(), err)
 	fmt.Println(v.Ready()) // a Static holds what there is
 	// Output:
-	// https://issuer.example middleware: request refused: TOKEN_MALFORMED
+	// https://issuer.example auth: request refused: TOKEN_MALFORMED
 	// <nil>
 }
 
@@ -190,6 +190,6 @@ func ExampleIssuers() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(both.Ready() == nil) // not before all of them are; Config.OptionalIssuer leaves one out
+	fmt.Println(both.Ready() == nil) // not before all of them are; Config.ReadyWithoutKeys leaves one out
 	// Output: false
 }

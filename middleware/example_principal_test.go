@@ -1,4 +1,4 @@
-package middleware_test
+package auth_test
 
 import (
 	"context"
@@ -87,7 +87,7 @@ func (everybody) VerifyToken(_ context.Context, raw string) (*auth.Principal, er
 // A verifier of another kind says what it knows as an Error; any other error means that the token could not be judged.
 func ExampleAsError() {
 	for _, err := range []error{
-		&auth.Error{Reason: auth.ReasonExpired},
+		&auth.Error{Reason: auth.ReasonTokenExpired},
 		&auth.Error{Reason: auth.ReasonInsufficientScope, Scopes: []string{"read:orders"}},
 		fmt.Errorf("ask the issuer: %w", errors.New("connection refused")),
 	} {
@@ -110,7 +110,7 @@ func ExampleError() {
 	fmt.Println(err) // what callers cause is in no error text
 	// Output:
 	// ALGORITHM_NOT_ALLOWED: alg is not [RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 EdDSA] (seen: "none")
-	// middleware: request refused: ALGORITHM_NOT_ALLOWED
+	// auth: request refused: ALGORITHM_NOT_ALLOWED
 }
 
 // Reasons are a closed set. Operators see String; callers see Code, which is coarser.
@@ -120,7 +120,7 @@ func ExampleReasons() {
 			fmt.Println(status, reason)
 		}
 	}
-	fmt.Println(auth.ReasonSignature, "is", auth.ReasonSignature.Code(), "to callers")
+	fmt.Println(auth.ReasonSignatureInvalid, "is", auth.ReasonSignatureInvalid.Code(), "to callers")
 	// Output:
 	// 503 UNAVAILABLE
 	// 500 INTERNAL

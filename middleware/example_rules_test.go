@@ -1,4 +1,4 @@
-package middleware_test
+package auth_test
 
 import (
 	"fmt"
@@ -15,14 +15,14 @@ func ExampleParseRequirement() {
 	fmt.Println(err)
 	// Output:
 	// write:orders and (admin or owner) <nil>
-	// middleware: ParseRequirement: line 1, column 17: expected a scope, "any token", "optional" or "public"
+	// auth: ParseRequirement: line 1, column 17: expected a scope, "any token", "optional" or "public"
 }
 
 // What tables, documents and test kits ask of a Requirement.
-func ExampleRequirement_AllScopes() {
+func ExampleRequirement_ChallengeScopes() {
 	req := auth.AnyOf(auth.Scopes("admin:all"), auth.Scopes("read:orders", "eu"))
-	fmt.Println("a challenge names", req.Needs())
-	fmt.Println("of", req.AllScopes())
+	fmt.Println("a challenge names", req.ChallengeScopes())
+	fmt.Println("of", req.Scopes())
 	fmt.Println(req.IsZero(), req.IsPublic(), req.IsOptional())
 	fmt.Println(auth.Requirement{}.IsZero(), auth.Public().IsPublic(), auth.Optional().IsOptional())
 	// Output:
@@ -49,7 +49,7 @@ func ExampleRules() {
 	_, _, ok := rules.ForRoute("GET", "/debug")
 	fmt.Println(ok)
 	// Output:
-	// middleware: rule "GET /debug" has the zero Requirement
+	// auth: rule "GET /debug" has the zero Requirement
 	// GET /orders: /orders = read:orders true
 	// PUT /orders: PUT /orders = write:orders true
 	// false

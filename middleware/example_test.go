@@ -1,4 +1,4 @@
-package middleware_test
+package auth_test
 
 import (
 	"context"
@@ -35,7 +35,7 @@ func ExampleNewVerifier() {
 	_, err := auth.NewVerifier(jwks.Static{}, auth.Config{Issuer: "https://issuer.example"})
 	fmt.Println(err)
 	// Output:
-	// middleware: Config.Audiences is required
+	// auth: Config.Audiences is required
 }
 
 func ExampleNewIssuers() {
@@ -53,7 +53,7 @@ func ExampleNewIssuers() {
 	_, err = issuers.VerifyToken(context.Background(), "not a token")
 	fmt.Println(err)
 	// Output:
-	// middleware: request refused: TOKEN_MALFORMED
+	// auth: request refused: TOKEN_MALFORMED
 }
 
 func ExampleRequirement() {
@@ -102,7 +102,7 @@ func ExampleGuard_Authorize() {
 type nobody struct{}
 
 func (nobody) VerifyToken(context.Context, string) (*auth.Principal, error) {
-	return nil, &auth.Error{Reason: auth.ReasonSignature}
+	return nil, &auth.Error{Reason: auth.ReasonSignatureInvalid}
 }
 
 func ExampleClaimsOf() {

@@ -1,4 +1,4 @@
-package middleware
+package auth
 
 import (
 	"bytes"
@@ -195,7 +195,7 @@ func FuzzAuthorization(f *testing.F) {
 type refuser struct{}
 
 func (refuser) VerifyToken(context.Context, string) (*Principal, error) {
-	return nil, &Error{Reason: ReasonSignature}
+	return nil, &Error{Reason: ReasonSignatureInvalid}
 }
 
 // allocatedBy returns how many bytes one call of f allocates, and a little of what else goes on.

@@ -1,4 +1,4 @@
-package middleware
+package auth
 
 import (
 	"context"
@@ -29,10 +29,10 @@ type GuardOptions struct {
 	// otherwise. Each name is the exact key of a rule, such as "GET /orders"; there is no name for all operations, an operation that no rule
 	// names stays refused, and OnDecision must be set. Default none: every operation is enforced.
 	ReportOnly []string
-	// Refuse writes the answer to a request that is not let through; the challenge, Retry-After and Cache-Control are set when it is
+	// WriteRefusal writes the answer to a refused request; the challenge, Retry-After and Cache-Control are set when it is
 	// called, and the status is err.Status unless it writes another. Default: problem documents (RFC 9457). gRPC and Echo do not use
 	// it: Echo has an HTTPErrorHandler.
-	Refuse func(w http.ResponseWriter, r *http.Request, err *Error)
+	WriteRefusal func(w http.ResponseWriter, r *http.Request, err *Error)
 }
 
 // A Decision is one verdict, for hooks. It holds no token.
@@ -66,7 +66,7 @@ type Guard struct {
 	lenient   map[string]bool // operations that are reported on only
 	override  func(http.ResponseWriter, *http.Request, *Error)
 	metadata  string
-	answers   [reasons]answer
+	answers   map[Reason]answer
 	challenge string // the auth-params that every challenge begins with
 	close     func() error
 }
@@ -76,10 +76,10 @@ type Guard struct {
 // in the background, and [Guard.Close] stops that.
 func New(issuer, audience string, opts *GuardOptions) (*Guard, error) {
 	if issuer == "" {
-		return nil, errors.New("middleware: New needs an issuer")
+		return nil, errors.New("auth: New needs an issuer")
 	}
 	if audience == "" {
-		return nil, errors.New("middleware: New needs an audience")
+		return nil, errors.New("auth: New needs an audience")
 	}
 	keys, err := jwks.FromIssuer(issuer, nil)
 	if err != nil {
@@ -97,7 +97,7 @@ func New(issuer, audience string, opts *GuardOptions) (*Guard, error) {
 // caller's to close.
 func NewWithKeys(keys *jwks.Cache, config Config, opts *GuardOptions) (*Guard, error) {
 	if keys == nil {
-		return nil, errors.New("middleware: NewWithKeys needs a jwks.Cache")
+		return nil, errors.New("auth: NewWithKeys needs a jwks.Cache")
 	}
 	v, err := NewVerifier(keys, config)
 	if err != nil {
@@ -123,44 +123,44 @@ func NewGuard(v TokenVerifier, opts *GuardOptions) *Guard {
 
 func newGuard(v TokenVerifier, opts *GuardOptions) (*Guard, error) {
 	if isNil(v) {
-		return nil, errors.New("middleware: NewGuard needs a TokenVerifier")
+		return nil, errors.New("auth: NewGuard needs a TokenVerifier")
 	}
 	if opts == nil {
 		opts = new(GuardOptions)
 	}
-	g := &Guard{verifier: v, onDecide: opts.OnDecision, override: opts.Refuse, metadata: opts.ResourceMetadata}
+	g := &Guard{verifier: v, onDecide: opts.OnDecision, override: opts.WriteRefusal, metadata: opts.ResourceMetadata}
 	realm := opts.Realm
 	if realm == "" {
 		realm = "api"
 	}
 	quoted, err := quote(realm)
 	if err != nil {
-		return nil, fmt.Errorf("middleware: GuardOptions.Realm: %w", err)
+		return nil, fmt.Errorf("auth: GuardOptions.Realm: %w", err)
 	}
 	g.challenge = "Bearer realm=" + quoted
 	if g.metadata != "" {
 		if err := checkMetadataURL(g.metadata); err != nil {
-			return nil, fmt.Errorf("middleware: GuardOptions.ResourceMetadata: %w", err)
+			return nil, fmt.Errorf("auth: GuardOptions.ResourceMetadata: %w", err)
 		}
 		g.challenge += `, resource_metadata="` + g.metadata + `"`
 	}
 	g.proofs = make(map[string]Proof, len(opts.Proofs))
 	for i, p := range opts.Proofs {
 		if p == nil {
-			return nil, fmt.Errorf("middleware: GuardOptions.Proofs[%d] is nil", i)
+			return nil, fmt.Errorf("auth: GuardOptions.Proofs[%d] is nil", i)
 		}
 		if _, ok := g.proofs[p.Confirms()]; ok { // check: proof-twice
-			return nil, fmt.Errorf("middleware: GuardOptions.Proofs: two proofs for %q", p.Confirms())
+			return nil, fmt.Errorf("auth: GuardOptions.Proofs: two proofs for %q", p.Confirms())
 		}
 		g.proofs[p.Confirms()] = p
 	}
 	if len(opts.ReportOnly) > 0 && g.onDecide == nil { // check: report-only-untold
-		return nil, errors.New("middleware: GuardOptions.ReportOnly needs OnDecision: nobody would be told")
+		return nil, errors.New("auth: GuardOptions.ReportOnly needs OnDecision: nobody would be told")
 	}
 	g.lenient = make(map[string]bool, len(opts.ReportOnly))
 	for _, name := range opts.ReportOnly {
 		if !namesOneOperation(name) { // check: report-only-name
-			return nil, fmt.Errorf("middleware: GuardOptions.ReportOnly: %q is not the key of a rule for one part of an API", name)
+			return nil, fmt.Errorf("auth: GuardOptions.ReportOnly: %q is not the key of a rule for one part of an API", name)
 		}
 		g.lenient[name] = true
 	}
@@ -261,7 +261,7 @@ func (g *Guard) authorize(ctx context.Context, c *Credentials, req Requirement, 
 		p = before.principal
 	} else {
 		p, cached, err = g.authenticate(ctx, c)
-		if err != nil && req.IsOptional() && err.Reason == ReasonNoCredentials { // check: optional-anonymous
+		if err != nil && req.IsOptional() && err.Reason == ReasonCredentialsMissing { // check: optional-anonymous
 			return &grant{Context: ctx, guard: g}, nil, false, nil
 		}
 		if err != nil {
@@ -317,7 +317,7 @@ func (g *Guard) verify(ctx context.Context, token string) (p *Principal, cached 
 	}
 	// check: verifier-without-verdict
 	if p == nil {
-		return nil, false, &Error{Reason: ReasonInternal, Err: errors.New("middleware: the TokenVerifier returned neither a Principal nor an error")}
+		return nil, false, &Error{Reason: ReasonInternal, Err: errors.New("auth: the TokenVerifier returned neither a Principal nor an error")}
 	}
 	return p, false, nil
 }

@@ -1,4 +1,4 @@
-package middleware_test
+package auth_test
 
 import (
 	"context"
@@ -37,7 +37,7 @@ func (f *fakeVerifier) VerifyToken(_ context.Context, raw string) (*auth.Princip
 	if p, ok := f.known[raw]; ok {
 		return p, nil
 	}
-	return nil, &auth.Error{Reason: auth.ReasonSignature}
+	return nil, &auth.Error{Reason: auth.ReasonSignatureInvalid}
 }
 
 func principal(t testing.TB, scope, more string) *auth.Principal {
@@ -68,7 +68,7 @@ func newFake(t testing.TB) *fakeVerifier {
 
 func reasonOf(err error) auth.Reason {
 	if err == nil {
-		return 0
+		return ""
 	}
 	return auth.AsError(err).Reason
 }
@@ -80,31 +80,31 @@ func TestCredentials(t *testing.T) {
 		want   auth.Reason
 		asked  bool
 	}{
-		{"no Authorization value", nil, auth.ReasonNoCredentials, false},
-		{"an empty value", []string{""}, auth.ReasonNoCredentials, false},
-		{"the Bearer scheme", []string{"Bearer reader"}, 0, true},
-		{"the scheme in lower case", []string{"bearer reader"}, 0, true},
-		{"the scheme in upper case", []string{"BEARER reader"}, 0, true},
-		{"several spaces after the scheme", []string{"Bearer   reader"}, 0, true},
-		{"a tab after the scheme", []string{"Bearer\treader"}, auth.ReasonMalformedRequest, false},
-		{"a tab after a space", []string{"Bearer \treader"}, auth.ReasonMalformedRequest, false},
-		{"a comma after the scheme", []string{"Bearer,reader"}, auth.ReasonMalformedRequest, false},
-		{"the scheme alone", []string{"Bearer"}, auth.ReasonMalformedRequest, false},
-		{"the scheme and spaces", []string{"Bearer  "}, auth.ReasonMalformedRequest, false},
-		{"two tokens", []string{"Bearer reader writer"}, auth.ReasonMalformedRequest, false},
-		{"a list", []string{"Bearer reader,writer"}, auth.ReasonMalformedRequest, false},
-		{"a space before the scheme", []string{" Bearer reader"}, auth.ReasonMalformedRequest, false},
-		{"two equal values", []string{"Bearer reader", "Bearer reader"}, auth.ReasonMalformedRequest, false},
-		{"a second value of another scheme", []string{"Bearer reader", "Basic eA=="}, auth.ReasonMalformedRequest, false},
-		{"two values of another scheme", []string{"Basic eA==", "Basic eQ=="}, auth.ReasonMalformedRequest, false},
-		{"another scheme", []string{"Basic cmVhZGVy"}, auth.ReasonNoCredentials, false},
-		{"a scheme without parameters", []string{"Negotiate"}, auth.ReasonNoCredentials, false},
-		{"a scheme that begins like Bearer", []string{"Bearers reader"}, auth.ReasonNoCredentials, false},
-		{"a quote in the token", []string{`Bearer rea"der`}, auth.ReasonMalformedToken, false},
-		{"a line break in the token", []string{"Bearer rea\nder"}, auth.ReasonMalformedToken, false},
-		{"a byte above ASCII in the token", []string{"Bearer réader"}, auth.ReasonMalformedToken, false},
-		{"padding inside the token", []string{"Bearer rea=der"}, auth.ReasonMalformedToken, false},
-		{"nothing but padding", []string{"Bearer ==="}, auth.ReasonMalformedToken, false},
+		{"no Authorization value", nil, auth.ReasonCredentialsMissing, false},
+		{"an empty value", []string{""}, auth.ReasonCredentialsMissing, false},
+		{"the Bearer scheme", []string{"Bearer reader"}, "", true},
+		{"the scheme in lower case", []string{"bearer reader"}, "", true},
+		{"the scheme in upper case", []string{"BEARER reader"}, "", true},
+		{"several spaces after the scheme", []string{"Bearer   reader"}, "", true},
+		{"a tab after the scheme", []string{"Bearer\treader"}, auth.ReasonInvalidRequest, false},
+		{"a tab after a space", []string{"Bearer \treader"}, auth.ReasonInvalidRequest, false},
+		{"a comma after the scheme", []string{"Bearer,reader"}, auth.ReasonInvalidRequest, false},
+		{"the scheme alone", []string{"Bearer"}, auth.ReasonInvalidRequest, false},
+		{"the scheme and spaces", []string{"Bearer  "}, auth.ReasonInvalidRequest, false},
+		{"two tokens", []string{"Bearer reader writer"}, auth.ReasonInvalidRequest, false},
+		{"a list", []string{"Bearer reader,writer"}, auth.ReasonInvalidRequest, false},
+		{"a space before the scheme", []string{" Bearer reader"}, auth.ReasonInvalidRequest, false},
+		{"two equal values", []string{"Bearer reader", "Bearer reader"}, auth.ReasonInvalidRequest, false},
+		{"a second value of another scheme", []string{"Bearer reader", "Basic eA=="}, auth.ReasonInvalidRequest, false},
+		{"two values of another scheme", []string{"Basic eA==", "Basic eQ=="}, auth.ReasonInvalidRequest, false},
+		{"another scheme", []string{"Basic cmVhZGVy"}, auth.ReasonCredentialsMissing, false},
+		{"a scheme without parameters", []string{"Negotiate"}, auth.ReasonCredentialsMissing, false},
+		{"a scheme that begins like Bearer", []string{"Bearers reader"}, auth.ReasonCredentialsMissing, false},
+		{"a quote in the token", []string{`Bearer rea"der`}, auth.ReasonTokenMalformed, false},
+		{"a line break in the token", []string{"Bearer rea\nder"}, auth.ReasonTokenMalformed, false},
+		{"a byte above ASCII in the token", []string{"Bearer réader"}, auth.ReasonTokenMalformed, false},
+		{"padding inside the token", []string{"Bearer rea=der"}, auth.ReasonTokenMalformed, false},
+		{"nothing but padding", []string{"Bearer ==="}, auth.ReasonTokenMalformed, false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -117,7 +117,7 @@ func TestCredentials(t *testing.T) {
 			if asked := len(v.asked) > 0; asked != tt.asked {
 				t.Errorf("verifier asked: %v, want %v", asked, tt.asked)
 			}
-			if _, ok := auth.PrincipalFrom(ctx); ok != (tt.want == 0) {
+			if _, ok := auth.PrincipalFrom(ctx); ok != (tt.want == "") {
 				t.Errorf("a principal in the context: %v", ok)
 			}
 		})
@@ -137,29 +137,29 @@ func TestAuthorizeByRequirement(t *testing.T) {
 		want      auth.Reason
 		anonymous bool
 	}{
-		{"a scope that the token has", "reader", auth.Scopes("read:orders"), 0, false},
+		{"a scope that the token has", "reader", auth.Scopes("read:orders"), "", false},
 		{"a scope that the token lacks", "reader", auth.Scopes("write:orders"), auth.ReasonInsufficientScope, false},
-		{"any token", "reader", auth.AnyToken(), 0, false},
+		{"any token", "reader", auth.AnyToken(), "", false},
 		{"the zero requirement", "reader", auth.Requirement{}, auth.ReasonNoRule, false},
-		{"public with a bad token", "forged", auth.Public(), 0, true},
-		{"public without token", "", auth.Public(), 0, true},
-		{"optional without token", "", auth.Optional(), 0, true},
-		{"optional with a token", "reader", auth.Optional(), 0, false},
-		{"optional with a bad token", "forged", auth.Optional(), auth.ReasonSignature, false},
+		{"public with a bad token", "forged", auth.Public(), "", true},
+		{"public without token", "", auth.Public(), "", true},
+		{"optional without token", "", auth.Optional(), "", true},
+		{"optional with a token", "reader", auth.Optional(), "", false},
+		{"optional with a bad token", "forged", auth.Optional(), auth.ReasonSignatureInvalid, false},
 		{"optional while nothing can be judged", "outage", auth.Optional(), auth.ReasonUnavailable, false},
 		{"a token that was not judged", "outage", auth.AnyToken(), auth.ReasonUnavailable, false},
 		{"a verifier's error that is no Error", "broken", auth.AnyToken(), auth.ReasonUnavailable, false},
-		{"a check that agrees", "reader", auth.AnyToken().With(func(context.Context, *auth.Principal) error { return nil }), 0, false},
+		{"a check that agrees", "reader", auth.AnyToken().With(func(context.Context, *auth.Principal) error { return nil }), "", false},
 		{"a check that says no", "reader", auth.AnyToken().With(func(context.Context, *auth.Principal) error { return own }), auth.ReasonForbidden, false},
 		{"a check that says no, where scopes are missing too", "reader", auth.AllOf(auth.AnyToken().With(func(context.Context, *auth.Principal) error { return own }), auth.Scopes("admin")), auth.ReasonInsufficientScope, false},
 		{"a check that cannot tell", "reader", auth.AnyToken().With(func(context.Context, *auth.Principal) error {
 			return &auth.Error{Reason: auth.ReasonUnavailable}
 		}), auth.ReasonUnavailable, false},
-		{"a sender-constrained token", "bound", auth.AnyToken(), auth.ReasonBinding, false},
-		{"a sender-constrained token where none is needed", "bound", auth.Optional(), auth.ReasonBinding, false},
-		{"a token bound twice", "two", auth.AnyToken(), auth.ReasonBinding, false},
-		{"an empty cnf", "hollow", auth.AnyToken(), auth.ReasonBinding, false},
-		{"a cnf that is no object", "odd", auth.AnyToken(), auth.ReasonBinding, false},
+		{"a sender-constrained token", "bound", auth.AnyToken(), auth.ReasonBindingNotProved, false},
+		{"a sender-constrained token where none is needed", "bound", auth.Optional(), auth.ReasonBindingNotProved, false},
+		{"a token bound twice", "two", auth.AnyToken(), auth.ReasonBindingNotProved, false},
+		{"an empty cnf", "hollow", auth.AnyToken(), auth.ReasonBindingNotProved, false},
+		{"a cnf that is no object", "odd", auth.AnyToken(), auth.ReasonBindingNotProved, false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -210,12 +210,12 @@ func TestProofs(t *testing.T) {
 		proofs      []auth.Proof
 		want        auth.Reason
 	}{
-		{"proved", "bound", []auth.Proof{&fakeProof{member: "jkt"}}, 0},
-		{"not proved", "bound", []auth.Proof{&fakeProof{member: "jkt", err: errors.New("no")}}, auth.ReasonBinding},
+		{"proved", "bound", []auth.Proof{&fakeProof{member: "jkt"}}, ""},
+		{"not proved", "bound", []auth.Proof{&fakeProof{member: "jkt", err: errors.New("no")}}, auth.ReasonBindingNotProved},
 		{"not judged", "bound", []auth.Proof{&fakeProof{member: "jkt", err: &auth.Error{Reason: auth.ReasonUnavailable}}}, auth.ReasonUnavailable},
-		{"one of two members proved", "two", []auth.Proof{&fakeProof{member: "jkt"}}, auth.ReasonBinding},
-		{"both members proved", "two", []auth.Proof{&fakeProof{member: "jkt"}, &fakeProof{member: "x5t#S256"}}, 0},
-		{"a member of another name", "bound", []auth.Proof{&fakeProof{member: "x5t#S256"}}, auth.ReasonBinding},
+		{"one of two members proved", "two", []auth.Proof{&fakeProof{member: "jkt"}}, auth.ReasonBindingNotProved},
+		{"both members proved", "two", []auth.Proof{&fakeProof{member: "jkt"}, &fakeProof{member: "x5t#S256"}}, ""},
+		{"a member of another name", "bound", []auth.Proof{&fakeProof{member: "x5t#S256"}}, auth.ReasonBindingNotProved},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -250,7 +250,7 @@ func TestVerifyOnce(t *testing.T) {
 	if _, err := g.Authorize(ctx, bearer("bound"), auth.Scopes("write:orders")); reasonOf(err) != auth.ReasonInsufficientScope {
 		t.Errorf("another requirement: %v, want it judged anew", err)
 	}
-	if _, err := g.Authorize(ctx, bearer("forged"), auth.AnyToken()); reasonOf(err) != auth.ReasonSignature {
+	if _, err := g.Authorize(ctx, bearer("forged"), auth.AnyToken()); reasonOf(err) != auth.ReasonSignatureInvalid {
 		t.Errorf("other credentials: %v, want them judged anew", err)
 	}
 	c := bearer("bound")
@@ -259,10 +259,10 @@ func TestVerifyOnce(t *testing.T) {
 	if _, err := g.Authorize(ctx, c, auth.AnyToken()); err != nil || proof.asked != before+1 {
 		t.Errorf("another method: %v after %d proofs, want a new proof", err, proof.asked-before)
 	}
-	if _, err := g.Authorize(ctx, auth.Credentials{}, auth.AnyToken()); reasonOf(err) != auth.ReasonNoCredentials {
+	if _, err := g.Authorize(ctx, auth.Credentials{}, auth.AnyToken()); reasonOf(err) != auth.ReasonCredentialsMissing {
 		t.Errorf("no credentials: %v, want them missed", err)
 	}
-	if _, err := other.Authorize(ctx, bearer("bound"), auth.AnyToken()); reasonOf(err) != auth.ReasonBinding {
+	if _, err := other.Authorize(ctx, bearer("bound"), auth.AnyToken()); reasonOf(err) != auth.ReasonBindingNotProved {
 		t.Errorf("another guard: %v, want its own judgement", err)
 	}
 	header := []string{"Bearer reader"}
@@ -271,7 +271,7 @@ func TestVerifyOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	header[0] = "Bearer forged"
-	if _, err := g.Authorize(ctx, auth.Credentials{Authorization: header}, auth.AnyToken()); reasonOf(err) != auth.ReasonSignature {
+	if _, err := g.Authorize(ctx, auth.Credentials{Authorization: header}, auth.AnyToken()); reasonOf(err) != auth.ReasonSignatureInvalid {
 		t.Errorf("a header changed in place: %v, want it judged anew", err)
 	}
 }
@@ -279,11 +279,11 @@ func TestVerifyOnce(t *testing.T) {
 func TestOnDecision(t *testing.T) {
 	var got []string
 	g := auth.NewGuard(newFake(t), &auth.GuardOptions{OnDecision: func(_ context.Context, d auth.Decision) {
-		reason := auth.Reason(0)
+		reason := auth.Reason("none")
 		if d.Err != nil {
 			reason = d.Err.Reason
 		}
-		got = append(got, fmt.Sprintf("%s %d %v %v", d.Operation, reason, d.Principal != nil, d.Repeated))
+		got = append(got, fmt.Sprintf("%s %s %v %v", d.Operation, reason, d.Principal != nil, d.Repeated))
 		panic("a hook that panics decides nothing")
 	}})
 	c := bearer("reader")
@@ -296,9 +296,9 @@ func TestOnDecision(t *testing.T) {
 	_, _ = g.Authorize(t.Context(), auth.Credentials{}, auth.AnyToken())
 	_, _ = g.Authorize(t.Context(), auth.Credentials{}, auth.Public())
 	want := []string{
-		"GET /orders 0 true false",
-		fmt.Sprintf("GET /orders %d true true", auth.ReasonInsufficientScope),
-		fmt.Sprintf(" %d false false", auth.ReasonNoCredentials),
+		"GET /orders none true false",
+		fmt.Sprintf("GET /orders %s true true", auth.ReasonInsufficientScope),
+		fmt.Sprintf(" %s false false", auth.ReasonCredentialsMissing),
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("decisions\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
@@ -371,13 +371,13 @@ func TestEnforce(t *testing.T) {
 func TestRefuseOverride(t *testing.T) {
 	g := auth.NewGuard(newFake(t), &auth.GuardOptions{
 		Realm: `the "orders" API`,
-		Refuse: func(w http.ResponseWriter, _ *http.Request, err *auth.Error) {
+		WriteRefusal: func(w http.ResponseWriter, _ *http.Request, err *auth.Error) {
 			w.WriteHeader(err.Status())
 			fmt.Fprint(w, err.Reason.Code())
 		},
 	})
 	w := httptest.NewRecorder()
-	g.Refuse(w, httptest.NewRequest("GET", "/", nil), &auth.Error{Reason: auth.ReasonExpired})
+	g.Refuse(w, httptest.NewRequest("GET", "/", nil), &auth.Error{Reason: auth.ReasonTokenExpired})
 	const challenge = `Bearer realm="the \"orders\" API", error="invalid_token", error_description="The access token expired"`
 	if got := w.Header().Get("WWW-Authenticate"); w.Code != 401 || got != challenge || w.Body.String() != "INVALID_TOKEN" {
 		t.Errorf("got %d %s %s", w.Code, got, w.Body)
@@ -389,7 +389,7 @@ func TestARefusalIsNeverAnsweredWith200(t *testing.T) {
 		"a body alone":   func(w http.ResponseWriter, _ *http.Request, _ *auth.Error) { fmt.Fprint(w, "no") },
 		"nothing at all": func(http.ResponseWriter, *http.Request, *auth.Error) {},
 	} {
-		g := auth.NewGuard(newFake(t), &auth.GuardOptions{Refuse: refuse})
+		g := auth.NewGuard(newFake(t), &auth.GuardOptions{WriteRefusal: refuse})
 		w := httptest.NewRecorder()
 		g.Require("read:orders")(http.NotFoundHandler()).ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
 		if w.Code != 401 {
@@ -422,7 +422,7 @@ func TestNestedUnderAnyContext(t *testing.T) {
 func TestAnUnknownReasonIsNotJudged(t *testing.T) {
 	defer noPanic(t)
 	v := newFake(t)
-	v.errs["odd"] = &auth.Error{Reason: 200}
+	v.errs["odd"] = &auth.Error{Reason: "MADE_UP"}
 	g := auth.NewGuard(v, nil)
 	r := httptest.NewRequest("GET", "/", nil)
 	r.Header.Set("Authorization", "Bearer odd")

@@ -1,4 +1,4 @@
-package middleware
+package auth
 
 import (
 	"net/http"
@@ -23,14 +23,14 @@ func (g *Guard) Enforce(req Requirement) func(http.Handler) http.Handler {
 //go:noinline
 func (g *Guard) EnforceNamed(operation func(*http.Request) string, req Requirement) func(http.Handler) http.Handler {
 	if g == nil || g.verifier == nil {
-		panic("middleware: Require or Enforce of a Guard that is nil or was not made by a constructor")
+		panic("auth: Require or Enforce of a Guard that is nil or was not made by a constructor")
 	}
 	if req.IsZero() {
-		panic("middleware: Enforce of the zero Requirement, which lets nobody through")
+		panic("auth: Enforce of the zero Requirement, which lets nobody through")
 	}
 	return func(next http.Handler) http.Handler {
 		if next == nil {
-			panic("middleware: Enforce of a nil handler")
+			panic("auth: Enforce of a nil handler")
 		}
 		return &enforced{g, operation, req, next}
 	}

@@ -1,4 +1,4 @@
-package middleware
+package auth
 
 import (
 	"context"
@@ -18,15 +18,15 @@ type Issuers struct {
 // NewIssuers returns a TokenVerifier for the issuers of vs. It is an error to give none, a nil one, or two of one issuer.
 func NewIssuers(vs ...*Verifier) (*Issuers, error) {
 	if len(vs) == 0 {
-		return nil, errors.New("middleware: NewIssuers needs a Verifier")
+		return nil, errors.New("auth: NewIssuers needs a Verifier")
 	}
 	is := &Issuers{byIssuer: make(map[string]*Verifier, len(vs))}
 	for i, v := range vs {
 		if v == nil {
-			return nil, fmt.Errorf("middleware: NewIssuers: Verifier %d is nil", i)
+			return nil, fmt.Errorf("auth: NewIssuers: Verifier %d is nil", i)
 		}
 		if _, ok := is.byIssuer[v.Issuer()]; ok { // check: issuers-twice
-			return nil, fmt.Errorf("middleware: NewIssuers: two Verifiers for issuer %q", v.Issuer())
+			return nil, fmt.Errorf("auth: NewIssuers: two Verifiers for issuer %q", v.Issuer())
 		}
 		is.byIssuer[v.Issuer()] = v
 		is.all = append(is.all, v)
@@ -65,16 +65,16 @@ func (is *Issuers) judgeToken(ctx context.Context, raw string) (*Principal, *Err
 	}
 	iss, err := unverifiedIssuer(raw)
 	if err != nil {
-		return nil, &Error{Reason: ReasonMalformedToken, Err: err}
+		return nil, &Error{Reason: ReasonTokenMalformed, Err: err}
 	}
 	v, ok := is.byIssuer[iss]
 	if !ok {
-		return nil, &Error{Reason: ReasonIssuer, about: &finding{claim: "iss", expected: "a configured issuer"}}
+		return nil, &Error{Reason: ReasonIssuerNotTrusted, about: &finding{claim: "iss", expected: "a configured issuer"}}
 	}
 	return v.judgeToken(ctx, raw)
 }
 
-// Ready returns nil when the keys of every issuer are held, but for those of Config.OptionalIssuer.
+// Ready returns nil when the keys of every issuer are held, but for those of Config.ReadyWithoutKeys.
 func (is *Issuers) Ready() error {
 	var errs []error
 	for iss, v := range is.byIssuer {

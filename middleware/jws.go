@@ -1,4 +1,4 @@
-package middleware
+package auth
 
 import (
 	"crypto"
@@ -23,7 +23,7 @@ func newSignatures(allowed []Algorithm) (*signatures, error) {
 	for _, a := range allowed {
 		v, err := jws.NewVerifier(jwa.SignatureAlgorithm(a.String()))
 		if err != nil {
-			return nil, fmt.Errorf("middleware: Config.Algorithms: %s: %w", a, err)
+			return nil, fmt.Errorf("auth: Config.Algorithms: %s: %w", a, err)
 		}
 		s[a] = v
 	}
@@ -67,5 +67,5 @@ type publicOnly struct{ public crypto.PublicKey }
 func (p publicOnly) Public() crypto.PublicKey { return p.public }
 
 func (publicOnly) Sign(io.Reader, []byte, crypto.SignerOpts) ([]byte, error) {
-	return nil, errors.New("middleware: a public key cannot sign")
+	return nil, errors.New("auth: a public key cannot sign")
 }

@@ -1,4 +1,4 @@
-package middleware
+package auth
 
 import (
 	"context"
@@ -26,7 +26,7 @@ func heldBy(source jwks.Source) func(kid string) ([]*jwks.Key, error) {
 func (v *Verifier) held(h header) ([]*jwks.Key, *Error) {
 	// "" means every key to a Source.
 	if h.hasKid && h.kid == "" { // check: kid-empty
-		return nil, &Error{Reason: ReasonUnknownKey}
+		return nil, &Error{Reason: ReasonKeyUnknown}
 	}
 	if v.heldKeys == nil {
 		return nil, nil
@@ -62,7 +62,7 @@ func (v *Verifier) fit(keys []*jwks.Key, h header) ([]*jwks.Key, *Error) {
 		}
 	}
 	if len(fit) == 0 || !h.hasKid && len(fit) > 1 { // check: kid-less-ambiguous
-		return nil, &Error{Reason: ReasonUnknownKey}
+		return nil, &Error{Reason: ReasonKeyUnknown}
 	}
 	// check: candidates-tried
 	return fit[:min(len(fit), maxCandidates)], nil
@@ -71,7 +71,7 @@ func (v *Verifier) fit(keys []*jwks.Key, h header) ([]*jwks.Key, *Error) {
 // keyFault tells a key that the issuer does not have from one that could not be looked for.
 func (v *Verifier) keyFault(err error) *Error {
 	if errors.Is(err, jwks.ErrUnknownKey) { // check: key-unknown
-		return &Error{Reason: ReasonUnknownKey, Err: err}
+		return &Error{Reason: ReasonKeyUnknown, Err: err}
 	}
 	// check: key-unavailable
 	return &Error{Reason: ReasonUnavailable, Err: err}

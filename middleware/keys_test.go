@@ -1,4 +1,4 @@
-package middleware_test
+package auth_test
 
 import (
 	"context"
@@ -24,8 +24,8 @@ func TestATokenWithoutKeyIDIsNotRemembered(t *testing.T) {
 		}
 	}
 	src.Static = append(src.Static, two.public())
-	if got := reasonOf(verify(t, v, token)); got != auth.ReasonUnknownKey {
-		t.Errorf("with two keys that fit: reason %v, want %v", got, auth.ReasonUnknownKey)
+	if got := reasonOf(verify(t, v, token)); got != auth.ReasonKeyUnknown {
+		t.Errorf("with two keys that fit: reason %v, want %v", got, auth.ReasonKeyUnknown)
 	}
 }
 
@@ -37,7 +37,7 @@ func TestAnEmptyKeyIDNamesNoKey(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for header, want := range map[string]auth.Reason{`{"alg":"EdDSA","typ":"at+jwt"}`: 0, nameless.header(): auth.ReasonUnknownKey} {
+		for header, want := range map[string]auth.Reason{`{"alg":"EdDSA","typ":"at+jwt"}`: "", nameless.header(): auth.ReasonKeyUnknown} {
 			if got := reasonOf(verify(t, v, nameless.sign(t, header, claims()))); got != want {
 				t.Errorf("%s, %s: reason %v, want %v", name, header, got, want)
 			}
@@ -56,7 +56,7 @@ func TestAKeyOfAnotherIDThatASourceHandsOut(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for header, want := range map[string]auth.Reason{key.header(): 0, `{"alg":"EdDSA","typ":"at+jwt","kid":"k2"}`: auth.ReasonUnknownKey} {
+	for header, want := range map[string]auth.Reason{key.header(): "", `{"alg":"EdDSA","typ":"at+jwt","kid":"k2"}`: auth.ReasonKeyUnknown} {
 		if got := reasonOf(verify(t, v, key.sign(t, header, claims()))); got != want {
 			t.Errorf("%s: reason %v, want %v", header, got, want)
 		}
@@ -89,12 +89,12 @@ func TestATokenIsRememberedByItsIssuerAlone(t *testing.T) {
 			}
 		}
 	}
-	ask("the other issuer's", othersToken, 0)
-	ask("ours", token, 0)
-	ask("ours by the other's key", stolen, auth.ReasonSignature)
+	ask("the other issuer's", othersToken, "")
+	ask("ours", token, "")
+	ask("ours by the other's key", stolen, auth.ReasonSignatureInvalid)
 	src.Static, others.Static = nil, jwks.Static{key.public()}
-	ask("withdrawn by its issuer, and published by the other", token, auth.ReasonUnknownKey)
-	ask("the other's, whose key is another now", othersToken, auth.ReasonSignature)
+	ask("withdrawn by its issuer, and published by the other", token, auth.ReasonKeyUnknown)
+	ask("the other's, whose key is another now", othersToken, auth.ReasonSignatureInvalid)
 	src.err = jwks.ErrUnavailable
 	ask("not to be told", token, auth.ReasonUnavailable)
 }

@@ -1,4 +1,4 @@
-package middleware
+package auth
 
 import (
 	"errors"
@@ -44,12 +44,12 @@ func (l *LiveRules) Swap(rules Rules) error {
 	var errs []error
 	for _, key := range slices.Sorted(maps.Keys(before)) {
 		if _, ok := rules[key]; !ok { // check: live-rules-missing
-			errs = append(errs, fmt.Errorf("middleware: LiveRules: no rule for %q any more", key))
+			errs = append(errs, fmt.Errorf("auth: LiveRules: no rule for %q any more", key))
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(rules)) {
 		if _, ok := before[key]; !ok { // check: live-rules-new
-			errs = append(errs, fmt.Errorf("middleware: LiveRules: %q is a new operation: the adapters were not told of it", key))
+			errs = append(errs, fmt.Errorf("auth: LiveRules: %q is a new operation: the adapters were not told of it", key))
 		}
 	}
 	if len(errs) > 0 {
@@ -65,7 +65,7 @@ func (r Rules) check() error {
 	errs := []error{r.Validate()}
 	for _, key := range slices.Sorted(maps.Keys(r)) {
 		if n := r[key].node; n != nil && n.kind == kindLive { // check: live-rules-nested
-			errs = append(errs, fmt.Errorf("middleware: LiveRules: rule %q is one of LiveRules already", key))
+			errs = append(errs, fmt.Errorf("auth: LiveRules: rule %q is one of LiveRules already", key))
 		}
 	}
 	return errors.Join(errs...)

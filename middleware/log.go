@@ -1,4 +1,4 @@
-package middleware
+package auth
 
 import (
 	"context"
@@ -17,7 +17,7 @@ import (
 // anything else that the caller sent. It panics when logger is nil.
 func LogRefusals(logger *slog.Logger) func(context.Context, Decision) {
 	if logger == nil {
-		panic("middleware: LogRefusals needs a Logger")
+		panic("auth: LogRefusals needs a Logger")
 	}
 	return func(ctx context.Context, d Decision) {
 		if d.Err == nil {

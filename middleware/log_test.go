@@ -1,4 +1,4 @@
-package middleware_test
+package auth_test
 
 import (
 	"bytes"
@@ -77,7 +77,7 @@ func TestLogRefusalsBlamesNoKeysForACallerWhoLeft(t *testing.T) {
 
 func TestLogRefusalsNeedsALogger(t *testing.T) {
 	defer func() {
-		if said := fmt.Sprint(recover()); said != "middleware: LogRefusals needs a Logger" {
+		if said := fmt.Sprint(recover()); said != "auth: LogRefusals needs a Logger" {
 			t.Errorf("got %s", said)
 		}
 	}()

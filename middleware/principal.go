@@ -1,4 +1,4 @@
-package middleware
+package auth
 
 import (
 	"context"
@@ -42,13 +42,13 @@ func NewPrincipal(claims []byte) (*Principal, error) {
 	var r claimReader
 	p := &Principal{doc: string(claims)}
 	if err := r.read(rfc9068Plan, claims); err != nil {
-		return nil, fmt.Errorf("middleware: NewPrincipal: %w", err)
+		return nil, fmt.Errorf("auth: NewPrincipal: %w", err)
 	}
 	for _, step := range []func(*claimReader, *Principal) *Error{
 		(*claimReader).issuer, (*claimReader).audience, (*claimReader).identity, (*claimReader).times, (*claimReader).grants,
 	} {
 		if err := step(&r, p); err != nil {
-			return nil, fmt.Errorf("middleware: NewPrincipal: claim %q: %w", err.Claim(), err.Err)
+			return nil, fmt.Errorf("auth: NewPrincipal: claim %q: %w", err.Claim(), err.Err)
 		}
 	}
 	p.until = p.exp.time() // zero when the claims do not say
@@ -129,7 +129,7 @@ func (p *Principal) Confirmation() []byte {
 // must be a pointer. Each call decodes anew and shares nothing with the Principal.
 func (p *Principal) Claims(v any) error {
 	if err := json.Unmarshal([]byte(p.doc), v); err != nil {
-		return fmt.Errorf("middleware: decode claims: %w", err)
+		return fmt.Errorf("auth: decode claims: %w", err)
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-package middleware
+package auth
 
 import (
 	"context"
@@ -27,7 +27,7 @@ func (g *Guard) prove(ctx context.Context, c *Credentials, p *Principal) *Error 
 		return nil
 	}
 	refuse := func(err error) *Error {
-		return &Error{Reason: ReasonBinding, Err: err, about: &finding{claim: "cnf", expected: "members that a configured Proof checks"}}
+		return &Error{Reason: ReasonBindingNotProved, Err: err, about: &finding{claim: "cnf", expected: "members that a configured Proof checks"}}
 	}
 	var r strictReader
 	members := 0

@@ -1,4 +1,4 @@
-package middleware
+package auth
 
 import (
 	"errors"
@@ -21,7 +21,8 @@ type answer struct {
 
 // prepare renders the answer of every Reason.
 func (g *Guard) prepare() {
-	for _, r := range Reasons() {
+	g.answers = make(map[Reason]answer, len(reasons))
+	for _, r := range reasons {
 		e := &Error{Reason: r}
 		g.answers[r] = answer{g.renderChallenge(e), e.problem()}
 	}
@@ -33,16 +34,13 @@ func (g *Guard) Challenge(err *Error) []string {
 	if len(err.Scopes) > 0 {
 		return g.renderChallenge(err)
 	}
-	if int(err.Reason) < len(g.answers) {
-		return g.answers[err.Reason].challenge
-	}
-	return nil
+	return g.answers[err.Reason].challenge
 }
 
 // renderChallenge is the one encoder of WWW-Authenticate. Everything in it is a constant, a setting or a scope of the rule.
 func (g *Guard) renderChallenge(err *Error) []string {
-	v := verdictOf(err.Reason)
-	if v.error == "" && err.Reason != ReasonNoCredentials { // check: challenge-where-none
+	v := responseFor(err.Reason)
+	if v.error == "" && err.Reason != ReasonCredentialsMissing { // check: challenge-where-none
 		return nil
 	}
 	var b strings.Builder
@@ -83,7 +81,7 @@ func quote(s string) (string, error) {
 
 // problem returns the problem document of e (RFC 9457 §3).
 func (e *Error) problem() []byte {
-	v := verdictOf(e.Reason)
+	v := responseFor(e.Reason)
 	b := append([]byte(`{"type":"about:blank","title":`), quoteJSON(http.StatusText(v.status))...)
 	b = append(b, `,"status":`...)
 	b = strconv.AppendInt(b, int64(v.status), 10)
@@ -163,7 +161,7 @@ func (w *refusalWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 // AsError returns the *[Error] that err holds. Any other error, and nil, counts as not judged.
 func AsError(err error) *Error {
 	if err == nil {
-		err = errors.New("middleware: a refusal without an error")
+		err = errors.New("auth: a refusal without an error")
 	}
 	return asError(err)
 }

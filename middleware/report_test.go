@@ -1,4 +1,4 @@
-package middleware_test
+package auth_test
 
 import (
 	"context"
@@ -106,7 +106,7 @@ func TestDecisionsTellOfCacheAndKeys(t *testing.T) {
 			if d := ask(issuer.Token("read:orders", authtest.BadSignature)); d.Cached || d.KeyAge != 0 {
 				t.Errorf("%s, a bad token: %+v", name, d)
 			}
-			if d := ask(good + " x"); d.Err == nil || d.Err.Reason != auth.ReasonMalformedRequest {
+			if d := ask(good + " x"); d.Err == nil || d.Err.Reason != auth.ReasonInvalidRequest {
 				t.Errorf("%s, two tokens: %+v", name, d.Err)
 			}
 		}

@@ -1,4 +1,4 @@
-package middleware
+package auth
 
 import (
 	"context"
@@ -71,7 +71,7 @@ func Public() Requirement { return Requirement{&node{kind: kindPublic}} }
 // is the zero Requirement, Public or Optional.
 func (r Requirement) With(check func(context.Context, *Principal) error) Requirement {
 	if check == nil {
-		panic("middleware: Requirement.With needs a check")
+		panic("auth: Requirement.With needs a check")
 	}
 	r.mustCombine("With")
 	return Requirement{&node{kind: kindWith, children: []*node{r.node}, check: check, needs: r.node.needs}}
@@ -112,11 +112,11 @@ func (n *node) withNeeds() *node {
 func (r Requirement) mustCombine(where string) {
 	switch {
 	case r.node == nil: // check: zero-stands-alone
-		panic("middleware: the zero Requirement inside " + where)
+		panic("auth: the zero Requirement inside " + where)
 	case r.node.kind == kindLive: // check: live-stands-alone
-		panic("middleware: a rule of LiveRules inside " + where + ": put that into the rules themselves")
+		panic("auth: a rule of LiveRules inside " + where + ": put that into the rules themselves")
 	case r.node.kind == kindPublic || r.node.kind == kindOptional: // check: public-stands-alone
-		panic(fmt.Sprintf("middleware: %v stands alone: it cannot be inside %s", r, where))
+		panic(fmt.Sprintf("auth: %v stands alone: it cannot be inside %s", r, where))
 	}
 }
 
@@ -143,7 +143,7 @@ func (r Requirement) is(kind nodeKind) bool {
 }
 
 // Needs returns a copy of the scopes that the challenge of a refusal names, sorted.
-func (r Requirement) Needs() []string {
+func (r Requirement) ChallengeScopes() []string {
 	n := r.now().node
 	if n == nil {
 		return nil
@@ -151,9 +151,9 @@ func (r Requirement) Needs() []string {
 	return slices.Clone(n.needs)
 }
 
-// AllScopes returns every scope that r names, in whatever alternative, sorted: for tables, and for tests that try them all. [Requirement.Needs]
+// AllScopes returns every scope that r names, in whatever alternative, sorted: for tables, and for tests that try them all. [Requirement.ChallengeScopes]
 // has those alone that a challenge names.
-func (r Requirement) AllScopes() []string {
+func (r Requirement) Scopes() []string {
 	n := r.now().node
 	if n == nil {
 		return nil
@@ -183,7 +183,7 @@ func (r Requirement) check(ctx context.Context, p *Principal) *Error {
 	case err == nil:
 		return nil
 	case err == errScopes: // check: requirement-scopes
-		return &Error{Reason: ReasonInsufficientScope, Scopes: r.Needs()}
+		return &Error{Reason: ReasonInsufficientScope, Scopes: r.ChallengeScopes()}
 	default:
 		if e, ok := errors.AsType[*Error](err); ok && e != nil && e.Reason.known() {
 			return e

@@ -1,4 +1,4 @@
-package middleware_test
+package auth_test
 
 import (
 	"context"
@@ -21,14 +21,14 @@ func authorize(t *testing.T, req auth.Requirement, scope string) error {
 
 func TestScopesAreComparedExactly(t *testing.T) {
 	for scope, want := range map[string]auth.Reason{
-		"read":            0,
-		"a read b":        0,
+		"read":            "",
+		"a read b":        "",
 		"READ":            auth.ReasonInsufficientScope,
 		"read:all":        auth.ReasonInsufficientScope,
 		"xread":           auth.ReasonInsufficientScope,
 		"reads rea":       auth.ReasonInsufficientScope,
 		"":                auth.ReasonInsufficientScope,
-		"read  ":          0,
+		"read  ":          "",
 		"readread read.x": auth.ReasonInsufficientScope,
 	} {
 		if got := reasonOf(authorize(t, auth.Scopes("read"), scope)); got != want {
@@ -68,7 +68,7 @@ func TestChallengeNamesWhatTheRouteNeeds(t *testing.T) {
 		if got := strings.Join(err.Scopes, " "); err.Reason != auth.ReasonInsufficientScope || got != tt.want {
 			t.Errorf("%v: %v with scope %q, want %q", tt.req, err.Reason, got, tt.want)
 		}
-		if got := strings.Join(tt.req.AllScopes(), " "); got != tt.all {
+		if got := strings.Join(tt.req.Scopes(), " "); got != tt.all {
 			t.Errorf("%v: all its scopes are %q, want %q", tt.req, got, tt.all)
 		}
 	}

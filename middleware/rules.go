@@ -1,4 +1,4 @@
-package middleware
+package auth
 
 import (
 	"errors"
@@ -17,15 +17,15 @@ type Rules map[string]Requirement
 // nothing could be called.
 func (r Rules) Validate() error {
 	if len(r) == 0 { // check: rules-empty
-		return errors.New("middleware: Rules are empty: every operation would be refused")
+		return errors.New("auth: Rules are empty: every operation would be refused")
 	}
 	var errs []error
 	for _, key := range slices.Sorted(maps.Keys(r)) {
 		if key == "" {
-			errs = append(errs, errors.New("middleware: a rule has an empty key"))
+			errs = append(errs, errors.New("auth: a rule has an empty key"))
 		}
 		if r[key].IsZero() { // check: rules-zero
-			errs = append(errs, fmt.Errorf("middleware: rule %q has the zero Requirement", key))
+			errs = append(errs, fmt.Errorf("auth: rule %q has the zero Requirement", key))
 		}
 	}
 	return errors.Join(errs...)

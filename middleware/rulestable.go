@@ -1,4 +1,4 @@
-package middleware
+package auth
 
 import (
 	"errors"
@@ -23,12 +23,12 @@ func (r Rules) Text() (string, error) {
 	for _, key := range r.sorted() {
 		need, ok := r[key].node.text(false)
 		if !ok {
-			errs = append(errs, fmt.Errorf("middleware: Rules.Text: rule %q asks for what only code can", key))
+			errs = append(errs, fmt.Errorf("auth: Rules.Text: rule %q asks for what only code can", key))
 			continue
 		}
 		line := fmt.Sprintf("%-*s = %s\n", width, key, need)
 		if again, err := ParseRules(line); err != nil || len(again) != 1 || again[key].String() != r[key].String() {
-			errs = append(errs, fmt.Errorf("middleware: Rules.Text: rule %q cannot be written as text", key))
+			errs = append(errs, fmt.Errorf("auth: Rules.Text: rule %q cannot be written as text", key))
 		}
 		b.WriteString(line)
 	}

@@ -1,4 +1,4 @@
-package middleware
+package auth
 
 import (
 	"errors"
@@ -53,7 +53,7 @@ func ParseRules(text string) (Rules, error) {
 		errs = append(errs, fmt.Errorf("line %d, column 1: no rules: every operation would be refused", max(n, 1)))
 	}
 	if len(errs) > 0 {
-		return nil, fmt.Errorf("middleware: ParseRules: %w", errors.Join(errs...))
+		return nil, fmt.Errorf("auth: ParseRules: %w", errors.Join(errs...))
 	}
 	return rules, nil
 }
@@ -68,7 +68,7 @@ func ParseRequirement(text string) (Requirement, error) {
 		p.fail(t, "expected the end, not %q", t.text)
 	}
 	if p.err != nil {
-		return Requirement{}, fmt.Errorf("middleware: ParseRequirement: %w", p.err)
+		return Requirement{}, fmt.Errorf("auth: ParseRequirement: %w", p.err)
 	}
 	return req, nil
 }

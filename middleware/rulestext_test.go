@@ -1,4 +1,4 @@
-package middleware_test
+package auth_test
 
 import (
 	"context"
@@ -280,7 +280,7 @@ GET /me       = any token
 	// | GET | /me | every good token |
 	// | GET | /orders | read:orders |
 	// | POST | /orders | write:orders and (admin or owner) |
-	// middleware: ParseRules: line 1, column 27: expected "and", "or" or the end of the line, not "write:orders"
+	// auth: ParseRules: line 1, column 27: expected "and", "or" or the end of the line, not "write:orders"
 }
 
 func ExampleLiveRules() {
@@ -301,8 +301,8 @@ func ExampleLiveRules() {
 	// read:orders
 	// read:orders and beta <nil>
 	// read:orders and beta
-	// middleware: LiveRules: no rule for "GET /orders" any more
-	// middleware: LiveRules: "GET /orderz" is a new operation: the adapters were not told of it
+	// auth: LiveRules: no rule for "GET /orders" any more
+	// auth: LiveRules: "GET /orderz" is a new operation: the adapters were not told of it
 }
 
 func noCheck(context.Context, *auth.Principal) error { return nil }

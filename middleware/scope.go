@@ -1,4 +1,4 @@
-package middleware
+package auth
 
 import (
 	"errors"
@@ -24,6 +24,6 @@ func isScopeList(s string) bool {
 // mustScope panics when s cannot be a scope.
 func mustScope(s string) {
 	if !isScope(s) { // check: rule-scope-syntax
-		panic(fmt.Sprintf("middleware: %q is not a scope: RFC 6749 §3.3 allows printable ASCII without space, quote and backslash", s))
+		panic(fmt.Sprintf("auth: %q is not a scope: RFC 6749 §3.3 allows printable ASCII without space, quote and backslash", s))
 	}
 }

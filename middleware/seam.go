@@ -1,4 +1,4 @@
-package middleware
+package auth
 
 import (
 	"context"
@@ -64,7 +64,7 @@ func (v *Verifier) verifyJWS(ctx context.Context, raw string) ([]byte, *Error) {
 		return nil, err
 	}
 	if v.signer(s, head.alg, candidates, parts) == nil {
-		return nil, &Error{Reason: ReasonSignature}
+		return nil, &Error{Reason: ReasonSignatureInvalid}
 	}
 	return payload, nil
 }

@@ -1,4 +1,4 @@
-package middleware
+package auth
 
 import (
 	"context"
@@ -42,7 +42,7 @@ type scratch struct {
 // NewVerifier returns a Verifier that checks tokens by config with the issuer's keys. It does no I/O. The error names the field at fault.
 func NewVerifier(keys jwks.Source, config Config) (*Verifier, error) {
 	if isNil(keys) {
-		return nil, errors.New("middleware: NewVerifier needs a jwks.Source")
+		return nil, errors.New("auth: NewVerifier needs a jwks.Source")
 	}
 	c, err := config.withDefaults()
 	if err != nil {
@@ -70,7 +70,7 @@ func (v *Verifier) Issuer() string { return v.config.Issuer }
 
 // Ready returns nil when the issuer's keys are held, or when the source cannot tell. It does no I/O.
 func (v *Verifier) Ready() error {
-	if r, ok := v.keys.(interface{ Ready() error }); ok && !v.config.OptionalIssuer {
+	if r, ok := v.keys.(interface{ Ready() error }); ok && !v.config.ReadyWithoutKeys {
 		return r.Ready()
 	}
 	return nil
@@ -120,7 +120,7 @@ func (v *Verifier) judge(ctx context.Context, s *scratch, raw string) (*Principa
 	}
 	key := v.signer(s, head.alg, candidates, parts)
 	if key == nil {
-		return nil, &Error{Reason: ReasonSignature}
+		return nil, &Error{Reason: ReasonSignatureInvalid}
 	}
 	now := time.Now() // the keys may have been waited for
 	if p == nil {
@@ -162,16 +162,16 @@ func (v *Verifier) header(s *scratch, parts compact) (header, *Error) {
 	}
 	h, err := s.claims.readHeader(s.header)
 	if err != nil {
-		return h, &Error{Reason: ReasonMalformedToken, Err: err}
+		return h, &Error{Reason: ReasonTokenMalformed, Err: err}
 	}
 	if h.alg == 0 || !v.allowed[h.alg] { // check: algorithm-allowed
-		return h, &Error{Reason: ReasonAlgorithm, about: &finding{"alg", fmt.Sprint(v.config.Algorithms), wellKnownAlgorithm(h.algName)}}
+		return h, &Error{Reason: ReasonAlgorithmNotAllowed, about: &finding{"alg", fmt.Sprint(v.config.Algorithms), wellKnownAlgorithm(h.algName)}}
 	}
 	if h.extension != "" { // check: extensions
-		return h, &Error{Reason: ReasonExtension, about: &finding{h.extension, "absent", ""}}
+		return h, &Error{Reason: ReasonExtensionNotSupported, about: &finding{h.extension, "absent", ""}}
 	}
 	if !v.acceptsType(h) { // check: type-accepted
-		return h, &Error{Reason: ReasonType, about: &finding{"typ", oneOf(v.config.Types), wellKnownType(h)}}
+		return h, &Error{Reason: ReasonTokenTypeNotAccepted, about: &finding{"typ", oneOf(v.config.Types), wellKnownType(h)}}
 	}
 	return h, nil
 }
@@ -202,7 +202,7 @@ func (v *Verifier) foresee(s *scratch, parts compact, now time.Time) (*Principal
 		return nil, refused
 	}
 	if err := s.claims.read(v.plan, s.payload); err != nil { // check: claims-json
-		return nil, &Error{Reason: ReasonMalformedToken, Err: err}
+		return nil, &Error{Reason: ReasonTokenMalformed, Err: err}
 	}
 	p := &Principal{doc: string(s.payload)}
 	if refused = v.addressed(s, p, now); refused != nil {
@@ -221,13 +221,13 @@ func (v *Verifier) addressed(s *scratch, p *Principal, now time.Time) *Error {
 		}
 	}
 	if p.issuer != v.config.Issuer { // check: issuer
-		return &Error{Reason: ReasonIssuer, about: &finding{claim: "iss", expected: v.config.Issuer}}
+		return &Error{Reason: ReasonIssuerNotTrusted, about: &finding{claim: "iss", expected: v.config.Issuer}}
 	}
 	if !v.isMeantForUs(p, s) { // check: audience
-		return &Error{Reason: ReasonAudience, about: &finding{claim: "aud", expected: v.audience()}}
+		return &Error{Reason: ReasonAudienceMismatch, about: &finding{claim: "aud", expected: v.audience()}}
 	}
 	if p.exp.sec < 0 || p.exp.sec == 0 && p.exp.nsec <= 0 { // check: expiry-required
-		return s.claims.fault(ReasonClaim, claimExp, "a time after the epoch", errMissing) // an absent exp reads as 0
+		return s.claims.fault(ReasonClaimInvalid, claimExp, "a time after the epoch", errMissing) // an absent exp reads as 0
 	}
 	p.until = p.exp.time().Add(v.config.Leeway)
 	return v.unexpired(p, now)
@@ -235,7 +235,7 @@ func (v *Verifier) addressed(s *scratch, p *Principal, now time.Time) *Error {
 
 func (v *Verifier) unexpired(p *Principal, now time.Time) *Error {
 	if !now.Before(p.until) { // check: expired
-		return &Error{Reason: ReasonExpired, about: &finding{claim: "exp", expected: "a time to come"}}
+		return &Error{Reason: ReasonTokenExpired, about: &finding{claim: "exp", expected: "a time to come"}}
 	}
 	return nil
 }
@@ -281,7 +281,7 @@ func (v *Verifier) claims(s *scratch, p *Principal, h header, now time.Time) *Er
 	}
 	for _, check := range v.config.Checks {
 		if err := check(p); err != nil { // check: config-checks
-			return &Error{Reason: ReasonCheck, Err: err}
+			return &Error{Reason: ReasonClaimsRefused, Err: err}
 		}
 	}
 	return nil
@@ -295,16 +295,16 @@ func (v *Verifier) window(r *claimReader, p *Principal, now time.Time) *Error {
 	}
 	latest := now.Add(v.config.Leeway)
 	if r.notBefore.time().After(latest) { // check: not-before
-		return &Error{Reason: ReasonNotYetValid, about: &finding{claim: "nbf", expected: "a time that has come"}}
+		return &Error{Reason: ReasonTokenNotYetValid, about: &finding{claim: "nbf", expected: "a time that has come"}}
 	}
 	if p.iat.time().After(latest) { // check: issued-in-future
-		return &Error{Reason: ReasonIssuedInFuture, about: &finding{claim: "iat", expected: "a time that has come"}}
+		return &Error{Reason: ReasonTokenIssuedInFuture, about: &finding{claim: "iat", expected: "a time that has come"}}
 	}
 	if limit := v.config.MaxAge; limit > 0 && !now.Add(-v.config.Leeway).Before(p.iat.time().Add(limit)) { // check: max-age
-		return &Error{Reason: ReasonTooOld, about: &finding{claim: "iat", expected: "at most " + limit.String() + " ago"}}
+		return &Error{Reason: ReasonTokenTooOld, about: &finding{claim: "iat", expected: "at most " + limit.String() + " ago"}}
 	}
 	if limit := v.config.MaxLifetime; limit > 0 && p.exp.time().After(p.iat.time().Add(limit)) { // check: max-lifetime
-		return &Error{Reason: ReasonTooOld, about: &finding{claim: "exp", expected: "at most " + limit.String() + " after iat"}}
+		return &Error{Reason: ReasonTokenTooOld, about: &finding{claim: "exp", expected: "at most " + limit.String() + " after iat"}}
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-package middleware_test
+package auth_test
 
 import (
 	"context"
@@ -59,61 +59,61 @@ func testClaims(t *testing.T) {
 		edits []string
 		want  auth.Reason
 	}{
-		{"a good token", nil, 0},
-		{"an audience among others", []string{`"aud":"https://api.example"`, `"aud":["x","https://api.example"]`}, 0},
-		{"an unknown claim", []string{`"jti"`, `"x":{"y":[1]},"jti"`}, 0},
-		{"a fractional exp", []string{exp, fmt.Sprintf(`"exp":%d.5`, now+300)}, 0},
-		{"no scope", []string{`,"scope":"read:orders"`, ``}, 0},
-		{"an empty scope", []string{`"read:orders"`, `""`}, 0},
-		{"an issuer with a trailing slash", []string{testIssuer, testIssuer + "/"}, auth.ReasonIssuer},
-		{"an issuer in upper case", []string{testIssuer, "HTTPS://issuer.example"}, auth.ReasonIssuer},
-		{"an issuer with the default port", []string{testIssuer, testIssuer + ":443"}, auth.ReasonIssuer},
-		{"no issuer", []string{`"iss":"https://issuer.example",`, ``}, auth.ReasonIssuer},
-		{"an issuer that is a number", []string{`"https://issuer.example"`, `1`}, auth.ReasonIssuer},
-		{"another audience", []string{`"https://api.example"`, `"https://other.example"`}, auth.ReasonAudience},
-		{"an audience that begins like ours", []string{`"https://api.example"`, `"https://api.example/v1"`}, auth.ReasonAudience},
-		{"an audience in another case", []string{`"https://api.example"`, `"https://API.example"`}, auth.ReasonAudience},
-		{"a wildcard audience", []string{`"https://api.example"`, `"*"`}, auth.ReasonAudience},
-		{"no audience", []string{`"aud":"https://api.example",`, ``}, auth.ReasonAudience},
-		{"an empty audience", []string{`"https://api.example"`, `""`}, auth.ReasonAudience},
-		{"an empty audience array", []string{`"https://api.example"`, `[]`}, auth.ReasonAudience},
-		{"an audience array with a number", []string{`"https://api.example"`, `["https://api.example",1]`}, auth.ReasonAudience},
-		{"no exp", []string{exp + ",", ``}, auth.ReasonClaim},
-		{"exp zero", []string{exp, `"exp":0`}, auth.ReasonClaim},
-		{"exp negative", []string{exp, `"exp":-1`}, auth.ReasonClaim},
-		{"exp a string", []string{exp, fmt.Sprintf(`"exp":"%d"`, now+300)}, auth.ReasonClaim},
-		{"exp null", []string{exp, `"exp":null`}, auth.ReasonClaim},
-		{"exp true", []string{exp, `"exp":true`}, auth.ReasonClaim},
-		{"exp an object", []string{exp, `"exp":{}`}, auth.ReasonClaim},
-		{"exp beyond int64", []string{exp, `"exp":9223372036854775808`}, auth.ReasonClaim},
-		{"exp beyond float64", []string{exp, `"exp":1e400`}, auth.ReasonClaim},
-		{"exp passed", []string{exp, fmt.Sprintf(`"exp":%d`, now-31)}, auth.ReasonExpired},
-		{"exp passed within the leeway", []string{exp, fmt.Sprintf(`"exp":%d`, now-20)}, 0},
-		{"EXP beside an exp that passed", []string{exp, fmt.Sprintf(`"EXP":%d,"exp":%d`, now+300, now-100)}, auth.ReasonExpired},
-		{"EXP alone", []string{exp, fmt.Sprintf(`"EXP":%d`, now+300)}, auth.ReasonClaim},
-		{"two exp", []string{exp, exp + "," + exp}, auth.ReasonMalformedToken},
-		{"nbf to come", []string{`"jti"`, fmt.Sprintf(`"nbf":%d,"jti"`, now+60)}, auth.ReasonNotYetValid},
-		{"nbf to come within the leeway", []string{`"jti"`, fmt.Sprintf(`"nbf":%d,"jti"`, now+20)}, 0},
-		{"nbf a string", []string{`"jti"`, `"nbf":"0","jti"`}, auth.ReasonClaim},
-		{"iat to come", []string{iat, fmt.Sprintf(`"iat":%d`, now+60)}, auth.ReasonIssuedInFuture},
-		{"no iat", []string{iat + ",", ``}, auth.ReasonClaim},
-		{"iat a string", []string{iat, `"iat":"now"`}, auth.ReasonClaim},
-		{"no sub", []string{`"sub":"alice",`, ``}, auth.ReasonClaim},
-		{"an empty sub", []string{`"alice"`, `""`}, auth.ReasonClaim},
-		{"sub a number", []string{`"alice"`, `1`}, auth.ReasonClaim},
-		{"no client_id", []string{`"client_id":"app",`, ``}, auth.ReasonClaim},
-		{"an empty client_id", []string{`"app"`, `""`}, auth.ReasonClaim},
-		{"an empty jti", []string{`"id-1"`, `""`}, auth.ReasonClaim},
-		{"no jti", []string{`"jti":"id-1",`, ``}, auth.ReasonClaim},
-		{"scope an array", []string{`"read:orders"`, `["read:orders"]`}, auth.ReasonClaim},
-		{"scope an object", []string{`"read:orders"`, `{}`}, auth.ReasonClaim},
-		{"scope with a quote", []string{`"read:orders"`, `"read:\"orders"`}, auth.ReasonClaim},
-		{"scope with a line break", []string{`"read:orders"`, `"read\norders"`}, auth.ReasonClaim},
-		{"auth_time a string", []string{`"jti"`, `"auth_time":"0","jti"`}, auth.ReasonClaim},
-		{"acr a number", []string{`"jti"`, `"acr":1,"jti"`}, auth.ReasonClaim},
-		{"amr a string", []string{`"jti"`, `"amr":"pwd","jti"`}, auth.ReasonClaim},
-		{"amr with a number", []string{`"jti"`, `"amr":["pwd",1],"jti"`}, auth.ReasonClaim},
-		{"trailing data", []string{`"scope":"read:orders"}`, `"scope":"read:orders"}{}`}, auth.ReasonMalformedToken},
+		{"a good token", nil, ""},
+		{"an audience among others", []string{`"aud":"https://api.example"`, `"aud":["x","https://api.example"]`}, ""},
+		{"an unknown claim", []string{`"jti"`, `"x":{"y":[1]},"jti"`}, ""},
+		{"a fractional exp", []string{exp, fmt.Sprintf(`"exp":%d.5`, now+300)}, ""},
+		{"no scope", []string{`,"scope":"read:orders"`, ``}, ""},
+		{"an empty scope", []string{`"read:orders"`, `""`}, ""},
+		{"an issuer with a trailing slash", []string{testIssuer, testIssuer + "/"}, auth.ReasonIssuerNotTrusted},
+		{"an issuer in upper case", []string{testIssuer, "HTTPS://issuer.example"}, auth.ReasonIssuerNotTrusted},
+		{"an issuer with the default port", []string{testIssuer, testIssuer + ":443"}, auth.ReasonIssuerNotTrusted},
+		{"no issuer", []string{`"iss":"https://issuer.example",`, ``}, auth.ReasonIssuerNotTrusted},
+		{"an issuer that is a number", []string{`"https://issuer.example"`, `1`}, auth.ReasonIssuerNotTrusted},
+		{"another audience", []string{`"https://api.example"`, `"https://other.example"`}, auth.ReasonAudienceMismatch},
+		{"an audience that begins like ours", []string{`"https://api.example"`, `"https://api.example/v1"`}, auth.ReasonAudienceMismatch},
+		{"an audience in another case", []string{`"https://api.example"`, `"https://API.example"`}, auth.ReasonAudienceMismatch},
+		{"a wildcard audience", []string{`"https://api.example"`, `"*"`}, auth.ReasonAudienceMismatch},
+		{"no audience", []string{`"aud":"https://api.example",`, ``}, auth.ReasonAudienceMismatch},
+		{"an empty audience", []string{`"https://api.example"`, `""`}, auth.ReasonAudienceMismatch},
+		{"an empty audience array", []string{`"https://api.example"`, `[]`}, auth.ReasonAudienceMismatch},
+		{"an audience array with a number", []string{`"https://api.example"`, `["https://api.example",1]`}, auth.ReasonAudienceMismatch},
+		{"no exp", []string{exp + ",", ``}, auth.ReasonClaimInvalid},
+		{"exp zero", []string{exp, `"exp":0`}, auth.ReasonClaimInvalid},
+		{"exp negative", []string{exp, `"exp":-1`}, auth.ReasonClaimInvalid},
+		{"exp a string", []string{exp, fmt.Sprintf(`"exp":"%d"`, now+300)}, auth.ReasonClaimInvalid},
+		{"exp null", []string{exp, `"exp":null`}, auth.ReasonClaimInvalid},
+		{"exp true", []string{exp, `"exp":true`}, auth.ReasonClaimInvalid},
+		{"exp an object", []string{exp, `"exp":{}`}, auth.ReasonClaimInvalid},
+		{"exp beyond int64", []string{exp, `"exp":9223372036854775808`}, auth.ReasonClaimInvalid},
+		{"exp beyond float64", []string{exp, `"exp":1e400`}, auth.ReasonClaimInvalid},
+		{"exp passed", []string{exp, fmt.Sprintf(`"exp":%d`, now-31)}, auth.ReasonTokenExpired},
+		{"exp passed within the leeway", []string{exp, fmt.Sprintf(`"exp":%d`, now-20)}, ""},
+		{"EXP beside an exp that passed", []string{exp, fmt.Sprintf(`"EXP":%d,"exp":%d`, now+300, now-100)}, auth.ReasonTokenExpired},
+		{"EXP alone", []string{exp, fmt.Sprintf(`"EXP":%d`, now+300)}, auth.ReasonClaimInvalid},
+		{"two exp", []string{exp, exp + "," + exp}, auth.ReasonTokenMalformed},
+		{"nbf to come", []string{`"jti"`, fmt.Sprintf(`"nbf":%d,"jti"`, now+60)}, auth.ReasonTokenNotYetValid},
+		{"nbf to come within the leeway", []string{`"jti"`, fmt.Sprintf(`"nbf":%d,"jti"`, now+20)}, ""},
+		{"nbf a string", []string{`"jti"`, `"nbf":"0","jti"`}, auth.ReasonClaimInvalid},
+		{"iat to come", []string{iat, fmt.Sprintf(`"iat":%d`, now+60)}, auth.ReasonTokenIssuedInFuture},
+		{"no iat", []string{iat + ",", ``}, auth.ReasonClaimInvalid},
+		{"iat a string", []string{iat, `"iat":"now"`}, auth.ReasonClaimInvalid},
+		{"no sub", []string{`"sub":"alice",`, ``}, auth.ReasonClaimInvalid},
+		{"an empty sub", []string{`"alice"`, `""`}, auth.ReasonClaimInvalid},
+		{"sub a number", []string{`"alice"`, `1`}, auth.ReasonClaimInvalid},
+		{"no client_id", []string{`"client_id":"app",`, ``}, auth.ReasonClaimInvalid},
+		{"an empty client_id", []string{`"app"`, `""`}, auth.ReasonClaimInvalid},
+		{"an empty jti", []string{`"id-1"`, `""`}, auth.ReasonClaimInvalid},
+		{"no jti", []string{`"jti":"id-1",`, ``}, auth.ReasonClaimInvalid},
+		{"scope an array", []string{`"read:orders"`, `["read:orders"]`}, auth.ReasonClaimInvalid},
+		{"scope an object", []string{`"read:orders"`, `{}`}, auth.ReasonClaimInvalid},
+		{"scope with a quote", []string{`"read:orders"`, `"read:\"orders"`}, auth.ReasonClaimInvalid},
+		{"scope with a line break", []string{`"read:orders"`, `"read\norders"`}, auth.ReasonClaimInvalid},
+		{"auth_time a string", []string{`"jti"`, `"auth_time":"0","jti"`}, auth.ReasonClaimInvalid},
+		{"acr a number", []string{`"jti"`, `"acr":1,"jti"`}, auth.ReasonClaimInvalid},
+		{"amr a string", []string{`"jti"`, `"amr":"pwd","jti"`}, auth.ReasonClaimInvalid},
+		{"amr with a number", []string{`"jti"`, `"amr":["pwd",1],"jti"`}, auth.ReasonClaimInvalid},
+		{"trailing data", []string{`"scope":"read:orders"}`, `"scope":"read:orders"}{}`}, auth.ReasonTokenMalformed},
 	}
 	v := newVerifier(t, k, nil)
 	for _, tt := range tests {
@@ -129,31 +129,31 @@ func TestHeader(t *testing.T) {
 		name, header string
 		want         auth.Reason
 	}{
-		{"the short type", `{"alg":"EdDSA","typ":"at+jwt","kid":"k1"}`, 0},
-		{"the long type", `{"alg":"EdDSA","typ":"application/at+jwt","kid":"k1"}`, 0},
-		{"the type in upper case", `{"alg":"EdDSA","typ":"AT+JWT","kid":"k1"}`, 0},
-		{"the algorithm by its newer name", `{"alg":"Ed25519","typ":"at+jwt","kid":"k1"}`, 0},
-		{"no type", `{"alg":"EdDSA","kid":"k1"}`, auth.ReasonType},
-		{"an empty type", `{"alg":"EdDSA","typ":"","kid":"k1"}`, auth.ReasonType},
-		{"the type JWT", `{"alg":"EdDSA","typ":"JWT","kid":"k1"}`, auth.ReasonType},
-		{"the type of a DPoP proof", `{"alg":"EdDSA","typ":"dpop+jwt","kid":"k1"}`, auth.ReasonType},
-		{"another top-level type", `{"alg":"EdDSA","typ":"text/at+jwt","kid":"k1"}`, auth.ReasonType},
-		{"no signature algorithm", `{"alg":"none","typ":"at+jwt","kid":"k1"}`, auth.ReasonAlgorithm},
-		{"none in another case", `{"alg":"nOnE","typ":"at+jwt","kid":"k1"}`, auth.ReasonAlgorithm},
-		{"an HMAC", `{"alg":"HS256","typ":"at+jwt","kid":"k1"}`, auth.ReasonAlgorithm},
-		{"the algorithm in another case", `{"alg":"eddsa","typ":"at+jwt","kid":"k1"}`, auth.ReasonAlgorithm},
-		{"an algorithm of another key type", `{"alg":"RS256","typ":"at+jwt","kid":"k1"}`, auth.ReasonUnknownKey},
-		{"a critical extension", `{"alg":"EdDSA","typ":"at+jwt","kid":"k1","crit":["x"],"x":1}`, auth.ReasonExtension},
-		{"an empty crit", `{"alg":"EdDSA","typ":"at+jwt","kid":"k1","crit":[]}`, auth.ReasonExtension},
-		{"an unencoded payload", `{"alg":"EdDSA","typ":"at+jwt","kid":"k1","b64":false,"crit":["b64"]}`, auth.ReasonExtension},
-		{"a compressed payload", `{"alg":"EdDSA","typ":"at+jwt","kid":"k1","zip":"DEF"}`, auth.ReasonExtension},
-		{"keys in the header, which nobody uses", `{"alg":"EdDSA","typ":"at+jwt","kid":"k1","jku":"https://evil.example","jwk":{}}`, 0},
-		{"an unknown kid", `{"alg":"EdDSA","typ":"at+jwt","kid":"k2"}`, auth.ReasonUnknownKey},
-		{"an empty kid", `{"alg":"EdDSA","typ":"at+jwt","kid":""}`, auth.ReasonUnknownKey},
-		{"no kid, where one key fits", `{"alg":"EdDSA","typ":"at+jwt"}`, 0},
-		{"a kid that is a number", `{"alg":"EdDSA","typ":"at+jwt","kid":1}`, auth.ReasonMalformedToken},
-		{"a header in two spellings", `{"alg":"EdDSA","typ":"at+jwt","kid":"k1","KID":"k2"}`, auth.ReasonMalformedToken},
-		{"invalid UTF-8", "{\"alg\":\"EdDSA\",\"typ\":\"at+jwt\",\"kid\":\"k1\",\"x\":\"\xff\"}", auth.ReasonMalformedToken},
+		{"the short type", `{"alg":"EdDSA","typ":"at+jwt","kid":"k1"}`, ""},
+		{"the long type", `{"alg":"EdDSA","typ":"application/at+jwt","kid":"k1"}`, ""},
+		{"the type in upper case", `{"alg":"EdDSA","typ":"AT+JWT","kid":"k1"}`, ""},
+		{"the algorithm by its newer name", `{"alg":"Ed25519","typ":"at+jwt","kid":"k1"}`, ""},
+		{"no type", `{"alg":"EdDSA","kid":"k1"}`, auth.ReasonTokenTypeNotAccepted},
+		{"an empty type", `{"alg":"EdDSA","typ":"","kid":"k1"}`, auth.ReasonTokenTypeNotAccepted},
+		{"the type JWT", `{"alg":"EdDSA","typ":"JWT","kid":"k1"}`, auth.ReasonTokenTypeNotAccepted},
+		{"the type of a DPoP proof", `{"alg":"EdDSA","typ":"dpop+jwt","kid":"k1"}`, auth.ReasonTokenTypeNotAccepted},
+		{"another top-level type", `{"alg":"EdDSA","typ":"text/at+jwt","kid":"k1"}`, auth.ReasonTokenTypeNotAccepted},
+		{"no signature algorithm", `{"alg":"none","typ":"at+jwt","kid":"k1"}`, auth.ReasonAlgorithmNotAllowed},
+		{"none in another case", `{"alg":"nOnE","typ":"at+jwt","kid":"k1"}`, auth.ReasonAlgorithmNotAllowed},
+		{"an HMAC", `{"alg":"HS256","typ":"at+jwt","kid":"k1"}`, auth.ReasonAlgorithmNotAllowed},
+		{"the algorithm in another case", `{"alg":"eddsa","typ":"at+jwt","kid":"k1"}`, auth.ReasonAlgorithmNotAllowed},
+		{"an algorithm of another key type", `{"alg":"RS256","typ":"at+jwt","kid":"k1"}`, auth.ReasonKeyUnknown},
+		{"a critical extension", `{"alg":"EdDSA","typ":"at+jwt","kid":"k1","crit":["x"],"x":1}`, auth.ReasonExtensionNotSupported},
+		{"an empty crit", `{"alg":"EdDSA","typ":"at+jwt","kid":"k1","crit":[]}`, auth.ReasonExtensionNotSupported},
+		{"an unencoded payload", `{"alg":"EdDSA","typ":"at+jwt","kid":"k1","b64":false,"crit":["b64"]}`, auth.ReasonExtensionNotSupported},
+		{"a compressed payload", `{"alg":"EdDSA","typ":"at+jwt","kid":"k1","zip":"DEF"}`, auth.ReasonExtensionNotSupported},
+		{"keys in the header, which nobody uses", `{"alg":"EdDSA","typ":"at+jwt","kid":"k1","jku":"https://evil.example","jwk":{}}`, ""},
+		{"an unknown kid", `{"alg":"EdDSA","typ":"at+jwt","kid":"k2"}`, auth.ReasonKeyUnknown},
+		{"an empty kid", `{"alg":"EdDSA","typ":"at+jwt","kid":""}`, auth.ReasonKeyUnknown},
+		{"no kid, where one key fits", `{"alg":"EdDSA","typ":"at+jwt"}`, ""},
+		{"a kid that is a number", `{"alg":"EdDSA","typ":"at+jwt","kid":1}`, auth.ReasonTokenMalformed},
+		{"a header in two spellings", `{"alg":"EdDSA","typ":"at+jwt","kid":"k1","KID":"k2"}`, auth.ReasonTokenMalformed},
+		{"invalid UTF-8", "{\"alg\":\"EdDSA\",\"typ\":\"at+jwt\",\"kid\":\"k1\",\"x\":\"\xff\"}", auth.ReasonTokenMalformed},
 	}
 	v := newVerifier(t, k, nil)
 	for _, tt := range tests {
@@ -184,14 +184,14 @@ func TestSignature(t *testing.T) {
 			name, token string
 			want        auth.Reason
 		}{
-			{"a good signature", good, 0},
-			{"another key's signature", stranger.sign(t, k.header(), claims()), auth.ReasonSignature},
-			{"one bit changed", good[:dot+1] + encode(flipped), auth.ReasonSignature},
-			{"one byte short", good[:dot+1] + encode(sig[:len(sig)-1]), auth.ReasonSignature},
-			{"one byte long", good[:dot+1] + encode(append(sig, 0)), auth.ReasonSignature},
-			{"other claims under it", good[:strings.IndexByte(good, '.')+1] + encode([]byte(claims("alice", "mallory"))) + good[dot:], auth.ReasonSignature},
-			{"no signature", good[:dot+1], auth.ReasonMalformedToken},
-			{"padding", good + "=", auth.ReasonMalformedToken},
+			{"a good signature", good, ""},
+			{"another key's signature", stranger.sign(t, k.header(), claims()), auth.ReasonSignatureInvalid},
+			{"one bit changed", good[:dot+1] + encode(flipped), auth.ReasonSignatureInvalid},
+			{"one byte short", good[:dot+1] + encode(sig[:len(sig)-1]), auth.ReasonSignatureInvalid},
+			{"one byte long", good[:dot+1] + encode(append(sig, 0)), auth.ReasonSignatureInvalid},
+			{"other claims under it", good[:strings.IndexByte(good, '.')+1] + encode([]byte(claims("alice", "mallory"))) + good[dot:], auth.ReasonSignatureInvalid},
+			{"no signature", good[:dot+1], auth.ReasonTokenMalformed},
+			{"padding", good + "=", auth.ReasonTokenMalformed},
 		}
 		for _, tt := range tests {
 			if got := reasonOf(verify(t, v, tt.token)); got != tt.want {
@@ -226,8 +226,8 @@ func TestECDSASignatureForm(t *testing.T) {
 		"s equals n":      pair(r, n),
 		"a longer number": append(append(make([]byte, 16), pair(r, s)...), make([]byte, 16)...),
 	} {
-		if got := reasonOf(verify(t, v, good[:dot+1]+encode(bent))); got != auth.ReasonSignature {
-			t.Errorf("%s: reason %v, want %v", name, got, auth.ReasonSignature)
+		if got := reasonOf(verify(t, v, good[:dot+1]+encode(bent))); got != auth.ReasonSignatureInvalid {
+			t.Errorf("%s: reason %v, want %v", name, got, auth.ReasonSignatureInvalid)
 		}
 	}
 }
@@ -247,7 +247,7 @@ func TestPSSSalt(t *testing.T) {
 		}
 		var want auth.Reason
 		if salt != rsa.PSSSaltLengthEqualsHash && salt != h.Size() {
-			want = auth.ReasonSignature
+			want = auth.ReasonSignatureInvalid
 		}
 		if got := reasonOf(verify(t, v, input+"."+encode(sig))); got != want {
 			t.Errorf("%s with a salt of %d: reason %v, want %v", alg, salt, got, want)
@@ -274,20 +274,20 @@ func TestKeysThatDoNotFit(t *testing.T) {
 		key    *jwks.Key
 		want   auth.Reason
 	}{
-		{"the signer's key", rs, rs.public(), 0},
-		{"a key without alg", rs, &jwks.Key{ID: "k1", Public: rs.signer.Public()}, 0},
-		{"an EC key without alg", es, &jwks.Key{ID: "k1", Public: es.signer.Public()}, 0},
-		{"a key for another algorithm", rs, &jwks.Key{ID: "k1", Algorithm: "RS512", Public: rs.signer.Public()}, auth.ReasonUnknownKey},
-		{"a key for an unknown algorithm", rs, &jwks.Key{ID: "k1", Algorithm: "HS256", Public: rs.signer.Public()}, auth.ReasonUnknownKey},
-		{"a key of another type", rs, &jwks.Key{ID: "k1", Algorithm: "RS256", Public: es.signer.Public()}, auth.ReasonUnknownKey},
-		{"an RSA key for ECDSA", es, &jwks.Key{ID: "k1", Algorithm: "ES256", Public: rs.signer.Public()}, auth.ReasonUnknownKey},
-		{"a key of another curve", es, &jwks.Key{ID: "k1", Algorithm: "ES256", Public: p384.Public()}, auth.ReasonUnknownKey},
-		{"an EC key without point", es, &jwks.Key{ID: "k1", Algorithm: "ES256", Public: &ecdsa.PublicKey{Curve: elliptic.P256()}}, auth.ReasonUnknownKey},
-		{"a short RSA key", &signingKey{"RS256", "k1", small}, &jwks.Key{ID: "k1", Algorithm: "RS256", Public: small.Public()}, auth.ReasonUnknownKey},
-		{"a long RSA key", rs, &jwks.Key{ID: "k1", Algorithm: "RS256", Public: huge}, auth.ReasonUnknownKey},
-		{"a short Ed25519 key", newSigningKey(t, "EdDSA", "k1"), &jwks.Key{ID: "k1", Algorithm: "EdDSA", Public: shortEd25519}, auth.ReasonUnknownKey},
-		{"a byte slice", rs, &jwks.Key{ID: "k1", Algorithm: "RS256", Public: []byte("secret")}, auth.ReasonUnknownKey},
-		{"a nil key", rs, nil, auth.ReasonUnknownKey},
+		{"the signer's key", rs, rs.public(), ""},
+		{"a key without alg", rs, &jwks.Key{ID: "k1", Public: rs.signer.Public()}, ""},
+		{"an EC key without alg", es, &jwks.Key{ID: "k1", Public: es.signer.Public()}, ""},
+		{"a key for another algorithm", rs, &jwks.Key{ID: "k1", Algorithm: "RS512", Public: rs.signer.Public()}, auth.ReasonKeyUnknown},
+		{"a key for an unknown algorithm", rs, &jwks.Key{ID: "k1", Algorithm: "HS256", Public: rs.signer.Public()}, auth.ReasonKeyUnknown},
+		{"a key of another type", rs, &jwks.Key{ID: "k1", Algorithm: "RS256", Public: es.signer.Public()}, auth.ReasonKeyUnknown},
+		{"an RSA key for ECDSA", es, &jwks.Key{ID: "k1", Algorithm: "ES256", Public: rs.signer.Public()}, auth.ReasonKeyUnknown},
+		{"a key of another curve", es, &jwks.Key{ID: "k1", Algorithm: "ES256", Public: p384.Public()}, auth.ReasonKeyUnknown},
+		{"an EC key without point", es, &jwks.Key{ID: "k1", Algorithm: "ES256", Public: &ecdsa.PublicKey{Curve: elliptic.P256()}}, auth.ReasonKeyUnknown},
+		{"a short RSA key", &signingKey{"RS256", "k1", small}, &jwks.Key{ID: "k1", Algorithm: "RS256", Public: small.Public()}, auth.ReasonKeyUnknown},
+		{"a long RSA key", rs, &jwks.Key{ID: "k1", Algorithm: "RS256", Public: huge}, auth.ReasonKeyUnknown},
+		{"a short Ed25519 key", newSigningKey(t, "EdDSA", "k1"), &jwks.Key{ID: "k1", Algorithm: "EdDSA", Public: shortEd25519}, auth.ReasonKeyUnknown},
+		{"a byte slice", rs, &jwks.Key{ID: "k1", Algorithm: "RS256", Public: []byte("secret")}, auth.ReasonKeyUnknown},
+		{"a nil key", rs, nil, auth.ReasonKeyUnknown},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -321,9 +321,9 @@ func TestAnRSAKeyHasOneAlgorithm(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, k := range []*signingKey{rs, ps} {
-			want := auth.ReasonUnknownKey
+			want := auth.ReasonKeyUnknown
 			if k.alg == first.String() {
-				want = 0
+				want = ""
 			}
 			if got := reasonOf(verify(t, v, k.sign(t, k.header(), claims()))); got != want {
 				t.Errorf("%s with %v first: reason %v, want %v", k.alg, first, got, want)
@@ -346,17 +346,17 @@ func TestSeveralKeysOfOneID(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i, k := range append(signers, other) {
-		want := auth.Reason(0)
+		want := auth.Reason("")
 		if i == 3 || i == 4 { // beyond the three that are tried
-			want = auth.ReasonSignature
+			want = auth.ReasonSignatureInvalid
 		}
 		if got := reasonOf(verify(t, v, k.sign(t, k.header(), claims()))); got != want {
 			t.Errorf("key %d: reason %v, want %v", i, got, want)
 		}
 		nameless := k.sign(t, fmt.Sprintf(`{"alg":%q,"typ":"at+jwt"}`, k.alg), claims())
-		want = auth.ReasonUnknownKey
+		want = auth.ReasonKeyUnknown
 		if k == other {
-			want = 0
+			want = ""
 		}
 		if got := reasonOf(verify(t, v, nameless)); got != want {
 			t.Errorf("key %d without kid: reason %v, want %v", i, got, want)
@@ -377,14 +377,14 @@ func TestATokenThatCanOnlyFailAsksForNoKey(t *testing.T) {
 		name, token string
 		want        auth.Reason
 	}{
-		{"an algorithm that is not allowed", k.sign(t, hs, claims()), auth.ReasonAlgorithm},
-		{"a type that is not accepted", k.sign(t, `{"alg":"EdDSA","typ":"JWT","kid":"k1"}`, claims()), auth.ReasonType},
-		{"another issuer", k.sign(t, k.header(), claims(testIssuer, "https://other.example")), auth.ReasonIssuer},
-		{"another audience", k.sign(t, k.header(), claims(testAudience, "https://other.example")), auth.ReasonAudience},
-		{"expired", k.sign(t, k.header(), claims(fmt.Sprint(time.Now().Unix()+300), "1700000000")), auth.ReasonExpired},
+		{"an algorithm that is not allowed", k.sign(t, hs, claims()), auth.ReasonAlgorithmNotAllowed},
+		{"a type that is not accepted", k.sign(t, `{"alg":"EdDSA","typ":"JWT","kid":"k1"}`, claims()), auth.ReasonTokenTypeNotAccepted},
+		{"another issuer", k.sign(t, k.header(), claims(testIssuer, "https://other.example")), auth.ReasonIssuerNotTrusted},
+		{"another audience", k.sign(t, k.header(), claims(testAudience, "https://other.example")), auth.ReasonAudienceMismatch},
+		{"expired", k.sign(t, k.header(), claims(fmt.Sprint(time.Now().Unix()+300), "1700000000")), auth.ReasonTokenExpired},
 		{"a good token that is too large", k.sign(t, k.header(), large), auth.ReasonTokenTooLarge},
-		{"random text", "not a token", auth.ReasonMalformedToken},
-		{"dots", strings.Repeat(".", 2000), auth.ReasonMalformedToken},
+		{"random text", "not a token", auth.ReasonTokenMalformed},
+		{"dots", strings.Repeat(".", 2000), auth.ReasonTokenMalformed},
 	} {
 		if got := reasonOf(verify(t, v, tt.token)); got != tt.want || src.asked != 0 {
 			t.Errorf("%s: reason %v after %d look-ups, want %v after none", tt.name, got, src.asked, tt.want)
@@ -406,8 +406,8 @@ func TestEveryAlgorithmIsVerified(t *testing.T) {
 		}
 		other := k.sign(t, k.header(), claims("alice", "mallory"))
 		forged := token[:strings.LastIndexByte(token, '.')] + other[strings.LastIndexByte(other, '.'):]
-		if got := reasonOf(verify(t, v, forged)); got != auth.ReasonSignature {
-			t.Errorf("%s: the signature of another token: reason %v, want %v", alg, got, auth.ReasonSignature)
+		if got := reasonOf(verify(t, v, forged)); got != auth.ReasonSignatureInvalid {
+			t.Errorf("%s: the signature of another token: reason %v, want %v", alg, got, auth.ReasonSignatureInvalid)
 		}
 	}
 }
@@ -428,8 +428,8 @@ func TestARememberedTokenThatRanOutAsksForNoKey(t *testing.T) {
 		time.Sleep(time.Hour) // the bubble's time
 		forged := token[:len(token)-2] + "AA"
 		for _, token := range []string{token, forged} {
-			if got := reasonOf(verify(t, v, token)); got != auth.ReasonExpired || src.asked != 0 {
-				t.Errorf("reason %v after %d look-ups, want %v after none", got, src.asked, auth.ReasonExpired)
+			if got := reasonOf(verify(t, v, token)); got != auth.ReasonTokenExpired || src.asked != 0 {
+				t.Errorf("reason %v after %d look-ups, want %v after none", got, src.asked, auth.ReasonTokenExpired)
 			}
 		}
 	})
@@ -451,8 +451,8 @@ func TestAForgedTokenIsRefusedForItsSignature(t *testing.T) {
 			t.Fatal(err)
 		}
 		forged := token[:strings.LastIndexByte(token, '.')] + "." + encode(make([]byte, 64))
-		if got := reasonOf(verify(t, v, forged)); got != auth.ReasonSignature {
-			t.Errorf("%s: reason %v, want %v", name, got, auth.ReasonSignature)
+		if got := reasonOf(verify(t, v, forged)); got != auth.ReasonSignatureInvalid {
+			t.Errorf("%s: reason %v, want %v", name, got, auth.ReasonSignatureInvalid)
 		}
 	}
 }
@@ -461,7 +461,7 @@ func TestAForgedTokenIsRefusedForItsSignature(t *testing.T) {
 type strictVerifier struct{ *auth.Verifier }
 
 func (strictVerifier) VerifyToken(context.Context, string) (*auth.Principal, error) {
-	return nil, &auth.Error{Reason: auth.ReasonCheck}
+	return nil, &auth.Error{Reason: auth.ReasonClaimsRefused}
 }
 
 func TestATokenVerifierThatEmbedsAnotherIsAsked(t *testing.T) {
@@ -469,8 +469,8 @@ func TestATokenVerifierThatEmbedsAnotherIsAsked(t *testing.T) {
 	g := auth.NewGuard(strictVerifier{newVerifier(t, k, nil)}, nil)
 	token := k.sign(t, k.header(), claims())
 	_, err := g.Authorize(t.Context(), auth.Credentials{Authorization: []string{"Bearer " + token}}, auth.AnyToken())
-	if got := reasonOf(err); got != auth.ReasonCheck {
-		t.Errorf("reason %v, want %v", got, auth.ReasonCheck)
+	if got := reasonOf(err); got != auth.ReasonClaimsRefused {
+		t.Errorf("reason %v, want %v", got, auth.ReasonClaimsRefused)
 	}
 }
 
@@ -482,8 +482,8 @@ func TestASourceThatEmbedsAnotherIsAsked(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := reasonOf(verify(t, v, k.sign(t, k.header(), claims()))); got != auth.ReasonUnknownKey || src.asked != 1 {
-		t.Errorf("reason %v after %d look-ups, want %v after one", got, src.asked, auth.ReasonUnknownKey)
+	if got := reasonOf(verify(t, v, k.sign(t, k.header(), claims()))); got != auth.ReasonKeyUnknown || src.asked != 1 {
+		t.Errorf("reason %v after %d look-ups, want %v after one", got, src.asked, auth.ReasonKeyUnknown)
 	}
 }
 
@@ -506,13 +506,13 @@ func TestAnUnknownKeyIsFetchedForNoTokenThatCanOnlyFail(t *testing.T) {
 		want        auth.Reason
 		fetches     int
 	}{
-		{"another issuer", token("https://other.example", issuer.Audience, later), auth.ReasonIssuer, 0},
-		{"another audience", token(issuer.URL, "https://other.example", later), auth.ReasonAudience, 0},
-		{"expired", token(issuer.URL, issuer.Audience, 1700000000), auth.ReasonExpired, 0},
-		{"a malformed signature", good[:strings.LastIndexByte(good, '.')] + ".x", auth.ReasonMalformedToken, 0},
-		{"nothing else wrong", good, auth.ReasonUnknownKey, 1},
-		{"once more", good, auth.ReasonUnknownKey, 2},
-		{"no permit left", good, auth.ReasonUnknownKey, 2},
+		{"another issuer", token("https://other.example", issuer.Audience, later), auth.ReasonIssuerNotTrusted, 0},
+		{"another audience", token(issuer.URL, "https://other.example", later), auth.ReasonAudienceMismatch, 0},
+		{"expired", token(issuer.URL, issuer.Audience, 1700000000), auth.ReasonTokenExpired, 0},
+		{"a malformed signature", good[:strings.LastIndexByte(good, '.')] + ".x", auth.ReasonTokenMalformed, 0},
+		{"nothing else wrong", good, auth.ReasonKeyUnknown, 1},
+		{"once more", good, auth.ReasonKeyUnknown, 2},
+		{"no permit left", good, auth.ReasonKeyUnknown, 2},
 	} {
 		if got := reasonOf(verify(t, v, tt.token)); got != tt.want || issuer.Fetches()-before != tt.fetches {
 			t.Errorf("%s: reason %v after %d fetches, want %v after %d", tt.name, got, issuer.Fetches()-before, tt.want, tt.fetches)
@@ -537,8 +537,8 @@ func TestKeysThatCannotBeHad(t *testing.T) {
 		t.Errorf("reason %v of %v, want %v", got, err, auth.ReasonUnavailable)
 	}
 	src.err = fmt.Errorf("wrapped: %w", jwks.ErrUnknownKey)
-	if got := reasonOf(verify(t, v, token)); got != auth.ReasonUnknownKey {
-		t.Errorf("reason %v, want %v", got, auth.ReasonUnknownKey)
+	if got := reasonOf(verify(t, v, token)); got != auth.ReasonKeyUnknown {
+		t.Errorf("reason %v, want %v", got, auth.ReasonKeyUnknown)
 	}
 }
 
@@ -554,16 +554,16 @@ func TestTimeBoundaries(t *testing.T) {
 		at    time.Duration
 		want  auth.Reason
 	}{
-		{"just before exp and leeway", nil, nil, 330*time.Second - 1, 0},
-		{"at exp and leeway", nil, nil, 330 * time.Second, auth.ReasonExpired},
-		{"just before exp without leeway", func(c *auth.Config) { c.Leeway = -1 }, nil, 300*time.Second - 1, 0},
-		{"at exp without leeway", func(c *auth.Config) { c.Leeway = -1 }, nil, 300 * time.Second, auth.ReasonExpired},
-		{"just before nbf less the leeway", nil, func() []string { return nbf(time.Minute) }, 30*time.Second - 1, auth.ReasonNotYetValid},
-		{"at nbf less the leeway", nil, func() []string { return nbf(time.Minute) }, 30 * time.Second, 0},
-		{"just before the greatest age and leeway", func(c *auth.Config) { c.MaxAge = time.Minute }, nil, 90*time.Second - 1, 0},
-		{"at the greatest age and leeway", func(c *auth.Config) { c.MaxAge = time.Minute }, nil, 90 * time.Second, auth.ReasonTooOld},
-		{"a life at the bound", func(c *auth.Config) { c.MaxLifetime = 300 * time.Second }, nil, 0, 0},
-		{"a life over the bound", func(c *auth.Config) { c.MaxLifetime = 299 * time.Second }, nil, 0, auth.ReasonTooOld},
+		{"just before exp and leeway", nil, nil, 330*time.Second - 1, ""},
+		{"at exp and leeway", nil, nil, 330 * time.Second, auth.ReasonTokenExpired},
+		{"just before exp without leeway", func(c *auth.Config) { c.Leeway = -1 }, nil, 300*time.Second - 1, ""},
+		{"at exp without leeway", func(c *auth.Config) { c.Leeway = -1 }, nil, 300 * time.Second, auth.ReasonTokenExpired},
+		{"just before nbf less the leeway", nil, func() []string { return nbf(time.Minute) }, 30*time.Second - 1, auth.ReasonTokenNotYetValid},
+		{"at nbf less the leeway", nil, func() []string { return nbf(time.Minute) }, 30 * time.Second, ""},
+		{"just before the greatest age and leeway", func(c *auth.Config) { c.MaxAge = time.Minute }, nil, 90*time.Second - 1, ""},
+		{"at the greatest age and leeway", func(c *auth.Config) { c.MaxAge = time.Minute }, nil, 90 * time.Second, auth.ReasonTokenTooOld},
+		{"a life at the bound", func(c *auth.Config) { c.MaxLifetime = 300 * time.Second }, nil, 0, ""},
+		{"a life over the bound", func(c *auth.Config) { c.MaxLifetime = 299 * time.Second }, nil, 0, auth.ReasonTokenTooOld},
 	}
 	for _, tt := range tests {
 		for _, remembered := range []bool{false, true} {
@@ -615,11 +615,11 @@ func TestRememberedTokens(t *testing.T) {
 	}
 	src.err = nil
 	src.Static = jwks.Static{next.public()}
-	if got := reasonOf(verify(t, v, token)); got != auth.ReasonSignature {
-		t.Errorf("key changed in place: reason %v, want %v", got, auth.ReasonSignature)
+	if got := reasonOf(verify(t, v, token)); got != auth.ReasonSignatureInvalid {
+		t.Errorf("key changed in place: reason %v, want %v", got, auth.ReasonSignatureInvalid)
 	}
 	src.Static = nil
-	if got := reasonOf(verify(t, v, token)); got != auth.ReasonUnknownKey {
-		t.Errorf("key withdrawn: reason %v, want %v", got, auth.ReasonUnknownKey)
+	if got := reasonOf(verify(t, v, token)); got != auth.ReasonKeyUnknown {
+		t.Errorf("key withdrawn: reason %v, want %v", got, auth.ReasonKeyUnknown)
 	}
 }

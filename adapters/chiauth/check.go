@@ -8,7 +8,7 @@ import (
 
 	"github.com/go-chi/chi/v5"
 
-	"github.com/bearward/bearward/middleware"
+	auth "github.com/bearward/bearward/middleware"
 )
 
 // Check returns an error that names every endpoint of the tree below r that no guard covers, and every route that is there twice, in
@@ -41,7 +41,7 @@ func Check(r chi.Routes) error {
 //
 // It is an error, too, when Enforce is not the last middleware that was given to Use of r: one behind it could send a request to
 // another handler than the one that it was judged for.
-func CheckRules(r chi.Routes, rules middleware.Rules) error {
+func CheckRules(r chi.Routes, rules auth.Rules) error {
 	if err := rules.Validate(); err != nil {
 		return fmt.Errorf("chiauth: %w", err)
 	}

@@ -231,8 +231,8 @@ func TestCheckRules(t *testing.T) {
 				"no rule names GET /v1/: it is refused to everyone", "no rule names GET /v1/nested: it is refused to everyone", "no rule names POST /orders: it is refused to everyone",
 			},
 		},
-		{"no rules", auth.Rules{}, []string{"middleware: Rules are empty: every operation would be refused"}},
-		{"a rule with the zero requirement", auth.Rules{"/all": {}}, []string{`middleware: rule "/all" has the zero Requirement`}},
+		{"no rules", auth.Rules{}, []string{"auth: Rules are empty: every operation would be refused"}},
+		{"a rule with the zero requirement", auth.Rules{"/all": {}}, []string{`auth: rule "/all" has the zero Requirement`}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := chi.NewRouter()

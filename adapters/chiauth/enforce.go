@@ -12,7 +12,7 @@ import (
 
 	"github.com/go-chi/chi/v5"
 
-	"github.com/bearward/bearward/middleware"
+	auth "github.com/bearward/bearward/middleware"
 )
 
 // Enforce returns a middleware that judges requests by a table of rules in front of r, for trees whose routes are registered
@@ -32,7 +32,7 @@ import (
 //   - a path with a trailing slash must also meet the rule of the path without, if that one is a route: StripSlashes.
 //
 // The routes are read when the first request comes.
-func Enforce(guard *middleware.Guard, rules middleware.Rules, r chi.Routes) func(http.Handler) http.Handler {
+func Enforce(guard *auth.Guard, rules auth.Rules, r chi.Routes) func(http.Handler) http.Handler {
 	if guard == nil || r == nil {
 		panic("chiauth: Enforce needs a Guard and the routes that it stands in front of")
 	}
@@ -73,8 +73,8 @@ func tableOf(mux *chi.Mux, stack chi.Middlewares) *table {
 
 // A table judges by rules what it stands in front of.
 type table struct {
-	guard  *middleware.Guard
-	rules  middleware.Rules
+	guard  *auth.Guard
+	rules  auth.Rules
 	routes chi.Routes
 	tree   func() *tree
 	next   http.Handler
@@ -105,7 +105,7 @@ func (t *table) guarded(method, pattern string, next http.Handler) http.Handler 
 	key, req, ok := t.rules.ForRoute(method, pattern)
 	if !ok {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			_, err := t.guard.Authorize(r.Context(), middleware.RequestCredentials(r, method+" "+pattern), middleware.Requirement{})
+			_, err := t.guard.Authorize(r.Context(), auth.RequestCredentials(r, method+" "+pattern), auth.Requirement{})
 			t.guard.Refuse(w, r, err)
 		})
 	}

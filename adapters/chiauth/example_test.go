@@ -40,7 +40,7 @@ func ExampleRouter() {
 type nobody struct{}
 
 func (nobody) VerifyToken(context.Context, string) (*auth.Principal, error) {
-	return nil, &auth.Error{Reason: auth.ReasonSignature}
+	return nil, &auth.Error{Reason: auth.ReasonSignatureInvalid}
 }
 
 func ExampleCheck() {

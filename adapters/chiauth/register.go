@@ -9,11 +9,11 @@ import (
 
 	"github.com/go-chi/chi/v5"
 
-	"github.com/bearward/bearward/middleware"
+	auth "github.com/bearward/bearward/middleware"
 )
 
 // add registers h behind the guard, for one method or, when method is "", for every one.
-func (r *Router) add(method, pattern string, req middleware.Requirement, h http.Handler) {
+func (r *Router) add(method, pattern string, req auth.Requirement, h http.Handler) {
 	method = strings.ToUpper(method)
 	route := strings.TrimSpace(method + " " + pattern)
 	mustBeSound(route, req, h)
@@ -30,11 +30,11 @@ func (r *Router) add(method, pattern string, req middleware.Requirement, h http.
 	r.chi.Method(method, pattern, h)
 }
 
-func (r *Router) enforce(prefix string, req middleware.Requirement) func(http.Handler) http.Handler {
+func (r *Router) enforce(prefix string, req auth.Requirement) func(http.Handler) http.Handler {
 	return r.guard.EnforceNamed((&name{prefix: prefix}).of, req)
 }
 
-func mustBeSound(route string, req middleware.Requirement, h http.Handler) {
+func mustBeSound(route string, req auth.Requirement, h http.Handler) {
 	if req.IsZero() { // check: route-zero
 		panic(fmt.Sprintf("chiauth: route %q has the zero Requirement, which lets nobody through", route))
 	}

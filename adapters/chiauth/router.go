@@ -1,4 +1,4 @@
-// Package chiauth puts a [middleware.Guard] at the endpoints of a chi router.
+// Package chiauth puts a [auth.Guard] at the endpoints of a chi router.
 //
 //	r := chi.NewRouter()
 //	api := chiauth.NewRouter(guard, r)
@@ -8,7 +8,7 @@
 //		log.Fatal(err)
 //	}
 //
-// A [Router] adds routes together with their [middleware.Requirement]. The guard sits at the endpoint itself, so whatever
+// A [Router] adds routes together with their [auth.Requirement]. The guard sits at the endpoint itself, so whatever
 // middleware rewrites the path or the method on the way, before or after (StripSlashes, CleanPath, GetHead, a method override), the
 // handler that is reached is the one whose rule was met. [Check] names what is left without a guard.
 //
@@ -30,7 +30,7 @@ import (
 
 	"github.com/go-chi/chi/v5"
 
-	"github.com/bearward/bearward/middleware"
+	auth "github.com/bearward/bearward/middleware"
 )
 
 // A Router adds guarded routes to a chi.Router. What is not registered is chi's own 404 or 405, without authentication. Add the
@@ -43,12 +43,12 @@ import (
 // Hooks are told the method and the whole pattern, mounts included, as chi's RoutePattern tells it: "GET /v1/orders/{id}". A route
 // for every method has no method in front.
 type Router struct {
-	guard *middleware.Guard
+	guard *auth.Guard
 	chi   chi.Router
 }
 
 // NewRouter returns a Router that adds to r, which may have other routes, middlewares and Routers. It panics when guard or r is nil.
-func NewRouter(guard *middleware.Guard, r chi.Router) *Router {
+func NewRouter(guard *auth.Guard, r chi.Router) *Router {
 	if guard == nil {
 		panic("chiauth: NewRouter needs a Guard")
 	}
@@ -59,75 +59,75 @@ func NewRouter(guard *middleware.Guard, r chi.Router) *Router {
 }
 
 // Connect adds a route for CONNECT.
-func (r *Router) Connect(pattern string, req middleware.Requirement, h http.HandlerFunc) {
+func (r *Router) Connect(pattern string, req auth.Requirement, h http.HandlerFunc) {
 	r.MethodFunc(http.MethodConnect, pattern, req, h)
 }
 
 // Delete adds a route for DELETE.
-func (r *Router) Delete(pattern string, req middleware.Requirement, h http.HandlerFunc) {
+func (r *Router) Delete(pattern string, req auth.Requirement, h http.HandlerFunc) {
 	r.MethodFunc(http.MethodDelete, pattern, req, h)
 }
 
 // Get adds a route for GET. As in chi, HEAD needs a route of its own, or chi's GetHead middleware.
-func (r *Router) Get(pattern string, req middleware.Requirement, h http.HandlerFunc) {
+func (r *Router) Get(pattern string, req auth.Requirement, h http.HandlerFunc) {
 	r.MethodFunc(http.MethodGet, pattern, req, h)
 }
 
 // Head adds a route for HEAD.
-func (r *Router) Head(pattern string, req middleware.Requirement, h http.HandlerFunc) {
+func (r *Router) Head(pattern string, req auth.Requirement, h http.HandlerFunc) {
 	r.MethodFunc(http.MethodHead, pattern, req, h)
 }
 
 // Options adds a route for OPTIONS.
-func (r *Router) Options(pattern string, req middleware.Requirement, h http.HandlerFunc) {
+func (r *Router) Options(pattern string, req auth.Requirement, h http.HandlerFunc) {
 	r.MethodFunc(http.MethodOptions, pattern, req, h)
 }
 
 // Patch adds a route for PATCH.
-func (r *Router) Patch(pattern string, req middleware.Requirement, h http.HandlerFunc) {
+func (r *Router) Patch(pattern string, req auth.Requirement, h http.HandlerFunc) {
 	r.MethodFunc(http.MethodPatch, pattern, req, h)
 }
 
 // Post adds a route for POST.
-func (r *Router) Post(pattern string, req middleware.Requirement, h http.HandlerFunc) {
+func (r *Router) Post(pattern string, req auth.Requirement, h http.HandlerFunc) {
 	r.MethodFunc(http.MethodPost, pattern, req, h)
 }
 
 // Put adds a route for PUT.
-func (r *Router) Put(pattern string, req middleware.Requirement, h http.HandlerFunc) {
+func (r *Router) Put(pattern string, req auth.Requirement, h http.HandlerFunc) {
 	r.MethodFunc(http.MethodPut, pattern, req, h)
 }
 
 // Trace adds a route for TRACE.
-func (r *Router) Trace(pattern string, req middleware.Requirement, h http.HandlerFunc) {
+func (r *Router) Trace(pattern string, req auth.Requirement, h http.HandlerFunc) {
 	r.MethodFunc(http.MethodTrace, pattern, req, h)
 }
 
 // Method adds a route for one method, in any case of letters. It panics when chi does not know the method (chi.RegisterMethod).
-func (r *Router) Method(method, pattern string, req middleware.Requirement, h http.Handler) {
+func (r *Router) Method(method, pattern string, req auth.Requirement, h http.Handler) {
 	r.add(method, pattern, req, h)
 }
 
 // MethodFunc is Method for a function.
-func (r *Router) MethodFunc(method, pattern string, req middleware.Requirement, h http.HandlerFunc) {
+func (r *Router) MethodFunc(method, pattern string, req auth.Requirement, h http.HandlerFunc) {
 	r.add(method, pattern, req, h)
 }
 
 // Handle adds a route for every method, or for the one that stands before the pattern: "GET /orders".
-func (r *Router) Handle(pattern string, req middleware.Requirement, h http.Handler) {
+func (r *Router) Handle(pattern string, req auth.Requirement, h http.Handler) {
 	method, pattern := splitMethod(pattern)
 	r.add(method, pattern, req, h)
 }
 
 // HandleFunc is Handle for a function.
-func (r *Router) HandleFunc(pattern string, req middleware.Requirement, h http.HandlerFunc) {
+func (r *Router) HandleFunc(pattern string, req auth.Requirement, h http.HandlerFunc) {
 	r.Handle(pattern, req, h)
 }
 
 // Mount attaches a handler with all that is below pattern, such as a file server or a chi router whose routes have no guards of their
 // own. Its one Requirement holds for every path and method below. A chi router whose routes were added through a Router is mounted
 // with chi's own Mount, and takes its guards along.
-func (r *Router) Mount(pattern string, req middleware.Requirement, h http.Handler) {
+func (r *Router) Mount(pattern string, req auth.Requirement, h http.Handler) {
 	mustBeSound(pattern, req, h)
 	guard := r.enforce("", req)
 	// check: mount-guard

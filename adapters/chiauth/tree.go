@@ -8,7 +8,7 @@ import (
 
 	"github.com/go-chi/chi/v5"
 
-	"github.com/bearward/bearward/middleware"
+	auth "github.com/bearward/bearward/middleware"
 )
 
 // A tree is what a chi router leads to: its routes, and the routers that are mounted in it.
@@ -33,7 +33,7 @@ func treeOf(r chi.Routes) *tree {
 	if mux, ok := r.(*chi.Mux); ok && len(t.routes) > 0 {
 		stack := stackOf(mux)
 		t.tabled = tableOf(mux, stack) != nil
-		t.guarded = t.tabled || slices.ContainsFunc(stack, middleware.IsGuard)
+		t.guarded = t.tabled || slices.ContainsFunc(stack, auth.IsGuard)
 	}
 	return t
 }
@@ -93,9 +93,9 @@ func (t *tree) walkBelow(prefix string, guarded bool, visit func(endpoint)) {
 // isGuarded reports whether a guard is at the endpoint, or directly in front of it.
 func isGuarded(h http.Handler) bool {
 	if chain, ok := h.(*chi.ChainHandler); ok {
-		return slices.ContainsFunc(chain.Middlewares, middleware.IsGuard) || isGuarded(chain.Endpoint)
+		return slices.ContainsFunc(chain.Middlewares, auth.IsGuard) || isGuarded(chain.Endpoint)
 	}
-	return middleware.IsGuarded(h)
+	return auth.IsGuarded(h)
 }
 
 // route returns the whole pattern of the endpoint to which chi takes a request, or "". Find is asked where chi goes, and the tree what

@@ -9,7 +9,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"github.com/bearward/bearward/middleware"
+	auth "github.com/bearward/bearward/middleware"
 )
 
 // Check returns an error that names every registered route that no rule covers, every route that another one hides, and every rule
@@ -21,7 +21,7 @@ import (
 //
 // The routes of a virtual host need rules that name the host. Handlers of RouteNotFound need one where they are the application's own,
 // and not where Echo adds them to a group with middlewares: see EnforceRules.
-func Check(e *echo.Echo, rules middleware.Rules) error {
+func Check(e *echo.Echo, rules auth.Rules) error {
 	if e == nil {
 		return errors.New("echoauth: Check needs an Echo")
 	}

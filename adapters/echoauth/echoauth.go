@@ -1,8 +1,8 @@
-// Package echoauth puts a [middleware.Guard] in front of Echo's routes.
+// Package echoauth puts a [auth.Guard] in front of Echo's routes.
 //
 // [Require] and [Enforce] guard one route or group; [EnforceRules] judges every route by one table, and [Check] tells at start what
 // the table leaves open. They are native Echo middlewares: the Principal is in the context of c.Request(), for
-// middleware.PrincipalFrom, and nothing is put where c.Get looks.
+// auth.PrincipalFrom, and nothing is put where c.Get looks.
 //
 //	e := echo.New()
 //	e.GET("/orders", listOrders, echoauth.Require(guard, "read:orders"))
@@ -24,8 +24,8 @@
 // # Refusals
 //
 // A refusal is an *echo.HTTPError that goes through the application's HTTPErrorHandler. Its Code is the status, its Internal the
-// *middleware.Error, and its Message writes itself as the problem document, so that Echo's own handler answers as the other adapters
-// do. An HTTPErrorHandler takes the place that GuardOptions.Refuse has elsewhere: that is not called here.
+// *auth.Error, and its Message writes itself as the problem document, so that Echo's own handler answers as the other adapters
+// do. An HTTPErrorHandler takes the place that GuardOptions.WriteRefusal has elsewhere: that is not called here.
 //
 // WWW-Authenticate, Retry-After, Cache-Control and Content-Type are set before, and survive whatever handler writes the body. Echo's
 // helpers keep a Content-Type that is set: a handler that writes HTML, say, sets its own first.
@@ -39,13 +39,13 @@ package echoauth
 import (
 	"github.com/labstack/echo/v4"
 
-	"github.com/bearward/bearward/middleware"
+	auth "github.com/bearward/bearward/middleware"
 )
 
 // Require returns a middleware for a route or group that lets through only requests whose token has every one of the given scopes:
-// Enforce(guard, middleware.Scopes(first, rest...)). It panics when guard is nil or a scope cannot be one.
-func Require(guard *middleware.Guard, first string, rest ...string) echo.MiddlewareFunc {
-	return Enforce(guard, middleware.Scopes(first, rest...))
+// Enforce(guard, auth.Scopes(first, rest...)). It panics when guard is nil or a scope cannot be one.
+func Require(guard *auth.Guard, first string, rest ...string) echo.MiddlewareFunc {
+	return Enforce(guard, auth.Scopes(first, rest...))
 }
 
 // Enforce returns a middleware for a route or group that lets through only requests that meet req. It panics when guard is nil or
@@ -53,7 +53,7 @@ func Require(guard *middleware.Guard, first string, rest ...string) echo.Middlew
 //
 // A group gets it before its routes: Echo gives a route the middlewares that the group has at that moment. It also judges requests
 // below the group that match no route, since Echo runs a group's middlewares for those; given to Use or Pre of Echo, it judges all.
-func Enforce(guard *middleware.Guard, req middleware.Requirement) echo.MiddlewareFunc {
+func Enforce(guard *auth.Guard, req auth.Requirement) echo.MiddlewareFunc {
 	if guard == nil {
 		panic("echoauth: Require and Enforce need a Guard")
 	}
@@ -72,7 +72,7 @@ func Enforce(guard *middleware.Guard, req middleware.Requirement) echo.Middlewar
 }
 
 // admit judges one request, and leaves its Principal in the request's context.
-func admit(guard *middleware.Guard, c echo.Context, operation string, req middleware.Requirement) error {
+func admit(guard *auth.Guard, c echo.Context, operation string, req auth.Requirement) error {
 	if req.IsPublic() {
 		return nil
 	}
@@ -80,9 +80,9 @@ func admit(guard *middleware.Guard, c echo.Context, operation string, req middle
 	if req.IsOptional() {
 		c.Response().Header().Add(echo.HeaderVary, echo.HeaderAuthorization)
 	}
-	ctx, err := guard.Authorize(r.Context(), middleware.RequestCredentials(r, operation), req)
+	ctx, err := guard.Authorize(r.Context(), auth.RequestCredentials(r, operation), req)
 	if err != nil { // check: admit
-		e := middleware.AsError(err)
+		e := auth.AsError(err)
 		guard.SetRefusalHeader(c.Response().Header(), e)
 		return &echo.HTTPError{Code: e.Status(), Message: e, Internal: e}
 	}

@@ -108,7 +108,7 @@ func TestRefusalsGoThroughTheErrorHandler(t *testing.T) {
 	const problem = `{"type":"about:blank","title":"Unauthorized","status":401,"detail":"An access token is required","code":"CREDENTIALS_MISSING"}` + "\n"
 	issuer := authtest.NewIssuer(t, nil)
 	// A Refuse of the guard is not called: Echo has a place of its own for that.
-	guard := issuer.Guard(&auth.GuardOptions{Refuse: func(http.ResponseWriter, *http.Request, *auth.Error) { t.Error("Refuse was called") }})
+	guard := issuer.Guard(&auth.GuardOptions{WriteRefusal: func(http.ResponseWriter, *http.Request, *auth.Error) { t.Error("Refuse was called") }})
 	for _, tt := range []struct {
 		name    string
 		handler func(error, echo.Context) // nil: Echo's own
@@ -149,7 +149,7 @@ func TestRefusalsGoThroughTheErrorHandler(t *testing.T) {
 				}
 				he, isHTTP := seen.(*echo.HTTPError)
 				e, isOurs := errors.AsType[*auth.Error](seen)
-				if !isHTTP || !isOurs || he.Code != 401 || he.Internal != error(e) || he.Message != any(e) || e.Reason != auth.ReasonNoCredentials {
+				if !isHTTP || !isOurs || he.Code != 401 || he.Internal != error(e) || he.Message != any(e) || e.Reason != auth.ReasonCredentialsMissing {
 					t.Errorf("the error handler saw %#v", seen)
 				}
 			})

@@ -11,7 +11,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"github.com/bearward/bearward/middleware"
+	auth "github.com/bearward/bearward/middleware"
 )
 
 // A route is one route of an Echo, and where it is.
@@ -50,7 +50,7 @@ func routesOf(e *echo.Echo) []route {
 func (r route) key() string { return r.Method + " " + r.host + r.Path }
 
 // rule returns the rule of the route, and its key.
-func (r route) rule(rules middleware.Rules) (key string, req middleware.Requirement, ok bool) {
+func (r route) rule(rules auth.Rules) (key string, req auth.Requirement, ok bool) {
 	if r.Method == echo.RouteNotFound { // no method: a rule for every method is not its own
 		req, ok = rules[r.key()]
 		return r.key(), req, ok

@@ -7,7 +7,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"github.com/bearward/bearward/middleware"
+	auth "github.com/bearward/bearward/middleware"
 )
 
 // EnforceRules returns a middleware for Echo.Use that judges every route by a table. The keys are "METHOD /path", or "/path" for
@@ -27,10 +27,10 @@ import (
 // Echo's 404 also stands in for the handlers of RouteNotFound, with which Echo runs the middlewares of a group where the group has no
 // route. To have such a handler run, or a Proxy that is a group's middleware, name it:
 //
-//	echo.RouteNotFound + " /blog/*": middleware.Scopes("read:blog"),
+//	echo.RouteNotFound + " /blog/*": auth.Scopes("read:blog"),
 //
 // A rule for every method, such as "/blog/*", is not one for RouteNotFound.
-func EnforceRules(guard *middleware.Guard, rules middleware.Rules) echo.MiddlewareFunc {
+func EnforceRules(guard *auth.Guard, rules auth.Rules) echo.MiddlewareFunc {
 	if guard == nil {
 		panic("echoauth: EnforceRules needs a Guard")
 	}
@@ -62,16 +62,16 @@ var tableFunc = reflect.ValueOf(inFront(nil)).Pointer()
 
 // A table finds the rule of the handler that a request was routed to.
 type table struct {
-	guard *middleware.Guard
-	rules middleware.Rules
+	guard *auth.Guard
+	rules auth.Rules
 	known sync.Map // from *echo.Echo to index
 }
 
 // A rule is what a table says of one handler.
 type rule struct {
 	key         string
-	requirement middleware.Requirement // zero when no rule names the route
-	answer      echo.HandlerFunc       // what matches no route is answered with; nil for a route
+	requirement auth.Requirement // zero when no rule names the route
+	answer      echo.HandlerFunc // what matches no route is answered with; nil for a route
 }
 
 // rule returns the rule of the handler that is about to run. In Pre, where nothing is routed yet, that is Echo's 404.
@@ -97,7 +97,7 @@ func (t *table) index(e *echo.Echo) index {
 // An index holds the rule of every route of an Echo, by its handler.
 type index map[identity]rule
 
-func newIndex(e *echo.Echo, rules middleware.Rules) index {
+func newIndex(e *echo.Echo, rules auth.Rules) index {
 	all := index{}
 	for _, route := range routesOf(e) {
 		h := route.handler()

@@ -10,14 +10,14 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/peer"
 
-	"github.com/bearward/bearward/middleware"
+	auth "github.com/bearward/bearward/middleware"
 	"github.com/bearward/bearward/middleware/authtest"
 )
 
 func TestTheWarmInterceptorCostsTwoAllocations(t *testing.T) {
 	const method = "/pkg.Service/Method"
 	issuer := authtest.NewIssuer(t, nil)
-	table, err := newTable(middleware.Rules{method: middleware.Scopes("read")})
+	table, err := newTable(auth.Rules{method: auth.Scopes("read")})
 	if err != nil {
 		t.Fatal(err)
 	}

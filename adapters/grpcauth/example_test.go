@@ -18,7 +18,7 @@ import (
 type nobody struct{}
 
 func (nobody) VerifyToken(context.Context, string) (*auth.Principal, error) {
-	return nil, &auth.Error{Reason: auth.ReasonSignature}
+	return nil, &auth.Error{Reason: auth.ReasonSignatureInvalid}
 }
 
 // Unary calls and streams are guarded by one table; what a caller is told stands in the status, its details and the trailer.
@@ -79,7 +79,7 @@ func ExampleCheck() {
 
 // For refusals of one's own that look like the guard's.
 func ExampleCode() {
-	for _, reason := range []auth.Reason{auth.ReasonMalformedRequest, auth.ReasonExpired, auth.ReasonInsufficientScope, auth.ReasonUnavailable} {
+	for _, reason := range []auth.Reason{auth.ReasonInvalidRequest, auth.ReasonTokenExpired, auth.ReasonInsufficientScope, auth.ReasonUnavailable} {
 		fmt.Println(reason, grpcauth.Code(&auth.Error{Reason: reason}))
 	}
 	// Output:

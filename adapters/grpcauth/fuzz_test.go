@@ -11,7 +11,7 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
-	"github.com/bearward/bearward/middleware"
+	auth "github.com/bearward/bearward/middleware"
 	"github.com/bearward/bearward/middleware/authtest"
 )
 
@@ -26,7 +26,7 @@ func FuzzMetadata(f *testing.F) {
 	const canary = "c4n4ry-of-a-fuzzed-call"
 	issuer := authtest.NewIssuer(f, nil)
 	issuer.Fail(503)
-	rules, err := newTable(middleware.Rules{"/pkg.Svc/*": middleware.AnyToken(), "/pkg.Svc/Public": middleware.Public()})
+	rules, err := newTable(auth.Rules{"/pkg.Svc/*": auth.AnyToken(), "/pkg.Svc/Public": auth.Public()})
 	if err != nil {
 		f.Fatal(err)
 	}

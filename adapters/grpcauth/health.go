@@ -6,7 +6,7 @@ import (
 
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 
-	"github.com/bearward/bearward/middleware"
+	auth "github.com/bearward/bearward/middleware"
 )
 
 // readyEvery is how often a guard is asked whether it is ready. The question takes no I/O.
@@ -18,7 +18,7 @@ const readyEvery = time.Second
 // twice. Call it before health.Server.Shutdown, whose status it would otherwise be asked to overwrite.
 //
 // It panics when guard or server is nil.
-func FollowReady(guard *middleware.Guard, server interface {
+func FollowReady(guard *auth.Guard, server interface {
 	SetServingStatus(service string, status healthpb.HealthCheckResponse_ServingStatus)
 }, services ...string) (stop func()) {
 	if guard == nil || server == nil {

@@ -10,7 +10,7 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/peer"
 
-	"github.com/bearward/bearward/middleware"
+	auth "github.com/bearward/bearward/middleware"
 )
 
 // Options adjust the guarding of a server. The zero value means the defaults.
@@ -21,7 +21,7 @@ type Options struct {
 }
 
 // ServerOptions returns the options that guard a server by rules: Options{}.ServerOptions(guard, rules).
-func ServerOptions(guard *middleware.Guard, rules middleware.Rules) []grpc.ServerOption {
+func ServerOptions(guard *auth.Guard, rules auth.Rules) []grpc.ServerOption {
 	return Options{}.ServerOptions(guard, rules)
 }
 
@@ -33,7 +33,7 @@ func ServerOptions(guard *middleware.Guard, rules middleware.Rules) []grpc.Serve
 //
 // It panics, naming the fault, when guard is nil, a key has another form or a requirement is the zero one: a server must not start
 // with such rules.
-func (o Options) ServerOptions(guard *middleware.Guard, rules middleware.Rules) []grpc.ServerOption {
+func (o Options) ServerOptions(guard *auth.Guard, rules auth.Rules) []grpc.ServerOption {
 	if guard == nil {
 		panic("grpcauth: ServerOptions needs a Guard")
 	}
@@ -47,7 +47,7 @@ func (o Options) ServerOptions(guard *middleware.Guard, rules middleware.Rules) 
 
 // A door is a guarded server's pair of interceptors.
 type door struct {
-	guard   *middleware.Guard
+	guard   *auth.Guard
 	table   *table
 	options Options
 }
@@ -68,7 +68,7 @@ func (d *door) stream(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo
 		return d.refuseStream(ss, err)
 	}
 	guarded := &guardedStream{ServerStream: ss, ctx: ctx}
-	p, ok := middleware.PrincipalFrom(ctx)
+	p, ok := auth.PrincipalFrom(ctx)
 	if !ok || p.ValidUntil().IsZero() || d.options.AllowExpiredStreams {
 		return handler(srv, guarded)
 	}
@@ -86,8 +86,8 @@ func (d *door) authorize(ctx context.Context, method string) (context.Context, e
 }
 
 // credentialsOf returns what the caller presented. The URL is the one of RFC 9449 for a call, and is built only for a proof.
-func (d *door) credentialsOf(ctx context.Context, method, operation string) middleware.Credentials {
-	c := middleware.Credentials{Operation: operation, Authorization: metadata.ValueFromIncomingContext(ctx, "authorization")}
+func (d *door) credentialsOf(ctx context.Context, method, operation string) auth.Credentials {
+	c := auth.Credentials{Operation: operation, Authorization: metadata.ValueFromIncomingContext(ctx, "authorization")}
 	if !d.guard.ReadsProofs() {
 		return c
 	}

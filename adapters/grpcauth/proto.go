@@ -10,7 +10,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoregistry"
 	"google.golang.org/protobuf/types/descriptorpb"
 
-	"github.com/bearward/bearward/middleware"
+	auth "github.com/bearward/bearward/middleware"
 )
 
 // RulesFromProto returns the rules that services state themselves, by an option of the user's own in their .proto files:
@@ -26,10 +26,10 @@ import (
 //
 //	rules, err := grpcauth.RulesFromProto(ordersv1.E_Needs, ordersv1.File_orders_proto.Services().ByName("Orders"))
 //
-// The option is a string, in the form of [middleware.ParseRequirement], or a repeated string of scopes that are all required. The error names
+// The option is a string, in the form of [auth.ParseRequirement], or a repeated string of scopes that are all required. The error names
 // every method that has no option, or one that cannot be read: nothing is public because somebody forgot it. Services whose files are somebody
 // else's, as health and reflection, get their rules in code, beside these.
-func RulesFromProto(option protoreflect.ExtensionType, services ...protoreflect.ServiceDescriptor) (middleware.Rules, error) {
+func RulesFromProto(option protoreflect.ExtensionType, services ...protoreflect.ServiceDescriptor) (auth.Rules, error) {
 	read, err := optionReader(option)
 	if err != nil {
 		return nil, err
@@ -37,7 +37,7 @@ func RulesFromProto(option protoreflect.ExtensionType, services ...protoreflect.
 	if len(services) == 0 {
 		return nil, errors.New("grpcauth: RulesFromProto needs a service")
 	}
-	rules := middleware.Rules{}
+	rules := auth.Rules{}
 	var errs []error
 	for i, service := range services {
 		if service == nil {
@@ -62,7 +62,7 @@ func RulesFromProto(option protoreflect.ExtensionType, services ...protoreflect.
 }
 
 // optionReader returns what reads the option of a method.
-func optionReader(option protoreflect.ExtensionType) (func(protoreflect.MethodDescriptor) (middleware.Requirement, error), error) {
+func optionReader(option protoreflect.ExtensionType) (func(protoreflect.MethodDescriptor) (auth.Requirement, error), error) {
 	if option == nil {
 		return nil, errors.New("grpcauth: RulesFromProto needs an option")
 	}
@@ -74,43 +74,43 @@ func optionReader(option protoreflect.ExtensionType) (func(protoreflect.MethodDe
 	if err := types.RegisterExtension(option); err != nil {
 		return nil, fmt.Errorf("grpcauth: RulesFromProto: %w", err)
 	}
-	return func(method protoreflect.MethodDescriptor) (middleware.Requirement, error) {
+	return func(method protoreflect.MethodDescriptor) (auth.Requirement, error) {
 		// Read anew, since a descriptor that was made before the option was known holds it as unknown bytes.
 		raw, err := proto.Marshal(method.Options())
 		if err != nil {
-			return middleware.Requirement{}, err
+			return auth.Requirement{}, err
 		}
 		options := new(descriptorpb.MethodOptions)
 		if err := (proto.UnmarshalOptions{Resolver: types}).Unmarshal(raw, options); err != nil {
-			return middleware.Requirement{}, err
+			return auth.Requirement{}, err
 		}
 		if !options.ProtoReflect().Has(d) { // check: proto-option-missing
-			return middleware.Requirement{}, fmt.Errorf("has no option (%s)", d.FullName())
+			return auth.Requirement{}, fmt.Errorf("has no option (%s)", d.FullName())
 		}
 		value := options.ProtoReflect().Get(d)
 		if !d.IsList() {
-			return middleware.ParseRequirement(value.String())
+			return auth.ParseRequirement(value.String())
 		}
 		return allScopes(value.List())
 	}, nil
 }
 
 // allScopes requires every scope of a list.
-func allScopes(list protoreflect.List) (middleware.Requirement, error) {
+func allScopes(list protoreflect.List) (auth.Requirement, error) {
 	if list.Len() == 0 {
-		return middleware.Requirement{}, errors.New("no scopes")
+		return auth.Requirement{}, errors.New("no scopes")
 	}
-	var each []middleware.Requirement
+	var each []auth.Requirement
 	for i := range list.Len() {
 		scope := list.Get(i).String()
 		if strings.Contains(scope, `"`) { // check: proto-scope-quote
-			return middleware.Requirement{}, fmt.Errorf("%q is not a scope (RFC 6749 §3.3)", scope) // it would end the quotes: `a" or "b`
+			return auth.Requirement{}, fmt.Errorf("%q is not a scope (RFC 6749 §3.3)", scope) // it would end the quotes: `a" or "b`
 		}
-		req, err := middleware.ParseRequirement(`"` + scope + `"`)
+		req, err := auth.ParseRequirement(`"` + scope + `"`)
 		if err != nil {
 			return req, err
 		}
 		each = append(each, req)
 	}
-	return middleware.AllOf(each[0], each[1:]...), nil
+	return auth.AllOf(each[0], each[1:]...), nil
 }

@@ -12,14 +12,14 @@ import (
 	"google.golang.org/protobuf/protoadapt"
 	"google.golang.org/protobuf/types/known/durationpb"
 
-	"github.com/bearward/bearward/middleware"
+	auth "github.com/bearward/bearward/middleware"
 )
 
 // Domain is the domain of the google.rpc.ErrorInfo of every refusal (AIP-193).
 const Domain = "bearward"
 
 // Code returns the status code of a refusal: the image of its HTTP status.
-func Code(err *middleware.Error) codes.Code {
+func Code(err *auth.Error) codes.Code {
 	switch err.Status() {
 	case http.StatusBadRequest:
 		return codes.InvalidArgument // so that clients do not refresh tokens over a malformed header
@@ -35,7 +35,7 @@ func Code(err *middleware.Error) codes.Code {
 
 // refusal returns the status and the trailer of a call that err did not let through.
 func (d *door) refusal(err error) (*status.Status, metadata.MD) {
-	e := middleware.AsError(err)
+	e := auth.AsError(err)
 	info := &errdetails.ErrorInfo{Reason: e.Reason.Code(), Domain: Domain, Metadata: map[string]string{}}
 	for name, value := range map[string]string{
 		"error": e.OAuthError(),

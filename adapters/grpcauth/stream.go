@@ -9,7 +9,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
-	"github.com/bearward/bearward/middleware"
+	auth "github.com/bearward/bearward/middleware"
 )
 
 // A guardedStream is a stream whose context carries the Principal, and that ends with the first verdict that refuses it.
@@ -110,7 +110,7 @@ func (d *door) untilRefused(srv any, s *guardedStream, until time.Time, method s
 		if refused != nil {
 			return refused
 		}
-		if p, ok := middleware.PrincipalFrom(again); ok && !p.ValidUntil().IsZero() {
+		if p, ok := auth.PrincipalFrom(again); ok && !p.ValidUntil().IsZero() {
 			left := time.Until(p.ValidUntil())
 			if left > 0 {
 				step = clockStep

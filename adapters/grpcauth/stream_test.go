@@ -59,7 +59,7 @@ func TestHooksAreToldThatAStreamEnded(t *testing.T) {
 		if status.Code(err) != codes.Unauthenticated {
 			t.Errorf("ended with %v", err)
 		}
-		want := rpctest.Bidi + " <nil> report-only false\n" + rpctest.Bidi + " middleware: request refused: TOKEN_EXPIRED report-only false"
+		want := rpctest.Bidi + " <nil> report-only false\n" + rpctest.Bidi + " auth: request refused: TOKEN_EXPIRED report-only false"
 		if got := decisions.String(); got != want {
 			t.Errorf("told\n%s\nwant\n%s", got, want)
 		}
@@ -76,7 +76,7 @@ func TestAStreamThatIsOnlyReportedOnOutlivesItsToken(t *testing.T) {
 		if err := cs.RecvMsg(new(rpctest.Message)); err != nil {
 			t.Errorf("after a day: %v", err)
 		}
-		want := rpctest.Bidi + " <nil> report-only false\n" + rpctest.Bidi + " middleware: request refused: TOKEN_EXPIRED report-only true"
+		want := rpctest.Bidi + " <nil> report-only false\n" + rpctest.Bidi + " auth: request refused: TOKEN_EXPIRED report-only true"
 		if got := decisions.String(); got != want {
 			t.Errorf("told\n%s\nwant\n%s", got, want)
 		}
@@ -88,7 +88,7 @@ type prolonged struct{ times int }
 
 func (v *prolonged) VerifyToken(context.Context, string) (*auth.Principal, error) {
 	if v.times--; v.times < 0 {
-		return nil, &auth.Error{Reason: auth.ReasonExpired}
+		return nil, &auth.Error{Reason: auth.ReasonTokenExpired}
 	}
 	return auth.NewPrincipal(fmt.Appendf(nil, `{"sub":"alice","exp":%d}`, time.Now().Add(time.Minute).Unix()))
 }
@@ -113,7 +113,7 @@ type generous struct {
 func (v *generous) VerifyToken(context.Context, string) (*auth.Principal, error) {
 	v.asked++
 	if time.Since(v.exp) >= 5*time.Minute {
-		return nil, &auth.Error{Reason: auth.ReasonExpired}
+		return nil, &auth.Error{Reason: auth.ReasonTokenExpired}
 	}
 	return auth.NewPrincipal(fmt.Appendf(nil, `{"sub":"alice","exp":%d}`, v.exp.Unix()))
 }

@@ -10,13 +10,13 @@ import (
 
 	"google.golang.org/grpc"
 
-	"github.com/bearward/bearward/middleware"
+	auth "github.com/bearward/bearward/middleware"
 )
 
 // A rule is one row of a table.
 type rule struct {
 	key         string
-	requirement middleware.Requirement
+	requirement auth.Requirement
 }
 
 // A table finds the rule of a method without building a string.
@@ -25,7 +25,7 @@ type table struct {
 	services map[string]rule // by "/pkg.Service/"
 }
 
-func newTable(rules middleware.Rules) (*table, error) {
+func newTable(rules auth.Rules) (*table, error) {
 	if err := rules.Validate(); err != nil {
 		return nil, fmt.Errorf("grpcauth: %w", err)
 	}
@@ -67,7 +67,7 @@ func (t *table) find(method string) rule {
 // one when a *grpc.Server was not given [ServerOptions] at all. Call it after the services are registered and before the server serves.
 func Check(server interface {
 	GetServiceInfo() map[string]grpc.ServiceInfo
-}, rules middleware.Rules) error {
+}, rules auth.Rules) error {
 	t, err := newTable(rules)
 	if err != nil {
 		return err

@@ -19,7 +19,7 @@ import (
 type nobody struct{}
 
 func (nobody) VerifyToken(context.Context, string) (*auth.Principal, error) {
-	return nil, &auth.Error{Reason: auth.ReasonSignature}
+	return nil, &auth.Error{Reason: auth.ReasonSignatureInvalid}
 }
 
 func ExampleMux() {

@@ -1,4 +1,4 @@
-// Package httpauth is net/http's router with a [middleware.Guard] at every route.
+// Package httpauth is net/http's router with a [auth.Guard] at every route.
 //
 //	mux := httpauth.NewMux(guard)
 //	mux.HandleFunc("GET /orders", auth.Scopes("read:orders"), listOrders)
@@ -25,7 +25,7 @@ import (
 	"maps"
 	"net/http"
 
-	"github.com/bearward/bearward/middleware"
+	auth "github.com/bearward/bearward/middleware"
 )
 
 // A Mux is an http.ServeMux to which no route can be added without a Requirement. The guard sits at the route, behind the
@@ -36,22 +36,22 @@ import (
 //
 // Add the routes before serving; a Mux that serves is safe for concurrent use.
 type Mux struct {
-	guard *middleware.Guard
+	guard *auth.Guard
 	mux   *http.ServeMux
-	rules middleware.Rules
+	rules auth.Rules
 }
 
 // NewMux returns a Mux without routes. It panics when guard is nil.
-func NewMux(guard *middleware.Guard) *Mux {
+func NewMux(guard *auth.Guard) *Mux {
 	if guard == nil {
 		panic("httpauth: NewMux needs a Guard")
 	}
-	return &Mux{guard: guard, mux: http.NewServeMux(), rules: make(middleware.Rules)}
+	return &Mux{guard: guard, mux: http.NewServeMux(), rules: make(auth.Rules)}
 }
 
 // Handle adds a route: the pattern is net/http.ServeMux's, such as "GET /orders/{id}". It panics, naming the pattern, when req is
 // the zero Requirement, when h is nil, and when ServeMux does: for a pattern that is malformed or in conflict with another.
-func (m *Mux) Handle(pattern string, req middleware.Requirement, h http.Handler) {
+func (m *Mux) Handle(pattern string, req auth.Requirement, h http.Handler) {
 	if req.IsZero() {
 		panic(fmt.Sprintf("httpauth: route %q has the zero Requirement, which lets nobody through", pattern))
 	}
@@ -64,12 +64,12 @@ func (m *Mux) Handle(pattern string, req middleware.Requirement, h http.Handler)
 }
 
 // HandleFunc is Handle for a function.
-func (m *Mux) HandleFunc(pattern string, req middleware.Requirement, h func(http.ResponseWriter, *http.Request)) {
+func (m *Mux) HandleFunc(pattern string, req auth.Requirement, h func(http.ResponseWriter, *http.Request)) {
 	m.Handle(pattern, req, http.HandlerFunc(h))
 }
 
 // Rules returns a copy of who may call what: the Requirement of every pattern. A Requirement prints in words.
-func (m *Mux) Rules() middleware.Rules { return maps.Clone(m.rules) }
+func (m *Mux) Rules() auth.Rules { return maps.Clone(m.rules) }
 
 // ServeHTTP serves the route that r matches to callers who meet its Requirement.
 func (m *Mux) ServeHTTP(w http.ResponseWriter, r *http.Request) { m.mux.ServeHTTP(w, r) }

@@ -18,12 +18,12 @@
 //     one that would be open because the document's security is [] or has a {} in it.
 //   - {} in an operation's list is optional: a caller without a token is let in as anonymous, a bad token is refused with 401. Scopes beside it are not
 //     asked for. Whoever lacks them could leave the token away and get in, so that the door loses nothing; but a handler that gives
-//     more to a principal than to others must ask for the scope itself ([middleware.Principal.HasScope]).
+//     more to a principal than to others must ask for the scope itself ([auth.Principal.HasScope]).
 //   - A scheme is of the Guard when its type is oauth2, openIdConnect, or http with the scheme bearer. The roles that OpenAPI 3.1 allows for the
-//     last are asked for as scopes. When a document has several, Options.Tokens names those whose tokens the Guard takes; several in one
+//     last are asked for as scopes. When a document has several, Options.TokenSchemes names those whose tokens the Guard takes; several in one
 //     object are asked of one token.
 //   - Other schemes (apiKey, http basic, mutualTLS) are errors, since nobody would check them. As an alternative they can be left out, which
-//     refuses the callers who have nothing else: Options.LeaveOut. Operations that need both are for Options.Except, and rules in code.
+//     refuses the callers who have nothing else: Options.IgnoreSchemes. Operations that need both are for Options.SkipOperations, and rules in code.
 //   - A scope of an oauth2 scheme must be declared by one of its flows, so that a misspelled one is found.
 //   - Webhooks and callbacks are not read: the API makes those requests, and does not serve them. A path item that is a reference is read where
 //     the reference leads within the document.

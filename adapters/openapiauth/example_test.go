@@ -15,8 +15,8 @@ var orders []byte
 // The table is who may call what, for review: keep it in a file that a test compares.
 func ExampleRules() {
 	rules, err := openapiauth.Rules(orders, openapiauth.Chi, &openapiauth.Options{
-		Prefix:   "/v1",
-		LeaveOut: []string{"certificate"},
+		Prefix:        "/v1",
+		IgnoreSchemes: []string{"certificate"},
 	})
 	if err != nil {
 		log.Fatal(err)
@@ -57,7 +57,7 @@ components:
 	// Output:
 	// openapiauth: line 5, column 27: GET /orders: no flow of "login" declares the scope "read:order"
 	// line 6, column 5: POST /orders: no security, and the document has none: it is not public unless it says security: []
-	// line 9, column 19: GET /stock: "key" is of type apiKey, which a Guard does not check: see Options.LeaveOut
+	// line 9, column 19: GET /stock: "key" is of type apiKey, which a Guard does not check: see Options.IgnoreSchemes
 }
 
 // Who writes rules in code finds here whether the published document says the same.

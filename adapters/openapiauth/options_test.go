@@ -29,16 +29,16 @@ func TestOptionsThatAreRefused(t *testing.T) {
 		{"a document above the bound", op("[]"), openapiauth.Chi, options{MaxBytes: 100}, "and Options.MaxBytes is 100"},
 		{"a colon for Echo", append(op("[]"), "PATH", "/x:batch"), openapiauth.Echo, options{}, `line 5, column 3: GET /x:batch: the colon in "x:batch" begins a parameter`},
 		{"parameters of one name for net/http", append(op("[]"), "PATH", "/{a-b}/{a_b}"), openapiauth.NetHTTP, options{}, `two parameters are "a_b"`},
-		{"tokens of a scheme that is not there", op("[]"), openapiauth.Chi, options{Tokens: []string{"nobody"}}, `Options.Tokens names "nobody"`},
-		{"tokens of a scheme that has none", with("[]"), openapiauth.Chi, options{Tokens: []string{"key"}}, `line 13, column 5: Options.Tokens names "key", which is of type apiKey`},
-		{"a scheme of another issuer", with("[{login: [a]}, {jwt: []}]"), openapiauth.Chi, options{Tokens: []string{"login"}}, `line 8, column 33: GET /x: the tokens of "jwt" are not the Guard's`},
-		{"a scheme in both lists", with("[]"), openapiauth.Chi, options{Tokens: []string{"login"}, LeaveOut: []string{"login"}}, `"login" is in Options.Tokens and in Options.LeaveOut`},
-		{"leaving out what is not there", with("[]"), openapiauth.Chi, options{Tokens: []string{"login"}, LeaveOut: []string{"kye"}}, `Options.LeaveOut names "kye"`},
-		{"leaving out the only alternative", with("[{key: []}]"), openapiauth.Chi, options{Tokens: []string{"login"}, LeaveOut: []string{"key"}}, "line 8, column 17: GET /x: nobody could call it"},
-		{"leaving out what is asked for together with a token", with("[{login: [a], key: []}]"), openapiauth.Chi, options{Tokens: []string{"login"}, LeaveOut: []string{"key"}}, `line 8, column 31: GET /x: "key" is asked for together with a token`},
-		{"an exception that is not there", op("[]"), openapiauth.Chi, options{Except: []string{"GET /y"}}, `Options.Except names "GET /y"`},
-		{"many scopes of several schemes", with("[{login: [" + strings.Repeat("a, ", 99) + "a], jwt: [" + many(100, "s%d, ") + "]}]"), openapiauth.Chi, options{Tokens: []string{"login", "jwt"}}, "line 8, column 19: GET /x: more than 100 scopes"},
-		{"roles before OpenAPI 3.1", append(with("[{jwt: [clerk]}]"), "3.1.0", "3.0.4"), openapiauth.Chi, options{Tokens: []string{"jwt"}}, `line 8, column 25: GET /x: "jwt" is of type http bearer, which has no scopes before OpenAPI 3.1`},
+		{"tokens of a scheme that is not there", op("[]"), openapiauth.Chi, options{TokenSchemes: []string{"nobody"}}, `Options.TokenSchemes names "nobody"`},
+		{"tokens of a scheme that has none", with("[]"), openapiauth.Chi, options{TokenSchemes: []string{"key"}}, `line 13, column 5: Options.TokenSchemes names "key", which is of type apiKey`},
+		{"a scheme of another issuer", with("[{login: [a]}, {jwt: []}]"), openapiauth.Chi, options{TokenSchemes: []string{"login"}}, `line 8, column 33: GET /x: the tokens of "jwt" are not the Guard's`},
+		{"a scheme in both lists", with("[]"), openapiauth.Chi, options{TokenSchemes: []string{"login"}, IgnoreSchemes: []string{"login"}}, `"login" is in Options.TokenSchemes and in Options.IgnoreSchemes`},
+		{"leaving out what is not there", with("[]"), openapiauth.Chi, options{TokenSchemes: []string{"login"}, IgnoreSchemes: []string{"kye"}}, `Options.IgnoreSchemes names "kye"`},
+		{"leaving out the only alternative", with("[{key: []}]"), openapiauth.Chi, options{TokenSchemes: []string{"login"}, IgnoreSchemes: []string{"key"}}, "line 8, column 17: GET /x: nobody could call it"},
+		{"leaving out what is asked for together with a token", with("[{login: [a], key: []}]"), openapiauth.Chi, options{TokenSchemes: []string{"login"}, IgnoreSchemes: []string{"key"}}, `line 8, column 31: GET /x: "key" is asked for together with a token`},
+		{"an exception that is not there", op("[]"), openapiauth.Chi, options{SkipOperations: []string{"GET /y"}}, `Options.SkipOperations names "GET /y"`},
+		{"many scopes of several schemes", with("[{login: [" + strings.Repeat("a, ", 99) + "a], jwt: [" + many(100, "s%d, ") + "]}]"), openapiauth.Chi, options{TokenSchemes: []string{"login", "jwt"}}, "line 8, column 19: GET /x: more than 100 scopes"},
+		{"roles before OpenAPI 3.1", append(with("[{jwt: [clerk]}]"), "3.1.0", "3.0.4"), openapiauth.Chi, options{TokenSchemes: []string{"jwt"}}, `line 8, column 25: GET /x: "jwt" is of type http bearer, which has no scopes before OpenAPI 3.1`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			rules, err := openapiauth.Rules([]byte(c.document()), c.router, &c.options)
@@ -52,7 +52,7 @@ func TestOptionsThatAreRefused(t *testing.T) {
 // What is excepted is not read; what is kept is.
 func TestExceptedOperationsGetNoRule(t *testing.T) {
 	document := append(op("[{login: [a]}]"), "PATH", "/{a}.json:\n    get: {security: 5}\n    put: {servers: []}\n  /x").document()
-	opts := &openapiauth.Options{Except: []string{"GET /{a}.json", "PUT /{a}.json"}}
+	opts := &openapiauth.Options{SkipOperations: []string{"GET /{a}.json", "PUT /{a}.json"}}
 	rules, err := openapiauth.Rules([]byte(document), openapiauth.Echo, opts)
 	if err != nil || len(rules) != 1 || rules["GET /x"].String() != "a" {
 		t.Errorf("got rules %v, error %v", rules, err)

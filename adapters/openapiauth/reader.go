@@ -7,7 +7,7 @@ import (
 
 	"github.com/pb33f/go-yaml"
 
-	"github.com/bearward/bearward/middleware"
+	auth "github.com/bearward/bearward/middleware"
 )
 
 // A reader turns one document into rules.
@@ -19,7 +19,7 @@ type reader struct {
 	schemes map[string]*scheme
 	general field // the document's security
 	need    *need // what that comes to, nil until an operation falls back on it
-	rules   middleware.Rules
+	rules   auth.Rules
 	faults  faults
 }
 
@@ -89,7 +89,7 @@ func (r *reader) paths(n *yaml.Node) {
 		operations, servers := r.pathItem(at)
 		for _, op := range operations {
 			name := strings.ToUpper(op.name) + " " + at.name
-			if slices.Contains(r.opts.Except, name) {
+			if slices.Contains(r.opts.SkipOperations, name) {
 				excepted[name] = true
 				continue
 			}
@@ -110,9 +110,9 @@ func (r *reader) paths(n *yaml.Node) {
 			}
 		}
 	}
-	for _, name := range r.opts.Except {
+	for _, name := range r.opts.SkipOperations {
 		if !excepted[name] { // check: except-unknown
-			r.faults.add(nil, "", "Options.Except names %q, which is no operation of the document", name)
+			r.faults.add(nil, "", "Options.SkipOperations names %q, which is no operation of the document", name)
 		}
 	}
 }
@@ -135,10 +135,10 @@ func (r *reader) pathItem(at field) (operations []field, servers field) {
 var methods = []string{"get", "put", "post", "delete", "options", "head", "patch", "trace"}
 
 // operation returns what an Operation Object asks for, the zero Requirement when it has faults.
-func (r *reader) operation(at field, where string) middleware.Requirement {
+func (r *reader) operation(at field, where string) auth.Requirement {
 	o, ok := r.faults.object(at.value, where)
 	if !ok {
-		return middleware.Requirement{}
+		return auth.Requirement{}
 	}
 	r.faults.known(o, where, "tags", "summary", "description", "externalDocs", "operationId", "parameters", "requestBody", "responses", "callbacks", "deprecated", "security", "servers")
 	r.ownServers(o.get("servers"), where)
@@ -148,7 +148,7 @@ func (r *reader) operation(at field, where string) middleware.Requirement {
 	// check: no-security
 	if r.general.value == nil {
 		r.faults.add(at.key, where, "no security, and the document has none: it is not public unless it says security: []")
-		return middleware.Requirement{}
+		return auth.Requirement{}
 	}
 	if r.need == nil {
 		general := r.needOf(r.general.value, "the document's security")
@@ -157,7 +157,7 @@ func (r *reader) operation(at field, where string) middleware.Requirement {
 	if r.need.open { // check: open-by-default
 		// What nobody thought of is not open.
 		r.faults.add(at.key, where, "no security, and that of the document (line %d) lets callers in without a token: an operation says so itself", r.general.key.Line)
-		return middleware.Requirement{}
+		return auth.Requirement{}
 	}
 	return r.need.requirement
 }
@@ -165,6 +165,6 @@ func (r *reader) operation(at field, where string) middleware.Requirement {
 // ownServers adds a fault for an operation that may be another host's, or below another base path.
 func (r *reader) ownServers(at field, where string) {
 	if at.value != nil && !r.opts.AllowOwnServers { // check: own-servers
-		r.faults.add(at.key, where, "servers of its own: see Options.AllowOwnServers and Options.Except")
+		r.faults.add(at.key, where, "servers of its own: see Options.AllowOwnServers and Options.SkipOperations")
 	}
 }

@@ -6,7 +6,7 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/bearward/bearward/middleware"
+	auth "github.com/bearward/bearward/middleware"
 )
 
 // Options adjust how a document is read. The zero value, and nil, mean the defaults.
@@ -15,16 +15,16 @@ type Options struct {
 	// read, since only who runs the router knows what a gateway in front of it takes away. It begins with a slash, does not end with one, and has
 	// no parameters. Default none.
 	Prefix string
-	// Tokens names the security schemes whose tokens the Guard takes, of type oauth2, openIdConnect, or http with the scheme bearer. A Guard does
+	// TokenSchemes names the security schemes whose tokens the Guard takes, of type oauth2, openIdConnect, or http with the scheme bearer. A Guard does
 	// not tell the tokens of one from those of another, so that schemes of issuers that it does not trust alike must not stand here together.
 	// Default: the one scheme of these types, and an error when the document defines several.
-	Tokens []string
-	// LeaveOut names security schemes that no Guard checks, such as apiKey and mutualTLS, and that are alternatives to a token in the document: a
+	TokenSchemes []string
+	// IgnoreSchemes names security schemes that no Guard checks, such as apiKey and mutualTLS, and that are alternatives to a token in the document: a
 	// caller who has nothing else is refused. Default none: each use of such a scheme is an error. Its use together with a token always is.
-	LeaveOut []string
-	// Except names operations that get no rule, in the document's words: "GET /orders/{id}". They are refused, unless the program adds a rule
+	IgnoreSchemes []string
+	// SkipOperations names operations that get no rule, in the document's words: "GET /orders/{id}". They are refused, unless the program adds a rule
 	// of its own. Default none.
-	Except []string
+	SkipOperations []string
 	// AllowOwnServers gives operations and paths with servers of their own rules like all others. Default: each is an error, since it may be
 	// another host's.
 	AllowOwnServers bool
@@ -40,11 +40,11 @@ const DefaultMaxBytes = 2 << 20
 //
 // It does no I/O. The error names every fault with its line and column, as "line 12, column 7: GET /orders: ...", both counted from 1 (without
 // these for a fault of the options; in JSON, columns count an escaped slash as one), at most 100 of them. No rules are returned then.
-func Rules(document []byte, router Router, opts *Options) (middleware.Rules, error) {
+func Rules(document []byte, router Router, opts *Options) (auth.Rules, error) {
 	if opts == nil {
 		opts = new(Options)
 	}
-	r := &reader{router: router, opts: opts, rules: middleware.Rules{}}
+	r := &reader{router: router, opts: opts, rules: auth.Rules{}}
 	if err := errors.Join(router.check(), opts.check()); err != nil {
 		return nil, err
 	}
@@ -62,9 +62,9 @@ func (o *Options) check() error {
 	if o.MaxBytes < 0 {
 		errs = append(errs, fmt.Errorf("openapiauth: Options.MaxBytes is %d", o.MaxBytes))
 	}
-	for _, name := range o.LeaveOut {
-		if slices.Contains(o.Tokens, name) { // check: options-both
-			errs = append(errs, fmt.Errorf("openapiauth: %q is in Options.Tokens and in Options.LeaveOut", name))
+	for _, name := range o.IgnoreSchemes {
+		if slices.Contains(o.TokenSchemes, name) { // check: options-both
+			errs = append(errs, fmt.Errorf("openapiauth: %q is in Options.TokenSchemes and in Options.IgnoreSchemes", name))
 		}
 	}
 	return errors.Join(errs...)
@@ -73,7 +73,7 @@ func (o *Options) check() error {
 // Check returns an error that names every difference between rules, such as those that a program has in code, and what the document says: for a test
 // that the published document tells the truth. A requirement with a check of the program's own (With) is a difference. When the document cannot be
 // read, the error is that of [Rules].
-func Check(rules middleware.Rules, document []byte, router Router, opts *Options) error {
+func Check(rules auth.Rules, document []byte, router Router, opts *Options) error {
 	published, err := Rules(document, router, opts)
 	if err != nil {
 		return err

@@ -60,14 +60,14 @@ func TestSecurityBecomesARequirement(t *testing.T) {
 		{"a public operation of a document with security", append(op("[]"), "DOCUMENT", "security: [{login: [a]}]"), nil, "public"},
 		{"a document's security that no operation needs", append(op("[{login: [b]}]"), "DOCUMENT", "security: [{key: []}]", "SCHEME", "key: {type: apiKey, in: header, name: K}"), nil, "b"},
 		{"an operation beside a document that is open", append(op("[{login: [b]}]"), "DOCUMENT", "security: []"), nil, "b"},
-		{"openIdConnect, which declares no scopes", append(op("[{id: [anything]}]"), "SCHEME", "id: {type: openIdConnect, openIdConnectUrl: u}"), &openapiauth.Options{Tokens: []string{"id"}}, "anything"},
-		{"roles of http bearer", append(op("[{jwt: [clerk]}]"), "SCHEME", "jwt: {type: http, scheme: Bearer}"), &openapiauth.Options{Tokens: []string{"jwt"}}, "clerk"},
-		{"several schemes of one token", append(op("[{jwt: [clerk], login: [a]}]"), "SCHEME", "jwt: {type: http, scheme: bearer}"), &openapiauth.Options{Tokens: []string{"jwt", "login"}}, "clerk and a"},
-		{"an alternative that is left out", append(op("[{login: [a]}, {key: []}]"), "SCHEME", "key: {type: apiKey, in: header, name: K}"), &openapiauth.Options{LeaveOut: []string{"key"}}, "a"},
-		{"one of another issuer that is left out", append(op("[{jwt: []}, {login: [a]}]"), "SCHEME", "jwt: {type: http, scheme: bearer}"), &openapiauth.Options{LeaveOut: []string{"jwt"}}, "a"},
-		{"an alternative of two that are left out", append(op("[{login: [a]}, {key: [], tls: []}]"), "SCHEME", "key: {type: apiKey, in: header, name: K}\n    tls: {type: mutualTLS}"), &openapiauth.Options{LeaveOut: []string{"key", "tls"}}, "a"},
-		{"a scheme by reference", append(op("[{too: [a]}]"), "SCHEME", `too: {$ref: "#/components/securitySchemes/login"}`), &openapiauth.Options{Tokens: []string{"too"}}, "a"},
-		{"a scheme and a scope whose names look like extensions", append(op("[{x-k: [x-a]}]"), "SCHEME", "x-k: {type: oauth2, flows: {password: {scopes: {x-a: A}}}}"), &openapiauth.Options{Tokens: []string{"x-k"}}, "x-a"},
+		{"openIdConnect, which declares no scopes", append(op("[{id: [anything]}]"), "SCHEME", "id: {type: openIdConnect, openIdConnectUrl: u}"), &openapiauth.Options{TokenSchemes: []string{"id"}}, "anything"},
+		{"roles of http bearer", append(op("[{jwt: [clerk]}]"), "SCHEME", "jwt: {type: http, scheme: Bearer}"), &openapiauth.Options{TokenSchemes: []string{"jwt"}}, "clerk"},
+		{"several schemes of one token", append(op("[{jwt: [clerk], login: [a]}]"), "SCHEME", "jwt: {type: http, scheme: bearer}"), &openapiauth.Options{TokenSchemes: []string{"jwt", "login"}}, "clerk and a"},
+		{"an alternative that is left out", append(op("[{login: [a]}, {key: []}]"), "SCHEME", "key: {type: apiKey, in: header, name: K}"), &openapiauth.Options{IgnoreSchemes: []string{"key"}}, "a"},
+		{"one of another issuer that is left out", append(op("[{jwt: []}, {login: [a]}]"), "SCHEME", "jwt: {type: http, scheme: bearer}"), &openapiauth.Options{IgnoreSchemes: []string{"jwt"}}, "a"},
+		{"an alternative of two that are left out", append(op("[{login: [a]}, {key: [], tls: []}]"), "SCHEME", "key: {type: apiKey, in: header, name: K}\n    tls: {type: mutualTLS}"), &openapiauth.Options{IgnoreSchemes: []string{"key", "tls"}}, "a"},
+		{"a scheme by reference", append(op("[{too: [a]}]"), "SCHEME", `too: {$ref: "#/components/securitySchemes/login"}`), &openapiauth.Options{TokenSchemes: []string{"too"}}, "a"},
+		{"a scheme and a scope whose names look like extensions", append(op("[{x-k: [x-a]}]"), "SCHEME", "x-k: {type: oauth2, flows: {password: {scopes: {x-a: A}}}}"), &openapiauth.Options{TokenSchemes: []string{"x-k"}}, "x-a"},
 		{"YAML's own tags", op("!!seq [!!map {login: !!seq [!!str a]}]"), nil, "a"},
 		{"security by an alias", append(op("*s"), "DOCUMENT", "x-s: &s [{login: [a]}]"), nil, "a"},
 		{"OpenAPI 3.0", append(op("[{login: [a]}]"), "3.1.0", "3.0.4"), nil, "a"},
@@ -217,9 +217,9 @@ components:
   securitySchemes:
     login: {type: oauth2, flows: {password: {scopes: {a: A}}}}
 `
-	_, err := openapiauth.Rules([]byte(document), openapiauth.Chi, &openapiauth.Options{LeaveOut: []string{"x"}, Except: []string{"GET /c"}})
-	want := `openapiauth: Options.Except names "GET /c", which is no operation of the document
-Options.LeaveOut names "x", which is no security scheme of the document
+	_, err := openapiauth.Rules([]byte(document), openapiauth.Chi, &openapiauth.Options{IgnoreSchemes: []string{"x"}, SkipOperations: []string{"GET /c"}})
+	want := `openapiauth: Options.IgnoreSchemes names "x", which is no security scheme of the document
+Options.SkipOperations names "GET /c", which is no operation of the document
 line 2, column 13: the document's security: the document defines no security scheme "gone"
 line 6, column 31: PUT /a: no flow of "login" declares the scope "b"
 line 6, column 34: PUT /a: no flow of "login" declares the scope "c"`

@@ -106,27 +106,27 @@ func (r *reader) flows(at field, key *yaml.Node, where string) (map[string]bool,
 
 // chooseTokens marks the schemes whose tokens are the Guard's, and checks the names in the options.
 func (r *reader) chooseTokens(names []string) {
-	for _, name := range r.opts.LeaveOut {
+	for _, name := range r.opts.IgnoreSchemes {
 		if r.schemes[name] == nil { // check: leave-out-unknown
-			r.faults.add(nil, "", "Options.LeaveOut names %q, which is no security scheme of the document", name)
+			r.faults.add(nil, "", "Options.IgnoreSchemes names %q, which is no security scheme of the document", name)
 		}
 	}
-	for _, name := range r.opts.Tokens {
+	for _, name := range r.opts.TokenSchemes {
 		switch s := r.schemes[name]; {
 		case s == nil:
-			r.faults.add(nil, "", "Options.Tokens names %q, which is no security scheme of the document", name)
+			r.faults.add(nil, "", "Options.TokenSchemes names %q, which is no security scheme of the document", name)
 		case s.kind != "" && !s.bearer: // check: tokens-kind
-			r.faults.add(s.key, "", "Options.Tokens names %q, which is of type %s: a Guard does not check it", name, s.kind)
+			r.faults.add(s.key, "", "Options.TokenSchemes names %q, which is of type %s: a Guard does not check it", name, s.kind)
 		default:
 			s.token = s.bearer
 		}
 	}
-	if len(r.opts.Tokens) > 0 {
+	if len(r.opts.TokenSchemes) > 0 {
 		return
 	}
 	var bearers []string
 	for _, name := range names {
-		if r.schemes[name].bearer && !slices.Contains(r.opts.LeaveOut, name) {
+		if r.schemes[name].bearer && !slices.Contains(r.opts.IgnoreSchemes, name) {
 			bearers = append(bearers, name)
 		}
 	}
@@ -135,7 +135,7 @@ func (r *reader) chooseTokens(names []string) {
 		s.token = true
 		if i > 0 { // check: tokens-several
 			// The token of one issuer would do where that of another is asked for.
-			r.faults.add(s.key, "", "%q is a second scheme with tokens, beside %q: Options.Tokens must name those that the Guard takes", name, bearers[0])
+			r.faults.add(s.key, "", "%q is a second scheme with tokens, beside %q: Options.TokenSchemes must name those that the Guard takes", name, bearers[0])
 		}
 	}
 }

@@ -6,12 +6,12 @@ import (
 
 	"github.com/pb33f/go-yaml"
 
-	"github.com/bearward/bearward/middleware"
+	auth "github.com/bearward/bearward/middleware"
 )
 
 // A need is what a list of Security Requirement Objects comes to. The zero need is that of a list with faults.
 type need struct {
-	requirement middleware.Requirement
+	requirement auth.Requirement
 	open        bool // callers without a token are let in
 }
 
@@ -29,11 +29,11 @@ func (r *reader) needOf(n *yaml.Node, where string) need {
 		return need{}
 	}
 	if len(n.Content) == 0 {
-		return need{middleware.Public(), true}
+		return need{auth.Public(), true}
 	}
 	before := r.faults.count
 	anonymous := false
-	var alternatives []middleware.Requirement
+	var alternatives []auth.Requirement
 	for _, item := range n.Content {
 		o, ok := r.faults.table(item, where)
 		switch {
@@ -50,19 +50,19 @@ func (r *reader) needOf(n *yaml.Node, where string) need {
 	case r.faults.count > before:
 		return need{}
 	case anonymous:
-		return need{middleware.Optional(), true}
+		return need{auth.Optional(), true}
 	case len(alternatives) == 0:
-		r.faults.add(n, where, "nobody could call it: every alternative is one of Options.LeaveOut")
+		r.faults.add(n, where, "nobody could call it: every alternative is one of Options.IgnoreSchemes")
 		return need{}
 	case len(alternatives) == 1:
 		return need{alternatives[0], false}
 	}
-	return need{middleware.AnyOf(alternatives[0], alternatives[1:]...), false}
+	return need{auth.AnyOf(alternatives[0], alternatives[1:]...), false}
 }
 
 // alternative reads a Security Requirement Object, all of whose schemes a caller must meet. It returns the zero Requirement for one that is left
 // out, and for one with faults.
-func (r *reader) alternative(o object, where string) middleware.Requirement {
+func (r *reader) alternative(o object, where string) auth.Requirement {
 	var scopes []string
 	var leftOut *field
 	token, faulty := false, false
@@ -82,30 +82,30 @@ func (r *reader) alternative(o object, where string) middleware.Requirement {
 			if len(scopes) <= maxTerms {
 				scopes = union(scopes, list)
 			}
-		case slices.Contains(r.opts.LeaveOut, at.name):
+		case slices.Contains(r.opts.IgnoreSchemes, at.name):
 			leftOut = &at
 		case s.bearer:
-			r.faults.add(at.key, where, "the tokens of %q are not the Guard's: name it in Options.Tokens or Options.LeaveOut", at.name) // check: token-unchecked
+			r.faults.add(at.key, where, "the tokens of %q are not the Guard's: name it in Options.TokenSchemes or Options.IgnoreSchemes", at.name) // check: token-unchecked
 			faulty = true
 		default:
-			r.faults.add(at.key, where, "%q is of type %s, which a Guard does not check: see Options.LeaveOut", at.name, s.kind) // check: scheme-unchecked
+			r.faults.add(at.key, where, "%q is of type %s, which a Guard does not check: see Options.IgnoreSchemes", at.name, s.kind) // check: scheme-unchecked
 			faulty = true
 		}
 	}
 	switch {
 	case token && leftOut != nil: // check: half-checked
 		// Half a check is not what the document asks for.
-		r.faults.add(leftOut.key, where, "%q is asked for together with a token, and would not be checked: see Options.Except", leftOut.name)
-		return middleware.Requirement{}
+		r.faults.add(leftOut.key, where, "%q is asked for together with a token, and would not be checked: see Options.SkipOperations", leftOut.name)
+		return auth.Requirement{}
 	case faulty || !token:
-		return middleware.Requirement{}
+		return auth.Requirement{}
 	case len(scopes) > maxTerms: // check: scopes-of-all
 		r.faults.add(o[0].key, where, "more than %d scopes", maxTerms)
-		return middleware.Requirement{}
+		return auth.Requirement{}
 	case len(scopes) == 0:
-		return middleware.AnyToken()
+		return auth.AnyToken()
 	}
-	return middleware.Scopes(scopes[0], scopes[1:]...)
+	return auth.Scopes(scopes[0], scopes[1:]...)
 }
 
 // union appends to a list what it does not have yet.

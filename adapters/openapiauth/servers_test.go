@@ -17,7 +17,7 @@ import (
 )
 
 // options are those of the orders API: people with a certificate are served elsewhere.
-var options = &openapiauth.Options{Prefix: "/v1", LeaveOut: []string{"certificate"}}
+var options = &openapiauth.Options{Prefix: "/v1", IgnoreSchemes: []string{"certificate"}}
 
 func ok(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok") }
 

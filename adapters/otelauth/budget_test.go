@@ -34,7 +34,7 @@ func TestADecisionAllocatesNothing(t *testing.T) {
 		}{
 			{"accepted, remembered", context.Background(), auth.Decision{Operation: "GET /orders", Cached: true, Elapsed: time.Microsecond}, 0},
 			{"accepted, within a sampled trace", ctx, auth.Decision{Operation: "GET /orders", Elapsed: time.Microsecond}, 0},
-			{"refused, without a span", context.Background(), auth.Decision{Operation: "GET /orders", Err: &auth.Error{Reason: auth.ReasonExpired}}, 0},
+			{"refused, without a span", context.Background(), auth.Decision{Operation: "GET /orders", Err: &auth.Error{Reason: auth.ReasonTokenExpired}}, 0},
 			{"an operation beyond the bound", context.Background(), auth.Decision{Operation: "GET /b"}, 0},
 		} {
 			t.Run(p.name+"/"+c.name, func(t *testing.T) {

@@ -10,7 +10,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/bearward/bearward/jwks"
-	"github.com/bearward/bearward/middleware"
+	auth "github.com/bearward/bearward/middleware"
 )
 
 // Attributes of a decision, beside error.type.
@@ -41,7 +41,7 @@ func (o outcome) String() string {
 	return [outcomes]string{"accepted", "refused", "not_judged", "reported"}[o]
 }
 
-func outcomeOf(d *middleware.Decision) outcome {
+func outcomeOf(d *auth.Decision) outcome {
 	switch {
 	case d.Err == nil:
 		return accepted
@@ -53,7 +53,7 @@ func outcomeOf(d *middleware.Decision) outcome {
 	return refused
 }
 
-func isNotJudged(err *middleware.Error) bool { return err.Status() >= http.StatusInternalServerError }
+func isNotJudged(err *auth.Error) bool { return err.Status() >= http.StatusInternalServerError }
 
 // A verification is how the token of a decision was verified.
 type verification int
@@ -70,7 +70,7 @@ func (v verification) String() string {
 	return [verifications]string{"none", "full", "remembered", "repeated"}[v]
 }
 
-func verificationOf(d *middleware.Decision) verification {
+func verificationOf(d *auth.Decision) verification {
 	switch {
 	case d.Principal == nil:
 		return verifiedNot
@@ -95,11 +95,11 @@ func newDurations() (all durations) {
 	return all
 }
 
-// OnDecision records d. It is for [middleware.GuardOptions].OnDecision.
+// OnDecision records d. It is for [auth.GuardOptions].OnDecision.
 //
 // It counts, and adds the event bearward.refusal to the span of ctx when the request was not accepted. The span's status stays
 // as it is: the package's documentation tells why.
-func (t *Telemetry) OnDecision(ctx context.Context, d middleware.Decision) {
+func (t *Telemetry) OnDecision(ctx context.Context, d auth.Decision) {
 	op := t.operations.named(d.Operation)
 	t.decisions.Add(ctx, 1, op.set(&d)...)
 	t.decisionDuration.Record(ctx, d.Elapsed.Seconds(), t.durations[outcomeOf(&d)][verificationOf(&d)]...)
@@ -113,7 +113,7 @@ func (t *Telemetry) OnDecision(ctx context.Context, d middleware.Decision) {
 
 // refusal returns the attributes of the event. Everything in it is a constant, a setting or a name of the program: never what the token
 // said, which is d.Err.Seen(), and no text of an error that a verifier written elsewhere may have filled with it.
-func refusal(ctx context.Context, d *middleware.Decision, op *operation) []attribute.KeyValue {
+func refusal(ctx context.Context, d *auth.Decision, op *operation) []attribute.KeyValue {
 	attrs := op.attributes(d)
 	if claim := d.Err.Claim(); claim != "" {
 		attrs = append(attrs, attribute.String(keyClaim, claim), attribute.String(keyExpected, d.Err.Expected()))
@@ -134,9 +134,9 @@ const (
 
 // causeOf tells what kept a request from being judged, from a closed list. A caller who goes away while he waits for a key is told apart from
 // the outage of an issuer, though both are without that key.
-func causeOf(ctx context.Context, err *middleware.Error) string {
+func causeOf(ctx context.Context, err *auth.Error) string {
 	switch {
-	case err.Reason != middleware.ReasonUnavailable:
+	case err.Reason != auth.ReasonUnavailable:
 		return causeWiring
 	case errors.Is(ctx.Err(), context.Canceled):
 		return causeCanceled

@@ -67,7 +67,7 @@ func TestNewFailsWithItsInstruments(t *testing.T) {
 func TestDecisionsAreCounted(t *testing.T) {
 	b := newBench(t, nil)
 	who := authtest.Principal(t, nil)
-	expired := &auth.Error{Reason: auth.ReasonExpired}
+	expired := &auth.Error{Reason: auth.ReasonTokenExpired}
 	unavailable := &auth.Error{Reason: auth.ReasonUnavailable}
 	for _, d := range []auth.Decision{
 		{Operation: "GET /orders", Principal: who, Elapsed: 200 * time.Nanosecond, Cached: true},
@@ -82,7 +82,7 @@ func TestDecisionsAreCounted(t *testing.T) {
 		{Operation: "GET /orders", Principal: who, Err: &auth.Error{Reason: auth.ReasonInsufficientScope}, Cached: true},
 		{Err: &auth.Error{Reason: auth.ReasonNoRule}},
 		{Operation: "/orders.v1.Orders/List", Err: unavailable, Elapsed: 2 * time.Second},
-		{Operation: "GET /me", Err: &auth.Error{Reason: 200}},
+		{Operation: "GET /me", Err: &auth.Error{Reason: "MADE_UP"}},
 		{Operation: "GET /me", Err: &auth.Error{}},
 	} {
 		b.OnDecision(context.Background(), d)
@@ -213,7 +213,7 @@ func TestRefusalsAreEventsOfTheRequestsSpan(t *testing.T) {
 		want []string
 	}{
 		{"an accepted request leaves nothing", nil, auth.Decision{Operation: "op"}, nil},
-		{"a refused one", nil, auth.Decision{Operation: "op", Err: &auth.Error{Reason: auth.ReasonSignature}},
+		{"a refused one", nil, auth.Decision{Operation: "op", Err: &auth.Error{Reason: auth.ReasonSignatureInvalid}},
 			[]string{"bearward.operation=op bearward.outcome=refused error.type=SIGNATURE_INVALID"}},
 		{"one of no operation", nil, auth.Decision{Err: &auth.Error{Reason: auth.ReasonNoRule}},
 			[]string{"bearward.outcome=refused error.type=NO_RULE"}},
@@ -259,7 +259,7 @@ func TestSpansThatAreNotRecordedAreLeftAlone(t *testing.T) {
 	b := newBench(t, nil)
 	never := sdktrace.NewTracerProvider(sdktrace.WithSampler(sdktrace.NeverSample()), sdktrace.WithSpanProcessor(b.spans))
 	ctx, span := never.Tracer("test").Start(context.Background(), "not sampled")
-	refused := auth.Decision{Operation: "op", Err: &auth.Error{Reason: auth.ReasonExpired}}
+	refused := auth.Decision{Operation: "op", Err: &auth.Error{Reason: auth.ReasonTokenExpired}}
 	b.OnDecision(ctx, refused)
 	span.End()
 	b.OnDecision(context.Background(), refused) // no span at all

@@ -44,13 +44,13 @@
 // # Attributes
 //
 // Every value is of a closed set, or a name or setting of the program. None is of a token or a request: no claim's value, key ID, path or address, and never
-// what [middleware.Error.Seen] tells.
+// what [auth.Error.Seen] tells.
 //
 //	attribute                  values
 //	bearward.outcome           accepted, refused, not_judged (500 or 503), reported (let through by GuardOptions.ReportOnly)
 //	bearward.operation         the key of a rule, such as "GET /orders/{id}", or _OTHER; absent when the router named none
 //	bearward.verification      full, remembered (its signature was not verified again), repeated (judged before in the same request), none
-//	error.type                 of a decision: a name of middleware.Reasons, such as TOKEN_EXPIRED; of a fetch: misconfigured, timeout; or _OTHER
+//	error.type                 of a decision: a name of auth.Reasons, such as TOKEN_EXPIRED; of a fetch: misconfigured, timeout; or _OTHER
 //	bearward.claim             of an event: the header member or claim at fault, as configured
 //	bearward.expected          of an event: what the check would have accepted, as configured
 //	bearward.cause             of an event, when the request was not judged: keys, canceled, timeout, wiring, or _OTHER

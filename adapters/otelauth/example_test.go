@@ -158,7 +158,7 @@ func ExampleTelemetry_OnDecision() {
 		log(ctx, d)
 	}}
 
-	opts.OnDecision(context.Background(), auth.Decision{Operation: "GET /orders", Err: &auth.Error{Reason: auth.ReasonSignature}})
+	opts.OnDecision(context.Background(), auth.Decision{Operation: "GET /orders", Err: &auth.Error{Reason: auth.ReasonSignatureInvalid}})
 	print(reader, "bearward.decisions", "bearward.decision.duration")
 	// Output:
 	// level=INFO msg="request not let through" operation="GET /orders" status=401 reason=SIGNATURE_INVALID

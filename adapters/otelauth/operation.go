@@ -13,7 +13,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 
-	"github.com/bearward/bearward/middleware"
+	auth "github.com/bearward/bearward/middleware"
 )
 
 const (
@@ -80,7 +80,7 @@ func (o *operations) admit(name string) *operation {
 // Declare gives every operation of rules that is not Public its place, so that no name that comes in a request can take it. It may be called
 // again, as when the rules change; what was declared stays. The error names the operations that count as "_OTHER", because they are over
 // Options.MaxOperations or no attribute may hold them; the rest is declared.
-func (t *Telemetry) Declare(rules middleware.Rules) error {
+func (t *Telemetry) Declare(rules auth.Rules) error {
 	var homeless []string
 	for _, name := range slices.Sorted(maps.Keys(rules)) {
 		if !rules[name].IsPublic() && t.operations.named(name) == t.operations.beyond {
@@ -102,18 +102,27 @@ type operation struct {
 // reasons are the values of error.type by Reason, first that of none, and last what stands for all that are not known.
 var reasons = func() []string {
 	names := []string{""}
-	for _, r := range middleware.Reasons() {
+	for _, r := range auth.Reasons() {
 		names = append(names, r.String())
 	}
 	return append(names, other)
 }()
 
+// indexOf tells where a Reason stands in reasons.
+var indexOf = func() map[auth.Reason]int {
+	all := map[auth.Reason]int{}
+	for i, r := range auth.Reasons() {
+		all[r] = i + 1
+	}
+	return all
+}()
+
 // reasonIndex returns where the name of err's Reason is.
-func reasonIndex(err *middleware.Error) int {
+func reasonIndex(err *auth.Error) int {
 	if err == nil {
 		return 0
 	}
-	if n := int(err.Reason); n > 0 && n < len(reasons) {
+	if n := indexOf[err.Reason]; n > 0 {
 		return n
 	}
 	return len(reasons) - 1
@@ -124,7 +133,7 @@ func newOperation(name string) *operation {
 }
 
 // set returns the attributes of d for the counter.
-func (op *operation) set(d *middleware.Decision) []metric.AddOption {
+func (op *operation) set(d *auth.Decision) []metric.AddOption {
 	n := 2 * reasonIndex(d.Err)
 	if d.ReportOnly {
 		n++
@@ -138,7 +147,7 @@ func (op *operation) set(d *middleware.Decision) []metric.AddOption {
 }
 
 // attributes are what the counter and the event of d have alike.
-func (op *operation) attributes(d *middleware.Decision) []attribute.KeyValue {
+func (op *operation) attributes(d *auth.Decision) []attribute.KeyValue {
 	attrs := []attribute.KeyValue{attribute.String(keyOutcome, outcomeOf(d).String())}
 	if op.name != "" {
 		attrs = append(attrs, attribute.String(keyOperation, op.name))

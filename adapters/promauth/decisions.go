@@ -82,16 +82,15 @@ func verificationOf(d *auth.Decision) verification {
 type operation struct {
 	name     string // the label
 	accepted prometheus.Counter
-	refused  []prometheus.Counter // or not judged, by Reason; the first is of none
+	refused  map[auth.Reason]prometheus.Counter // or not judged
 }
 
 // newOperation makes the series of an operation.
 func (m *Metrics) newOperation(name string) *operation {
-	reasons := auth.Reasons()
 	op := &operation{
 		name:     name,
 		accepted: m.decisions.WithLabelValues(name, outcomeAccepted, reasonNone),
-		refused:  make([]prometheus.Counter, 1+len(reasons)),
+		refused:  make(map[auth.Reason]prometheus.Counter, len(reasons)),
 	}
 	for _, r := range reasons {
 		op.refused[r] = m.decisions.WithLabelValues(name, outcomeOf(r), r.String())
@@ -107,12 +106,12 @@ func outcomeOf(r auth.Reason) string {
 	return outcomeRefused
 }
 
-// lastReason is the greatest Reason.
-var lastReason = slices.Max(auth.Reasons())
+// reasons are those that label a series.
+var reasons = auth.Reasons()
 
-// known returns r, or ReasonInternal when it is none of the constants: a user's check may return any number in an *auth.Error.
+// known returns r, or ReasonInternal when it is none of the constants: a user's check may return any text in an *auth.Error.
 func known(r auth.Reason) auth.Reason {
-	if r < 1 || r > lastReason {
+	if !slices.Contains(reasons, r) {
 		return auth.ReasonInternal
 	}
 	return r

@@ -178,7 +178,7 @@ func ExampleIssuer_Watch() {
 type nobody struct{}
 
 func (nobody) VerifyToken(context.Context, string) (*auth.Principal, error) {
-	return nil, &auth.Error{Reason: auth.ReasonSignature}
+	return nil, &auth.Error{Reason: auth.ReasonSignatureInvalid}
 }
 
 func withoutTime(_ []string, a slog.Attr) slog.Attr {

@@ -144,7 +144,7 @@ func TestEveryReasonHasItsOutcome(t *testing.T) {
 
 func TestAReasonThatIsNoneIsInternal(t *testing.T) {
 	m, reg := setUp(t, nil)
-	for _, r := range []auth.Reason{0, 77, 255} {
+	for _, r := range []auth.Reason{"", "MADE_UP", "TOKEN_EXPIRED\n"} {
 		m.OnDecision(t.Context(), auth.Decision{Operation: "GET /a", Err: &auth.Error{Reason: r}})
 		m.OnDecision(t.Context(), auth.Decision{Operation: "GET /a", Err: &auth.Error{Reason: r}, ReportOnly: true})
 	}
@@ -201,7 +201,7 @@ func TestDeclaredOperationsAreThereFromTheStart(t *testing.T) {
 	for _, operation := range []string{"GET /a", "GET /b", "none", "other"} {
 		for _, r := range auth.Reasons() {
 			outcome := "refused"
-			if r >= auth.ReasonUnavailable {
+			if r == auth.ReasonUnavailable || r == auth.ReasonInternal {
 				outcome = "not_judged"
 			}
 			wants(t, all, map[string]float64{decisions(operation, outcome, r.String()): 0})
@@ -224,7 +224,7 @@ func TestDecisionsCostNoAllocation(t *testing.T) {
 	good := authtest.Principal(t, authtest.Claims{})
 	for name, d := range map[string]auth.Decision{
 		"accepted":           {Operation: "GET /a", Principal: good, Cached: true, Elapsed: 300},
-		"refused":            {Operation: "GET /a", Err: &auth.Error{Reason: auth.ReasonSignature}, Elapsed: 30_000},
+		"refused":            {Operation: "GET /a", Err: &auth.Error{Reason: auth.ReasonSignatureInvalid}, Elapsed: 30_000},
 		"of no operation":    {},
 		"of other operation": {Operation: "GET /b"},
 	} {

@@ -42,9 +42,9 @@ func garbage(ctx context.Context, p plan, r *report) error {
 	text := strings.Repeat("x", len(s.token))
 	raw := measure.Of("the signature alone (standard library)", check)
 	ours := []*measure.Contestant{
-		measure.Of("**Bearward**: random text", refuse(ctx, v, text, auth.ReasonMalformedToken)),
-		measure.Of("**Bearward**: unknown kid", refuse(ctx, v, unknown, auth.ReasonUnknownKey)),
-		measure.Of("**Bearward**: wrong signature", refuse(ctx, v, forged, auth.ReasonSignature)),
+		measure.Of("**Bearward**: random text", refuse(ctx, v, text, auth.ReasonTokenMalformed)),
+		measure.Of("**Bearward**: unknown kid", refuse(ctx, v, unknown, auth.ReasonKeyUnknown)),
+		measure.Of("**Bearward**: wrong signature", refuse(ctx, v, forged, auth.ReasonSignatureInvalid)),
 	}
 	cs := append([]*measure.Contestant{raw}, ours...)
 	for _, peer := range peers.All() {

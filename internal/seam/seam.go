@@ -8,8 +8,8 @@ import (
 	"github.com/bearward/bearward/jwks"
 )
 
-// VerifyJWS does what a middleware.Verifier does up to the signature, with every type accepted: it splits a compact JWS, reads its header, finds
-// the key in keys, and returns the payload. The error is a *middleware.Error.
+// VerifyJWS does what a auth.Verifier does up to the signature, with every type accepted: it splits a compact JWS, reads its header, finds
+// the key in keys, and returns the payload. The error is a *auth.Error.
 var VerifyJWS func(ctx context.Context, keys jwks.Source, raw string) (payload []byte, err error)
 
 // VerifySignature reports whether k may be used under the algorithm of that name, and signature is its over the bytes of input.

@@ -27,7 +27,7 @@ func member(object, more string) string { return strings.TrimSuffix(object, "}")
 
 // headerText bends the JSON text of the header.
 func headerText(d Defect, how func(string) string) bend {
-	return bend{defect: d, reason: auth.ReasonMalformedToken, at: onJSON, make: func(t *draft) error {
+	return bend{defect: d, reason: auth.ReasonTokenMalformed, at: onJSON, make: func(t *draft) error {
 		t.headerJSON = []byte(how(string(t.headerJSON)))
 		return nil
 	}}
@@ -35,7 +35,7 @@ func headerText(d Defect, how func(string) string) bend {
 
 // claimsText bends the JSON text of the claims.
 func claimsText(d Defect, how func(string) string) bend {
-	return bend{defect: d, reason: auth.ReasonMalformedToken, at: onJSON, make: func(t *draft) error {
+	return bend{defect: d, reason: auth.ReasonTokenMalformed, at: onJSON, make: func(t *draft) error {
 		t.claimsJSON = []byte(how(string(t.claimsJSON)))
 		return nil
 	}}
@@ -43,7 +43,7 @@ func claimsText(d Defect, how func(string) string) bend {
 
 // token bends the finished text.
 func token(d Defect, how func(*draft) string) bend {
-	return bend{defect: d, reason: auth.ReasonMalformedToken, at: onToken, make: func(t *draft) error {
+	return bend{defect: d, reason: auth.ReasonTokenMalformed, at: onToken, make: func(t *draft) error {
 		t.token = how(t)
 		return nil
 	}}
@@ -51,7 +51,7 @@ func token(d Defect, how func(*draft) string) bend {
 
 // jsonSerialization is a token in the flattened form. A Verifier finds it malformed; a Guard does not get as far, since a comma ends
 // the token68 of the Authorization header.
-var jsonSerialization = bend{defect: JSONSerialization, reason: auth.ReasonMalformedRequest, at: onToken, make: func(t *draft) error {
+var jsonSerialization = bend{defect: JSONSerialization, reason: auth.ReasonInvalidRequest, at: onToken, make: func(t *draft) error {
 	flattened, err := json.Marshal(map[string]string{
 		"protected": t.encodedHeader, "payload": t.encodedClaims, "signature": encode(t.signature),
 	})

@@ -131,7 +131,7 @@ func (d Defect) Reason() auth.Reason {
 	if b := d.bend(); b != nil {
 		return b.reason
 	}
-	return 0
+	return ""
 }
 
 // Config returns c with the settings under which the defect is one, such as MaxAge for TooOld; c itself for most.

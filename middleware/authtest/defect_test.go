@@ -27,7 +27,7 @@ func TestDefectsHaveTheirReason(t *testing.T) {
 		t.Run(alg.String(), func(t *testing.T) {
 			issuer := authtest.NewIssuer(t, &authtest.Options{Algorithm: alg})
 			guard := issuer.Guard(nil)
-			if got := judge(t, guard, issuer.Token("read:orders")); got != 0 {
+			if got := judge(t, guard, issuer.Token("read:orders")); got != "" {
 				t.Fatalf("a good token: %v", got)
 			}
 			for _, d := range issuer.Defects() {
@@ -52,7 +52,7 @@ func TestDefectsThatNeedMore(t *testing.T) {
 	if got, want := missing(auth.RS256), "[DERSignature TooOld LongLived WrongFixedClaim IDToken ClaimsRefused]"; got != want {
 		t.Errorf("RS256: %s, want %s", got, want)
 	}
-	if got := authtest.Defect("Stale").Reason(); got != 0 {
+	if got := authtest.Defect("Stale").Reason(); got != "" {
 		t.Errorf("a text that is no defect has Reason %v", got)
 	}
 }

@@ -21,7 +21,7 @@
 // An Issuer is reached through its [Issuer.Client], in memory: no socket, no network, and it works inside testing/synctest bubbles, where a
 // day of outage takes no time. [Options].Socket gives it a loopback socket, for programs that are started with an issuer's URL.
 //
-// [Issuer.Defects] lists what can be wrong with a token, each with the middleware.Reason of its refusal, for tables of tests. For a
+// [Issuer.Defects] lists what can be wrong with a token, each with the auth.Reason of its refusal, for tables of tests. For a
 // handler's own tests, without a Guard and without signatures, there is [WithPrincipal].
 //
 // [AssertGuarded] asks the API's own router, for each of its rules, what attackers and careless clients would, and names the rule and the row of the

@@ -85,9 +85,9 @@ func ExampleIssuer_Token() {
 	// Output:
 	// alice [read:orders write:orders]
 	// bob [read:orders]
-	// middleware: request refused: CLAIM_INVALID
-	// middleware: request refused: TOKEN_TYPE_NOT_ACCEPTED
-	// middleware: request refused: TOKEN_MALFORMED
+	// auth: request refused: CLAIM_INVALID
+	// auth: request refused: TOKEN_TYPE_NOT_ACCEPTED
+	// auth: request refused: TOKEN_MALFORMED
 }
 
 func ExampleIssuer_Rotate() {
@@ -185,7 +185,7 @@ func ExampleDefect_Config() {
 	v := issuer.Verifier(authtest.TooOld.Config(issuer.Config())) // with a MaxAge
 	_, err := v.VerifyToken(context.Background(), issuer.Token("read:orders", authtest.TooOld))
 	fmt.Println(err, authtest.TooOld.Reason())
-	// Output: middleware: request refused: TOKEN_TOO_OLD TOKEN_TOO_OLD
+	// Output: auth: request refused: TOKEN_TOO_OLD TOKEN_TOO_OLD
 }
 
 // An API is asked as its attackers would.

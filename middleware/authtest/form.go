@@ -106,5 +106,5 @@ func (is *Issuer) Defects() []Defect {
 		is.tb.Fatalf("authtest: Defects: %v", err)
 	}
 	// Binding is the Guard's to check, not the Verifier's.
-	return slices.DeleteFunc(all, func(d Defect) bool { return d.Reason() != auth.ReasonBinding && !is.isDefect(v, d) })
+	return slices.DeleteFunc(all, func(d Defect) bool { return d.Reason() != auth.ReasonBindingNotProved && !is.isDefect(v, d) })
 }

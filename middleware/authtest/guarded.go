@@ -236,7 +236,7 @@ func (a *assertion) assert() {
 		}
 		return
 	}
-	good := strings.Join(a.need.Needs(), " ")
+	good := strings.Join(a.need.ChallengeScopes(), " ")
 	token := a.issuer.Token(good)
 
 	switch got := a.ask(attempt{}); {
@@ -265,7 +265,7 @@ func (a *assertion) assert() {
 // itself says.
 func (a *assertion) scopes() {
 	a.tb.Helper()
-	all := a.need.AllScopes()
+	all := a.need.Scopes()
 	sets := [][]string{all}
 	for i := range all {
 		sets = append(sets, slices.Delete(slices.Clone(all), i, i+1), all[i:i+1])
@@ -379,7 +379,7 @@ func (a *assertion) isOpen(path string) bool {
 // keysDown asks with a key that nobody knows while the issuer fails: that cannot be judged.
 func (a *assertion) keysDown() {
 	a.tb.Helper()
-	token := a.issuer.Token(strings.Join(a.need.Needs(), " "), UnknownKid)
+	token := a.issuer.Token(strings.Join(a.need.ChallengeScopes(), " "), UnknownKid)
 	a.issuer.Fail(http.StatusServiceUnavailable)
 	defer a.issuer.Recover()
 	const what = "a token whose key cannot be fetched"

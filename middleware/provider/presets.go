@@ -1,14 +1,14 @@
 package provider
 
 import (
-	"github.com/bearward/bearward/middleware"
+	auth "github.com/bearward/bearward/middleware"
 )
 
 // Auth0 is for an API registered with Auth0, by tenant or custom domain, in either token dialect. The two domains make different
 // issuers: give the one that your applications use. Permissions (RBAC) are in Principal.Permissions. A token that was asked for
 // without this audience is opaque, and refused.
 func Auth0(domain string, audience ...string) Preset {
-	return of(middleware.Config{
+	return of(auth.Config{
 		Issuer:         "https://" + domain + "/", // with the slash: the one most often forgotten
 		Audiences:      audience,
 		Types:          []string{"JWT", "at+jwt"},
@@ -24,12 +24,12 @@ func Okta(domain, authorizationServer string, audience ...string) Preset {
 		return refused("Okta's org authorization server cannot guard an API: the keys of its access tokens are not published. " +
 			"Create a custom authorization server, and name it, such as default")
 	}
-	return of(middleware.Config{
+	return of(auth.Config{
 		Issuer:         "https://" + domain + "/oauth2/" + authorizationServer,
 		Audiences:      audience,
 		Types:          []string{"", "JWT", "at+jwt"},
 		ScopeClaim:     "scp",
-		ScopeForm:      middleware.ScopeArray,
+		ScopeForm:      auth.ScopeArray,
 		ClientIDClaims: []string{"cid"},
 		RequiredClaims: []string{"sub", "client_id", "iat", "jti"},
 	}, host("domain", domain), segmentOf("authorization server", authorizationServer), given("audience", audience))
@@ -38,11 +38,11 @@ func Okta(domain, authorizationServer string, audience ...string) Preset {
 // Cognito is for a user pool of Amazon Cognito. Its access tokens name no audience, so the app clients that may call are given
 // instead; with resource binding (RFC 8707) a token does name one, and Config.Audiences has to be set. Groups are in Principal.Groups.
 func Cognito(region, userPool string, clients ...string) Preset {
-	return of(middleware.Config{
+	return of(auth.Config{
 		Issuer:         "https://cognito-idp." + region + ".amazonaws.com/" + userPool,
 		Clients:        clients,
 		Types:          []string{""},
-		Algorithms:     []middleware.Algorithm{middleware.RS256},
+		Algorithms:     []auth.Algorithm{auth.RS256},
 		FixedClaims:    map[string]string{"token_use": "access"}, // an ID token says id
 		RequiredClaims: []string{"sub", "client_id", "iat", "jti"},
 		GroupsClaim:    []string{"cognito:groups"},
@@ -54,7 +54,7 @@ func Cognito(region, userPool string, clients ...string) Preset {
 // Config.RolesClaim {"resource_access", client, "roles"}. Where the API reaches Keycloak at another address than the tokens
 // name, set KeySetURL.
 func Keycloak(realmURL string, audience ...string) Preset {
-	return of(middleware.Config{
+	return of(auth.Config{
 		Issuer:         realmURL,
 		Audiences:      audience,
 		Types:          []string{"JWT", "at+jwt"},
@@ -68,11 +68,11 @@ func Keycloak(realmURL string, audience ...string) Preset {
 // IdentityServer is for Duende IdentityServer, and for IdentityServer4 from version 3 on, which is archived. The audience is the API
 // resource's name. A client that acts for itself has no subject.
 func IdentityServer(issuer string, audience ...string) Preset {
-	return of(middleware.Config{
+	return of(auth.Config{
 		Issuer:         issuer,
 		Audiences:      audience,
 		Types:          []string{"at+jwt"},
-		ScopeForm:      middleware.ScopeAny, // an array, or a string with EmitScopesAsSpaceDelimitedStringInJwt
+		ScopeForm:      auth.ScopeAny, // an array, or a string with EmitScopesAsSpaceDelimitedStringInJwt
 		RequiredClaims: []string{"client_id"},
 		RolesClaim:     []string{"role"},
 	}, given("issuer", []string{issuer}), given("audience", audience))
@@ -93,10 +93,10 @@ func EntraV1(tenantID string, audience ...string) Preset {
 }
 
 func microsoft(issuer, tenantID, version, clientID string, audience []string) Preset {
-	return of(middleware.Config{
+	return of(auth.Config{
 		Issuer:         issuer,
 		Audiences:      audience,
-		Algorithms:     []middleware.Algorithm{middleware.RS256}, // the keys have no "alg"
+		Algorithms:     []auth.Algorithm{auth.RS256}, // the keys have no "alg"
 		Types:          []string{"JWT"},
 		ScopeClaim:     "scp",
 		ScopeFallback:  "roles",
@@ -109,7 +109,7 @@ func microsoft(issuer, tenantID, version, clientID string, audience []string) Pr
 // ZITADEL is for an application whose access tokens are JWTs. The audience is the project's ID or a client ID of it. The tokens carry no
 // scopes: use Requirement.With on Principal.Roles.
 func ZITADEL(issuer string, audience ...string) Preset {
-	return of(middleware.Config{
+	return of(auth.Config{
 		Issuer:         issuer,
 		Audiences:      audience,
 		Types:          []string{"JWT", "at+jwt"},
@@ -121,12 +121,12 @@ func ZITADEL(issuer string, audience ...string) Preset {
 // Hydra is for Ory Hydra with strategies.access_token set to jwt. The issuer is urls.self.issuer verbatim, often with a slash at its
 // end. Publish the key set that signs access tokens by webfinger.jwks.broadcast_keys.
 func Hydra(issuer string, audience ...string) Preset {
-	return of(middleware.Config{
+	return of(auth.Config{
 		Issuer:         issuer,
 		Audiences:      audience,
 		Types:          []string{"JWT", "at+jwt"},
 		ScopeClaim:     "scp",
-		ScopeForm:      middleware.ScopeAny,
+		ScopeForm:      auth.ScopeAny,
 		ScopeFallback:  "scope", // strategies.jwt.scope_claim
 		RequiredClaims: []string{"sub", "iat", "jti"},
 	}, given("issuer", []string{issuer}), given("audience", audience))
@@ -135,7 +135,7 @@ func Hydra(issuer string, audience ...string) Preset {
 // Dex is for the access tokens of Dex, which nothing tells from its ID tokens: both are accepted, so whatever an application's own
 // front end learns opens the API. The audience is a client ID. There are no scopes: use Requirement.With on Principal.Groups.
 func Dex(issuer string, audience ...string) Preset {
-	return of(middleware.Config{
+	return of(auth.Config{
 		Issuer:                issuer,
 		Audiences:             audience,
 		Types:                 []string{""},
@@ -147,7 +147,7 @@ func Dex(issuer string, audience ...string) Preset {
 // FusionAuth is for an application of FusionAuth whose key is an RSA or EC key; an HMAC cannot be used. The
 // issuer is the tenant's setting, which need not be a URL; baseURL is where FusionAuth runs. The audience is the application's ID.
 func FusionAuth(baseURL, issuer string, application ...string) Preset {
-	p := of(middleware.Config{
+	p := of(auth.Config{
 		Issuer:         issuer,
 		Audiences:      application,
 		Types:          []string{"JWT"},
@@ -161,7 +161,7 @@ func FusionAuth(baseURL, issuer string, application ...string) Preset {
 // PingOne is for a custom resource of a PingOne environment. The top-level domain is the region's: com, eu, ca, asia. The audience is the
 // resource's.
 func PingOne(topLevelDomain, environment string, audience ...string) Preset {
-	return of(middleware.Config{
+	return of(auth.Config{
 		Issuer:         "https://auth.pingone." + topLevelDomain + "/" + environment + "/as",
 		Audiences:      audience,
 		Types:          []string{"", "at+jwt"}, // always at+jwt from March 2027

@@ -28,14 +28,14 @@ import (
 	"strings"
 
 	"github.com/bearward/bearward/jwks"
-	"github.com/bearward/bearward/middleware"
+	auth "github.com/bearward/bearward/middleware"
 )
 
 // A Preset says how one issuer's access tokens look, and where its keys are. It is plain data; a mistake in what it was made from comes
 // out when it is used.
 type Preset struct {
 	// Config is what a Verifier checks.
-	Config middleware.Config
+	Config auth.Config
 	// KeySetURL is where the keys are, when that cannot be found by the issuer's metadata. Default "": by RFC 8414 or OpenID Connect
 	// discovery.
 	KeySetURL string
@@ -57,21 +57,21 @@ func (p Preset) Source(opts *jwks.Options) (*jwks.Cache, error) {
 	return jwks.FromIssuer(p.Config.Issuer, opts)
 }
 
-// Verifier returns a Verifier over a source of the caller's, for [middleware.NewGuard] and [middleware.NewIssuers].
-func (p Preset) Verifier(keys jwks.Source) (*middleware.Verifier, error) {
+// Verifier returns a Verifier over a source of the caller's, for [auth.NewGuard] and [auth.NewIssuers].
+func (p Preset) Verifier(keys jwks.Source) (*auth.Verifier, error) {
 	if p.err != nil {
 		return nil, p.err
 	}
-	return middleware.NewVerifier(keys, p.Config)
+	return auth.NewVerifier(keys, p.Config)
 }
 
 // Guard returns a Guard with a key cache of its own, which its Close stops. Opts may be nil. It does no I/O.
-func (p Preset) Guard(opts *middleware.GuardOptions) (*middleware.Guard, error) {
+func (p Preset) Guard(opts *auth.GuardOptions) (*auth.Guard, error) {
 	keys, err := p.Source(nil)
 	if err != nil {
 		return nil, err
 	}
-	g, err := middleware.NewWithKeys(keys, p.Config, opts)
+	g, err := auth.NewWithKeys(keys, p.Config, opts)
 	if err != nil {
 		return nil, errors.Join(err, keys.Close())
 	}
@@ -142,7 +142,7 @@ func refused(format string, args ...any) Preset {
 }
 
 // of returns a preset, or the reason why what it was made from cannot be right.
-func of(config middleware.Config, errs ...error) Preset {
+func of(config auth.Config, errs ...error) Preset {
 	if err := errors.Join(errs...); err != nil {
 		return Preset{err: err}
 	}

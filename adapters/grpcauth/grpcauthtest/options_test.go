@@ -109,7 +109,7 @@ func TestMisuseEndsTheTestWithClearText(t *testing.T) {
 		opts  *grpcauthtest.Options
 		want  string
 	}{
-		{"a zero requirement", auth.Rules{rpctest.Unary: {}}, nil, "grpcauthtest: AssertGuarded: middleware: "},
+		{"a zero requirement", auth.Rules{rpctest.Unary: {}}, nil, "grpcauthtest: AssertGuarded: auth: "},
 		{"rules that ask for nothing", auth.Rules{serviceRule: auth.Public()}, nil, "grpcauthtest: AssertGuarded: no rule asks for a token"},
 		{"a skipped rule that is none", talk(), &grpcauthtest.Options{Skip: []string{"/a.B/C"}},
 			`grpcauthtest: AssertGuarded: the options name "/a.B/C", which is neither a rule nor a registered method`},

@@ -78,7 +78,7 @@ func (a *assertion) wantPassed(row, what string, got reply) {
 // named asks a method that a rule names.
 func (a *assertion) named() {
 	a.tb.Helper()
-	good := strings.Join(a.need.Needs(), " ")
+	good := strings.Join(a.need.ChallengeScopes(), " ")
 	switch {
 	case a.need.IsPublic():
 		a.wantPassed("O-08", "public, with a bad token", a.call(attempt{authorization: bearer(a.issuer.Token("", authtest.Expired)), patience: quiet}))
@@ -97,7 +97,7 @@ func (a *assertion) named() {
 		{"G-10", "a good token before a bad one", bearer(a.issuer.Token(good), a.issuer.Token(good, authtest.Expired))},
 		{"G-10", "a good token after a bad one", bearer(a.issuer.Token(good, authtest.Expired), a.issuer.Token(good))},
 	} {
-		if !a.wantRefused(values.row, values.what, a.call(attempt{authorization: values.authorization}), auth.ReasonMalformedRequest) {
+		if !a.wantRefused(values.row, values.what, a.call(attempt{authorization: values.authorization}), auth.ReasonInvalidRequest) {
 			return
 		}
 	}
@@ -117,13 +117,13 @@ func (a *assertion) named() {
 func (a *assertion) withoutToken(token string) bool {
 	a.tb.Helper()
 	got := a.call(attempt{})
-	if !a.wantRefused("B-13", "no token", got, auth.ReasonNoCredentials) {
+	if !a.wantRefused("B-13", "no token", got, auth.ReasonCredentialsMissing) {
 		return false
 	}
 	if a.stream() && got.refused() {
-		a.wantRefused("G-13", "no token, and nothing sent yet", a.call(attempt{mute: true}), auth.ReasonNoCredentials)
+		a.wantRefused("G-13", "no token, and nothing sent yet", a.call(attempt{mute: true}), auth.ReasonCredentialsMissing)
 	}
-	if !a.wantRefused("B-15", "another scheme", a.call(attempt{authorization: []string{"Basic eDp5"}}), auth.ReasonNoCredentials) {
+	if !a.wantRefused("B-15", "another scheme", a.call(attempt{authorization: []string{"Basic eDp5"}}), auth.ReasonCredentialsMissing) {
 		return false
 	}
 	for _, key := range []string{"x-authorization", "proxy-authorization", "grpcgateway-authorization", "x-forwarded-authorization", "token", "access_token", "cookie"} {
@@ -131,7 +131,7 @@ func (a *assertion) withoutToken(token string) bool {
 		if value == "" {
 			value = "Bearer " + token
 		}
-		if !a.wantRefused("G-09", "the token in "+key, a.call(attempt{metadata: metadata.Pairs(key, value)}), auth.ReasonNoCredentials) {
+		if !a.wantRefused("G-09", "the token in "+key, a.call(attempt{metadata: metadata.Pairs(key, value)}), auth.ReasonCredentialsMissing) {
 			return false
 		}
 	}
@@ -166,7 +166,7 @@ func (a *assertion) registered(name string) bool {
 // itself says.
 func (a *assertion) scopes() {
 	a.tb.Helper()
-	all := a.need.AllScopes()
+	all := a.need.Scopes()
 	sets := [][]string{all}
 	for i := range all {
 		sets = append(sets, slices.Delete(slices.Clone(all), i, i+1), all[i:i+1])
@@ -198,7 +198,7 @@ func (a *assertion) unnamed() {
 	}
 	scopes := map[string]bool{}
 	for _, need := range a.rules {
-		for _, s := range need.AllScopes() {
+		for _, s := range need.Scopes() {
 			scopes[s] = true
 		}
 	}
@@ -209,7 +209,7 @@ func (a *assertion) unnamed() {
 // keysDown asks with a key that nobody knows while the issuer fails: that cannot be judged.
 func (a *assertion) keysDown() {
 	a.tb.Helper()
-	token := a.issuer.Token(strings.Join(a.need.Needs(), " "), authtest.UnknownKid)
+	token := a.issuer.Token(strings.Join(a.need.ChallengeScopes(), " "), authtest.UnknownKid)
 	a.issuer.Fail(http.StatusServiceUnavailable)
 	defer a.issuer.Recover()
 	const what = "a token whose key cannot be fetched"

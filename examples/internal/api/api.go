@@ -37,7 +37,7 @@ type Config struct {
 	Refresh  time.Duration // jwks.Options.RefreshEvery; 0: its default
 	MaxStale time.Duration // jwks.Options.MaxStale; 0: its default
 	Cooldown time.Duration // jwks.Options.Cooldown; 0: its default
-	Leeway   time.Duration // middleware.Config.Leeway; 0: its default, negative: none
+	Leeway   time.Duration // auth.Config.Leeway; 0: its default, negative: none
 	Client   *http.Client  // to reach the issuer with; nil: the key cache's own
 
 	TLS         *tls.Config  // nil: plain HTTP and gRPC
