@@ -109,11 +109,14 @@ func TestFAQShowsALogLine(t *testing.T) {
 // ask returns the status of a refusal, and the reason that an operator is told.
 func ask(v auth.TokenVerifier, authorization []string, need auth.Requirement) (int, string) {
 	reason := ""
-	guard := auth.NewGuard(v, &auth.GuardOptions{OnDecision: func(_ context.Context, d auth.Decision) {
+	guard, err := auth.NewGuard(v, &auth.GuardOptions{OnDecision: func(_ context.Context, d auth.Decision) {
 		if d.Err != nil {
 			reason = d.Err.Reason.String()
 		}
 	}})
+	if err != nil {
+		panic(err)
+	}
 	r := httptest.NewRequest("GET", "/orders", nil)
 	r.Header["Authorization"] = authorization
 	w := httptest.NewRecorder()

@@ -55,7 +55,7 @@ func holes(t *testing.T, issuer *authtest.Issuer) []hole {
 	if err != nil {
 		t.Fatal(err)
 	}
-	forAnother := auth.NewGuard(v, nil)
+	forAnother := must(auth.NewGuard(v, nil))
 	plain := func(g *auth.Guard, need auth.Requirement, h http.Handler) http.Handler { return g.Enforce(need)(h) }
 	return []hole{
 		{"a route past the guard", "GET /orders", "B-13", func(_ *auth.Guard, _ auth.Requirement, h http.Handler) http.Handler { return h }},

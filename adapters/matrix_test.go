@@ -77,7 +77,7 @@ type group struct {
 // newGroup opens doors for a verifier. All that its hooks are told goes into a log that must not hold what callers sent.
 func newGroup(t *testing.T, name string, v auth.TokenVerifier) *group {
 	s := new(secrets)
-	guard := auth.NewGuard(v, &auth.GuardOptions{
+	guard := must(auth.NewGuard(v, &auth.GuardOptions{
 		ResourceMetadata: metadataURL,
 		OnDecision: func(ctx context.Context, d auth.Decision) {
 			auth.LogRefusals(slog.New(slog.NewJSONHandler(s, nil)))(ctx, d)
@@ -86,7 +86,7 @@ func newGroup(t *testing.T, name string, v auth.TokenVerifier) *group {
 			}
 			fmt.Fprintln(s, d.Principal)
 		},
-	})
+	}))
 	g := &group{t: t, name: name, doors: doors(t, guard), secret: s}
 	t.Cleanup(func() { s.check(t) })
 	return g

@@ -189,19 +189,19 @@ func TestMatrixConstruction(t *testing.T) {
 	})
 	t.Run("B-22", func(t *testing.T) { // there is no error_uri; the URL that a challenge does hold is checked alike
 		for _, url := range []string{"x", "/x", `https://x.example/"`, `https://x.example/\`, "https://x.example/ ", "https://x.example/\n", "https://x.example/#f", "https://x.example/é"} {
-			if panics(func() { auth.NewGuard(verifier, &auth.GuardOptions{ResourceMetadata: url}) }) == nil {
+			if panics(func() { must(auth.NewGuard(verifier, &auth.GuardOptions{ResourceMetadata: url})) }) == nil {
 				t.Errorf("URL %q is accepted", url)
 			}
 		}
 	})
 	t.Run("B-23", func(t *testing.T) {
 		for _, realm := range []string{"a\r\nb", "a\x00", "é", "\x7f"} {
-			if panics(func() { auth.NewGuard(verifier, &auth.GuardOptions{Realm: realm}) }) == nil {
+			if panics(func() { must(auth.NewGuard(verifier, &auth.GuardOptions{Realm: realm})) }) == nil {
 				t.Errorf("realm %q is accepted", realm)
 			}
 		}
 		const odd = `the "api" \ of orders`
-		guard := auth.NewGuard(verifier, &auth.GuardOptions{Realm: odd})
+		guard := must(auth.NewGuard(verifier, &auth.GuardOptions{Realm: odd}))
 		w := httptest.NewRecorder()
 		guard.Refuse(w, httptest.NewRequest("GET", "/", nil), &auth.Error{Reason: auth.ReasonCredentialsMissing})
 		read, err := parseChallenges(w.Header().Get("WWW-Authenticate"))

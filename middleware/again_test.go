@@ -37,7 +37,7 @@ type mute struct{}
 func (mute) VerifyToken(context.Context, string) (*auth.Principal, error) { return nil, nil }
 
 func TestAVerifierThatSaysNothingLetsNobodyThrough(t *testing.T) {
-	g := auth.NewGuard(mute{}, nil)
+	g := must(auth.NewGuard(mute{}, nil))
 	for _, need := range []auth.Requirement{auth.AnyToken(), auth.Optional(), auth.Scopes("read")} {
 		if _, err := g.Authorize(t.Context(), bearer("x"), need); reasonOf(err) != auth.ReasonInternal {
 			t.Errorf("%v: %v, want it not judged", need, err)

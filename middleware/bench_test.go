@@ -97,7 +97,7 @@ func BenchmarkVerify(b *testing.B) {
 func BenchmarkGuard(b *testing.B) {
 	k := newSigningKey(b, "RS256", "key-2026-11")
 	token := k.sign(b, k.header(), largeClaims())
-	g := auth.NewGuard(newVerifier(b, k, nil), nil)
+	g := must(auth.NewGuard(newVerifier(b, k, nil), nil))
 	h := g.Require("read:orders")(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	r := httptest.NewRequest("GET", "/orders", nil)
 	r.Header.Set("Authorization", "Bearer "+token)

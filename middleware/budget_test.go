@@ -54,7 +54,7 @@ func TestTheWarmMiddlewareCostsTwoAllocations(t *testing.T) {
 	for name, v := range map[string]auth.TokenVerifier{"one issuer": one, "one of two issuers": both} {
 		t.Run(name, func(t *testing.T) {
 			passed := false
-			h := auth.NewGuard(v, nil).Require("read:orders")(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { passed = true }))
+			h := must(auth.NewGuard(v, nil)).Require("read:orders")(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { passed = true }))
 			r := httptest.NewRequest("GET", "/orders", nil)
 			r.Header.Set("Authorization", "Bearer "+issuer.Token("read:orders"))
 			w := httptest.NewRecorder()

@@ -302,7 +302,7 @@ func TestReady(t *testing.T) {
 		{"issuers of which one is not ready", all, false},
 		{"a verifier that cannot tell", newFake(t), true},
 	} {
-		g := auth.NewGuard(tt.v, nil)
+		g := must(auth.NewGuard(tt.v, nil))
 		if err := g.Ready(); (err == nil) != tt.ready {
 			t.Errorf("%s: %v, want ready %v", tt.name, err, tt.ready)
 		}

@@ -79,7 +79,7 @@ func eachDefect(t *testing.T, algs []auth.Algorithm, f func(t *testing.T, is *au
 func TestEveryDefectIsRefusedForItsReason(t *testing.T) {
 	algs := []auth.Algorithm{auth.RS256, auth.PS256, auth.ES256, auth.ES384, auth.ES512, auth.EdDSA}
 	eachDefect(t, algs, func(t *testing.T, is *authtest.Issuer, v *auth.Verifier, d authtest.Defect) {
-		guard := auth.NewGuard(v, nil)
+		guard := must(auth.NewGuard(v, nil))
 		good, bad := is.Token("read:orders"), is.Token("read:orders", d)
 		for _, when := range []string{"at first", "again"} { // the second time, what is remembered counts
 			if err := verify(t, v, good); err != nil {
@@ -111,7 +111,7 @@ func verifierReason(d authtest.Defect) auth.Reason {
 
 func TestEveryDefectIsAnsweredByItsReasonAlone(t *testing.T) {
 	eachDefect(t, []auth.Algorithm{auth.ES256}, func(t *testing.T, is *authtest.Issuer, v *auth.Verifier, d authtest.Defect) {
-		w := answerTo(auth.NewGuard(v, &auth.GuardOptions{Realm: "orders"}), is.Token("read:orders", d))
+		w := answerTo(must(auth.NewGuard(v, &auth.GuardOptions{Realm: "orders"})), is.Token("read:orders", d))
 		want := outside[d.Reason()]
 		status, code := http.StatusUnauthorized, "invalid_token"
 		if d.Reason() == auth.ReasonInvalidRequest {
@@ -152,7 +152,7 @@ func TestNothingOfATokenIsToldBack(t *testing.T) {
 		"sub": "canary-sub", "client_id": "canary-client", "jti": "canary-jti", "acr": "canary-acr", "tenant": map[string]any{"canary-name": "canary-tenant"},
 	}
 	eachDefect(t, []auth.Algorithm{auth.ES256}, func(t *testing.T, is *authtest.Issuer, v *auth.Verifier, d authtest.Defect) {
-		guard := auth.NewGuard(v, nil)
+		guard := must(auth.NewGuard(v, nil))
 		token := is.Token("read:orders", canaries, d)
 		w := answerTo(guard, token)
 		_, err := guard.Authorize(t.Context(), bearer(token), auth.Scopes("read:orders"))

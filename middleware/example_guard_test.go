@@ -35,10 +35,13 @@ func get(h http.Handler, authorization string) {
 func ok(http.ResponseWriter, *http.Request) {}
 
 func ExampleNewGuard() {
-	guard := auth.NewGuard(everybody{}, &auth.GuardOptions{
+	guard, err := auth.NewGuard(everybody{}, &auth.GuardOptions{
 		Realm:            "orders",
 		ResourceMetadata: "https://api.example/.well-known/oauth-protected-resource",
 	})
+	if err != nil {
+		log.Fatal(err)
+	}
 	fmt.Println(guard.ResourceMetadata())
 	get(guard.Require("admin:all")(http.HandlerFunc(ok)), "Bearer alice")
 	// Output:
@@ -69,7 +72,10 @@ func ExampleNewWithKeys() {
 }
 
 func ExampleGuard_Enforce() {
-	guard := auth.NewGuard(everybody{}, nil)
+	guard, err := auth.NewGuard(everybody{}, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /orders", guard.Enforce(auth.AnyOf(auth.Scopes("admin:all"), auth.Scopes("read:orders")))(http.HandlerFunc(ok)))
 	get(mux, "Bearer alice")
@@ -81,7 +87,10 @@ func ExampleGuard_Enforce() {
 
 // An adapter for another router tells hooks the route as that router writes it.
 func ExampleGuard_EnforceNamed() {
-	guard := auth.NewGuard(everybody{}, &auth.GuardOptions{OnDecision: func(_ context.Context, d auth.Decision) { fmt.Println(d.Operation, d.Err == nil) }})
+	guard, err := auth.NewGuard(everybody{}, &auth.GuardOptions{OnDecision: func(_ context.Context, d auth.Decision) { fmt.Println(d.Operation, d.Err == nil) }})
+	if err != nil {
+		log.Fatal(err)
+	}
 	route := func(*http.Request) string { return "GET /orders/:id" }
 	get(guard.EnforceNamed(route, auth.Scopes("read:orders"))(http.HandlerFunc(ok)), "Bearer alice")
 	// Output:
@@ -91,7 +100,10 @@ func ExampleGuard_EnforceNamed() {
 
 // Every refusal of a Guard looks alike, an adapter's and a handler's own.
 func ExampleGuard_Refuse() {
-	guard := auth.NewGuard(everybody{}, nil)
+	guard, err := auth.NewGuard(everybody{}, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
 	owners := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if p, _ := auth.PrincipalFrom(r.Context()); p.Subject() != "bob" {
 			guard.Refuse(w, r, &auth.Error{Reason: auth.ReasonForbidden})
@@ -106,7 +118,10 @@ func ExampleGuard_Refuse() {
 
 // For answers that are not written by Refuse: the headers that go with a refusal.
 func ExampleGuard_SetRefusalHeader() {
-	guard := auth.NewGuard(everybody{}, nil)
+	guard, err := auth.NewGuard(everybody{}, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
 	w := httptest.NewRecorder()
 	guard.SetRefusalHeader(w.Header(), &auth.Error{Reason: auth.ReasonUnavailable})
 	fmt.Println(w.Header())
@@ -132,13 +147,16 @@ func ExampleGuard_ReadyHandler() {
 
 // An adapter gathers what a Guard reads, and no more.
 func ExampleGuard_ReadsProofs() {
-	guard := auth.NewGuard(everybody{}, nil)
+	guard, err := auth.NewGuard(everybody{}, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
 	r := httptest.NewRequest("GET", "/orders", nil)
 	c := auth.Credentials{Operation: "GET /orders", Authorization: r.Header["Authorization"]}
 	if guard.ReadsProofs() {
 		c = auth.RequestCredentials(r, "GET /orders") // with what a proof of possession is checked against
 	}
-	_, err := guard.Authorize(r.Context(), c, auth.AnyToken())
+	_, err = guard.Authorize(r.Context(), c, auth.AnyToken())
 	fmt.Println(guard.ReadsProofs(), err)
 	// Output: false auth: request refused: CREDENTIALS_MISSING
 }
@@ -154,14 +172,20 @@ func ExampleRequestCredentials() {
 
 // For checks at start: is there a guard in front of this handler?
 func ExampleIsGuarded() {
-	guard := auth.NewGuard(everybody{}, nil)
+	guard, err := auth.NewGuard(everybody{}, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
 	fmt.Println(auth.IsGuarded(guard.Require("read:orders")(http.HandlerFunc(ok))), auth.IsGuarded(http.HandlerFunc(ok)))
 	// Output: true false
 }
 
 // For routers that tell their middlewares: is one of them a guard?
 func ExampleIsGuard() {
-	guard := auth.NewGuard(everybody{}, nil)
+	guard, err := auth.NewGuard(everybody{}, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
 	fmt.Println(auth.IsGuard(guard.Require("read:orders")), auth.IsGuard(http.NewCrossOriginProtection().Handler))
 	// Output: true false
 }

@@ -65,7 +65,10 @@ func ExamplePrincipalFrom() {
 		}
 		return "hello " + p.Subject()
 	}
-	guard := auth.NewGuard(everybody{}, nil)
+	guard, err := auth.NewGuard(everybody{}, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
 	ctx, err := guard.Authorize(context.Background(), auth.Credentials{Authorization: []string{"Bearer alice"}}, auth.AnyToken())
 	if err != nil {
 		log.Fatal(err)
@@ -102,11 +105,14 @@ func ExampleAsError() {
 
 // Operators are told which claim was at fault and what was expected. Seen comes from the caller: show it to no log.
 func ExampleError() {
-	guard := auth.NewGuard(keylessVerifier(), &auth.GuardOptions{OnDecision: func(_ context.Context, d auth.Decision) {
+	guard, err := auth.NewGuard(keylessVerifier(), &auth.GuardOptions{OnDecision: func(_ context.Context, d auth.Decision) {
 		fmt.Printf("%s: %s is not %s (seen: %q)\n", d.Err.Reason, d.Err.Claim(), d.Err.Expected(), d.Err.Seen())
 	}})
+	if err != nil {
+		log.Fatal(err)
+	}
 	c := auth.Credentials{Authorization: []string{"Bearer eyJhbGciOiJub25lIn0.e30.c2ln"}}
-	_, err := guard.Authorize(context.Background(), c, auth.AnyToken())
+	_, err = guard.Authorize(context.Background(), c, auth.AnyToken())
 	fmt.Println(err) // what callers cause is in no error text
 	// Output:
 	// ALGORITHM_NOT_ALLOWED: alg is not [RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 EdDSA] (seen: "none")

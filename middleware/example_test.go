@@ -83,7 +83,10 @@ func ExampleRequirement() {
 
 // A package for another router needs no more than this.
 func ExampleGuard_Authorize() {
-	guard := auth.NewGuard(nobody{}, nil)
+	guard, err := auth.NewGuard(nobody{}, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
 	handle := func(r *http.Request) (int, []string) {
 		ctx, err := guard.Authorize(r.Context(), auth.RequestCredentials(r, "GET /orders"), auth.Scopes("read:orders"))
 		if err != nil {
@@ -162,7 +165,10 @@ func ExampleLogRefusals() {
 		}
 		return a
 	}}))
-	guard := auth.NewGuard(nobody{}, &auth.GuardOptions{OnDecision: auth.LogRefusals(logger)})
+	guard, err := auth.NewGuard(nobody{}, &auth.GuardOptions{OnDecision: auth.LogRefusals(logger)})
+	if err != nil {
+		log.Fatal(err)
+	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /orders", guard.Require("read:orders")(http.NotFoundHandler()))
 	r := httptest.NewRequest("GET", "/orders", nil)

@@ -171,7 +171,7 @@ func FuzzAuthorization(f *testing.F) {
 	for _, seed := range []string{"", "Bearer x", "bearer\tx", "Bearer  a b", "Bearer a,b", "Basic x", " Bearer x", "Bearer é", "Bearer ="} {
 		f.Add(seed)
 	}
-	g := NewGuard(refuser{}, nil)
+	g := mustGuard(NewGuard(refuser{}, nil))
 	f.Fuzz(func(t *testing.T, value string) {
 		bounded(t, value, func() { _, _ = bearerToken([]string{value}) })
 		token, refused := bearerToken([]string{value})
@@ -271,7 +271,7 @@ func FuzzChallenge(f *testing.F) {
 		if !isScope(scope) {
 			return
 		}
-		g, err := newGuard(refuser{}, &GuardOptions{Realm: realm})
+		g, err := NewGuard(refuser{}, &GuardOptions{Realm: realm})
 		if err != nil {
 			return
 		}
@@ -316,4 +316,11 @@ func parseChallenge(t *testing.T, s string) map[string]string {
 		rest = strings.TrimPrefix(after[i+1:], ", ")
 	}
 	return params
+}
+
+func mustGuard(g *Guard, err error) *Guard {
+	if err != nil {
+		panic(err)
+	}
+	return g
 }

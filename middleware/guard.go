@@ -103,7 +103,7 @@ func NewWithKeys(keys *jwks.Cache, config Config, opts *GuardOptions) (*Guard, e
 	if err != nil {
 		return nil, err
 	}
-	g, err := newGuard(v, opts)
+	g, err := NewGuard(v, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -111,17 +111,8 @@ func NewWithKeys(keys *jwks.Cache, config Config, opts *GuardOptions) (*Guard, e
 	return g, nil
 }
 
-// NewGuard returns a Guard that verifies tokens by v. It panics, naming what is wrong, when v is nil or opts cannot be used: both
-// are literals of the program, and an API must not start with a door that does not close.
-func NewGuard(v TokenVerifier, opts *GuardOptions) *Guard {
-	g, err := newGuard(v, opts)
-	if err != nil {
-		panic(err.Error())
-	}
-	return g
-}
-
-func newGuard(v TokenVerifier, opts *GuardOptions) (*Guard, error) {
+// NewGuard returns a Guard that verifies tokens by v. The error names what is wrong: a nil v, or the option that cannot be used.
+func NewGuard(v TokenVerifier, opts *GuardOptions) (*Guard, error) {
 	if isNil(v) {
 		return nil, errors.New("auth: NewGuard needs a TokenVerifier")
 	}

@@ -109,7 +109,7 @@ func TestCredentials(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			v := newFake(t)
-			g := auth.NewGuard(v, nil)
+			g := must(auth.NewGuard(v, nil))
 			ctx, err := g.Authorize(t.Context(), auth.Credentials{Authorization: tt.values}, auth.AnyToken())
 			if got := reasonOf(err); got != tt.want {
 				t.Errorf("reason %v, want %v", got, tt.want)
@@ -164,7 +164,7 @@ func TestAuthorizeByRequirement(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			defer noPanic(t)
-			g := auth.NewGuard(newFake(t), nil)
+			g := must(auth.NewGuard(newFake(t), nil))
 			c := bearer(tt.token)
 			if tt.token == "" {
 				c = auth.Credentials{}
@@ -220,7 +220,7 @@ func TestProofs(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			defer noPanic(t)
-			g := auth.NewGuard(newFake(t), &auth.GuardOptions{Proofs: tt.proofs})
+			g := must(auth.NewGuard(newFake(t), &auth.GuardOptions{Proofs: tt.proofs}))
 			_, err := g.Authorize(t.Context(), bearer(tt.token), auth.AnyToken())
 			if got := reasonOf(err); got != tt.want {
 				t.Errorf("reason %v, want %v", got, tt.want)
@@ -232,8 +232,8 @@ func TestProofs(t *testing.T) {
 func TestVerifyOnce(t *testing.T) {
 	v := newFake(t)
 	proof := &fakeProof{member: "jkt"}
-	g := auth.NewGuard(v, &auth.GuardOptions{Proofs: []auth.Proof{proof}})
-	other := auth.NewGuard(v, nil)
+	g := must(auth.NewGuard(v, &auth.GuardOptions{Proofs: []auth.Proof{proof}}))
+	other := must(auth.NewGuard(v, nil))
 
 	ctx, err := g.Authorize(t.Context(), bearer("bound"), auth.AnyToken())
 	if err != nil {
@@ -278,14 +278,14 @@ func TestVerifyOnce(t *testing.T) {
 
 func TestOnDecision(t *testing.T) {
 	var got []string
-	g := auth.NewGuard(newFake(t), &auth.GuardOptions{OnDecision: func(_ context.Context, d auth.Decision) {
+	g := must(auth.NewGuard(newFake(t), &auth.GuardOptions{OnDecision: func(_ context.Context, d auth.Decision) {
 		reason := auth.Reason("none")
 		if d.Err != nil {
 			reason = d.Err.Reason
 		}
 		got = append(got, fmt.Sprintf("%s %s %v %v", d.Operation, reason, d.Principal != nil, d.Repeated))
 		panic("a hook that panics decides nothing")
-	}})
+	}}))
 	c := bearer("reader")
 	c.Operation = "GET /orders"
 	ctx, err := g.Authorize(t.Context(), c, auth.AnyToken())
@@ -314,7 +314,7 @@ func TestEnforce(t *testing.T) {
 		}
 		fmt.Fprint(w, p.Subject())
 	})
-	g := auth.NewGuard(newFake(t), &auth.GuardOptions{ResourceMetadata: "https://api.example/.well-known/oauth-protected-resource"})
+	g := must(auth.NewGuard(newFake(t), &auth.GuardOptions{ResourceMetadata: "https://api.example/.well-known/oauth-protected-resource"}))
 	const head = `Bearer realm="api", resource_metadata="https://api.example/.well-known/oauth-protected-resource"`
 	tests := []struct {
 		name, authorization string
@@ -369,13 +369,13 @@ func TestEnforce(t *testing.T) {
 }
 
 func TestRefuseOverride(t *testing.T) {
-	g := auth.NewGuard(newFake(t), &auth.GuardOptions{
+	g := must(auth.NewGuard(newFake(t), &auth.GuardOptions{
 		Realm: `the "orders" API`,
 		WriteRefusal: func(w http.ResponseWriter, _ *http.Request, err *auth.Error) {
 			w.WriteHeader(err.Status())
 			fmt.Fprint(w, err.Reason.Code())
 		},
-	})
+	}))
 	w := httptest.NewRecorder()
 	g.Refuse(w, httptest.NewRequest("GET", "/", nil), &auth.Error{Reason: auth.ReasonTokenExpired})
 	const challenge = `Bearer realm="the \"orders\" API", error="invalid_token", error_description="The access token expired"`
@@ -389,7 +389,7 @@ func TestARefusalIsNeverAnsweredWith200(t *testing.T) {
 		"a body alone":   func(w http.ResponseWriter, _ *http.Request, _ *auth.Error) { fmt.Fprint(w, "no") },
 		"nothing at all": func(http.ResponseWriter, *http.Request, *auth.Error) {},
 	} {
-		g := auth.NewGuard(newFake(t), &auth.GuardOptions{WriteRefusal: refuse})
+		g := must(auth.NewGuard(newFake(t), &auth.GuardOptions{WriteRefusal: refuse}))
 		w := httptest.NewRecorder()
 		g.Require("read:orders")(http.NotFoundHandler()).ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
 		if w.Code != 401 {
@@ -406,7 +406,7 @@ type holder struct {
 
 func TestNestedUnderAnyContext(t *testing.T) {
 	defer noPanic(t)
-	g := auth.NewGuard(newFake(t), nil)
+	g := must(auth.NewGuard(newFake(t), nil))
 	inner := g.Require("read:orders")(http.NotFoundHandler())
 	h := g.Require("read:orders")(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		inner.ServeHTTP(w, r.WithContext(holder{Context: r.Context()}))
@@ -423,7 +423,7 @@ func TestAnUnknownReasonIsNotJudged(t *testing.T) {
 	defer noPanic(t)
 	v := newFake(t)
 	v.errs["odd"] = &auth.Error{Reason: "MADE_UP"}
-	g := auth.NewGuard(v, nil)
+	g := must(auth.NewGuard(v, nil))
 	r := httptest.NewRequest("GET", "/", nil)
 	r.Header.Set("Authorization", "Bearer odd")
 	w := httptest.NewRecorder()
@@ -436,7 +436,7 @@ func TestAnUnknownReasonIsNotJudged(t *testing.T) {
 }
 
 func TestOptionalVaries(t *testing.T) {
-	g := auth.NewGuard(newFake(t), nil)
+	g := must(auth.NewGuard(newFake(t), nil))
 	w := httptest.NewRecorder()
 	g.Enforce(auth.Optional())(http.NotFoundHandler()).ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
 	if got := w.Header().Get("Vary"); got != "Authorization" {
@@ -451,29 +451,29 @@ func TestGuardMisconfigured(t *testing.T) {
 		build func()
 		want  string
 	}{
-		{"no verifier", func() { auth.NewGuard(nil, nil) }, "TokenVerifier"},
-		{"a nil verifier of a type", func() { auth.NewGuard((*auth.Verifier)(nil), nil) }, "TokenVerifier"},
+		{"no verifier", func() { must(auth.NewGuard(nil, nil)) }, "TokenVerifier"},
+		{"a nil verifier of a type", func() { must(auth.NewGuard((*auth.Verifier)(nil), nil)) }, "TokenVerifier"},
 		{"a nil guard", func() { (*auth.Guard)(nil).Require("a") }, "nil"},
 		{"the zero guard", func() { new(auth.Guard).Require("a") }, "constructor"},
-		{"a realm with a line break", func() { auth.NewGuard(v, &auth.GuardOptions{Realm: "a\r\nb"}) }, "GuardOptions.Realm"},
-		{"a realm beyond ASCII", func() { auth.NewGuard(v, &auth.GuardOptions{Realm: "é"}) }, "GuardOptions.Realm"},
-		{"a relative metadata URL", func() { auth.NewGuard(v, &auth.GuardOptions{ResourceMetadata: "/x"}) }, "GuardOptions.ResourceMetadata"},
-		{"a metadata URL with a fragment", func() { auth.NewGuard(v, &auth.GuardOptions{ResourceMetadata: "https://x/#y"}) }, "GuardOptions.ResourceMetadata"},
-		{"a metadata URL with a quote", func() { auth.NewGuard(v, &auth.GuardOptions{ResourceMetadata: `https://x/"`}) }, "GuardOptions.ResourceMetadata"},
-		{"a nil proof", func() { auth.NewGuard(v, &auth.GuardOptions{Proofs: []auth.Proof{nil}}) }, "GuardOptions.Proofs[0]"},
+		{"a realm with a line break", func() { must(auth.NewGuard(v, &auth.GuardOptions{Realm: "a\r\nb"})) }, "GuardOptions.Realm"},
+		{"a realm beyond ASCII", func() { must(auth.NewGuard(v, &auth.GuardOptions{Realm: "é"})) }, "GuardOptions.Realm"},
+		{"a relative metadata URL", func() { must(auth.NewGuard(v, &auth.GuardOptions{ResourceMetadata: "/x"})) }, "GuardOptions.ResourceMetadata"},
+		{"a metadata URL with a fragment", func() { must(auth.NewGuard(v, &auth.GuardOptions{ResourceMetadata: "https://x/#y"})) }, "GuardOptions.ResourceMetadata"},
+		{"a metadata URL with a quote", func() { must(auth.NewGuard(v, &auth.GuardOptions{ResourceMetadata: `https://x/"`})) }, "GuardOptions.ResourceMetadata"},
+		{"a nil proof", func() { must(auth.NewGuard(v, &auth.GuardOptions{Proofs: []auth.Proof{nil}})) }, "GuardOptions.Proofs[0]"},
 		{"two proofs of one member", func() {
-			auth.NewGuard(v, &auth.GuardOptions{Proofs: []auth.Proof{&fakeProof{member: "jkt"}, &fakeProof{member: "jkt"}}})
+			must(auth.NewGuard(v, &auth.GuardOptions{Proofs: []auth.Proof{&fakeProof{member: "jkt"}, &fakeProof{member: "jkt"}}}))
 		}, "GuardOptions.Proofs"},
 		{"a scope with a space", func() { auth.Scopes("read write") }, "read write"},
 		{"a scope with a quote", func() { auth.AnyScope("read", `a"b`) }, "is not a scope"},
-		{"an empty scope", func() { auth.NewGuard(v, nil).Require("") }, "is not a scope"},
-		{"the zero requirement enforced", func() { auth.NewGuard(v, nil).Enforce(auth.Requirement{}) }, "zero Requirement"},
+		{"an empty scope", func() { must(auth.NewGuard(v, nil)).Require("") }, "is not a scope"},
+		{"the zero requirement enforced", func() { must(auth.NewGuard(v, nil)).Enforce(auth.Requirement{}) }, "zero Requirement"},
 		{"the zero requirement combined", func() { auth.AllOf(auth.Requirement{}) }, "zero Requirement"},
 		{"public inside AllOf", func() { auth.AllOf(auth.AnyToken(), auth.Public()) }, "public stands alone"},
 		{"optional inside AnyOf", func() { auth.AnyOf(auth.Optional()) }, "optional stands alone"},
 		{"public with a check", func() { auth.Public().With(func(context.Context, *auth.Principal) error { return nil }) }, "public stands alone"},
 		{"a nil check", func() { auth.AnyToken().With(nil) }, "With needs a check"},
-		{"a nil handler", func() { auth.NewGuard(v, nil).Require("a")(nil) }, "nil handler"},
+		{"a nil handler", func() { must(auth.NewGuard(v, nil)).Require("a")(nil) }, "nil handler"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

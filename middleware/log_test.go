@@ -88,7 +88,7 @@ func TestLogRefusalsNeedsALogger(t *testing.T) {
 func logged(t *testing.T, ctx context.Context, v auth.TokenVerifier, token string) string {
 	t.Helper()
 	var b bytes.Buffer
-	guard := auth.NewGuard(v, &auth.GuardOptions{OnDecision: auth.LogRefusals(slog.New(slog.NewTextHandler(&b, nil)))})
+	guard := must(auth.NewGuard(v, &auth.GuardOptions{OnDecision: auth.LogRefusals(slog.New(slog.NewTextHandler(&b, nil)))}))
 	r := httptest.NewRequest("GET", "/orders", nil)
 	r.Header.Set("Authorization", "Bearer "+token)
 	guard.Require("read:orders", "write:orders")(http.NotFoundHandler()).ServeHTTP(httptest.NewRecorder(), r.WithContext(ctx))

@@ -24,23 +24,23 @@ func TestReportOnlyNames(t *testing.T) {
 					t.Errorf("%q: %s", name, said)
 				}
 			}()
-			auth.NewGuard(v, &auth.GuardOptions{OnDecision: hook, ReportOnly: []string{"GET /orders", name}})
+			must(auth.NewGuard(v, &auth.GuardOptions{OnDecision: hook, ReportOnly: []string{"GET /orders", name}}))
 		}()
 	}
 	for _, name := range []string{"GET /orders", "/orders", "/pkg.Svc/Method", "/pkg.Svc/*", "GET /files/*", "api.example/orders"[11:]} {
-		auth.NewGuard(v, &auth.GuardOptions{OnDecision: hook, ReportOnly: []string{name}})
+		must(auth.NewGuard(v, &auth.GuardOptions{OnDecision: hook, ReportOnly: []string{name}}))
 	}
 	defer func() {
 		if said := fmt.Sprint(recover()); !strings.Contains(said, "OnDecision") {
 			t.Errorf("without a hook: %s", said)
 		}
 	}()
-	auth.NewGuard(v, &auth.GuardOptions{ReportOnly: []string{"GET /orders"}})
+	must(auth.NewGuard(v, &auth.GuardOptions{ReportOnly: []string{"GET /orders"}}))
 }
 
 // An operation without a rule stays refused, even when its name is on the list, and so does one without a name.
 func TestReportOnlyOpensNothingWithoutARule(t *testing.T) {
-	g := auth.NewGuard(newFake(t), &auth.GuardOptions{OnDecision: func(context.Context, auth.Decision) {}, ReportOnly: []string{"GET /orders"}})
+	g := must(auth.NewGuard(newFake(t), &auth.GuardOptions{OnDecision: func(context.Context, auth.Decision) {}, ReportOnly: []string{"GET /orders"}}))
 	for _, c := range []struct {
 		operation string
 		need      auth.Requirement
@@ -84,7 +84,7 @@ func TestDecisionsTellOfCacheAndKeys(t *testing.T) {
 		}
 		for name, v := range map[string]auth.TokenVerifier{"one issuer": issuer.Verifier(auth.Config{}), "several": several, "static keys": static} {
 			var d auth.Decision
-			g := auth.NewGuard(v, &auth.GuardOptions{OnDecision: func(_ context.Context, told auth.Decision) { d = told }})
+			g := must(auth.NewGuard(v, &auth.GuardOptions{OnDecision: func(_ context.Context, told auth.Decision) { d = told }}))
 			ask := func(raw string) auth.Decision {
 				d = auth.Decision{}
 				_, _ = g.Authorize(t.Context(), auth.Credentials{Authorization: []string{"Bearer " + raw}}, auth.AnyToken())

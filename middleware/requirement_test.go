@@ -15,7 +15,7 @@ import (
 func authorize(t *testing.T, req auth.Requirement, scope string) error {
 	t.Helper()
 	v := &fakeVerifier{known: map[string]*auth.Principal{"t": principal(t, scope, "")}}
-	_, err := auth.NewGuard(v, nil).Authorize(t.Context(), bearer("t"), req)
+	_, err := must(auth.NewGuard(v, nil)).Authorize(t.Context(), bearer("t"), req)
 	return err
 }
 

@@ -177,7 +177,7 @@ func TestLiveRules(t *testing.T) {
 		t.Fatal(err)
 	}
 	rules := live.Rules()
-	g := auth.NewGuard(newFake(t), nil)
+	g := must(auth.NewGuard(newFake(t), nil))
 	asks := func(c auth.Credentials, key string) error {
 		_, err := g.Authorize(t.Context(), c, rules[key])
 		return err
@@ -237,7 +237,7 @@ func TestLiveRulesAreSwappedAtOnce(t *testing.T) {
 	for _, key := range []string{"/a", "/b"} {
 		go func() {
 			defer running.Add(-1)
-			g := auth.NewGuard(newFake(t), nil)
+			g := must(auth.NewGuard(newFake(t), nil))
 			for passed, refused := 0, 0; passed < 500 || refused < 500; {
 				_, err := g.Authorize(context.Background(), bearer("reader"), rules[key])
 				switch {

@@ -466,7 +466,7 @@ func (strictVerifier) VerifyToken(context.Context, string) (*auth.Principal, err
 
 func TestATokenVerifierThatEmbedsAnotherIsAsked(t *testing.T) {
 	k := newSigningKey(t, "EdDSA", "k1")
-	g := auth.NewGuard(strictVerifier{newVerifier(t, k, nil)}, nil)
+	g := must(auth.NewGuard(strictVerifier{newVerifier(t, k, nil)}, nil))
 	token := k.sign(t, k.header(), claims())
 	_, err := g.Authorize(t.Context(), auth.Credentials{Authorization: []string{"Bearer " + token}}, auth.AnyToken())
 	if got := reasonOf(err); got != auth.ReasonClaimsRefused {

@@ -16,7 +16,7 @@ import (
 // A file server, or another handler with routes of its own, is guarded as a whole.
 func ExampleRouter_Mount() {
 	r := chi.NewRouter()
-	files := chiauth.NewRouter(auth.NewGuard(nobody{}, nil), r)
+	files := chiauth.NewRouter(must(auth.NewGuard(nobody{}, nil)), r)
 	files.Mount("/reports", auth.Scopes("read:reports"), http.StripPrefix("/reports", http.FileServer(http.Dir("."))))
 	files.Mount("/public", auth.Public(), http.NotFoundHandler())
 	for _, target := range []string{"/reports/2026.pdf", "/public/logo.svg"} {
@@ -32,7 +32,7 @@ func ExampleRouter_Mount() {
 // Middlewares stand in front of the guard: whatever they make of the path, the rule is that of the handler which is reached.
 func ExampleRouter_Use() {
 	r := chi.NewRouter()
-	api := chiauth.NewRouter(auth.NewGuard(nobody{}, nil), r)
+	api := chiauth.NewRouter(must(auth.NewGuard(nobody{}, nil)), r)
 	api.Use(chimiddleware.StripSlashes)
 	api.Group(func(api *chiauth.Router) {
 		api.Use(chimiddleware.NoCache)
@@ -54,7 +54,7 @@ func ExampleRouter_Handle() {
 	ok := func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok") }
 	chi.RegisterMethod("QUERY")
 	r := chi.NewRouter()
-	api := chiauth.NewRouter(auth.NewGuard(nobody{}, nil), r)
+	api := chiauth.NewRouter(must(auth.NewGuard(nobody{}, nil)), r)
 	api.Handle("GET /orders", auth.Scopes("read:orders"), http.HandlerFunc(ok))
 	api.HandleFunc("/anything", auth.AnyToken(), ok) // every method
 	api.Method("POST", "/orders", auth.Scopes("write:orders"), http.HandlerFunc(ok))

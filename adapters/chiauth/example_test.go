@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 
@@ -14,7 +15,10 @@ import (
 )
 
 func ExampleRouter() {
-	guard := auth.NewGuard(nobody{}, nil)
+	guard, err := auth.NewGuard(nobody{}, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
 	r := chi.NewRouter()
 	orders := chiauth.NewRouter(guard, r)
 	orders.Get("/healthz", auth.Public(), func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok") })
@@ -45,7 +49,7 @@ func (nobody) VerifyToken(context.Context, string) (*auth.Principal, error) {
 
 func ExampleCheck() {
 	r := chi.NewRouter()
-	chiauth.NewRouter(auth.NewGuard(nobody{}, nil), r).Get("/orders", auth.Scopes("read:orders"), http.NotFound)
+	chiauth.NewRouter(must(auth.NewGuard(nobody{}, nil)), r).Get("/orders", auth.Scopes("read:orders"), http.NotFound)
 	r.Get("/debug", http.NotFound)
 	fmt.Println(chiauth.Check(r))
 	// Output:
@@ -55,7 +59,7 @@ func ExampleCheck() {
 func ExampleEnforce() {
 	rules := auth.Rules{"GET /orders": auth.Scopes("read:orders")}
 	r := chi.NewRouter()
-	r.Use(chiauth.Enforce(auth.NewGuard(nobody{}, nil), rules, r))
+	r.Use(chiauth.Enforce(must(auth.NewGuard(nobody{}, nil)), rules, r))
 	r.Get("/orders", http.NotFound)
 	r.Get("/debug", http.NotFound)
 	fmt.Println(chiauth.CheckRules(r, rules))
@@ -67,7 +71,7 @@ func ExampleEnforce() {
 func ExampleCheckRules() {
 	rules := auth.Rules{"GET /v1": auth.Scopes("read:orders"), "/files/*": auth.Public()}
 	r := chi.NewRouter()
-	r.Use(chiauth.Enforce(auth.NewGuard(nobody{}, nil), rules, r))
+	r.Use(chiauth.Enforce(must(auth.NewGuard(nobody{}, nil)), rules, r))
 	r.Route("/v1", func(r chi.Router) { r.Get("/", http.NotFound) })
 	r.Mount("/files", http.FileServer(http.Dir(".")))
 	fmt.Println(chiauth.CheckRules(r, rules))

@@ -3,6 +3,7 @@ package echoauth_test
 import (
 	"context"
 	"fmt"
+	"log"
 	"net/http/httptest"
 
 	"github.com/labstack/echo/v4"
@@ -19,7 +20,10 @@ func (nobody) VerifyToken(context.Context, string) (*auth.Principal, error) {
 }
 
 func ExampleRequire() {
-	guard := auth.NewGuard(nobody{}, nil)
+	guard, err := auth.NewGuard(nobody{}, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
 	e := echo.New()
 	e.GET("/orders", ok, echoauth.Require(guard, "read:orders"))
 	w := httptest.NewRecorder()
@@ -30,7 +34,10 @@ func ExampleRequire() {
 }
 
 func ExampleEnforce() {
-	guard := auth.NewGuard(nobody{}, nil)
+	guard, err := auth.NewGuard(nobody{}, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
 	e := echo.New()
 	orders := e.Group("/orders", echoauth.Enforce(guard, auth.AnyScope("read:orders", "admin")))
 	orders.GET("/:id", ok)
@@ -52,7 +59,7 @@ func ExampleEnforceRules() {
 		"GET /healthz": auth.Public(),
 	}
 	e := echo.New()
-	e.Use(echoauth.EnforceRules(auth.NewGuard(nobody{}, nil), rules))
+	e.Use(echoauth.EnforceRules(must(auth.NewGuard(nobody{}, nil)), rules))
 	e.GET("/orders", ok)
 	e.POST("/orders", ok)
 	e.GET("/healthz", ok)
@@ -73,7 +80,7 @@ func ExampleEnforceRules() {
 func ExampleCheck() {
 	rules := auth.Rules{"GET /orders": auth.Scopes("read:orders"), "POST /orders": auth.Scopes("write:orders")}
 	e := echo.New()
-	e.Use(echoauth.EnforceRules(auth.NewGuard(nobody{}, nil), rules))
+	e.Use(echoauth.EnforceRules(must(auth.NewGuard(nobody{}, nil)), rules))
 	e.GET("/orders", ok)
 	e.GET("/debug", ok)
 	e.Host("admin.example").GET("/orders", ok)

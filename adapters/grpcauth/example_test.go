@@ -27,7 +27,7 @@ func ExampleServerOptions() {
 		"/grpc.health.v1.Health/Check": auth.Public(),
 		"/grpc.health.v1.Health/*":     auth.Scopes("monitor"),
 	}
-	server := grpc.NewServer(grpcauth.ServerOptions(auth.NewGuard(nobody{}, nil), rules)...)
+	server := grpc.NewServer(grpcauth.ServerOptions(must(auth.NewGuard(nobody{}, nil)), rules)...)
 	healthpb.RegisterHealthServer(server, health.NewServer())
 	if err := grpcauth.Check(server, rules); err != nil { // before it serves
 		fmt.Println(err)
@@ -57,7 +57,7 @@ func ExampleServerOptions() {
 // A stream ends with its token, unless that is switched off by name.
 func ExampleOptions_ServerOptions() {
 	rules := auth.Rules{"/grpc.health.v1.Health/*": auth.Scopes("monitor")}
-	options := grpcauth.Options{AllowExpiredStreams: true}.ServerOptions(auth.NewGuard(nobody{}, nil), rules)
+	options := grpcauth.Options{AllowExpiredStreams: true}.ServerOptions(must(auth.NewGuard(nobody{}, nil)), rules)
 	server := grpc.NewServer(options...)
 	healthpb.RegisterHealthServer(server, health.NewServer())
 	fmt.Println(grpcauth.Check(server, rules))

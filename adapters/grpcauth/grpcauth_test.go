@@ -463,7 +463,7 @@ func (endless) VerifyToken(context.Context, string) (*auth.Principal, error) {
 }
 
 func TestAStreamWithoutKnownEnd(t *testing.T) {
-	conn := start(t, grpcauth.ServerOptions(auth.NewGuard(endless{}, nil), auth.Rules{rpctest.Bidi: auth.AnyToken()}), talk(&rpctest.Talk{}))
+	conn := start(t, grpcauth.ServerOptions(must(auth.NewGuard(endless{}, nil)), auth.Rules{rpctest.Bidi: auth.AnyToken()}), talk(&rpctest.Talk{}))
 	if _, _, err := rpctest.Call(with(t.Context(), "abc"), conn, rpctest.Bidi, "x"); err != nil {
 		t.Error(err)
 	}

@@ -96,7 +96,7 @@ func (v *prolonged) VerifyToken(context.Context, string) (*auth.Principal, error
 func TestAStreamGoesOnWhileItsTokenIsAccepted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
-		cs := bidi(t, auth.NewGuard(&prolonged{times: 3}, nil), "opaque")
+		cs := bidi(t, must(auth.NewGuard(&prolonged{times: 3}, nil)), "opaque")
 		err := cs.RecvMsg(new(rpctest.Message))
 		if took := time.Since(began); status.Code(err) != codes.Unauthenticated || took != 3*time.Minute {
 			t.Errorf("ended with %v after %v, want UNAUTHENTICATED after three times a minute", err, took)
@@ -122,7 +122,7 @@ func (v *generous) VerifyToken(context.Context, string) (*auth.Principal, error)
 func TestAStreamPastItsTokensEndAsksSeldom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := &generous{exp: time.Now().Truncate(time.Second).Add(time.Minute)}
-		cs := bidi(t, auth.NewGuard(v, nil), "opaque")
+		cs := bidi(t, must(auth.NewGuard(v, nil)), "opaque")
 		err := cs.RecvMsg(new(rpctest.Message))
 		if late := time.Since(v.exp) - 5*time.Minute; status.Code(err) != codes.Unauthenticated || late < 0 || late > 5*time.Second {
 			t.Errorf("ended with %v, %v after its time; want UNAUTHENTICATED within 5 s", err, late)
@@ -158,7 +158,7 @@ func hang(ctx context.Context) (*auth.Principal, error) {
 // judged opens a stream under a judge, and returns how many messages came, and after how long what ended it.
 func judged(t *testing.T, j *judge, handler func(grpc.ServerStream) error, outside ...grpc.ServerOption) (messages int, took time.Duration, end error) {
 	t.Helper()
-	options := append(outside, grpcauth.ServerOptions(auth.NewGuard(j, nil), auth.Rules{rpctest.Bidi: auth.AnyToken()})...)
+	options := append(outside, grpcauth.ServerOptions(must(auth.NewGuard(j, nil)), auth.Rules{rpctest.Bidi: auth.AnyToken()})...)
 	conn := start(t, options, talk(&rpctest.Talk{OnStream: handler}))
 	began := time.Now()
 	cs, err := conn.NewStream(with(t.Context(), "opaque"), &grpc.StreamDesc{ClientStreams: true, ServerStreams: true}, rpctest.Bidi)

@@ -23,7 +23,7 @@ func (nobody) VerifyToken(context.Context, string) (*auth.Principal, error) {
 }
 
 func ExampleMux() {
-	mux := httpauth.NewMux(auth.NewGuard(nobody{}, nil))
+	mux := httpauth.NewMux(must(auth.NewGuard(nobody{}, nil)))
 	mux.HandleFunc("GET /healthz", auth.Public(), func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok") })
 	mux.Handle("GET /orders", auth.Scopes("read:orders"), http.NotFoundHandler())
 	for _, target := range []string{"/healthz", "/orders", "/other"} {
@@ -39,7 +39,7 @@ func ExampleMux() {
 
 // Who may call what, as a table.
 func ExampleMux_Rules() {
-	mux := httpauth.NewMux(auth.NewGuard(nobody{}, nil))
+	mux := httpauth.NewMux(must(auth.NewGuard(nobody{}, nil)))
 	mux.HandleFunc("GET /orders", auth.Scopes("read:orders"), http.NotFound)
 	mux.HandleFunc("DELETE /orders/{id}", auth.AnyScope("write:orders", "admin:all"), http.NotFound)
 	mux.HandleFunc("GET /healthz", auth.Public(), http.NotFound)
@@ -71,7 +71,7 @@ func ExampleMux_proxy() {
 			r.Out.Header.Set("X-User", p.Subject())
 		}
 	}}
-	mux := httpauth.NewMux(auth.NewGuard(everybody{}, nil))
+	mux := httpauth.NewMux(must(auth.NewGuard(everybody{}, nil)))
 	mux.Handle("GET /orders", auth.Scopes("read:orders"), proxy)
 
 	r := httptest.NewRequest("GET", "/orders", nil)

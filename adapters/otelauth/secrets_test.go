@@ -22,7 +22,7 @@ func TestNothingOfATokenIsRecorded(t *testing.T) {
 		t.Fatal(err)
 	}
 	var secrets []string
-	guard := auth.NewGuard(verifier, &auth.GuardOptions{OnDecision: func(ctx context.Context, d auth.Decision) {
+	guard := must(auth.NewGuard(verifier, &auth.GuardOptions{OnDecision: func(ctx context.Context, d auth.Decision) {
 		b.OnDecision(ctx, d)
 		if d.Err == nil {
 			return
@@ -31,7 +31,7 @@ func TestNothingOfATokenIsRecorded(t *testing.T) {
 		if seen := d.Err.Seen(); seen != "" && seen != "none" && seen != "absent" && !strings.Contains(d.Err.Expected(), seen) {
 			secrets = append(secrets, seen)
 		}
-	}})
+	}}))
 	marked := authtest.Claims{"sub": "mark-sub", "client_id": "mark-client", "jti": "mark-jti", "tenant": "mark-tenant"}
 	tokens := []string{
 		issuer.Token("mark:scope", marked), issuer.Token("read:orders", marked),

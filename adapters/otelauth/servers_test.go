@@ -77,7 +77,7 @@ func TestEventsOfAnHTTPServer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	mux := httpauth.NewMux(auth.NewGuard(both, hook))
+	mux := httpauth.NewMux(must(auth.NewGuard(both, hook)))
 	ok := func(http.ResponseWriter, *http.Request) {}
 	mux.HandleFunc("GET /orders/{id}", auth.Scopes("read:orders"), ok)
 	mux.HandleFunc("GET /new", auth.Scopes("read:orders"), ok)

@@ -72,10 +72,13 @@ func ExampleMetrics_OnDecision() {
 		log.Fatal(err)
 	}
 	logged := auth.LogRefusals(slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{ReplaceAttr: withoutTime})))
-	guard := auth.NewGuard(nobody{}, &auth.GuardOptions{OnDecision: func(ctx context.Context, d auth.Decision) {
+	guard, err := auth.NewGuard(nobody{}, &auth.GuardOptions{OnDecision: func(ctx context.Context, d auth.Decision) {
 		logged(ctx, d)
 		metrics.OnDecision(ctx, d)
 	}})
+	if err != nil {
+		log.Fatal(err)
+	}
 	_, _ = guard.Authorize(context.Background(), auth.Credentials{Operation: "GET /orders"}, auth.Scopes("read:orders"))
 	// Output:
 	// level=INFO msg="request not let through" operation="GET /orders" status=401 reason=CREDENTIALS_MISSING
@@ -109,7 +112,7 @@ func ExampleNew() {
 		if err != nil {
 			log.Fatal(err)
 		}
-		_ = auth.NewGuard(nobody{}, &auth.GuardOptions{OnDecision: metrics.OnDecision})
+		_ = must(auth.NewGuard(nobody{}, &auth.GuardOptions{OnDecision: metrics.OnDecision}))
 	}
 	_, err := promauth.New(nil, nil)
 	fmt.Println(err)

@@ -300,7 +300,7 @@ func TestNoLabelHoldsWhatACallerSent(t *testing.T) {
 	var before int
 	for i, d := range issuer.Defects() {
 		v := issuer.Verifier(d.Config(auth.Config{}))
-		guard := auth.NewGuard(v, &auth.GuardOptions{OnDecision: m.OnDecision})
+		guard := must(auth.NewGuard(v, &auth.GuardOptions{OnDecision: m.OnDecision}))
 		token := issuer.Token(canary, authtest.Claims{"sub": canary, "client_id": canary, "jti": canary}, d)
 		_, err := guard.Authorize(t.Context(), auth.Credentials{Operation: "GET /a", Authorization: []string{"Bearer " + token}}, auth.AnyToken())
 		if err == nil {

@@ -61,7 +61,7 @@ func ours(t *testing.T, k *tokens.Key) verify {
 	if err != nil {
 		t.Fatal(err)
 	}
-	guard := auth.NewGuard(v, nil) // which looks at cnf
+	guard := must(auth.NewGuard(v, nil)) // which looks at cnf
 	return func(raw string) error {
 		_, err := guard.Authorize(t.Context(), auth.Credentials{Authorization: []string{"Bearer " + raw}}, auth.AnyToken())
 		return err

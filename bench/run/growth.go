@@ -126,7 +126,7 @@ func growRules(ctx context.Context, p plan, r *report) error {
 		for i := range n - 1 {
 			rules[fmt.Sprintf("GET /resource/%d/:id", i)] = auth.Scopes("read:orders")
 		}
-		guarded.Use(echoauth.EnforceRules(auth.NewGuard(v, nil), rules))
+		guarded.Use(echoauth.EnforceRules(must(auth.NewGuard(v, nil)), rules))
 		for i := range n {
 			path := "/orders"
 			if i > 0 {

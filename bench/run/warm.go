@@ -105,7 +105,7 @@ func warm(ctx context.Context, p plan, r *report) error {
 		sunk = r.WithContext(ctx)
 	})
 	least := measure.Of("GMAC, time.Now and Request.WithContext", serve(floor, s.token, http.StatusOK))
-	guarded := auth.NewGuard(v, nil).Require("read:orders")(nothing)
+	guarded := must(auth.NewGuard(v, nil)).Require("read:orders")(nothing)
 	middleware := measure.Of("**Bearward**, whole net/http middleware", serve(guarded, s.token, http.StatusOK))
 	if err := measure.Race(p.rounds, p.slice, hash, verify, least, middleware); err != nil {
 		return err

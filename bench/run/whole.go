@@ -39,7 +39,7 @@ func whole(ctx context.Context, p plan, r *report) error {
 	if err != nil {
 		return err
 	}
-	warm, cold := auth.NewGuard(warmV, nil), auth.NewGuard(coldV, nil)
+	warm, cold := must(auth.NewGuard(warmV, nil)), must(auth.NewGuard(coldV, nil))
 	bare := measure.Of("net/http without auth", serve(mux(nothing), s.token, http.StatusOK))
 	good := func(name string, h http.Handler) *measure.Contestant {
 		return measure.Of(name, serve(h, s.token, http.StatusOK))
@@ -124,7 +124,7 @@ func expiredSince(s *stand) (http.Handler, string, error) {
 	if err != nil {
 		return nil, "", err
 	}
-	h := auth.NewGuard(v, nil).Require("read:orders")(nothing)
+	h := must(auth.NewGuard(v, nil)).Require("read:orders")(nothing)
 	end := time.Now().Unix() + 2
 	token, err := s.key.Sign(tokens.Claims(`"exp":`, fmt.Sprintf(`"exp":%d,"was":`, end)))
 	if err != nil {

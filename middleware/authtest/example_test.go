@@ -49,7 +49,7 @@ func ExampleNewIssuer() {
 	if err != nil {
 		t.Fatal(err)
 	}
-	orders := auth.NewGuard(both, nil).Require("read:orders")(http.HandlerFunc(listOrders))
+	orders := must(auth.NewGuard(both, nil)).Require("read:orders")(http.HandlerFunc(listOrders))
 
 	fmt.Println(call(orders, ours.Token("read:orders")))
 	fmt.Println(call(orders, partner.Token("read:orders")))
@@ -162,7 +162,7 @@ func ExampleIssuer_Withdraw() {
 	if err != nil {
 		t.Fatal(err)
 	}
-	orders := auth.NewGuard(v, nil).Require("read:orders")(http.HandlerFunc(listOrders))
+	orders := must(auth.NewGuard(v, nil)).Require("read:orders")(http.HandlerFunc(listOrders))
 	before := issuer.Token("read:orders")
 	fmt.Println(call(orders, before))
 

@@ -199,5 +199,9 @@ func (is *Issuer) Verifier(config auth.Config) *auth.Verifier {
 // another Config, give auth.NewGuard a [Issuer.Verifier].
 func (is *Issuer) Guard(opts *auth.GuardOptions) *auth.Guard {
 	is.tb.Helper()
-	return auth.NewGuard(is.Verifier(is.Config()), opts)
+	g, err := auth.NewGuard(is.Verifier(is.Config()), opts)
+	if err != nil {
+		is.tb.Fatalf("authtest: Guard: %v", err)
+	}
+	return g
 }

@@ -112,7 +112,7 @@ func ExamplePreset_Verifier() {
 		log.Fatal(err)
 	}
 	w := httptest.NewRecorder()
-	orders := auth.NewGuard(both, nil).Require("read:orders")(http.NotFoundHandler())
+	orders := must(auth.NewGuard(both, nil)).Require("read:orders")(http.NotFoundHandler())
 	orders.ServeHTTP(w, httptest.NewRequestWithContext(context.Background(), "GET", "/orders", nil))
 	fmt.Println(w.Code)
 	// Output: 401

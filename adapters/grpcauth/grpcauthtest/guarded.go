@@ -165,7 +165,11 @@ func (a *assertion) judge(token string) *auth.Error {
 	if err != nil {
 		a.tb.Fatalf("grpcauthtest: AssertGuarded: %v", err)
 	}
-	_, err = auth.NewGuard(v, nil).Authorize(context.Background(), auth.Credentials{Operation: a.rule, Authorization: []string{"Bearer " + token}}, a.need)
+	g, err := auth.NewGuard(v, nil)
+	if err != nil {
+		a.tb.Fatalf("grpcauthtest: AssertGuarded: %v", err)
+	}
+	_, err = g.Authorize(context.Background(), auth.Credentials{Operation: a.rule, Authorization: []string{"Bearer " + token}}, a.need)
 	if err == nil {
 		return nil
 	}

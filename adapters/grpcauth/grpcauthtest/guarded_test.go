@@ -200,7 +200,7 @@ var holes = []hole{
 	{"a verifier for another API", rpctest.Server, "AT-14", func(issuer *authtest.Issuer, _ *auth.Guard) *grpc.Server {
 		loose := issuer.Config()
 		loose.Audiences = append(loose.Audiences, "https://other-api.example")
-		return newServer(grpcauth.ServerOptions(auth.NewGuard(issuer.Verifier(loose), nil), talk()))
+		return newServer(grpcauth.ServerOptions(must(auth.NewGuard(issuer.Verifier(loose), nil)), talk()))
 	}, false},
 	{"the first of two values", rpctest.Client, "G-10", guarded(talk(), keep(func(v []string) string { return v[0] }).options()...), false},
 	{"the last of two values", rpctest.Unary, "G-10", guarded(talk(), keep(func(v []string) string { return v[len(v)-1] }).options()...), false},
