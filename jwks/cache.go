@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/bearward/bearward/internal/fetch"
 )
 
 // A Cache is a Source that fetches an issuer's keys and keeps them fresh in the background. It is safe for concurrent use, and its
@@ -15,35 +17,35 @@ import (
 //
 // One Cache serves any number of verifiers of one issuer. Several Caches share nothing.
 type Cache struct {
-	held     atomic.Pointer[keySet] // what requests see; nil while nothing is to be judged
-	takeoffs atomic.Uint64          // fetches sent so far
-	made     time.Time
-	asked    atomic.Int64 // when the keys held were asked for, in nanoseconds after made
+	cached         atomic.Pointer[keySet] // what requests see; nil while nothing is to be judged
+	fetchesStarted atomic.Uint64          // fetches sent so far
+	created        time.Time
+	asked          atomic.Int64 // when the keys held were asked for, in nanoseconds after made
 
-	mu        sync.Mutex // guards what follows, and is never held over input or output
-	clocks    clocks
-	flight    *flight // due or in the air
-	waiting   int     // requests that wait for a flight
-	lastGood  uint64  // takeoffs when the last good fetch was sent, it included
-	confirmed bool    // the last fetch was good
-	closed    bool
-	notJudged error  // what a request gets while nothing can be told
-	status    Status // fields that only landings change, and Counters
+	mu             sync.Mutex // guards what follows, and is never held over input or output
+	schedule       schedule
+	fetching       *sharedFetch // due or in the air
+	waiters        int          // requests that wait for a fetch
+	lastGood       uint64       // fetchesStarted when the last good fetch was sent, it included
+	confirmed      bool         // the last fetch was good
+	closed         bool
+	unavailableErr error  // what a request gets while nothing can be told
+	status         Status // fields that only the end of a fetch changes, and Counters
 
-	options Options
-	kick    chan struct{} // wakes the run goroutine; holds one
-	expiry  *time.Timer   // drops the keys at max-stale
-	stop    context.CancelFunc
-	ended   chan struct{} // closed when the run goroutine has ended
+	options     Options
+	wakeup      chan struct{} // wakes the run goroutine; holds one
+	expiryTimer *time.Timer   // drops the keys at max-stale
+	stop        context.CancelFunc
+	done        chan struct{} // closed when the run goroutine has ended
 
 	// Of the run goroutine alone.
-	fetcher fetcher
-	last    *keySet // of the last good fetch, also past max-stale
-	teller  teller
+	fetcher  fetcher
+	last     *keySet // of the last good fetch, also past max-stale
+	notifier notifier
 }
 
-// A flight is one fetch, shared by all who wait for it.
-type flight struct {
+// A sharedFetch is one fetch, shared by all who wait for it.
+type sharedFetch struct {
 	trigger Trigger
 	done    chan struct{} // closed when it has landed
 	err     error         // valid after done
@@ -54,7 +56,7 @@ type flight struct {
 // tells. The error names the argument or the option that cannot be.
 func New(url string, opts *Options) (*Cache, error) {
 	return newCache(url, opts, rand.Float64, func(f *fetcher) error {
-		if _, err := endpoint(url, f.plain); err != nil {
+		if _, err := fetch.ParseURL(url, f.allowHTTP); err != nil {
 			return fmt.Errorf("jwks: url %w", err)
 		}
 		f.url = url
@@ -67,7 +69,7 @@ func New(url string, opts *Options) (*Cache, error) {
 // trailing slash or without.
 func FromIssuer(issuer string, opts *Options) (*Cache, error) {
 	return newCache(issuer, opts, rand.Float64, func(f *fetcher) error {
-		u, err := endpoint(issuer, f.plain)
+		u, err := fetch.ParseURL(issuer, f.allowHTTP)
 		if err != nil {
 			return fmt.Errorf("jwks: issuer %w", err)
 		}
@@ -79,33 +81,33 @@ func FromIssuer(issuer string, opts *Options) (*Cache, error) {
 	})
 }
 
-func newCache(name string, opts *Options, random func() float64, aim func(*fetcher) error) (*Cache, error) {
+func newCache(name string, opts *Options, random func() float64, target func(*fetcher) error) (*Cache, error) {
 	o, err := opts.withDefaults()
 	if err != nil {
 		return nil, err
 	}
 	c := &Cache{
-		clocks:    clocks{refreshEvery: o.RefreshEvery, cooldown: o.Cooldown, maxStale: o.MaxStale, random: random},
-		notJudged: fmt.Errorf("%w: none was fetched yet", ErrUnavailable),
-		made:      time.Now(),
-		options:   o,
-		kick:      make(chan struct{}, 1),
-		ended:     make(chan struct{}),
-		fetcher:   fetcher{plain: o.InsecureAllowHTTP, maxBytes: o.MaxBytes, maxKeys: o.MaxKeys, name: name},
+		schedule:       schedule{refreshEvery: o.RefreshEvery, cooldown: o.Cooldown, maxStale: o.MaxStale, random: random},
+		unavailableErr: fmt.Errorf("%w: none was fetched yet", ErrUnavailable),
+		created:        time.Now(),
+		options:        o,
+		wakeup:         make(chan struct{}, 1),
+		done:           make(chan struct{}),
+		fetcher:        fetcher{allowHTTP: o.InsecureAllowHTTP, maxBytes: o.MaxBytes, maxKeys: o.MaxKeys, name: name},
 	}
-	if err := aim(&c.fetcher); err != nil {
+	if err := target(&c.fetcher); err != nil {
 		return nil, err
 	}
-	c.fetcher.client, c.fetcher.own = newClient(&o)
+	c.fetcher.client = fetch.New(fetch.Options{HTTP: o.Client, SameHostRedirects: o.SameHostRedirects, DialTimeout: fetchTimeout})
 	c.status.URL = c.fetcher.url
-	c.clocks.start(time.Now())
-	c.expiry = time.AfterFunc(o.MaxStale, c.expire)
-	c.teller = newTeller(o.hook())
+	c.schedule.start(time.Now())
+	c.expiryTimer = time.AfterFunc(o.MaxStale, c.expire)
+	c.notifier = newNotifier(o.hook())
 	first := TriggerStart
 	if o.SnapshotFile != "" {
 		first = TriggerSnapshot
 	}
-	c.begin(first)
+	c.beginFetch(first)
 	ctx, stop := context.WithCancel(context.Background())
 	c.stop = stop
 	go c.run(ctx)
@@ -118,32 +120,32 @@ func newCache(name string, opts *Options, random func() float64, aim func(*fetch
 // no key set is held, the fetch failed or takes too long, over 4,096 requests wait, or c is closed.
 func (c *Cache) Keys(ctx context.Context, kid string) ([]*Key, error) {
 	// check: lock-on-hit
-	if set := c.held.Load(); set != nil {
+	if set := c.cached.Load(); set != nil {
 		if keys := set.find(kid); len(keys) > 0 {
 			return keys, nil
 		}
 	}
-	return c.miss(ctx, kid)
+	return c.lookUpMissing(ctx, kid)
 }
 
 // Age returns how long ago the keys held were asked for, and 0 while none are held. It takes no lock.
 func (c *Cache) Age() time.Duration {
-	if c.held.Load() == nil {
+	if c.cached.Load() == nil {
 		return 0
 	}
-	return time.Since(c.made) - time.Duration(c.asked.Load())
+	return time.Since(c.created) - time.Duration(c.asked.Load())
 }
 
 // Held returns what Keys would return at once, and does no I/O: it causes no fetch, spends no permit for one and does not wait. Where Keys
 // would, or could not tell either, the error wraps ErrUnavailable: ask Keys then. So a verifier can refuse what a fetch cannot help before it
 // causes one.
 func (c *Cache) Held(kid string) ([]*Key, error) {
-	if set := c.held.Load(); set != nil {
+	if set := c.cached.Load(); set != nil {
 		if keys := set.find(kid); len(keys) > 0 {
 			return keys, nil
 		}
 	}
-	return nil, c.foregone()
+	return nil, c.answerWithoutFetch()
 }
 
 // Refresh fetches now and returns why the fetch does not count, if so; the keys held stay in use then. Called at start it makes the
@@ -151,7 +153,7 @@ func (c *Cache) Held(kid string) ([]*Key, error) {
 // fetch. When ctx ends first it returns ctx's error, and the fetch goes on. Errors may wrap ErrMisconfigured.
 func (c *Cache) Refresh(ctx context.Context) error {
 	for {
-		f, err := c.board()
+		f, err := c.joinFetch()
 		if err != nil {
 			return err
 		}
@@ -166,17 +168,17 @@ func (c *Cache) Refresh(ctx context.Context) error {
 	}
 }
 
-// board returns the flight under way, or begins one.
-func (c *Cache) board() (*flight, error) {
+// joinFetch returns the fetch under way, or begins one.
+func (c *Cache) joinFetch() (*sharedFetch, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
 	case c.closed:
 		return nil, errClosed
-	case c.flight == nil && c.clocks.backingOff(time.Now()):
+	case c.fetching == nil && c.schedule.backingOff(time.Now()):
 		return nil, fmt.Errorf("%w (backing off)", c.status.LastError)
 	}
-	return c.begin(TriggerRefresh), nil
+	return c.beginFetch(TriggerRefresh), nil
 }
 
 // Close stops the background refresh, drops the keys and releases who waits for some. It returns when all of that has ended, the
@@ -185,13 +187,13 @@ func (c *Cache) Close() error {
 	c.mu.Lock()
 	first := !c.closed
 	c.closed = true
-	c.held.Store(nil)
-	c.expiry.Stop()
+	c.cached.Store(nil)
+	c.expiryTimer.Stop()
 	c.mu.Unlock()
 	if first {
 		c.stop()
 	}
-	<-c.ended
+	<-c.done
 	return nil
 }
 

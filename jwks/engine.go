@@ -6,31 +6,33 @@ import (
 	"fmt"
 	"io/fs"
 	"time"
+
+	"github.com/bearward/bearward/internal/fetch"
 )
 
 var errClosed = fmt.Errorf("%w: the cache is closed", ErrUnavailable)
 
-// begin returns the flight that is due or in the air, or makes one due. The lock is held.
-func (c *Cache) begin(trigger Trigger) *flight {
-	if c.flight == nil { // check: single-flight
-		c.flight = &flight{trigger: trigger, done: make(chan struct{})}
+// beginFetch returns the fetch that is due or under way, or makes one due. The lock is held.
+func (c *Cache) beginFetch(trigger Trigger) *sharedFetch {
+	if c.fetching == nil { // check: single-flight
+		c.fetching = &sharedFetch{trigger: trigger, done: make(chan struct{})}
 		c.wake()
 	}
-	return c.flight
+	return c.fetching
 }
 
-// wake makes the run goroutine look at the clocks anew.
+// wake makes the run goroutine look at the schedule anew.
 func (c *Cache) wake() {
 	select {
-	case c.kick <- struct{}{}:
+	case c.wakeup <- struct{}{}:
 	default:
 	}
 }
 
 // run makes every fetch, one after another, until ctx ends.
 func (c *Cache) run(ctx context.Context) {
-	defer close(c.ended)
-	defer c.ground()
+	defer close(c.done)
+	defer c.shutdown()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -38,39 +40,39 @@ func (c *Cache) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-timer.C:
-		case <-c.kick:
+		case <-c.wakeup:
 		}
-		if f := c.due(); f != nil {
-			c.fly(ctx, f)
+		if f := c.dueFetch(); f != nil {
+			c.runFetch(ctx, f)
 		}
-		timer.Reset(time.Until(c.next()))
+		timer.Reset(time.Until(c.nextFetch()))
 	}
 }
 
-// due returns the flight to make now, one by the clock if it is time.
-func (c *Cache) due() *flight {
+// dueFetch returns the fetch to make now, one by the clock if it is time.
+func (c *Cache) dueFetch() *sharedFetch {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := time.Now()
-	if c.closed || c.flight == nil && now.Before(c.clocks.next) {
+	if c.closed || c.fetching == nil && now.Before(c.schedule.next) {
 		return nil
 	}
-	if c.flight == nil {
+	if c.fetching == nil {
 		// check: permits-shared
-		c.begin(TriggerClock)
+		c.beginFetch(TriggerClock)
 	}
-	return c.flight
+	return c.fetching
 }
 
-// next tells when the refresh clock asks for a fetch.
-func (c *Cache) next() time.Time {
+// nextFetch tells when the refresh clock asks for a fetch.
+func (c *Cache) nextFetch() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.clocks.next
+	return c.schedule.next
 }
 
-// fly makes one flight.
-func (c *Cache) fly(ctx context.Context, f *flight) {
+// runFetch makes one fetch.
+func (c *Cache) runFetch(ctx context.Context, f *sharedFetch) {
 	if f.trigger == TriggerSnapshot {
 		c.restore(f)
 		return
@@ -79,30 +81,30 @@ func (c *Cache) fly(ctx context.Context, f *flight) {
 	// check: fetch-timeout
 	defer cancel()
 	asked := time.Now()
-	c.takeoffs.Add(1)
-	got, err := c.fetchUnlocked(ctx, f)
-	e := c.land(f, asked, got, err)
+	c.fetchesStarted.Add(1)
+	got, err := c.fetchWithoutLock(ctx, f)
+	e := c.applyResult(f, asked, got, err)
 	if e.Err == nil && c.options.SnapshotFile != "" {
 		e.SnapshotErr = c.save(asked)
 	}
-	c.tell(e)
+	c.notify(e)
 }
 
-// fetchUnlocked is where the network is. A key that is not held is looked for where the keys were last, without discovery, which
+// fetchWithoutLock is where the network is. A key that is not held is looked for where the keys were last, without discovery, which
 // would double what a flood of forged tokens can cause.
-func (c *Cache) fetchUnlocked(ctx context.Context, f *flight) (fetched, error) {
+func (c *Cache) fetchWithoutLock(ctx context.Context, f *sharedFetch) (fetchResult, error) {
 	// check: lock-over-fetch
 	discover := f.trigger != TriggerUnknownKey
 	// check: discovery-on-unknown
 	return c.fetcher.fetch(ctx, discover)
 }
 
-// land takes in how a flight ended: new keys are in use, or the old ones stay, before anybody who waits goes on.
-func (c *Cache) land(f *flight, asked time.Time, got fetched, err error) RefreshEvent {
+// applyResult takes in how a fetch ended: new keys are in use, or the old ones stay, before anybody who waits goes on.
+func (c *Cache) applyResult(f *sharedFetch, asked time.Time, got fetchResult, err error) RefreshEvent {
 	e := RefreshEvent{Trigger: f.trigger, URL: got.url, Err: err, DiscoveryErr: got.discoveryErr, NotModified: got.notModified}
 	set := c.last
 	if err == nil && !got.notModified {
-		e.Added, e.Removed = inherit(c.last, got.keys)
+		e.Added, e.Removed = reuseKeys(c.last, got.keys)
 		// check: withdrawn-kept
 		e.Skipped, e.Exposed = got.skips, got.exposed
 		set = newKeySet(got.keys)
@@ -110,62 +112,62 @@ func (c *Cache) land(f *flight, asked time.Time, got fetched, err error) Refresh
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := time.Now()
-	if c.closed { // check: landing-after-close
+	if c.closed { // check: result-after-close
 		e.Err, err = errClosed, errClosed
 	}
 	if err == nil {
 		c.last = set
-		c.hold(set, now, asked)
-		c.clocks.succeeded(now, asked, got.hint)
-		c.lastGood, c.confirmed = c.takeoffs.Load(), true
+		c.useKeys(set, now, asked)
+		c.schedule.succeeded(now, asked, got.hint)
+		c.lastGood, c.confirmed = c.fetchesStarted.Load(), true
 		c.status.URL = got.url
 		if !got.notModified {
 			c.status.Skipped, c.status.Exposed = e.Skipped, e.Exposed
 		}
 	} else {
-		c.failed(now, err)
+		c.noteFailure(now, err)
 	}
 	c.count(f, e)
 	c.status.LastError = err
-	e.Elapsed, e.Next = now.Sub(asked), c.clocks.next.Sub(now)
-	if set := c.held.Load(); set != nil {
+	e.Elapsed, e.Next = now.Sub(asked), c.schedule.next.Sub(now)
+	if set := c.cached.Load(); set != nil {
 		e.Keys = len(set.all)
 	}
-	c.release(f, err)
+	c.finishFetch(f, err)
 	return e
 }
 
-// hold puts set in use, as the issuer published it at asked. The lock is held.
-func (c *Cache) hold(set *keySet, now, asked time.Time) {
-	c.clocks.asked = asked
-	c.asked.Store(int64(asked.Sub(c.made)))
-	c.held.Store(set)
-	c.expiry.Reset(c.clocks.goodUntil().Sub(now))
+// useKeys puts set in use, as the issuer published it at asked. The lock is held.
+func (c *Cache) useKeys(set *keySet, now, asked time.Time) {
+	c.schedule.asked = asked
+	c.asked.Store(int64(asked.Sub(c.created)))
+	c.cached.Store(set)
+	c.expiryTimer.Reset(c.schedule.goodUntil().Sub(now))
 }
 
-// failed takes note of a failed fetch. The lock is held.
-func (c *Cache) failed(now time.Time, err error) {
-	var status *statusError
+// noteFailure takes note of a failed fetch. The lock is held.
+func (c *Cache) noteFailure(now time.Time, err error) {
+	var status *fetch.StatusError
 	var retryAfter time.Duration
 	if errors.As(err, &status) {
-		retryAfter = status.retryAfter
+		retryAfter = status.RetryAfter
 	}
-	c.clocks.failed(now, retryAfter, c.held.Load() != nil)
+	c.schedule.failed(now, retryAfter, c.cached.Load() != nil)
 	c.confirmed = false
-	c.notJudged = fmt.Errorf("%w: %w", ErrUnavailable, err)
+	c.unavailableErr = fmt.Errorf("%w: %w", ErrUnavailable, err)
 	// check: failure-drops-keys
 }
 
-// release lets those who wait for f go on. The lock is held.
-func (c *Cache) release(f *flight, err error) {
-	if c.flight == f {
-		c.flight = nil
+// finishFetch lets those who wait for f go on. The lock is held.
+func (c *Cache) finishFetch(f *sharedFetch, err error) {
+	if c.fetching == f {
+		c.fetching = nil
 	}
 	f.err = err
 	close(f.done)
 }
 
-func (c *Cache) count(f *flight, e RefreshEvent) {
+func (c *Cache) count(f *sharedFetch, e RefreshEvent) {
 	n := &c.status.Counters
 	n.Fetches++
 	if e.Err != nil {
@@ -186,16 +188,16 @@ func (c *Cache) expire() {
 	defer c.mu.Unlock()
 	now := time.Now()
 	// check: clock-max-stale
-	if c.closed || c.held.Load() == nil || now.Before(c.clocks.goodUntil()) {
+	if c.closed || c.cached.Load() == nil || now.Before(c.schedule.goodUntil()) {
 		return
 	}
-	c.held.Store(nil)
-	c.clocks.emptied(now) // check: backoff-after-expiry
+	c.cached.Store(nil)
+	c.schedule.expired(now) // check: backoff-after-expiry
 	c.wake()
 }
 
-// restore makes the first flight when there is a snapshot file, and makes the first fetch due. Who waits for it goes on with that one.
-func (c *Cache) restore(f *flight) {
+// restore loads the keys when there is a snapshot file, and makes the first fetch due. Who waits for it goes on with that one.
+func (c *Cache) restore(f *sharedFetch) {
 	d, age, err := c.fetcher.loadSnapshot(c.options.SnapshotFile, c.options.MaxStale)
 	if errors.Is(err, fs.ErrNotExist) {
 		err = nil // the first start
@@ -204,22 +206,22 @@ func (c *Cache) restore(f *flight) {
 	c.mu.Lock()
 	if now := time.Now(); len(d.keys) > 0 && !c.closed {
 		c.last = newKeySet(d.keys)
-		c.hold(c.last, now, now.Add(-age))
+		c.useKeys(c.last, now, now.Add(-age))
 		c.status.URL = c.fetcher.url
 	}
-	c.release(f, nil)
+	c.finishFetch(f, nil)
 	if !c.closed {
-		c.begin(TriggerStart)
+		c.beginFetch(TriggerStart)
 	}
 	c.mu.Unlock()
 	if len(d.keys) > 0 || err != nil {
-		c.tell(e)
+		c.notify(e)
 	}
 }
 
 // save writes the snapshot file.
 func (c *Cache) save(asked time.Time) error {
-	keys, err := publish(c.last.all)
+	keys, err := toJWKs(c.last.all)
 	if err != nil {
 		return err
 	}
@@ -228,23 +230,21 @@ func (c *Cache) save(asked time.Time) error {
 	})
 }
 
-func (c *Cache) tell(e RefreshEvent) {
-	if c.teller.tell(e) {
+func (c *Cache) notify(e RefreshEvent) {
+	if c.notifier.notify(e) {
 		c.mu.Lock()
 		c.status.Counters.DroppedEvents++
 		c.mu.Unlock()
 	}
 }
 
-// ground ends what the run goroutine owns. No flight is begun any more: closed is set before ctx ends.
-func (c *Cache) ground() {
+// shutdown ends what the run goroutine owns. No fetch begins any more: closed is set before ctx ends.
+func (c *Cache) shutdown() {
 	c.mu.Lock()
-	if c.flight != nil {
-		c.release(c.flight, errClosed)
+	if c.fetching != nil {
+		c.finishFetch(c.fetching, errClosed)
 	}
 	c.mu.Unlock()
-	if c.fetcher.own != nil {
-		c.fetcher.own.CloseIdleConnections()
-	}
-	c.teller.close()
+	c.fetcher.client.Close()
+	c.notifier.close()
 }

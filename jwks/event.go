@@ -4,6 +4,8 @@ import (
 	"context"
 	"log/slog"
 	"time"
+
+	"github.com/bearward/bearward/internal/fetch"
 )
 
 // A Trigger tells what asked for a fetch. The set is closed, so a trigger may become a metric's label.
@@ -16,6 +18,11 @@ const (
 	TriggerUnknownKey Trigger = "unknown_key" // a request came with a key ID that is not held
 	TriggerRefresh    Trigger = "refresh"     // Refresh was called
 )
+
+// Triggers returns every Trigger.
+func Triggers() []Trigger {
+	return []Trigger{TriggerStart, TriggerSnapshot, TriggerClock, TriggerUnknownKey, TriggerRefresh}
+}
 
 // A RefreshEvent tells how one fetch ended. Slices are read only.
 type RefreshEvent struct {
@@ -38,7 +45,7 @@ type RefreshEvent struct {
 // LogValue groups the fields that say something, for log/slog.
 func (e RefreshEvent) LogValue() slog.Value {
 	attrs := []slog.Attr{
-		slog.String("trigger", string(e.Trigger)), slog.String("url", shown(e.URL)), slog.Int("keys", e.Keys),
+		slog.String("trigger", string(e.Trigger)), slog.String("url", fetch.RedactURL(e.URL)), slog.Int("keys", e.Keys),
 		slog.Duration("elapsed", e.Elapsed), slog.Duration("next", e.Next),
 	}
 	for _, problem := range []struct {
@@ -64,35 +71,6 @@ func (e RefreshEvent) LogValue() slog.Value {
 	return slog.GroupValue(attrs...)
 }
 
-// queueSize is how many events wait for a slow hook.
-const queueSize = 64
-
-// A teller calls a hook on a goroutine of its own. One goroutine tells; its zero value tells nobody.
-type teller struct {
-	events chan RefreshEvent
-	ended  chan struct{}
-}
-
-func newTeller(hook func(RefreshEvent)) teller {
-	if hook == nil {
-		return teller{}
-	}
-	t := teller{events: make(chan RefreshEvent, queueSize), ended: make(chan struct{})}
-	go func() {
-		defer close(t.ended)
-		for e := range t.events {
-			contain(hook, e)
-		}
-	}()
-	return t
-}
-
-// contain calls hook and swallows its panic: the hook runs in the background of somebody's API, and must not end it.
-func contain[T any](hook func(T), what T) {
-	defer func() { _ = recover() }()
-	hook(what)
-}
-
 // hook returns what is told of each fetch: OnRefresh, and then OnKeySkipped of the keys that the set before did not have, or had for another
 // reason. Nil when there is neither.
 func (o *Options) hook() func(RefreshEvent) {
@@ -103,7 +81,7 @@ func (o *Options) hook() func(RefreshEvent) {
 	known := map[Skip]bool{}
 	return func(e RefreshEvent) {
 		if onRefresh != nil {
-			contain(onRefresh, e)
+			callHook(onRefresh, e)
 		}
 		if e.Err != nil || e.NotModified || e.Trigger == TriggerSnapshot { // the set is the one before
 			return
@@ -115,7 +93,7 @@ func (o *Options) hook() func(RefreshEvent) {
 				id.Index = 0 // the same key in another place is the same key
 			}
 			if !known[id] && !now[id] {
-				contain(onSkipped, s)
+				callHook(onSkipped, s)
 			}
 			now[id] = true
 		}
@@ -147,26 +125,5 @@ func LogRefreshes(logger *slog.Logger) func(RefreshEvent) {
 			level, message = slog.LevelInfo, "keys changed"
 		}
 		logger.LogAttrs(context.Background(), level, message, slog.Any("refresh", e))
-	}
-}
-
-// tell hands e over, or drops it when too many wait.
-func (t teller) tell(e RefreshEvent) (dropped bool) {
-	if t.events == nil {
-		return false
-	}
-	select {
-	case t.events <- e:
-		return false
-	default:
-		return true
-	}
-}
-
-// close waits for the events handed over to be told.
-func (t teller) close() {
-	if t.events != nil {
-		close(t.events)
-		<-t.ended
 	}
 }

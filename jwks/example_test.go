@@ -127,3 +127,21 @@ func ExampleSkipped() {
 	fmt.Println(skips[0].KeyID, skips[0].Reason, err)
 	// Output: tomorrow kty <nil>
 }
+
+// A metric has a series for each value from its first scrape on, not from the first event on.
+func ExampleStates() {
+	for _, state := range jwks.States() {
+		fmt.Print(state, " ")
+	}
+	// Output: empty fresh stale expired closed
+}
+
+func ExampleTriggers() {
+	fmt.Println(jwks.Triggers())
+	// Output: [start snapshot clock unknown_key refresh]
+}
+
+func ExampleSkipReasons() {
+	fmt.Println(len(jwks.SkipReasons()) > 0, jwks.SkipReasons()[0])
+	// Output: true malformed
+}

@@ -1,6 +1,10 @@
 package jwks
 
-import "net/netip"
+import (
+	"net/netip"
+
+	"github.com/bearward/bearward/internal/fetch"
+)
 
 // What the tests outside the package see of it.
 const (
@@ -32,6 +36,4 @@ func (c *Cache) Unlocked() bool {
 }
 
 // Dialable tells whether the Cache's own transport would dial ip.
-func Dialable(ip netip.Addr) bool {
-	return control("tcp", netip.AddrPortFrom(ip, 443).String(), nil) == nil
-}
+func Dialable(ip netip.Addr) bool { return !fetch.Forbidden(ip) }

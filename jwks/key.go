@@ -1,8 +1,12 @@
 package jwks
 
 import (
+	"bytes"
 	"context"
 	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/rsa"
 	"errors"
 	"fmt"
 )
@@ -14,7 +18,7 @@ var (
 
 	// ErrUnavailable is returned by a Source that cannot tell, because no usable key set could be had. A token met with it
 	// has not been judged.
-	ErrUnavailable = errors.New("jwks: no usable key set is held")
+	ErrUnavailable = errors.New("jwks: key not available")
 )
 
 // A Source finds the public keys of one issuer. Implementations must be safe for concurrent use.
@@ -49,6 +53,23 @@ func (k *Key) String() string {
 		alg = "RSA"
 	}
 	return fmt.Sprintf("%s (%s)", k.ID, alg)
+}
+
+// equal tells whether the two keys are the same in all that a verifier sees.
+func (k *Key) equal(other *Key) bool {
+	if k.ID != other.ID || k.Algorithm != other.Algorithm { // check: key-algorithm-changed
+		return false
+	}
+	switch public := k.Public.(type) {
+	case *rsa.PublicKey:
+		return public.Equal(other.Public)
+	case *ecdsa.PublicKey:
+		return public.Equal(other.Public)
+	case ed25519.PublicKey:
+		o, ok := other.Public.(ed25519.PublicKey)
+		return ok && bytes.Equal(public, o)
+	}
+	return false
 }
 
 // Static is a fixed set of keys: a Source for tests and for issuers whose keys are delivered with the program. The zero Static holds

@@ -41,9 +41,9 @@ func (s *keySet) find(kid string) []*Key {
 	return s.byID[kid]
 }
 
-// inherit replaces each key that old holds too by old's, so that a pointer lives as long as its key is published, and tells what came and
+// reuseKeys replaces each key that old holds too by old's, so that a pointer lives as long as its key is published, and tells what came and
 // went.
-func inherit(old *keySet, keys []*Key) (added, removed []*Key) {
+func reuseKeys(old *keySet, keys []*Key) (added, removed []*Key) {
 	if old == nil {
 		return slices.Clone(keys), nil
 	}

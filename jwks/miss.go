@@ -9,59 +9,59 @@ import (
 
 // What a request under a key ID that is not held gets. They are made once: a flood meets these.
 var (
-	errNotPublished = fmt.Errorf("%w under this ID", ErrUnknownKey)
-	errImpatient    = fmt.Errorf("%w: the fetch takes too long", ErrUnavailable)
-	errCrowded      = fmt.Errorf("%w: too many requests wait for one", ErrUnavailable)
-	errUntold       = fmt.Errorf("%w that tells without a fetch", ErrUnavailable)
+	errNotPublished   = fmt.Errorf("%w under this ID", ErrUnknownKey)
+	errWaitTimeout    = fmt.Errorf("%w: the fetch takes too long", ErrUnavailable)
+	errTooManyWaiters = fmt.Errorf("%w: too many requests wait for one", ErrUnavailable)
+	errNeedsFetch     = fmt.Errorf("%w that tells without a fetch", ErrUnavailable)
 )
 
-// foregone returns what a request under a key ID that is not held gets while no fetch can change it, and errUntold otherwise.
-func (c *Cache) foregone() error {
+// answerWithoutFetch returns what a request under a key ID that is not held gets while no fetch can change it, and errNeedsFetch otherwise.
+func (c *Cache) answerWithoutFetch() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := time.Now()
-	if c.held.Load() != nil && c.flight == nil && !c.clocks.hasPermit(now) && c.clocks.recent(now) { // check: held-untold
+	if c.cached.Load() != nil && c.fetching == nil && !c.schedule.hasPermit(now) && c.schedule.recent(now) { // check: held-untold
 		return c.counted(errNotPublished)
 	}
-	return errUntold
+	return errNeedsFetch
 }
 
-// miss judges a key ID that is not held, or waits until it can be judged.
-func (c *Cache) miss(ctx context.Context, kid string) ([]*Key, error) {
-	arrived := c.takeoffs.Load()
-	var patience *time.Timer
+// lookUpMissing judges a key ID that is not held, or waits until it can be judged.
+func (c *Cache) lookUpMissing(ctx context.Context, kid string) ([]*Key, error) {
+	arrived := c.fetchesStarted.Load()
+	var timeout *time.Timer
 	for {
-		keys, f, err := c.judge(kid, arrived)
+		keys, f, err := c.decide(kid, arrived)
 		if f == nil {
 			return keys, err
 		}
-		if patience == nil {
-			patience = time.NewTimer(waitLimit) // check: wait-limit
-			defer patience.Stop()
+		if timeout == nil {
+			timeout = time.NewTimer(waitLimit) // check: wait-limit
+			defer timeout.Stop()
 		}
 		select {
 		case <-f.done:
-			c.leave()
+			c.stopWaiting()
 			if f.err != nil {
-				return nil, c.unavailable(fmt.Errorf("%w: %w", ErrUnavailable, f.err))
+				return nil, c.countUnavailable(fmt.Errorf("%w: %w", ErrUnavailable, f.err))
 			}
 		case <-ctx.Done():
-			c.leave()
-			return nil, c.unavailable(fmt.Errorf("%w: %w", ErrUnavailable, context.Cause(ctx)))
-		case <-patience.C:
-			c.leave()
-			return nil, c.unavailable(errImpatient)
+			c.stopWaiting()
+			return nil, c.countUnavailable(fmt.Errorf("%w: %w", ErrUnavailable, context.Cause(ctx)))
+		case <-timeout.C:
+			c.stopWaiting()
+			return nil, c.countUnavailable(errWaitTimeout)
 		}
 	}
 }
 
-// judge tells what to do with a request under a key ID that was not held when arrived flights had taken off: its keys, its error, or the flight
-// to wait for. A flight that was in the air already may miss a key published since, and so refuses nobody. The order of the cases is the rule.
-func (c *Cache) judge(kid string, arrived uint64) ([]*Key, *flight, error) {
+// decide tells what to do with a request under a key ID that was not held when arrived fetches had started: its keys, its error, or the fetch
+// to wait for. A fetch that was under way already may miss a key published since, and so refuses nobody. The order of the cases is the rule.
+func (c *Cache) decide(kid string, arrived uint64) ([]*Key, *sharedFetch, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := time.Now()
-	set := c.held.Load()
+	set := c.cached.Load()
 	if set != nil {
 		if keys := set.find(kid); len(keys) > 0 {
 			return keys, nil, nil
@@ -70,28 +70,28 @@ func (c *Cache) judge(kid string, arrived uint64) ([]*Key, *flight, error) {
 			return nil, nil, c.counted(errNotPublished) // fetched on behalf of this request, or later
 		}
 	}
-	f := c.flight
+	f := c.fetching
 	switch {
 	case c.closed:
 		return nil, nil, c.counted(errClosed)
-	case c.waiting >= maxWaiters: // check: waiters
-		return nil, nil, c.counted(errCrowded)
+	case c.waiters >= maxWaiters: // check: waiters
+		return nil, nil, c.counted(errTooManyWaiters)
 	case f != nil: // joined
-	case set == nil && c.clocks.backingOff(now):
-		return nil, nil, c.counted(c.notJudged)
+	case set == nil && c.schedule.backingOff(now):
+		return nil, nil, c.counted(c.unavailableErr)
 	case set == nil: // the clock asks for a fetch at this moment
-		f = c.begin(TriggerClock)
-	case c.clocks.hasPermit(now) && c.clocks.backingOff(now):
-		return nil, nil, c.counted(c.notJudged)
-	case c.clocks.hasPermit(now):
-		c.clocks.spend(now)
-		f = c.begin(TriggerUnknownKey)
-	case c.clocks.recent(now): // check: unknown-long-after
+		f = c.beginFetch(TriggerClock)
+	case c.schedule.hasPermit(now) && c.schedule.backingOff(now):
+		return nil, nil, c.counted(c.unavailableErr)
+	case c.schedule.hasPermit(now):
+		c.schedule.takePermit(now)
+		f = c.beginFetch(TriggerUnknownKey)
+	case c.schedule.recent(now): // check: unknown-long-after
 		return nil, nil, c.counted(errNotPublished)
 	default:
-		return nil, nil, c.counted(c.notJudged)
+		return nil, nil, c.counted(c.unavailableErr)
 	}
-	c.waiting++
+	c.waiters++
 	c.status.Counters.Waits++
 	return nil, f, nil
 }
@@ -106,15 +106,15 @@ func (c *Cache) counted(err error) error {
 	return err
 }
 
-// unavailable counts a request that left a flight without a verdict.
-func (c *Cache) unavailable(err error) error {
+// countUnavailable counts a request that left a fetch without a verdict.
+func (c *Cache) countUnavailable(err error) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.counted(err)
 }
 
-func (c *Cache) leave() {
+func (c *Cache) stopWaiting() {
 	c.mu.Lock()
-	c.waiting--
+	c.waiters--
 	c.mu.Unlock()
 }

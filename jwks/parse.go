@@ -1,18 +1,18 @@
 package jwks
 
 import (
-	"bytes"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/rsa"
-	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"math/big"
+	"slices"
 
 	"github.com/go-json-experiment/json/jsontext"
-	jwxjwk "github.com/lestrrat-go/jwx/v2/jwk"
+
+	"github.com/bearward/bearward/internal/fetch"
 )
 
 // maxCandidates is how many keys one key ID may stand for. Rotation in place needs two for a while; each costs a signature check.
@@ -47,7 +47,7 @@ func Skipped(doc []byte) ([]Skip, error) {
 
 func parseBounded(doc []byte) (document, error) {
 	if len(doc) > defaultMaxBytes {
-		return document{}, fmt.Errorf("jwks: parse: %w", errTooLong)
+		return document{}, fmt.Errorf("jwks: parse: %w", fetch.ErrTooLong)
 	}
 	d, err := parse(doc, defaultMaxKeys)
 	if err != nil {
@@ -106,81 +106,33 @@ func (d *document) crowded(key *Key) bool {
 	return same >= maxCandidates // check: candidates
 }
 
-// key builds the key, or says why not.
+// key builds the key from its members, or says why not. Certificates, URLs and private parts are not read.
 func (k *jwk) key() (*Key, SkipReason) {
 	alg, reason := k.check()
 	if reason != "" {
 		return nil, reason
 	}
-	public, err := k.public()
-	if err != nil {
-		return nil, SkipMalformed
-	}
-	if ec, ok := public.(*ecdsa.PublicKey); ok {
-		if _, err := ec.ECDH(); err != nil { // check: point
-			return nil, SkipPoint // ECDH is what checks that the point is on its curve
-		}
+	public, reason := k.public()
+	if reason != "" {
+		return nil, reason
 	}
 	return &Key{ID: k.kid, Algorithm: alg, Public: public}, ""
 }
 
-// public turns the members that are key material, and no others, into a key. A panic in the library is an error: this runs in the
-// background of somebody's API.
-func (k *jwk) public() (public crypto.PublicKey, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("parsing panicked: %v", p)
+// public builds the key out of the numbers that check has found good.
+func (k *jwk) public() (crypto.PublicKey, SkipReason) {
+	switch k.kty {
+	case "RSA":
+		e := new(big.Int).SetBytes(k.e)
+		return &rsa.PublicKey{N: new(big.Int).SetBytes(k.n), E: int(e.Int64())}, ""
+	case "EC":
+		point := slices.Concat([]byte{4}, k.x, k.y) // uncompressed (SEC 1 §2.3.3)
+		public, err := ecdsa.ParseUncompressedPublicKey(curveNamed(k.crv), point)
+		if err != nil { // check: point
+			return nil, SkipPoint
 		}
-	}()
-	material, err := json.Marshal(materialOf(k))
-	if err != nil {
-		return nil, err
+		return public, ""
+	default:
+		return ed25519.PublicKey(k.x), ""
 	}
-	parsed, err := jwxjwk.ParseKey(material)
-	if err != nil {
-		return nil, err
-	}
-	var raw any
-	if err := parsed.Raw(&raw); err != nil {
-		return nil, err
-	}
-	switch raw.(type) {
-	case *rsa.PublicKey, *ecdsa.PublicKey, ed25519.PublicKey:
-		return raw, nil
-	}
-	return nil, fmt.Errorf("key of type %T", raw)
-}
-
-// material is a JWK with nothing but key material and, in a snapshot file, what says how to use it.
-type material struct {
-	KeyType   string `json:"kty"`
-	KeyID     string `json:"kid,omitempty"`
-	Algorithm string `json:"alg,omitempty"`
-	Curve     string `json:"crv,omitempty"`
-	N         string `json:"n,omitempty"`
-	E         string `json:"e,omitempty"`
-	X         string `json:"x,omitempty"`
-	Y         string `json:"y,omitempty"`
-}
-
-func materialOf(k *jwk) material {
-	encode := base64.RawURLEncoding.EncodeToString
-	return material{KeyType: k.kty, Curve: k.crv, N: encode(k.n), E: encode(k.e), X: encode(k.x), Y: encode(k.y)}
-}
-
-// equal tells whether the two keys are the same in all that a verifier sees.
-func (k *Key) equal(other *Key) bool {
-	if k.ID != other.ID || k.Algorithm != other.Algorithm { // check: key-algorithm-changed
-		return false
-	}
-	switch public := k.Public.(type) {
-	case *rsa.PublicKey:
-		return public.Equal(other.Public)
-	case *ecdsa.PublicKey:
-		return public.Equal(other.Public)
-	case ed25519.PublicKey:
-		o, ok := other.Public.(ed25519.PublicKey)
-		return ok && bytes.Equal(public, o)
-	}
-	return false
 }

@@ -1,6 +1,7 @@
 package jwks
 
 import (
+	"crypto/elliptic"
 	"encoding/base64"
 	"math/big"
 	"slices"
@@ -148,20 +149,34 @@ func (k *jwk) checkRSA() (string, SkipReason) {
 	return k.alg, ""
 }
 
-// checkEC knows the curves of RFC 7518 §6.2.1.1, the one algorithm of each (§3.4), and the size of a coordinate in bytes.
-func (k *jwk) checkEC() (string, SkipReason) {
-	var alg string
-	var size int
-	switch k.crv {
+// curveNamed returns the curve of that name (RFC 7518 §6.2.1.1), and nil for any other.
+func curveNamed(name string) elliptic.Curve {
+	switch name {
 	case "P-256":
-		alg, size = "ES256", 32
+		return elliptic.P256()
 	case "P-384":
-		alg, size = "ES384", 48
+		return elliptic.P384()
 	case "P-521":
-		alg, size = "ES512", 66
+		return elliptic.P521()
+	}
+	return nil
+}
+
+// checkEC knows the one algorithm of each curve (RFC 7518 §3.4).
+func (k *jwk) checkEC() (string, SkipReason) {
+	curve := curveNamed(k.crv)
+	var alg string
+	switch curve {
+	case elliptic.P256():
+		alg = "ES256"
+	case elliptic.P384():
+		alg = "ES384"
+	case elliptic.P521():
+		alg = "ES512"
 	default:
 		return "", SkipCurve
 	}
+	size := (curve.Params().BitSize + 7) / 8
 	switch {
 	case k.alg != "" && k.alg != alg: // check: ec-alg
 		return "", SkipAlgorithm
@@ -183,7 +198,7 @@ func (k *jwk) checkOKP() (string, SkipReason) {
 	case len(k.x) == 0:
 		return "", SkipMalformed
 	case len(k.x) != edKeySize: // check: ed25519-length
-		return "", SkipEdKeySize // crypto/ed25519 and jwx panic on it
+		return "", SkipEdKeySize // crypto/ed25519 panics on it
 	}
 	return "EdDSA", ""
 }

@@ -22,6 +22,15 @@ const (
 	SkipDuplicate   SkipReason = "duplicate"   // the same key again, or a fourth key under one "kid"
 )
 
+// SkipReasons returns every SkipReason.
+func SkipReasons() []SkipReason {
+	return []SkipReason{
+		SkipMalformed, SkipKeyID, SkipKeyType, SkipSymmetric, SkipUse,
+		SkipKeyOps, SkipAlgorithm, SkipCurve, SkipRSASize, SkipRSAExponent,
+		SkipRSAWeak, SkipPoint, SkipEdKeySize, SkipDuplicate,
+	}
+}
+
 // A Skip tells of one published key that is not used.
 type Skip struct {
 	Index  int        // position in the "keys" array, from 0

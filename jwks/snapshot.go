@@ -14,6 +14,8 @@ import (
 	"path/filepath"
 	"runtime"
 	"time"
+
+	"github.com/bearward/bearward/internal/fetch"
 )
 
 // maxSnapshot bounds the file that is read: a thousand 8192-bit keys fit.
@@ -26,6 +28,18 @@ type snapshot struct {
 	URL     string     `json:"url"`            // of the key set
 	Fetched time.Time  `json:"fetched"`        // by the wall clock: it outlives the process
 	Keys    []material `json:"keys,omitempty"` // public parts
+}
+
+// material is the public part of a key as a JWK, and how to use it.
+type material struct {
+	KeyType   string `json:"kty"`
+	KeyID     string `json:"kid,omitempty"`
+	Algorithm string `json:"alg,omitempty"`
+	Curve     string `json:"crv,omitempty"`
+	N         string `json:"n,omitempty"`
+	E         string `json:"e,omitempty"`
+	X         string `json:"x,omitempty"`
+	Y         string `json:"y,omitempty"`
 }
 
 // saveSnapshot replaces the file atomically, readable by its owner only.
@@ -87,16 +101,16 @@ func (f *fetcher) loadSnapshot(file string, maxStale time.Duration) (document, t
 func (f *fetcher) checkSnapshot(s snapshot, age, maxStale time.Duration) error {
 	switch {
 	case s.Source != f.name: // check: snapshot-source
-		return fmt.Errorf("it belongs to %q, not %q", cut(shown(s.Source)), shown(f.name))
+		return fmt.Errorf("it belongs to %q, not %q", truncate(fetch.RedactURL(s.Source)), fetch.RedactURL(f.name))
 	case age < -time.Minute: // check: snapshot-future
-		return errors.New("it is from the future") // by more than the clocks of two machines may differ
+		return errors.New("it is from the future") // by more than the schedule of two machines may differ
 	case age >= maxStale: // check: snapshot-age
 		return fmt.Errorf("it is %v old", age.Round(time.Second))
 	case f.issuer == nil && s.URL != f.url: // check: snapshot-url
-		return fmt.Errorf("its keys are from %q", cut(shown(s.URL)))
+		return fmt.Errorf("its keys are from %q", truncate(fetch.RedactURL(s.URL)))
 	case f.issuer != nil:
 		// check: snapshot-key-set-url
-		return checkKeySetURL(s.URL, f.issuer, f.plain)
+		return checkKeySetURL(s.URL, f.issuer, f.allowHTTP)
 	}
 	return nil
 }
@@ -123,8 +137,8 @@ func readOwned(file string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(f, maxSnapshot)) // what is cut is malformed
 }
 
-// publish turns keys back into JWKs.
-func publish(keys []*Key) ([]material, error) {
+// toJWKs turns keys back into JWKs.
+func toJWKs(keys []*Key) ([]material, error) {
 	encode := base64.RawURLEncoding.EncodeToString
 	all := make([]material, 0, len(keys))
 	for _, k := range keys {

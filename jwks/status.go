@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"strconv"
 	"time"
+
+	"github.com/bearward/bearward/internal/fetch"
 )
 
 // A State is what a Cache can do at one moment.
@@ -19,6 +21,11 @@ const (
 	StateExpired State = "expired" // the last good fetch is older than MaxStale: nothing is judged
 	StateClosed  State = "closed"  // after Close: nothing is judged
 )
+
+// States returns every State, in the order of a Cache's life.
+func States() []State {
+	return []State{StateEmpty, StateFresh, StateStale, StateExpired, StateClosed}
+}
 
 // Status is what a Cache holds and how it fares, at one moment. Slices are read only.
 type Status struct {
@@ -52,12 +59,12 @@ func (c *Cache) Status() Status {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s := c.status
-	s.State, s.LastGood, s.Next, s.MaxStale = c.state(), c.clocks.asked, c.clocks.next, c.options.MaxStale
+	s.State, s.LastGood, s.Next, s.MaxStale = c.state(), c.schedule.asked, c.schedule.next, c.options.MaxStale
 	if !s.LastGood.IsZero() {
 		s.Age = time.Since(s.LastGood)
 	}
 	s.Keys = nil
-	if set := c.held.Load(); set != nil {
+	if set := c.cached.Load(); set != nil {
 		s.Keys = set.all
 	}
 	return s
@@ -68,11 +75,11 @@ func (c *Cache) state() State {
 	switch {
 	case c.closed:
 		return StateClosed
-	case c.held.Load() != nil && c.confirmed:
+	case c.cached.Load() != nil && c.confirmed:
 		return StateFresh
-	case c.held.Load() != nil:
+	case c.cached.Load() != nil:
 		return StateStale
-	case !c.clocks.asked.IsZero():
+	case !c.schedule.asked.IsZero():
 		return StateExpired
 	}
 	return StateEmpty
@@ -81,7 +88,7 @@ func (c *Cache) state() State {
 // Ready returns nil when c holds keys younger than MaxStale, and otherwise an error that wraps ErrUnavailable and tells why. It is
 // for readiness, never for liveness: a restart brings no keys back.
 func (c *Cache) Ready() error {
-	if c.held.Load() != nil {
+	if c.cached.Load() != nil {
 		return nil
 	}
 	c.mu.Lock()
@@ -112,7 +119,7 @@ func (c *Cache) ReadyHandler() http.Handler {
 // LogValue groups what an operator asks first, for log/slog.
 func (s Status) LogValue() slog.Value {
 	attrs := []slog.Attr{
-		slog.String("state", string(s.State)), slog.String("url", shown(s.URL)), slog.Int("keys", len(s.Keys)),
+		slog.String("state", string(s.State)), slog.String("url", fetch.RedactURL(s.URL)), slog.Int("keys", len(s.Keys)),
 		slog.Duration("age", s.Age), slog.Time("next", s.Next), slog.Int("skipped", len(s.Skipped)),
 	}
 	if s.LastError != nil {

@@ -19,9 +19,6 @@ const (
 	keySkipReason = "bearward.jwks.skip_reason"
 )
 
-// states are all that a key cache can be in.
-var states = []jwks.State{jwks.StateEmpty, jwks.StateFresh, jwks.StateStale, jwks.StateExpired, jwks.StateClosed}
-
 // An Issuer measures one key cache. It is safe for concurrent use. Make it with [Telemetry.Issuer].
 type Issuer struct {
 	telemetry      *Telemetry
@@ -43,7 +40,7 @@ func (t *Telemetry) Issuer(name string) (*Issuer, error) {
 	i := &Issuer{telemetry: t, name: attribute.String(keyIssuer, name), in: map[jwks.State]metric.MeasurementOption{}}
 	i.named = i.with()
 	i.added, i.removed = i.with(attribute.String(keyChange, "added")), i.with(attribute.String(keyChange, "removed"))
-	for _, s := range states {
+	for _, s := range jwks.States() {
 		i.in[s] = i.with(attribute.String(keyState, string(s)))
 	}
 	t.mu.Lock()
@@ -104,7 +101,7 @@ func (i *Issuer) observe(_ context.Context, o metric.Observer) error {
 		return nil
 	}
 	t, s := i.telemetry, keys.Status()
-	for _, state := range states {
+	for _, state := range jwks.States() {
 		var is int64
 		if state == s.State {
 			is = 1

@@ -12,16 +12,6 @@ import (
 	"github.com/bearward/bearward/jwks"
 )
 
-// The closed sets of package jwks that become labels.
-var (
-	states   = []jwks.State{jwks.StateEmpty, jwks.StateFresh, jwks.StateStale, jwks.StateExpired, jwks.StateClosed}
-	triggers = []jwks.Trigger{jwks.TriggerStart, jwks.TriggerClock, jwks.TriggerUnknownKey, jwks.TriggerRefresh}
-	skips    = []jwks.SkipReason{
-		jwks.SkipMalformed, jwks.SkipKeyID, jwks.SkipKeyType, jwks.SkipSymmetric, jwks.SkipUse, jwks.SkipKeyOps, jwks.SkipAlgorithm,
-		jwks.SkipCurve, jwks.SkipRSASize, jwks.SkipRSAExponent, jwks.SkipRSAWeak, jwks.SkipPoint, jwks.SkipEdKeySize, jwks.SkipDuplicate,
-	}
-)
-
 // Values of the labels result and change.
 const (
 	resultGood        = "good"
@@ -122,7 +112,10 @@ func (v *fetchVectors) collect(to chan<- prometheus.Metric) {
 // start makes the series of an issuer, at 0.
 func (v *fetchVectors) start(issuer string) {
 	for _, result := range []string{resultGood, resultNotModified, resultFailed} {
-		for _, trigger := range triggers {
+		for _, trigger := range jwks.Triggers() {
+			if trigger == jwks.TriggerSnapshot { // no fetch
+				continue
+			}
 			v.fetches.WithLabelValues(issuer, string(trigger), result)
 		}
 		v.durations.WithLabelValues(issuer, result)

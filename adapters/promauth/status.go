@@ -42,7 +42,7 @@ func (i *Issuer) collect(to chan<- prometheus.Metric) {
 	}
 	counter := func(desc *prometheus.Desc, value uint64) { send(desc, prometheus.CounterValue, float64(value)) }
 
-	for _, state := range states {
+	for _, state := range jwks.States() {
 		is := 0.0
 		if s.State == state {
 			is = 1
@@ -58,7 +58,7 @@ func (i *Issuer) collect(to chan<- prometheus.Metric) {
 	for _, skip := range s.Skipped {
 		skipped[skip.Reason]++
 	}
-	for _, reason := range skips {
+	for _, reason := range jwks.SkipReasons() {
 		gauge(skippedDesc, float64(skipped[reason]), string(reason))
 	}
 	gauge(exposedDesc, float64(len(s.Exposed)))

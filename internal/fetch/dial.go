@@ -1,4 +1,4 @@
-package jwks
+package fetch
 
 import (
 	"crypto/tls"
@@ -13,8 +13,8 @@ import (
 
 var errForbiddenAddress = errors.New("link-local or metadata address")
 
-// metadata are the addresses of cloud metadata services that are not link-local: whoever can make a service fetch from these can
-// often take its identity.
+// metadata are the addresses of cloud metadata services that are not link-local: whoever can make a
+// service fetch from these can often take its identity.
 var metadata = [...]netip.Addr{
 	netip.MustParseAddr("fd00:ec2::254"),   // AWS
 	netip.MustParseAddr("fd20:ce::254"),    // Google Cloud
@@ -26,8 +26,8 @@ var metadata = [...]netip.Addr{
 // nat64 are the prefixes whose last 32 bits are an IPv4 address (RFC 6052 §2.1, RFC 8215).
 var nat64 = [...]netip.Prefix{netip.MustParsePrefix("64:ff9b::/96"), netip.MustParsePrefix("64:ff9b:1::/96")}
 
-// forbidden tells whether no issuer can live at ip.
-func forbidden(ip netip.Addr) bool {
+// Forbidden reports whether no authorization server can live at ip.
+func Forbidden(ip netip.Addr) bool {
 	ip = ip.Unmap().WithZone("")
 	for _, prefix := range nat64 {
 		if prefix.Contains(ip) {
@@ -46,26 +46,27 @@ func forbidden(ip netip.Addr) bool {
 	return false
 }
 
-// control runs after the name is resolved and before each connection is made, so a name that resolves differently the second time is
-// covered too.
+// control runs after the name is resolved and before each connection is made, so it also covers a
+// name that resolves differently the second time.
 func control(_, address string, _ syscall.RawConn) error {
 	to, err := netip.ParseAddrPort(address)
 	if err != nil {
 		return fmt.Errorf("dial %s: %w", address, err)
 	}
-	if forbidden(to.Addr()) { // check: dial
+	if Forbidden(to.Addr()) { // check: dial
 		return fmt.Errorf("dial %s: %w", to.Addr(), errForbiddenAddress)
 	}
 	return nil
 }
 
-// newTransport returns the transport of one Cache. It uses no proxy: behind one, the address that is dialled says nothing.
-func newTransport() *http.Transport {
-	dialer := &net.Dialer{Timeout: fetchTimeout, Control: control}
+// newTransport returns the transport of one Client. It uses no proxy: behind one, the address that is
+// dialled says nothing.
+func newTransport(dialTimeout time.Duration) *http.Transport {
+	dialer := &net.Dialer{Timeout: dialTimeout, Control: control}
 	return &http.Transport{
 		DialContext:            dialer.DialContext,
 		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
-		TLSHandshakeTimeout:    fetchTimeout,
+		TLSHandshakeTimeout:    dialTimeout,
 		ForceAttemptHTTP2:      true,
 		MaxIdleConnsPerHost:    1,
 		IdleConnTimeout:        10 * time.Second,
