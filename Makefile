@@ -31,10 +31,10 @@ unit:
 
 ci: lint tidy vuln conformance-check stranger soak fuzz mutants ## what CI runs after `make test`
 
-conformance: ## each row of the conformance matrix over each adapter; writes conformance.json and CONFORMANCE.md
+conformance: ## each row of the conformance matrix over each adapter; writes internal/conformance/README.md
 	go run ./internal/conformance
 
-conformance-check: ## the same, and CONFORMANCE.md says what came out
+conformance-check: ## the same, and the page says what came out
 	go run ./internal/conformance -check
 
 lint: ## staticcheck in all modules, and vet as on Windows

@@ -8,79 +8,80 @@ import (
 	"testing"
 
 	"github.com/bearward/bearward/internal/cite"
+	"github.com/bearward/bearward/internal/conformance/rows"
 )
 
-func mustRead(t *testing.T) ([]row, proofs) {
+func mustRead(t *testing.T) ([]rows.Row, rows.Proofs) {
 	t.Helper()
-	rows, err := readRows(rowsText)
+	matrix, err := rows.All()
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := readProofs(proofsText)
+	p, err := rows.AllProofs()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return rows, p
+	return matrix, p
 }
 
 func TestTheRowsAreWhole(t *testing.T) {
-	rows, p := mustRead(t)
-	if len(rows) != 354 {
-		t.Errorf("%d rows", len(rows))
+	matrix, p := mustRead(t)
+	if len(matrix) != 380 {
+		t.Errorf("%d rows", len(matrix))
 	}
-	known := func(id string) bool { return slices.ContainsFunc(rows, func(r row) bool { return r.ID == id }) }
-	for id := range dispositions {
+	known := func(id string) bool { return slices.ContainsFunc(matrix, func(r rows.Row) bool { return r.ID == id }) }
+	for id := range rows.Dispositions {
 		if !known(id) {
 			t.Errorf("a disposition for %s, which is no row", id)
 		}
 	}
-	for id := range p.only {
+	for id := range p.Only {
 		if !known(id) {
 			t.Errorf("proofs.txt: %s is no row", id)
 		}
 	}
-	for _, r := range rows {
-		if groups[r.group()] == "" {
+	for _, r := range matrix {
+		if rows.Groups[r.Group()] == "" {
 			t.Errorf("%s: nothing says what its group is about", r.ID)
 		}
 	}
 }
 
 func TestARowPassesByItsTestsAlone(t *testing.T) {
-	rows := []row{
+	matrix := []rows.Row{
 		{ID: "B-01", HTTP: "2xx", GRPC: "OK"}, {ID: "B-02", HTTP: "2xx", GRPC: "OK"}, {ID: "B-03", HTTP: "401 it", GRPC: "U"}, {ID: "B-20", HTTP: "cfg", GRPC: "cfg"},
-		{ID: "K-09", HTTP: "401 it", GRPC: "U"}, {ID: "O-07", HTTP: "cfg", GRPC: "cfg"}, {ID: "D-01", HTTP: "2xx", GRPC: "OK"}, {ID: "D-21", HTTP: "401 it", GRPC: "U"}, {ID: "AT-01", HTTP: "2xx", GRPC: "n/a"},
+		{ID: "K-09", HTTP: "401 it", GRPC: "U"}, {ID: "O-07", HTTP: "cfg", GRPC: "cfg"}, {ID: "D-01", HTTP: "2xx", GRPC: "OK", Planned: true}, {ID: "D-21", HTTP: "401 it", GRPC: "U", Planned: true}, {ID: "AT-01", HTTP: "2xx", GRPC: "n/a"},
 		{ID: "B-17", HTTP: "any", GRPC: "–"}, {ID: "O-04", HTTP: "all", GRPC: "all"},
 	}
-	p, err := readProofs("O-07 adapters/chiauth TestCheck\n")
+	p, err := rows.ReadProofs("O-07 adapters/chiauth TestCheck\n")
 	if err != nil {
 		t.Fatal(err)
 	}
 	var all []ran
-	matrix := func(row, door, action string) {
-		all = append(all, ran{"adapters", "TestMatrixX/x/" + row + "/" + door + "/a_name/with_a_slash", action})
+	door := func(row, door, action string) {
+		all = append(all, ran{"internal/conformance", "TestMatrixX/x/" + row + "/" + door + "/a_name/with_a_slash", action})
 	}
-	for _, door := range []string{"nethttp", "chi-table", "echo", "grpc-bidi"} {
-		matrix("B-01", door, "pass")
-		matrix("D-21", door, "pass")
-		if door != "echo" {
-			matrix("B-02", door, "pass")
+	for _, kind := range []string{"nethttp", "chi-table", "echo", "grpc-bidi"} {
+		door("B-01", kind, "pass")
+		door("D-21", kind, "pass")
+		if kind != "echo" {
+			door("B-02", kind, "pass")
 		}
-		matrix("B-03#01", door, "pass")
+		door("B-03#01", kind, "pass")
 	}
-	matrix("B-03", "chi", "fail")
-	matrix("B-17", "chi#02", "pass")
-	matrix("B-17", "nethttp", "pass")
-	matrix("O-04", "grpc-unary", "pass")
-	matrix("AT-01", "chi", "pass")
-	matrix("AT-01", "echo", "skip")
-	all = append(all, ran{"adapters", "TestMatrixX/x/B-01", "pass"}, ran{"adapters", "TestMatrixConstruction/B-20", "pass"},
+	door("B-03", "chi", "fail")
+	door("B-17", "chi#02", "pass")
+	door("B-17", "nethttp", "pass")
+	door("O-04", "grpc-unary", "pass")
+	door("AT-01", "chi", "pass")
+	door("AT-01", "echo", "skip")
+	all = append(all, ran{"internal/conformance", "TestMatrixX/x/B-01", "pass"}, ran{"internal/conformance", "TestMatrixConstruction/B-20", "pass"},
 		ran{"jwks", "TestK09_J05_ForgedKeyIDs", "pass"}, ran{"jwks", "TestK09_J05_ForgedKeyIDs/one", "pass"}, ran{"adapters/chiauth", "TestCheck", "pass"})
-	if _, err := judge(rows, p, all); err == nil {
+	if _, err := judge(matrix, p, all); err == nil {
 		t.Error("a test may name a row that there is not")
 	}
-	rows = append(rows, row{ID: "J-05", HTTP: "401 it", GRPC: "U"})
-	results, err := judge(rows, p, all)
+	matrix = append(matrix, rows.Row{ID: "J-05", HTTP: "401 it", GRPC: "U"})
+	results, err := judge(matrix, p, all)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,48 +94,34 @@ func TestARowPassesByItsTestsAlone(t *testing.T) {
 			t.Errorf("%s: %s, want %s", r.ID, got, want[r.ID])
 		}
 	}
-	p.tests[0].test = "TestGone"
-	if _, err := judge(rows, p, all); err == nil {
+	p.Tests[0].Test = "TestGone"
+	if _, err := judge(matrix, p, all); err == nil {
 		t.Error("a proof by a test that is not there passes")
 	}
 }
 
-// The page is written by `make conformance`, and compared with a run by `make ci`; here it is compared with the rows and with the README.
-func TestThePageAndTheReadmeAgree(t *testing.T) {
-	rows, _ := mustRead(t)
-	text, err := os.ReadFile("../../" + page)
+// The page is written by `make conformance`, and compared with a run by `make ci`; here its statements are compared with the rows.
+func TestThePageSaysWhatTheRowsSay(t *testing.T) {
+	matrix, _ := mustRead(t)
+	text, err := os.ReadFile("README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	var results []result
-	for _, r := range rows {
-		_, after, ok := strings.Cut(string(text), "\n| "+r.ID+" | ")
-		res := result{ID: r.ID, State: notBuilt}
-		if ok {
-			line, _, _ := strings.Cut(after, "\n")
-			if !strings.Contains(line, "| "+r.Statement+" |") {
-				t.Errorf("%s has another statement on the page", r.ID)
-			}
-			cells := strings.Split(strings.TrimSuffix(strings.TrimSpace(line), "|"), " | ")
-			last := strings.TrimSpace(cells[len(cells)-1])
-			for _, s := range []state{passing, failed, missing} {
-				if strings.HasPrefix(last, string(s)) {
-					res.State = s
-				}
-			}
+	found := 0
+	for _, r := range matrix {
+		_, line, ok := strings.Cut(string(text), "\n| "+r.ID+" | ")
+		line, _, _ = strings.Cut(line, "\n")
+		switch {
+		case ok && !strings.Contains(line, "| "+r.Statement+" |"):
+			t.Errorf("%s has another statement on the page", r.ID)
+		case ok:
+			found++
+		case !r.Planned:
+			t.Errorf("%s is not on the page", r.ID)
 		}
-		results = append(results, res)
 	}
-	line := strings.TrimSpace(summary(results))
-	if !strings.Contains(string(text), "\n"+line+"\n") {
-		t.Errorf("the page's rows count up to %q, which it does not say", line)
-	}
-	readme, err := os.ReadFile("../../README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !strings.Contains(strings.Join(strings.Fields(string(readme)), " "), line) {
-		t.Errorf("the README does not say: %s", line)
+	if found < 200 {
+		t.Errorf("the page has %d rows", found)
 	}
 }
 
@@ -144,7 +131,7 @@ func TestTheThreatModelStandsOnRowsThatPass(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text, err := os.ReadFile("../../" + page)
+	text, err := os.ReadFile("README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -175,14 +162,14 @@ func TestTheThreatModelStandsOnRowsThatPass(t *testing.T) {
 
 // The test kits name the sources of rows as the matrix does.
 func TestCitedSources(t *testing.T) {
-	rows, _ := mustRead(t)
+	matrix, _ := mustRead(t)
 	for id, source := range cite.Rows() {
-		i := slices.IndexFunc(rows, func(r row) bool { return r.ID == id })
+		i := slices.IndexFunc(matrix, func(r rows.Row) bool { return r.ID == id })
 		if i < 0 {
 			t.Errorf("%s is no row", id)
 			continue
 		}
-		want, _, _ := strings.Cut(rows[i].Section, ";")
+		want, _, _ := strings.Cut(matrix[i].Section, ";")
 		switch {
 		case want == "OURS":
 			want = "Bearward"

@@ -34,7 +34,7 @@ import (
 )
 
 // table is the file that -write rewrites.
-const table = "MUTANTS.md"
+const table = "internal/mutants/README.md"
 
 // mutantPackage tells the built tests which mutant is on.
 const mutantPackage = "github.com/bearward/bearward/internal/mutant"
@@ -87,7 +87,7 @@ func run(ctx context.Context, out io.Writer, list bool, only string, limit time.
 	}
 	defer c.remove()
 	if write {
-		if c.docket, err = readDocket("."); err != nil {
+		if c.rowTests, err = readRowTests(); err != nil {
 			return err
 		}
 	}
@@ -144,11 +144,11 @@ func someOf(rows []string) string {
 	return fmt.Sprintf("%s and %d more", strings.Join(rows[:most], " "), len(rows)-most)
 }
 
-// markdown renders the results as the table of MUTANTS.md.
+// markdown renders the results as the table of the page.
 func markdown(results []result) []byte {
 	var b strings.Builder
 	b.WriteString("# Mutants\n\nEach row is a security check, the first test that fails when the check is removed, and the rows of the conformance matrix\n" +
-		"(CONFORMANCE.md) whose tests fail with it. `go run ./internal/mutants -write` writes this page, in about forty minutes.\n" +
+		"([conformance](../conformance/README.md)) whose tests fail with it. `go run ./internal/mutants -write` writes this page, in about forty minutes.\n" +
 		"An empty last cell is a check that no row asks for: its own test kills it.\n\n")
 	fmt.Fprintf(&b, "%d checks.\n\n| check | file | killed by | rows that kill it |\n|---|---|---|---|\n", len(results))
 	for _, r := range results {

@@ -279,7 +279,7 @@ func write(t *testing.T, root, name, text string) {
 }
 
 func TestRowsThatFailed(t *testing.T) {
-	d := docket{"adapters/chiauth": {"TestCheck": {"O-07"}}}
+	d := rowTests{"adapters/chiauth": {"TestCheck": {"O-07"}}}
 	const output = `--- FAIL: TestMatrixToken (0.1s)
     --- FAIL: TestMatrixToken/token#12 (0.1s)
         --- FAIL: TestMatrixToken/token#12/AT-18 (0.1s)

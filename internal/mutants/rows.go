@@ -5,75 +5,56 @@ import (
 	"maps"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/bearward/bearward/internal/conformance/rows"
 )
 
-// proofsFile names the tests that prove a row of the conformance matrix without bearing its name.
-const proofsFile = "internal/conformance/proofs.txt"
+// failure matches the lines that name a failed test.
+var failure = regexp.MustCompile(`(?m)^ *--- FAIL: (\S+)`)
 
-// rowTests matches the functions that bear rows in their own names, or in those of their subtests.
-const rowTests = `TestMatrix.*|Test[A-Z]{1,2}[0-9]{2}_.*`
+// rowTests are the tests that prove rows without bearing their names: by package and test, the rows.
+type rowTests map[string]map[string][]string
 
-var (
-	inFunction = regexp.MustCompile(`^Test((?:[A-Z]{1,2}\d\d_)+)`)
-	inSubtest  = regexp.MustCompile(`^([A-Z]{1,2}-\d\d)(?:#\d+)?$`)
-	failure    = regexp.MustCompile(`(?m)^ *--- FAIL: (\S+)`)
-)
-
-// A docket knows which tests prove which rows: by package below the module and test, the rows of proofs.txt.
-type docket map[string]map[string][]string
-
-func readDocket(root string) (docket, error) {
-	text, err := os.ReadFile(filepath.Join(root, proofsFile))
+func readRowTests() (rowTests, error) {
+	proofs, err := rows.AllProofs()
 	if err != nil {
 		return nil, err
 	}
-	d := docket{}
-	for line := range strings.Lines(string(text)) {
-		f := strings.Fields(line)
-		if len(f) != 3 || f[0] == "#" || f[1] == "only" {
-			continue
+	d := rowTests{}
+	for _, p := range proofs.Tests {
+		if d[p.Package] == nil {
+			d[p.Package] = map[string][]string{}
 		}
-		if d[f[1]] == nil {
-			d[f[1]] = map[string][]string{}
-		}
-		d[f[1]][f[2]] = append(d[f[1]][f[2]], f[0])
+		d[p.Package][p.Test] = append(d[p.Package][p.Test], p.Row)
 	}
 	return d, nil
 }
 
 // tests is a pattern for the tests of a package that prove rows.
-func (d docket) tests(pkg string) string {
-	return "^(" + strings.Join(append([]string{rowTests}, slices.Sorted(maps.Keys(d[pkg]))...), "|") + ")$"
+func (d rowTests) tests(pkg string) string {
+	return "^(" + strings.Join(append([]string{rows.TestPattern}, slices.Sorted(maps.Keys(d[pkg]))...), "|") + ")$"
 }
 
 // rows returns the rows whose tests the output of a package's tests calls failed.
-func (d docket) rows(pkg, output string) []string {
+func (d rowTests) rows(pkg, output string) []string {
 	found := map[string]bool{}
 	for _, m := range failure.FindAllStringSubmatch(output, -1) {
-		elements := strings.Split(m[1], "/")
-		for _, id := range d[pkg][elements[0]] {
+		function, _, _ := strings.Cut(m[1], "/")
+		for _, id := range slices.Concat(d[pkg][function], rows.OfFunction(function)) {
 			found[id] = true
 		}
-		if named := inFunction.FindStringSubmatch(elements[0]); named != nil {
-			for id := range strings.SplitSeq(strings.TrimSuffix(named[1], "_"), "_") {
-				found[id[:len(id)-2]+"-"+id[len(id)-2:]] = true
-			}
-		}
-		for _, e := range elements[1:] {
-			if named := inSubtest.FindStringSubmatch(e); named != nil {
-				found[named[1]] = true
-			}
+		if id, _ := rows.OfSubtest(m[1]); id != "" {
+			found[id] = true
 		}
 	}
 	return slices.Sorted(maps.Keys(found))
 }
 
 // rowsThatKill returns every row of which a test fails when m is on.
-func (c *court) rowsThatKill(ctx context.Context, m mutant, d docket) []string {
+func (c *court) rowsThatKill(ctx context.Context, m mutant, d rowTests) []string {
 	var all []string
 	for _, j := range c.judges {
 		if !j.deps[c.packageOf(m)] {

@@ -54,11 +54,11 @@ type judge struct {
 
 // A court holds the judges of a module, and of modules below it.
 type court struct {
-	module  string // import path
-	judges  []*judge
-	docket  docket        // when the rows that kill a mutant are asked for
-	folder  string        // temporary, for binaries and traces
-	timeout time.Duration // of one judge on one mutant
+	module   string // import path
+	judges   []*judge
+	rowTests rowTests      // when the rows that kill a mutant are asked for
+	folder   string        // temporary, for binaries and traces
+	timeout  time.Duration // of one judge on one mutant
 }
 
 // build builds the tests of every package that links a mutant's package, and runs them once without a mutant: tests that fail
@@ -252,8 +252,8 @@ func (c *court) try(ctx context.Context, m mutant) result {
 			}
 		}
 	}
-	if c.docket != nil && best.outcome == killed {
-		best.rows = c.rowsThatKill(ctx, m, c.docket)
+	if c.rowTests != nil && best.outcome == killed {
+		best.rows = c.rowsThatKill(ctx, m, c.rowTests)
 	}
 	best.elapsed = time.Since(began)
 	return best

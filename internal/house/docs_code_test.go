@@ -1,4 +1,4 @@
-package bearward_test
+package house_test
 
 import (
 	"go/doc/comment"

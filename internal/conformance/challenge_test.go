@@ -1,4 +1,4 @@
-package adapters_test
+package main_test
 
 import (
 	"fmt"

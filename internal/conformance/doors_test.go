@@ -1,5 +1,4 @@
-// Package adapters_test asks the same of every adapter.
-package adapters_test
+package main_test
 
 import (
 	"context"
@@ -69,7 +68,7 @@ type request struct {
 // A door asks one adapter.
 type door func(t *testing.T, r request) answer
 
-// doors returns a running server of each kind, guarded by guard. Their names go into conformance.json.
+// doors returns a running server of each kind, guarded by guard. Their names go into the report.
 func doors(t *testing.T, guard *auth.Guard) map[string]door {
 	all := map[string]door{
 		"nethttp":       overHTTP(t, netHTTP(guard)),

@@ -1,4 +1,4 @@
-package bearward_test
+package house_test
 
 import (
 	"fmt"
@@ -10,8 +10,8 @@ import (
 )
 
 // surfaceFile lists everything that the modules export, a line each. A change of it is a change of the promise that goes with the
-// version: it shows in the diff, and UPDATE=1 go test -run Surface . makes it.
-const surfaceFile = "api.txt"
+// version: it shows in the diff, and UPDATE=1 go test -run Surface ./internal/house makes it.
+const surfaceFile = "internal/house/api.txt"
 
 func TestSurface(t *testing.T) {
 	var lines []string

@@ -1,4 +1,4 @@
-package adapters_test
+package main_test
 
 import (
 	"bytes"
@@ -20,7 +20,7 @@ import (
 	"github.com/bearward/bearward/middleware/authtest"
 )
 
-// The conformance matrix: questions that carry the id of a row of CONFORMANCE.md are put to every door, unchanged. A subtest is named
+// The conformance matrix: questions that carry the id of a row of rows/rows.md are put to every door, unchanged. A subtest is named
 // TestMatrix/GROUP/ROW/DOOR/..., which is how the report of `make conformance` finds them (internal/conformance).
 
 // canary is in every token's claims and header, in every URL and in a header field of every request. It must not come back, and
@@ -39,7 +39,7 @@ type question struct {
 	want          want
 }
 
-// A want is the answer's image in the terms of CONFORMANCE.md's shorthand.
+// A want is the answer's image in the terms of rows/rows.md's shorthand.
 type want struct {
 	status int
 	reason auth.Reason // gives error, text and code; 0 for 200

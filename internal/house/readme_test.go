@@ -1,4 +1,4 @@
-package bearward_test
+package house_test
 
 import (
 	"errors"
@@ -52,7 +52,7 @@ func TestREADME(t *testing.T) {
 	}
 }
 
-var errStale = errors.New("the block is not what the file says; UPDATE=1 go test -run README . rewrites it")
+var errStale = errors.New("the block is not what the file says; UPDATE=1 go test -run README ./internal/house rewrites it")
 
 // render returns the document with each Go block as its file has it, and what is wrong with the document as it is.
 func render(tree fs.FS, doc string) (fixed string, problems []error) {
@@ -217,7 +217,7 @@ func commandExists(tree fs.FS, command string) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("cannot tell whether %q works: see commandExists in readme_test.go", command)
+	return fmt.Errorf("cannot tell whether %q works: see commandExists in internal/house/readme_test.go", command)
 }
 
 func folderExists(tree fs.FS, name string) error {
