@@ -11,13 +11,17 @@
 // an entry without a mark, fail the run. The sources are built as they are: an overlay of the go
 // command carries the mutants, so nothing that is shipped can ever switch a check off.
 //
-// Each package's tests are built once, with every mutant in them, and run once per mutant with BEARWARD_MUTANT set to
-// its name: the tests of the check's own package first, then those of every package that links it, until one kills it. A
-// mutant is killed when it was reached and an assertion failed. One that makes the tests crash or run out of time is
-// not: nothing has said what is wrong. With -write, every test that carries rows of the conformance matrix is asked too, and the
-// page says which rows kill which mutant.
+// Each package's tests are built once, with every mutant in them, when they are first asked, and run once per mutant with
+// BEARWARD_MUTANT set to its name: the tests of the check's own package first, then those of every package that links it, until
+// one kills it. A mutant is killed when it was reached and an assertion failed. One that makes the tests crash or run out of time
+// is not: nothing has said what is wrong.
 //
-// Usage: go run ./internal/mutants [-list] [-run regexp] [-for duration] [-write]
+// With -for, checks in files that the branch changed are tried first, and then the others, from a place that the commit's hash
+// tells: each commit tries another share. With -write, every test that carries rows of the conformance matrix is asked too, and the
+// page says which rows kill which mutant: lines of mutants that did not run stay as they are. With -new, only what the page lacks is
+// tried.
+//
+// Usage: go run ./internal/mutants [-list] [-run regexp] [-new] [-for duration] [-write]
 package main
 
 import (
@@ -25,16 +29,12 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"os"
 	"os/signal"
 	"regexp"
-	"strings"
+	"slices"
 	"time"
 )
-
-// table is the file that -write rewrites.
-const table = "internal/mutants/README.md"
 
 // mutantPackage tells the built tests which mutant is on.
 const mutantPackage = "github.com/bearward/bearward/internal/mutant"
@@ -42,80 +42,96 @@ const mutantPackage = "github.com/bearward/bearward/internal/mutant"
 // rooms are the folders whose checks have mutants.
 var rooms = []string{"jwks", "middleware", "adapters", "internal", "cmd"}
 
+// flags are what the command line says.
+type flags struct {
+	list, fresh, write bool
+	only               string
+	limit              time.Duration
+}
+
 func main() {
-	var (
-		list  = flag.Bool("list", false, "list the mutants and where they are, and run none")
-		only  = flag.String("run", "", "run only the mutants whose name matches this `regexp`")
-		limit = flag.Duration("for", 0, "start no mutant after this long, and take them in random order; 0: run all")
-		write = flag.Bool("write", false, "write "+table+"; not with -run or -for")
-	)
+	var f flags
+	flag.BoolVar(&f.list, "list", false, "list the mutants and where they are, and run none")
+	flag.StringVar(&f.only, "run", "", "run only the mutants whose name matches this `regexp`")
+	flag.BoolVar(&f.fresh, "new", false, "run only the mutants that "+pageFile+" lacks")
+	flag.DurationVar(&f.limit, "for", 0, "start no mutant after this long, and begin with what changed; 0: run all")
+	flag.BoolVar(&f.write, "write", false, "write what came out into "+pageFile)
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, os.Stdout, *list, *only, *limit, *write); err != nil {
+	if err := run(ctx, os.Stdout, f); err != nil {
 		fmt.Fprintln(os.Stderr, "mutants:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, out io.Writer, list bool, only string, limit time.Duration, write bool) error {
-	if write && (only != "" || limit != 0) {
-		return fmt.Errorf("-write needs every mutant: leave out -run and -for")
-	}
-	match, err := regexp.Compile(only)
+func run(ctx context.Context, out io.Writer, f flags) error {
+	match, err := regexp.Compile(f.only)
 	if err != nil {
 		return fmt.Errorf("-run: %w", err)
 	}
-	mutants, mutated, err := find(".", rooms, replacements)
+	all, mutated, err := find(".", rooms, replacements)
 	if err != nil {
 		return err
 	}
-	mutants = matching(mutants, match)
-	if len(mutants) == 0 {
-		return fmt.Errorf("no mutant matches %q", only)
+	text, err := os.ReadFile(pageFile)
+	if err != nil {
+		return err
 	}
-	if list {
+	known := readPage(string(text))
+	mutants := slices.DeleteFunc(slices.Clone(all), func(m mutant) bool {
+		_, there := known[m.name]
+		return !match.MatchString(m.name) || f.fresh && there
+	})
+	if len(mutants) == 0 {
+		if f.fresh {
+			fmt.Fprintf(out, "%s lacks none\n", pageFile)
+			return nil
+		}
+		return fmt.Errorf("no mutant matches %q", f.only)
+	}
+	if f.list {
 		for _, m := range mutants {
 			fmt.Fprintf(out, "%s\t%s:%d\n", m.name, m.file, m.line)
 		}
 		return nil
 	}
-
-	c, err := build(ctx, ".", mutants, mutated)
+	if f.limit > 0 {
+		mutants = order(mutants, changedFiles(ctx, "."), head(ctx, "."))
+	}
+	results, err := tryThem(ctx, out, mutants, mutated, f)
 	if err != nil {
 		return err
 	}
-	defer c.remove()
-	if write {
-		if c.rowTests, err = readRowTests(); err != nil {
-			return err
-		}
+	if f.write {
+		known.merge(results)
 	}
-	if limit > 0 {
-		rand.Shuffle(len(mutants), func(i, j int) { mutants[i], mutants[j] = mutants[j], mutants[i] })
+	if n := known.lacks(all); n > 0 {
+		fmt.Fprintf(out, "%s lacks %d checks: go run ./internal/mutants -new -write\n", pageFile, n)
 	}
-	results, err := c.tryAll(ctx, mutants, limit, func(r result) {
-		fmt.Fprintf(out, "%-9s  %-40s  %-60s  %4.1f s\n", r.outcome, r.name, r.by, r.elapsed.Seconds())
-	})
-	if err != nil {
-		return err
-	}
-	if write {
-		if err := os.WriteFile(table, markdown(results), 0o644); err != nil {
+	if f.write {
+		if err := os.WriteFile(pageFile, known.markdown(all), 0o644); err != nil {
 			return err
 		}
 	}
 	return summarize(out, results, len(mutants))
 }
 
-func matching(mutants []mutant, match *regexp.Regexp) []mutant {
-	var some []mutant
-	for _, m := range mutants {
-		if match.MatchString(m.name) {
-			some = append(some, m)
+// tryThem builds what the mutants need, and tries them.
+func tryThem(ctx context.Context, out io.Writer, mutants []mutant, mutated map[string][]byte, f flags) ([]result, error) {
+	c, err := newCourt(ctx, ".", mutants, mutated)
+	if err != nil {
+		return nil, err
+	}
+	defer c.remove()
+	if f.write {
+		if c.rowTests, err = readRowTests(); err != nil {
+			return nil, err
 		}
 	}
-	return some
+	return c.tryAll(ctx, mutants, f.limit, func(r result) {
+		fmt.Fprintf(out, "%-9s  %-40s  %-60s  %4.1f s\n", r.outcome, r.name, r.by, r.elapsed.Seconds())
+	})
 }
 
 // summarize prints how it went, and returns an error unless every mutant that ran was killed.
@@ -133,30 +149,4 @@ func summarize(out io.Writer, results []result, total int) error {
 		return fmt.Errorf("%d mutants were not killed by an assertion", alive)
 	}
 	return nil
-}
-
-// someOf names a dozen rows, and says how many more there are: a check that every token passes fails all of them.
-func someOf(rows []string) string {
-	const most = 12
-	if len(rows) <= most {
-		return strings.Join(rows, " ")
-	}
-	return fmt.Sprintf("%s and %d more", strings.Join(rows[:most], " "), len(rows)-most)
-}
-
-// markdown renders the results as the table of the page.
-func markdown(results []result) []byte {
-	var b strings.Builder
-	b.WriteString("# Mutants\n\nEach row is a security check, the first test that fails when the check is removed, and the rows of the conformance matrix\n" +
-		"([conformance](../conformance/README.md)) whose tests fail with it. `go run ./internal/mutants -write` writes this page, in about forty minutes.\n" +
-		"An empty last cell is a check that no row asks for: its own test kills it.\n\n")
-	fmt.Fprintf(&b, "%d checks.\n\n| check | file | killed by | rows that kill it |\n|---|---|---|---|\n", len(results))
-	for _, r := range results {
-		by := r.by
-		if r.outcome != killed {
-			by = "**" + r.outcome.String() + "**"
-		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", r.name, r.file, by, someOf(r.rows))
-	}
-	return []byte(b.String())
 }

@@ -145,7 +145,7 @@ func TestEachOutcomeIsToldFromTheOthers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := build(t.Context(), root, mutants, mutated)
+	c, err := newCourt(t.Context(), root, mutants, mutated)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -194,7 +194,12 @@ func TestTestsThatFailByThemselvesAreNoJudges(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := build(t.Context(), root, mutants, mutated); err == nil || !strings.Contains(err.Error(), "TestRed") {
+	c, err := newCourt(t.Context(), root, mutants, mutated)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.remove()
+	if _, err := c.tryAll(t.Context(), mutants, 0, func(result) {}); err == nil || !strings.Contains(err.Error(), "TestRed") {
 		t.Errorf("got error %v, want one that names TestRed", err)
 	}
 }
@@ -297,5 +302,57 @@ func TestRowsThatFailed(t *testing.T) {
 	}
 	if got := someOf(strings.Fields("a b c d e f g h i j k l m n")); got != "a b c d e f g h i j k l and 2 more" {
 		t.Errorf("some of 14: %s", got)
+	}
+}
+
+func TestWhatChangedComesFirst(t *testing.T) {
+	names := func(all []mutant) string {
+		var b strings.Builder
+		for _, m := range all {
+			b.WriteString(m.name)
+		}
+		return b.String()
+	}
+	var all []mutant
+	for _, name := range strings.Split("abcdefgh", "") {
+		all = append(all, mutant{name: name, file: name + ".go"})
+	}
+	changed := map[string]bool{"c.go": true, "f.go": true}
+	starts := map[string]bool{}
+	for _, commit := range []string{"one", "two", "three", "four", "five", "six", "seven", "eight"} {
+		got := names(order(all, changed, commit))
+		if head := got[:2]; head != "cf" && head != "fc" {
+			t.Errorf("%s: %s begins with what did not change", commit, got)
+		}
+		if !strings.Contains("abdeghabdegh", got[2:]) || len(got) != 8 {
+			t.Errorf("%s: %s is not the others in turn", commit, got)
+		}
+		starts[got[2:3]] = true
+	}
+	if len(starts) < 3 {
+		t.Errorf("eight commits begin at %v", starts)
+	}
+	if got := names(order(all, nil, "")); len(got) != 8 {
+		t.Errorf("without git: %s", got)
+	}
+}
+
+func TestThePageIsMergedByName(t *testing.T) {
+	old := "# Mutants\n\n| check | file | killed by | rows that kill it |\n|---|---|---|---|\n" +
+		"| a/gone | a/a.go | a TestGone | B-01 |\n| a/kept | a/a.go | a TestKept | B-01 and 9 more |\n| a/changed | a/a.go | a TestOld |  |\n"
+	all := []mutant{{name: "a/kept", file: "a/moved.go"}, {name: "a/changed", file: "a/a.go"}, {name: "a/new", file: "a/b.go"}, {name: "a/unrun", file: "a/b.go"}}
+	p := readPage(old)
+	p.merge([]result{
+		{mutant: all[1], outcome: survived},
+		{mutant: all[2], outcome: killed, by: "a TestNew", rows: []string{"B-02", "B-03"}},
+	})
+	text := string(p.markdown(all))
+	_, table, _ := strings.Cut(text, "|---|---|---|---|\n")
+	want := "| a/kept | a/moved.go | a TestKept | B-01 and 9 more |\n| a/changed | a/a.go | **SURVIVED** |  |\n| a/new | a/b.go | a TestNew | B-02 B-03 |\n"
+	if table != want || !strings.Contains(text, "\n4 checks, of which 1 have not run yet.\n") {
+		t.Errorf("got\n%s\nwant\n%s", text, want)
+	}
+	if again := string(readPage(text).markdown(all)); again != text {
+		t.Errorf("read and written again:\n%s", again)
 	}
 }

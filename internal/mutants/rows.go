@@ -54,11 +54,14 @@ func (d rowTests) rows(pkg, output string) []string {
 }
 
 // rowsThatKill returns every row of which a test fails when m is on.
-func (c *court) rowsThatKill(ctx context.Context, m mutant, d rowTests) []string {
+func (c *court) rowsThatKill(ctx context.Context, m mutant, d rowTests) ([]string, error) {
 	var all []string
 	for _, j := range c.judges {
 		if !j.deps[c.packageOf(m)] {
 			continue
+		}
+		if err := j.ready(); err != nil {
+			return nil, err
 		}
 		pkg := strings.TrimPrefix(strings.TrimPrefix(j.path, c.module), "/")
 		one, cancel := context.WithTimeout(ctx, c.timeout)
@@ -70,5 +73,5 @@ func (c *court) rowsThatKill(ctx context.Context, m mutant, d rowTests) []string
 		all = append(all, d.rows(pkg, string(out))...)
 	}
 	slices.Sort(all)
-	return slices.Compact(all)
+	return slices.Compact(all), nil
 }

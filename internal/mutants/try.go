@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -50,6 +51,7 @@ type judge struct {
 	dir    string
 	deps   map[string]bool // import paths that the binary links
 	binary string
+	ready  func() error // builds the binary when it is first asked for, and runs it without a mutant
 }
 
 // A court holds the judges of a module, and of modules below it.
@@ -61,42 +63,37 @@ type court struct {
 	timeout  time.Duration // of one judge on one mutant
 }
 
-// build builds the tests of every package that links a mutant's package, and runs them once without a mutant: tests that fail
-// by themselves would kill everything.
-func build(ctx context.Context, root string, mutants []mutant, mutated map[string][]byte) (*court, error) {
+// newCourt finds the packages whose tests link a mutant's package.
+func newCourt(ctx context.Context, root string, mutants []mutant, mutated map[string][]byte) (*court, error) {
 	folder, err := os.MkdirTemp("", "mutants")
 	if err != nil {
 		return nil, err
 	}
 	c := &court{folder: folder, timeout: time.Minute}
-	if err := c.build(ctx, root, mutants, mutated); err != nil {
+	overlay, err := c.overlay(root, mutated)
+	if err == nil {
+		err = c.list(ctx, root, mutants)
+	}
+	if err != nil {
 		c.remove()
 		return nil, err
+	}
+	for i, j := range c.judges {
+		j.binary = filepath.Join(c.folder, fmt.Sprintf("%d.exe", i)) // Windows starts nothing without the suffix
+		j.ready = sync.OnceValue(func() error { return c.build(ctx, j, overlay) })
 	}
 	return c, nil
 }
 
 func (c *court) remove() { os.RemoveAll(c.folder) }
 
-func (c *court) build(ctx context.Context, root string, mutants []mutant, mutated map[string][]byte) error {
-	overlay, err := c.overlay(root, mutated)
-	if err != nil {
+// build builds the tests of j, and runs them once without a mutant: tests that fail by themselves would kill everything.
+func (c *court) build(ctx context.Context, j *judge, overlay string) error {
+	if _, err := command(ctx, j.dir, "go", "test", "-c", "-overlay", overlay, "-o", j.binary, j.path); err != nil {
 		return err
 	}
-	if err := c.list(ctx, root, mutants); err != nil {
-		return err
-	}
-	c.judges = slices.DeleteFunc(c.judges, func(j *judge) bool {
-		return !slices.ContainsFunc(mutants, func(m mutant) bool { return j.deps[c.packageOf(m)] })
-	})
-	for i, j := range c.judges {
-		j.binary = filepath.Join(c.folder, fmt.Sprintf("%d.exe", i)) // Windows starts nothing without the suffix
-		if _, err := command(ctx, j.dir, "go", "test", "-c", "-overlay", overlay, "-o", j.binary, j.path); err != nil {
-			return err
-		}
-		if out, err := c.start(ctx, j, "", os.DevNull); err != nil {
-			return fmt.Errorf("without a mutant, the tests of %s: %w\n%s", j.path, err, out)
-		}
+	if out, err := c.start(ctx, j, "", os.DevNull); err != nil {
+		return fmt.Errorf("without a mutant, the tests of %s: %w\n%s", j.path, err, out)
 	}
 	return nil
 }
@@ -198,20 +195,28 @@ func (c *court) tryAll(ctx context.Context, mutants []mutant, limit time.Duratio
 		results = make([]*result, len(mutants))
 		next    = make(chan int)
 		over    <-chan time.Time
+		broken  error
 	)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	if limit > 0 {
 		over = time.After(limit)
 	}
 	for range workers {
 		wg.Go(func() {
 			for i := range next {
-				r := c.try(ctx, mutants[i])
+				r, err := c.try(ctx, mutants[i])
 				if ctx.Err() != nil {
 					continue // a test that was interrupted says nothing
 				}
 				mu.Lock()
-				results[i] = &r
-				each(r)
+				if err != nil {
+					broken = cmp.Or(broken, err)
+					cancel()
+				} else {
+					results[i] = &r
+					each(r)
+				}
 				mu.Unlock()
 			}
 		})
@@ -234,11 +239,11 @@ feed:
 			done = append(done, *r)
 		}
 	}
-	return done, ctx.Err()
+	return done, cmp.Or(broken, ctx.Err())
 }
 
 // try asks one judge after another until one kills m, that of m's own package first.
-func (c *court) try(ctx context.Context, m mutant) result {
+func (c *court) try(ctx context.Context, m mutant) (result, error) {
 	began := time.Now()
 	own := c.packageOf(m)
 	best := result{mutant: m}
@@ -247,16 +252,22 @@ func (c *court) try(ctx context.Context, m mutant) result {
 			if best.outcome == killed || (j.path == own) != first || !j.deps[own] {
 				continue
 			}
+			if err := j.ready(); err != nil {
+				return best, err
+			}
 			if r := c.ask(ctx, m, j); r.outcome > best.outcome {
 				best = r
 			}
 		}
 	}
 	if c.rowTests != nil && best.outcome == killed {
-		best.rows = c.rowsThatKill(ctx, m, c.rowTests)
+		var err error
+		if best.rows, err = c.rowsThatKill(ctx, m, c.rowTests); err != nil {
+			return best, err
+		}
 	}
 	best.elapsed = time.Since(began)
-	return best
+	return best, nil
 }
 
 // attempts is how often a judge is asked whose tests failed before they came to the mutant: something else made one fail.

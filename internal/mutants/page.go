@@ -1,0 +1,78 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+)
+
+// pageFile is the page that -write rewrites.
+const pageFile = "internal/mutants/README.md"
+
+// A page has a line for each check, by its name: the cells behind it.
+type page map[string]pageLine
+
+type pageLine struct{ file, by, rows string }
+
+// readPage reads the lines of the table.
+func readPage(text string) page {
+	p := page{}
+	for line := range strings.Lines(text) {
+		cells := strings.Split(strings.TrimSpace(line), " | ")
+		name, row := strings.CutPrefix(cells[0], "| ")
+		if !row || len(cells) != 4 || !strings.Contains(name, "/") {
+			continue
+		}
+		p[name] = pageLine{cells[1], cells[2], strings.TrimSpace(strings.TrimSuffix(cells[3], "|"))}
+	}
+	return p
+}
+
+// merge puts the results in the place of the lines of their checks.
+func (p page) merge(results []result) {
+	for _, r := range results {
+		by := r.by
+		if r.outcome != killed {
+			by = "**" + r.outcome.String() + "**"
+		}
+		p[r.name] = pageLine{r.file, by, someOf(r.rows)}
+	}
+}
+
+// lacks counts the checks that have no line.
+func (p page) lacks(all []mutant) (n int) {
+	for _, m := range all {
+		if _, ok := p[m.name]; !ok {
+			n++
+		}
+	}
+	return n
+}
+
+// markdown renders the lines of those checks that there are.
+func (p page) markdown(all []mutant) []byte {
+	var b strings.Builder
+	b.WriteString("# Mutants\n\nEach row is a security check, the first test that fails when the check is removed, and the rows of the conformance matrix\n" +
+		"([conformance](../conformance/README.md)) whose tests fail with it. An empty last cell is a check that no row asks for: its own test\n" +
+		"kills it. `go run ./internal/mutants -write` writes this page, in about forty minutes; with `-run` or `-new` it writes the lines of\n" +
+		"what ran, and leaves the others.\n\n")
+	fmt.Fprintf(&b, "%d checks", len(all))
+	if n := p.lacks(all); n > 0 {
+		fmt.Fprintf(&b, ", of which %d have not run yet", n)
+	}
+	b.WriteString(".\n\n| check | file | killed by | rows that kill it |\n|---|---|---|---|\n")
+	for _, m := range all {
+		if l, ok := p[m.name]; ok {
+			fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", m.name, m.file, l.by, l.rows)
+		}
+	}
+	return []byte(b.String())
+}
+
+// someOf names a dozen rows, and says how many more there are: a check that every token passes fails all of them.
+func someOf(rows []string) string {
+	const most = 12
+	if len(rows) <= most {
+		return strings.Join(rows, " ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(rows[:most], " "), len(rows)-most)
+}
