@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -16,6 +17,10 @@ import (
 
 // A Principal is who a verified access token speaks for, and what it allows. It is immutable and may be shared between requests; its
 // accessors return values or copies.
+//
+// A nil *Principal answers every method as a caller about whom nothing is known: empty text, no scope,
+// the zero time. So a handler of an Optional or Public route may use what [PrincipalFrom] returned
+// without looking at its second result.
 type Principal struct {
 	doc string // the claims, byte for byte as they were signed
 
@@ -34,6 +39,14 @@ type Principal struct {
 	lists *lists
 
 	key *jwks.Key // what verified the token, nil for a NewPrincipal
+}
+
+// orNobody returns p, or the Principal about whom nothing is known in place of nil.
+func (p *Principal) orNobody() *Principal {
+	if p == nil {
+		return new(Principal)
+	}
+	return p
 }
 
 // NewPrincipal returns the Principal of claims in RFC 9068's form, without any check of them but that they are one JSON object
@@ -56,19 +69,22 @@ func NewPrincipal(claims []byte) (*Principal, error) {
 }
 
 // Issuer returns "iss".
-func (p *Principal) Issuer() string { return p.issuer }
+func (p *Principal) Issuer() string { return p.orNobody().issuer }
 
 // Subject returns "sub". A client that acts for itself may have the same Subject as a user: to tell who is who, use Identity.
-func (p *Principal) Subject() string { return p.subject }
+func (p *Principal) Subject() string { return p.orNobody().subject }
 
 // ClientID returns the client that the token was issued to, or "" when the token does not say.
-func (p *Principal) ClientID() string { return p.clientID }
+func (p *Principal) ClientID() string { return p.orNobody().clientID }
 
 // TokenID returns "jti", or "".
-func (p *Principal) TokenID() string { return p.tokenID }
+func (p *Principal) TokenID() string { return p.orNobody().tokenID }
 
 // IsClient reports whether the token speaks for the client itself and for no user: its subject is its client ID (RFC 9068 §2.2).
-func (p *Principal) IsClient() bool { return p.clientID != "" && p.subject == p.clientID }
+func (p *Principal) IsClient() bool {
+	p = p.orNobody()
+	return p.clientID != "" && p.subject == p.clientID
+}
 
 // An Identity tells subjects apart: two are equal only if issuer, subject and kind are. It is comparable, for use as a map key. A client
 // whose ID happens to be a user's name is never that user (RFC 9700 §4.15).
@@ -78,18 +94,22 @@ type Identity struct {
 }
 
 // Identity returns who the token speaks for.
-func (p *Principal) Identity() Identity { return Identity{p.issuer, p.subject, p.IsClient()} }
+func (p *Principal) Identity() Identity { return Identity{p.Issuer(), p.Subject(), p.IsClient()} }
 
 // Audience returns a copy of "aud", in the token's order; a single string is one element.
-func (p *Principal) Audience() []string { return slices.Clone(p.aud) }
+func (p *Principal) Audience() []string { return slices.Clone(p.orNobody().aud) }
 
 // Scopes returns a copy of the scopes, in the token's order.
 func (p *Principal) Scopes() []string {
+	p = p.orNobody()
 	return append(strings.Fields(p.scope), p.scopes...)
 }
 
 // HasScope reports whether the token has exactly this scope: case-sensitive, whole, no hierarchy (RFC 6749 §3.3).
 func (p *Principal) HasScope(scope string) bool {
+	if p == nil {
+		return false
+	}
 	if scope == "" || strings.IndexByte(scope, ' ') >= 0 { // check: scope-single
 		return false
 	}
@@ -108,26 +128,30 @@ func (p *Principal) HasScope(scope string) bool {
 }
 
 // Expiry returns "exp".
-func (p *Principal) Expiry() time.Time { return p.exp.time() }
+func (p *Principal) Expiry() time.Time { return p.orNobody().exp.time() }
 
 // ValidUntil returns the instant from which on the token is refused: Expiry plus the leeway of the verifier that accepted it. It is the
 // zero time for a token without known end, which only another TokenVerifier than this package's can have accepted.
-func (p *Principal) ValidUntil() time.Time { return p.until }
+func (p *Principal) ValidUntil() time.Time { return p.orNobody().until }
 
 // IssuedAt returns "iat", or the zero time.
-func (p *Principal) IssuedAt() time.Time { return p.iat.time() }
+func (p *Principal) IssuedAt() time.Time { return p.orNobody().iat.time() }
 
 // Confirmation returns a copy of the JSON text of "cnf" (RFC 7800 §3.1), or nil when the token is not sender-constrained.
 func (p *Principal) Confirmation() []byte {
-	if p.cnf == "" {
+	if p == nil || p.cnf == "" {
 		return nil
 	}
 	return []byte(p.cnf)
 }
 
 // Claims decodes the claims into v as go-json-experiment's Unmarshal does: member names match exactly, and duplicates are refused. v
-// must be a pointer. Each call decodes anew and shares nothing with the Principal.
+// must be a pointer. Each call decodes anew and shares nothing with the Principal. A nil Principal has
+// no claims: v stays as it is, and there is an error.
 func (p *Principal) Claims(v any) error {
+	if p == nil {
+		return errors.New("auth: decode claims: there is no Principal")
+	}
 	if err := json.Unmarshal([]byte(p.doc), v); err != nil {
 		return fmt.Errorf("auth: decode claims: %w", err)
 	}
@@ -149,7 +173,7 @@ func (p *Principal) Entitlements() []string { return p.list([]string{"entitlemen
 
 // places returns where the lists stand; nowhere in the zero Principal.
 func (p *Principal) places() lists {
-	if p.lists == nil {
+	if p == nil || p.lists == nil {
 		return lists{}
 	}
 	return *p.lists
@@ -157,7 +181,7 @@ func (p *Principal) places() lists {
 
 // list decodes the list that path leads to.
 func (p *Principal) list(path []string) []string {
-	value := jsontext.Value(p.doc)
+	value := jsontext.Value(p.orNobody().doc)
 	for _, name := range path {
 		var members map[string]jsontext.Value
 		if json.Unmarshal(value, &members) != nil || members[name] == nil {
@@ -200,8 +224,13 @@ func elementsOf(array jsontext.Value) []string {
 	return plain
 }
 
-// String names the issuer and nothing else, so that a Principal that ends up in a log tells no claim's value.
-func (p *Principal) String() string { return "Principal of " + p.issuer }
+// String names the issuer and nothing else, so that a Principal in a log shows no other claim's value.
+func (p *Principal) String() string {
+	if p == nil {
+		return "no Principal"
+	}
+	return "Principal of " + p.issuer
+}
 
 // ClaimsOf decodes the claims of p into a T; see [Principal.Claims].
 func ClaimsOf[T any](p *Principal) (T, error) {
@@ -224,7 +253,7 @@ func CheckClaims[T any](check func(*T) error) ClaimsCheck {
 type principalKey struct{}
 
 // PrincipalFrom returns the Principal of the request: the one that the innermost Guard accepted, or that WithPrincipal put there. It
-// returns false for an anonymous request.
+// returns nil and false for an anonymous request; a nil Principal answers every method as empty.
 func PrincipalFrom(ctx context.Context) (*Principal, bool) {
 	switch v := ctx.Value(principalKey{}).(type) {
 	case *grant:

@@ -89,7 +89,7 @@ func hello(w http.ResponseWriter, r *http.Request) { io.WriteString(w, callerOf(
 func callerOf(ctx context.Context) string {
 	p, ok := auth.PrincipalFrom(ctx)
 	if !ok {
-		return "anonymous"
+		return "anonymous" + p.Subject() + strings.Join(p.Roles(), " ") // of a nil Principal
 	}
 	said := p.Subject() + " may " + strings.Join(p.Scopes(), " ")
 	for kind, list := range map[string][]string{"role": p.Roles(), "group": p.Groups(), "entitlement": p.Entitlements()} {

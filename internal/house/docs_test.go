@@ -20,7 +20,7 @@ var unshown = map[string]string{
 }
 
 // implied are methods that other code calls by an interface of the standard library: no user writes the call.
-var implied = []string{"Error", "String", "Unwrap", "LogValue", "MarshalJSON", "MarshalText", "ServeHTTP"}
+var implied = []string{"Error", "Format", "String", "Unwrap", "LogValue", "MarshalJSON", "MarshalText", "ServeHTTP"}
 
 // TestDocumented reads every public package of every module as a documentation site does: each exported name has a comment, and each exported
 // function and method is called by an example that runs. A function's example stands where a reader looks for it: under its own name, or under the
