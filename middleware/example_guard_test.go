@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"log"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 
 	"github.com/bearward/bearward/jwks"
@@ -216,4 +218,20 @@ func ExampleIssuers() {
 	}
 	fmt.Println(both.Ready() == nil) // not before all of them are; Config.ReadyWithoutKeys leaves one out
 	// Output: false
+}
+
+// Metrics and a log: each of the hooks is told of every decision.
+func ExampleHooks() {
+	count := 0
+	counted := func(context.Context, auth.Decision) { count++ } // in a program: promauth's or otelauth's
+	logger := slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{ReplaceAttr: onlyWhatStays}))
+	guard, err := auth.NewGuard(everybody{}, &auth.GuardOptions{OnDecision: auth.Hooks(counted, auth.LogRefusals(logger))})
+	if err != nil {
+		log.Fatal(err)
+	}
+	_, _ = guard.Authorize(context.Background(), auth.Credentials{Operation: "GET /orders"}, auth.AnyToken())
+	fmt.Println(count)
+	// Output:
+	// level=INFO msg="request not let through" operation="GET /orders" status=401 reason=CREDENTIALS_MISSING
+	// 1
 }
