@@ -7,9 +7,8 @@ import (
 	"net/url"
 	"strings"
 
-	"github.com/go-json-experiment/json/jsontext"
-
 	"github.com/bearward/bearward/internal/fetch"
+	"github.com/bearward/bearward/internal/jose"
 )
 
 // discoveryShare is how long discovery may take when the URL of the key set is known already, so that
@@ -64,7 +63,7 @@ func nextForm(err error) bool {
 	if errors.As(err, &status) {
 		return !status.Outage()
 	}
-	return errors.Is(err, errNotObject)
+	return errors.Is(err, jose.ErrNotObject)
 }
 
 // metadata reads one metadata document (RFC 8414 §3.2) and checks it (§3.3).
@@ -74,20 +73,20 @@ func (f *fetcher) metadata(ctx context.Context, from string) (keySetURL string, 
 		return "", err
 	}
 	var issuer string
-	err = members(a.Body, func(name string, value jsontext.Value) error {
+	err = jose.Published(a.Body).Members(nil, func(name string, value jose.Published) error {
 		switch name {
 		case "issuer":
-			issuer, _ = text(value)
+			issuer, _ = value.Text()
 		case "jwks_uri":
-			keySetURL, _ = text(value)
+			keySetURL, _ = value.Text()
 		}
 		return nil
 	})
 	if err != nil {
-		if errors.Is(err, errDuplicate) {
+		if errors.Is(err, jose.ErrDuplicate) {
 			return "", err
 		}
-		return "", errNotObject // whatever is wrong with its JSON
+		return "", jose.ErrNotObject // whatever is wrong with its JSON
 	}
 	if issuer != f.name { // check: issuer
 		return "", fmt.Errorf("%w: its issuer is %q, not %q", ErrMisconfigured, truncate(issuer), f.name)

@@ -10,13 +10,9 @@ import (
 	"math/big"
 	"slices"
 
-	"github.com/go-json-experiment/json/jsontext"
-
 	"github.com/bearward/bearward/internal/fetch"
+	"github.com/bearward/bearward/internal/jose"
 )
-
-// maxCandidates is how many keys one key ID may stand for. Rotation in place needs two for a while; each costs a signature check.
-const maxCandidates = 3
 
 // A document is what was read out of one key set document.
 type document struct {
@@ -73,7 +69,7 @@ func parse(doc []byte, limit int) (document, error) {
 }
 
 // add takes one element of the set, or says why not.
-func (d *document) add(index int, value jsontext.Value) {
+func (d *document) add(index int, value jose.Published) {
 	k, reason := readKey(value)
 	if k.private {
 		d.exposed = append(d.exposed, k.kid)
@@ -103,7 +99,7 @@ func (d *document) crowded(key *Key) bool {
 			same++
 		}
 	}
-	return same >= maxCandidates // check: candidates
+	return same >= jose.MaxCandidates // check: candidates
 }
 
 // key builds the key from its members, or says why not. Certificates, URLs and private parts are not read.
@@ -127,7 +123,7 @@ func (k *jwk) public() (crypto.PublicKey, SkipReason) {
 		return &rsa.PublicKey{N: new(big.Int).SetBytes(k.n), E: int(e.Int64())}, ""
 	case "EC":
 		point := slices.Concat([]byte{4}, k.x, k.y) // uncompressed (SEC 1 §2.3.3)
-		public, err := ecdsa.ParseUncompressedPublicKey(curveNamed(k.crv), point)
+		public, err := ecdsa.ParseUncompressedPublicKey(jose.AlgorithmOfCurve(k.crv).Curve(), point)
 		if err != nil { // check: point
 			return nil, SkipPoint
 		}

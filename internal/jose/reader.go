@@ -1,10 +1,9 @@
-package auth
+package jose
 
 import (
 	"bytes"
 	"errors"
 	"io"
-	"strconv"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -20,13 +19,13 @@ const (
 )
 
 var (
-	errNotObject = errors.New("not exactly one JSON object")
-	errBounds    = errors.New("JSON nests too deep, or has too many members or too long a number")
-	errWrongType = errors.New("JSON value of the wrong type")
+	ErrNotObject = errors.New("not exactly one JSON object")
+	ErrBounds    = errors.New("JSON nests too deep, or has too many members or too long a number")
+	ErrWrongType = errors.New("JSON value of the wrong type")
 )
 
-// A strictReader walks JSON objects. It may be used again after an error, by one goroutine at a time.
-type strictReader struct {
+// A Reader walks JSON objects. It may be used again after an error, by one goroutine at a time.
+type Reader struct {
 	dec   jsontext.Decoder
 	in    bytes.Buffer
 	name  []byte // scratch for names with escapes
@@ -35,27 +34,27 @@ type strictReader struct {
 	plain bool // there is no escape in it
 }
 
-// A jsonValue is one value inside a document: its kind, and where its text begins and ends.
-type jsonValue struct {
-	kind       jsontext.Kind
-	start, end int
+// A Value is one value inside a document: its kind, and where its text begins and ends.
+type Value struct {
+	Kind       jsontext.Kind // 0 for none
+	Start, End int
 }
 
-// object calls member for each member of the one object that doc holds. The name is valid until member returns.
-func (r *strictReader) object(doc []byte, member func(name []byte, v jsonValue) error) error {
+// Object calls member for each member of the one object that doc holds. The name is valid until member returns.
+func (r *Reader) Object(doc []byte, member func(name []byte, v Value) error) error {
 	r.small = isSmall(doc)
 	return r.walk(doc, member)
 }
 
-// walk is object with r.small as it is.
-func (r *strictReader) walk(doc []byte, member func(name []byte, v jsonValue) error) error {
+// walk is Object with r.small as it is.
+func (r *Reader) walk(doc []byte, member func(name []byte, v Value) error, opts ...jsontext.Options) error {
 	r.in = *bytes.NewBuffer(doc)
-	r.dec.Reset(&r.in)
+	r.dec.Reset(&r.in, opts...)
 	// check: json-duplicates
 	// check: json-utf8
 	r.count, r.plain = 0, bytes.IndexByte(doc, '\\') < 0
 	if t, err := r.dec.ReadToken(); err != nil || t.Kind() != '{' {
-		return errNotObject
+		return ErrNotObject
 	}
 	for r.dec.PeekKind() != '}' {
 		name, err := r.memberName()
@@ -74,12 +73,12 @@ func (r *strictReader) walk(doc []byte, member func(name []byte, v jsonValue) er
 		return err
 	}
 	if _, err := r.dec.ReadToken(); err != io.EOF { // check: trailing-data
-		return errNotObject
+		return ErrNotObject
 	}
 	return nil
 }
 
-func (r *strictReader) memberName() ([]byte, error) {
+func (r *Reader) memberName() ([]byte, error) {
 	quoted, err := r.dec.ReadValue()
 	if err != nil {
 		return nil, err
@@ -92,7 +91,7 @@ func (r *strictReader) memberName() ([]byte, error) {
 }
 
 // value passes over one value, within the bounds.
-func (r *strictReader) value() (jsonValue, error) {
+func (r *Reader) value() (Value, error) {
 	if r.small {
 		return r.whole()
 	}
@@ -102,33 +101,33 @@ func (r *strictReader) value() (jsonValue, error) {
 		if err != nil {
 			return v, err
 		}
-		return v, r.bound(kind, v.end-v.start)
+		return v, r.bound(kind, v.End-v.Start)
 	}
 	outer := r.dec.StackDepth()
 	if _, err := r.dec.ReadToken(); err != nil {
-		return jsonValue{}, err
+		return Value{}, err
 	}
 	start := int(r.dec.InputOffset()) - 1
 	for r.dec.StackDepth() > outer {
 		if err := r.nested(); err != nil {
-			return jsonValue{}, err
+			return Value{}, err
 		}
 	}
-	return jsonValue{kind, start, int(r.dec.InputOffset())}, nil
+	return Value{kind, start, int(r.dec.InputOffset())}, nil
 }
 
 // whole passes over one value in one step.
-func (r *strictReader) whole() (jsonValue, error) {
+func (r *Reader) whole() (Value, error) {
 	raw, err := r.dec.ReadValue()
 	if err != nil {
-		return jsonValue{}, err
+		return Value{}, err
 	}
 	end := int(r.dec.InputOffset())
-	return jsonValue{raw.Kind(), end - len(raw), end}, nil
+	return Value{raw.Kind(), end - len(raw), end}, nil
 }
 
 // nested passes over one token inside an object or array.
-func (r *strictReader) nested() error {
+func (r *Reader) nested() error {
 	kind := r.dec.PeekKind()
 	switch kind {
 	case '{', '}', '[', ']':
@@ -145,16 +144,16 @@ func (r *strictReader) nested() error {
 }
 
 // bound counts one token of the given kind and size.
-func (r *strictReader) bound(kind jsontext.Kind, size int) error {
+func (r *Reader) bound(kind jsontext.Kind, size int) error {
 	r.count++
 	if r.count > maxMembers { // check: json-members
-		return errBounds
+		return ErrBounds
 	}
 	if r.dec.StackDepth() > maxDepth { // check: json-depth
-		return errBounds
+		return ErrBounds
 	}
 	if kind == '0' && size > maxNumber { // check: json-number
-		return errBounds
+		return ErrBounds
 	}
 	return nil
 }
@@ -193,13 +192,13 @@ func isOfNumber(c byte) bool {
 	return '0' <= c && c <= '9' || c == '-' || c == '+' || c == '.' || c == 'e' || c == 'E'
 }
 
-// elements calls element for each string of the array v, and fails when v is no array of strings. The document is given as bytes and
-// as text. It must not be called while object runs.
-func (r *strictReader) elements(raw []byte, doc string, v jsonValue, element func(s string)) error {
-	if v.kind != '[' {
-		return errWrongType
+// Strings calls element for each string of the array v, and fails when v is no array of strings. The document is given as bytes and
+// as text. It must not be called while Object runs.
+func (r *Reader) Strings(raw []byte, doc string, v Value, element func(s string)) error {
+	if v.Kind != '[' {
+		return ErrWrongType
 	}
-	r.in = *bytes.NewBuffer(raw[v.start:v.end])
+	r.in = *bytes.NewBuffer(raw[v.Start:v.End])
 	r.dec.Reset(&r.in)
 	if _, err := r.dec.ReadToken(); err != nil {
 		return err
@@ -209,25 +208,25 @@ func (r *strictReader) elements(raw []byte, doc string, v jsonValue, element fun
 		if err != nil {
 			return err
 		}
-		end := v.start + int(r.dec.InputOffset())
-		s, err := textOf(doc, jsonValue{'"', end - len(raw), end})
+		end := v.Start + int(r.dec.InputOffset())
+		s, err := Text(doc, Value{'"', end - len(raw), end})
 		if err != nil {
 			return err
 		}
 		element(s)
 	}
 	if r.dec.PeekKind() != ']' { // check: array-of-strings
-		return errWrongType
+		return ErrWrongType
 	}
 	return nil
 }
 
-// textOf returns the string v of doc. Without escapes it shares doc's memory.
-func textOf(doc string, v jsonValue) (string, error) {
-	if v.kind != '"' {
-		return "", errWrongType
+// Text returns the string v of doc. Without escapes it shares doc's memory.
+func Text(doc string, v Value) (string, error) {
+	if v.Kind != '"' {
+		return "", ErrWrongType
 	}
-	quoted := doc[v.start:v.end]
+	quoted := doc[v.Start:v.End]
 	for i := range len(quoted) {
 		if quoted[i] == '\\' {
 			b, err := jsontext.AppendUnquote(nil, quoted)
@@ -235,34 +234,4 @@ func textOf(doc string, v jsonValue) (string, error) {
 		}
 	}
 	return quoted[1 : len(quoted)-1], nil
-}
-
-// maxNumericDate is the last second that a NumericDate may name: the largest integer that every JSON reader agrees on (RFC 7493 §2.2).
-const maxNumericDate = 1 << 53
-
-// A numericDate is a NumericDate (RFC 7519 §2): seconds since the epoch, possibly with a fraction.
-type numericDate struct {
-	sec   int64
-	nsec  int64
-	given bool
-}
-
-// numericDateOf returns the NumericDate v of doc.
-func numericDateOf(doc string, v jsonValue) (numericDate, error) {
-	if v.kind != '0' {
-		return numericDate{}, errWrongType
-	}
-	text := doc[v.start:v.end]
-	if sec, err := strconv.ParseInt(text, 10, 64); err == nil {
-		if sec > maxNumericDate || sec < -maxNumericDate { // check: numeric-date-range
-			return numericDate{}, errBounds
-		}
-		return numericDate{sec: sec, given: true}, nil
-	}
-	f, err := strconv.ParseFloat(text, 64)
-	if err != nil || f > maxNumericDate || f < -maxNumericDate { // check: numeric-date-float
-		return numericDate{}, errBounds
-	}
-	sec := int64(f)
-	return numericDate{sec: sec, nsec: int64((f - float64(sec)) * 1e9), given: true}, nil
 }
