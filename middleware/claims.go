@@ -4,7 +4,8 @@ import (
 	"errors"
 	"slices"
 	"strings"
-	"time"
+
+	"github.com/bearward/bearward/internal/jose"
 )
 
 // The claims that are read in every token. A claimPlan numbers them first.
@@ -33,7 +34,7 @@ var builtinNames = [builtinClaims]string{
 // A claimPlan says which claims of a token are looked at, by number. It is immutable.
 type claimPlan struct {
 	names     []string
-	byLook    [64][]int // the numbers of the names of each lookOf
+	buckets   [64][]int // the numbers of the names of each bucketOf
 	scope     int
 	fallback  int // of the scopes, -1 for none
 	form      ScopeForm
@@ -90,8 +91,8 @@ func (p *claimPlan) claim(name string) int {
 	if !ok {
 		n = len(p.names)
 		p.names = append(p.names, name)
-		look := lookOf([]byte(name))
-		p.byLook[look] = append(p.byLook[look], n)
+		look := bucketOf([]byte(name))
+		p.buckets[look] = append(p.buckets[look], n)
 	}
 	return n
 }
@@ -99,7 +100,7 @@ func (p *claimPlan) claim(name string) int {
 // number returns the number of name. Most names of a token differ at a glance from all that are looked for, so this takes a fraction of
 // what a map takes.
 func (p *claimPlan) number(name []byte) (int, bool) {
-	for _, n := range p.byLook[lookOf(name)] {
+	for _, n := range p.buckets[bucketOf(name)] {
 		if p.names[n] == string(name) {
 			return n, true
 		}
@@ -107,8 +108,8 @@ func (p *claimPlan) number(name []byte) (int, bool) {
 	return 0, false
 }
 
-// lookOf is what tells most names apart: their length, their first byte and their last. It is below 64.
-func lookOf(name []byte) byte {
+// bucketOf is what tells most names apart: their length, their first byte and their last. It is below 64.
+func bucketOf(name []byte) byte {
 	if len(name) == 0 {
 		return 0
 	}
@@ -117,19 +118,19 @@ func lookOf(name []byte) byte {
 
 // A claimReader reads the claims of one token: first where each one stands, then, step by step, what it says.
 type claimReader struct {
-	strictReader
+	jose.Reader
 	plan  *claimPlan
 	raw   []byte
-	found []jsonValue // by number; kind 0 for an absent claim
+	found []jose.Value // by number; Kind 0 for an absent claim
 
-	notBefore numericDate // nbf, once it was read
+	notBefore jose.NumericDate // nbf, once it was read
 }
 
 // read finds the claims of doc, which must stay as it is while the steps run.
 func (r *claimReader) read(plan *claimPlan, doc []byte) error {
 	r.plan, r.raw = plan, doc
-	r.found = append(r.found[:0], make([]jsonValue, len(plan.names))...)
-	return r.object(doc, func(name []byte, v jsonValue) error {
+	r.found = append(r.found[:0], make([]jose.Value, len(plan.names))...)
+	return r.Object(doc, func(name []byte, v jose.Value) error {
 		if n, ok := plan.number(name); ok {
 			r.found[n] = v
 		}
@@ -137,13 +138,13 @@ func (r *claimReader) read(plan *claimPlan, doc []byte) error {
 	})
 }
 
-func (r *claimReader) has(claim int) bool { return r.found[claim].kind != 0 }
+func (r *claimReader) has(claim int) bool { return r.found[claim].Kind != 0 }
 
 var errMissing = errors.New("missing")
 
 // fault is the refusal for a claim that is missing or of the wrong type.
 func (r *claimReader) fault(reason Reason, claim int, expected string, err error) *Error {
-	return &Error{Reason: reason, Err: err, about: &finding{claim: r.plan.names[claim], expected: expected}}
+	return &Error{Reason: reason, Err: err, about: &detail{claim: r.plan.names[claim], expected: expected}}
 }
 
 // text reads a claim that must be a string when it is there.
@@ -151,7 +152,7 @@ func (r *claimReader) text(p *Principal, reason Reason, claim int) (string, *Err
 	if !r.has(claim) {
 		return "", nil
 	}
-	s, err := textOf(p.doc, r.found[claim])
+	s, err := jose.Text(p.doc, r.found[claim])
 	if err != nil { // check: claim-string-type
 		return "", r.fault(reason, claim, "a string", err)
 	}
@@ -169,29 +170,29 @@ func (r *claimReader) audience(p *Principal) *Error {
 	const expected = "a string or an array of strings"
 	v := r.found[claimAud]
 	p.aud = p.audBuf[:0]
-	switch v.kind {
+	switch v.Kind {
 	case 0:
 		return nil
 	case '"':
-		s, err := textOf(p.doc, v)
+		s, err := jose.Text(p.doc, v)
 		if err != nil {
 			return r.fault(ReasonAudienceMismatch, claimAud, expected, err)
 		}
 		p.aud = append(p.aud, s)
 		return nil
 	}
-	if err := r.elements(r.raw, p.doc, v, func(s string) { p.aud = append(p.aud, s) }); err != nil { // check: audience-type
+	if err := r.Strings(r.raw, p.doc, v, func(s string) { p.aud = append(p.aud, s) }); err != nil { // check: audience-type
 		return r.fault(ReasonAudienceMismatch, claimAud, expected, err)
 	}
 	return nil
 }
 
 // date reads a NumericDate.
-func (r *claimReader) date(p *Principal, claim int) (numericDate, *Error) {
+func (r *claimReader) date(p *Principal, claim int) (jose.NumericDate, *Error) {
 	if !r.has(claim) {
-		return numericDate{}, nil
+		return jose.NumericDate{}, nil
 	}
-	d, err := numericDateOf(p.doc, r.found[claim])
+	d, err := jose.NumericDateOf(p.doc, r.found[claim])
 	if err != nil { // check: claim-date-type
 		return d, r.fault(ReasonClaimInvalid, claim, "seconds since the epoch", err)
 	}
@@ -224,13 +225,18 @@ func (r *claimReader) identity(p *Principal) (err *Error) {
 	return nil
 }
 
-// grants reads the scopes and cnf.
-func (r *claimReader) grants(p *Principal) *Error {
-	p.lists = &r.plan.lists
+// readConfirmation reads cnf.
+func (r *claimReader) readConfirmation(p *Principal) *Error {
 	if r.has(claimCnf) {
 		v := r.found[claimCnf]
-		p.cnf = p.doc[v.start:v.end]
+		p.cnf = p.doc[v.Start:v.End]
 	}
+	return nil
+}
+
+// readScopes reads the scopes, and where the lists of the Principal stand.
+func (r *claimReader) readScopes(p *Principal) *Error {
+	p.lists = &r.plan.lists
 	if !r.has(r.plan.scope) && r.plan.fallback >= 0 {
 		return r.scopes(p, r.plan.fallback, ScopeAny)
 	}
@@ -241,10 +247,10 @@ func (r *claimReader) grants(p *Principal) *Error {
 func (r *claimReader) scopes(p *Principal, claim int, form ScopeForm) *Error {
 	v := r.found[claim]
 	switch {
-	case v.kind == 0:
+	case v.Kind == 0:
 		return nil
-	case v.kind == '"' && form != ScopeArray: // check: scope-form-string
-		s, err := textOf(p.doc, v)
+	case v.Kind == '"' && form != ScopeArray: // check: scope-form-string
+		s, err := jose.Text(p.doc, v)
 		if err == nil && !isScopeList(s) { // check: scope-characters
 			err = errScope
 		}
@@ -253,8 +259,8 @@ func (r *claimReader) scopes(p *Principal, claim int, form ScopeForm) *Error {
 		}
 		p.scope = s
 		return nil
-	case v.kind == '[' && form != ScopeString: // check: scope-form-array
-		err := r.elements(r.raw, p.doc, v, func(s string) { p.scopes = append(p.scopes, s) })
+	case v.Kind == '[' && form != ScopeString: // check: scope-form-array
+		err := r.Strings(r.raw, p.doc, v, func(s string) { p.scopes = append(p.scopes, s) })
 		if err == nil && slices.ContainsFunc(p.scopes, func(s string) bool { return !isScope(s) }) { // check: scope-characters-array
 			err = errScope
 		}
@@ -264,7 +270,7 @@ func (r *claimReader) scopes(p *Principal, claim int, form ScopeForm) *Error {
 		return nil
 	}
 	// check: scope-type
-	return r.fault(ReasonClaimInvalid, claim, "scopes in the configured form", errWrongType)
+	return r.fault(ReasonClaimInvalid, claim, "scopes in the configured form", jose.ErrWrongType)
 }
 
 // authentication checks the types of auth_time, acr and amr when they are there (RFC 9068 §2.2.1).
@@ -276,7 +282,7 @@ func (r *claimReader) authentication(p *Principal) *Error {
 		return err
 	}
 	if r.has(claimAmr) {
-		if err := r.elements(r.raw, p.doc, r.found[claimAmr], func(string) {}); err != nil { // check: amr-type
+		if err := r.Strings(r.raw, p.doc, r.found[claimAmr], func(string) {}); err != nil { // check: amr-type
 			return r.fault(ReasonClaimInvalid, claimAmr, "an array of strings", err)
 		}
 	}
@@ -286,7 +292,7 @@ func (r *claimReader) authentication(p *Principal) *Error {
 // required checks that the plan's required claims are there. An empty string counts as missing.
 func (r *claimReader) required(p *Principal) *Error {
 	for _, claim := range r.plan.required {
-		if v := r.found[claim]; v.kind == 0 || v.kind == '"' && v.end-v.start == len(`""`) { // check: required-claims
+		if v := r.found[claim]; v.Kind == 0 || v.Kind == '"' && v.End-v.Start == len(`""`) { // check: required-claims
 			return r.fault(ReasonClaimInvalid, claim, "a value", errMissing)
 		}
 	}
@@ -315,12 +321,4 @@ func (r *claimReader) fixed(p *Principal) *Error {
 // isIDToken reports whether the claims have the marks of an ID token (OpenID Connect Core §2, §3.3.2.11).
 func (r *claimReader) isIDToken() bool {
 	return r.has(claimNonce) || r.has(claimAtHash) || r.has(claimCHash)
-}
-
-// time returns the date as a time, and the zero time when it was not given.
-func (d numericDate) time() time.Time {
-	if !d.given {
-		return time.Time{}
-	}
-	return time.Unix(d.sec, d.nsec)
 }

@@ -6,6 +6,9 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/bearward/bearward/internal/jose"
+	"github.com/bearward/bearward/internal/tokencache"
 )
 
 // Defaults and bounds of a Config.
@@ -14,6 +17,7 @@ const (
 	MaxLeeway            = 5 * time.Minute
 	DefaultMaxTokenBytes = 16 << 10
 	maxMaxTokenBytes     = 1 << 20
+	DefaultCacheSize     = 4096 // tokens
 )
 
 // A ScopeForm is how a claim holds scopes.
@@ -155,8 +159,8 @@ func typesOrDefault(types []string) ([]string, error) {
 	}
 	out := make([]string, len(types))
 	for i, t := range types {
-		out[i] = mediaType(t)
-		if what, ok := foreignTypes[out[i]]; ok { // check: config-foreign-type
+		out[i] = jose.MediaType(t)
+		if what, ok := otherTokenTypes[out[i]]; ok { // check: config-foreign-type
 			return nil, fmt.Errorf("auth: Config.Types: %q is %s, not an access token", t, what)
 		}
 		if strings.ContainsAny(t, "* ,;") { // check: config-type
@@ -251,8 +255,8 @@ func (c *Config) boundDefaults() error {
 		c.MaxTokenBytes = DefaultMaxTokenBytes
 	}
 	switch {
-	case c.CacheSize > maxCacheSize:
-		return fmt.Errorf("auth: Config.CacheSize %d is above %d", c.CacheSize, maxCacheSize)
+	case c.CacheSize > tokencache.MaxSize:
+		return fmt.Errorf("auth: Config.CacheSize %d is above %d", c.CacheSize, tokencache.MaxSize)
 	case c.CacheSize == 0:
 		c.CacheSize = DefaultCacheSize
 	}

@@ -18,11 +18,11 @@ type Error struct {
 	// Err is the cause, for operators. It never reaches a caller, and may be nil.
 	Err error
 
-	about *finding
+	about *detail
 }
 
-// A finding is what one check saw.
-type finding struct{ claim, expected, seen string }
+// A detail is what one check saw.
+type detail struct{ claim, expected, seen string }
 
 // oneOf tells an operator what was configured: "a or b", with "none" for the empty name.
 func oneOf(names []string) string {

@@ -1,10 +1,9 @@
 package auth
 
 import (
-	"crypto/fips140"
+	"crypto/rand"
 	"os"
 	"os/exec"
-	"slices"
 	"strings"
 	"testing"
 )
@@ -12,13 +11,12 @@ import (
 // fipsMode is set in the processes that TestFIPS starts.
 const fipsMode = "BEARWARD_TEST_FIPS"
 
-// TestFIPS runs tests of verification, of the key cache and of the verdict cache in processes that keep to FIPS 140-3.
+// TestFIPS runs tests of verification and of the key cache in processes that keep to FIPS 140-3.
 func TestFIPS(t *testing.T) {
 	if os.Getenv(fipsMode) != "" {
 		t.Skip("started by itself")
 	}
-	// None of them runs in a synctest bubble: there, crypto's own entropy source fails for want of a clock that runs.
-	const tests = "^(TestTokenHash|TestClaims|TestEveryAlgorithmIsVerified|TestRememberedTokens|TestAnUnknownKeyIsFetchedForNoTokenThatCanOnlyFail)$"
+	const tests = "^(TestEntropy|TestClaims|TestEveryAlgorithmIsVerified|TestRememberedTokens|TestAnUnknownKeyIsFetchedForNoTokenThatCanOnlyFail)$"
 	for _, mode := range []string{"on", "only"} {
 		t.Run(mode, func(t *testing.T) {
 			t.Parallel()
@@ -41,31 +39,11 @@ func TestFIPS(t *testing.T) {
 	}
 }
 
-func TestTokenHash(t *testing.T) {
-	mode := os.Getenv(fipsMode)
-	if want := mode != ""; fips140.Enabled() != want && want {
-		t.Fatalf("FIPS mode %q, and yet crypto does not keep to it", mode)
-	}
-	hash, other := newTokenHash(), newTokenHash()
-	want := 16 // a GMAC
-	if mode == "only" {
-		want = 32 // an SHA-256: GCM with a chosen nonce is barred
-	}
-	one := hash(nil, []byte("a token"))
-	if len(one) != want {
-		t.Errorf("FIPS mode %q: %d bytes, want %d", mode, len(one), want)
-	}
-	if again := hash(nil, []byte("a token")); !slices.Equal(one, again) {
-		t.Error("two hashes of one token")
-	}
-	if slices.Equal(one, hash(nil, []byte("a tokem"))) {
-		t.Error("one hash of two tokens")
-	}
-	if slices.Equal(one, other(nil, []byte("a token"))) {
-		t.Error("one hash under two keys")
-	}
-	token, scratch := make([]byte, 1000), []byte(nil)
-	if got := testing.AllocsPerRun(100, func() { scratch = hash(scratch[:0], token) }); got > 0 {
-		t.Errorf("%v allocations, want 0", got)
+// TestEntropy draws on crypto's own entropy source first: in a synctest bubble, it fails for want of a clock that runs.
+func TestEntropy(t *testing.T) {
+	var b [32]byte
+	rand.Read(b[:])
+	if b == [32]byte{} {
+		t.Error("no entropy")
 	}
 }

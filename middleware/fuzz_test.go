@@ -3,62 +3,20 @@ package auth
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/bearward/bearward/internal/fuzztest"
 	"github.com/bearward/bearward/jwks"
 )
-
-func FuzzSplitCompact(f *testing.F) {
-	for _, seed := range []string{"", "a.b.c", "a.b", "..", "a.b.c.d", "a..c", "a.b.c\n", strings.Repeat(".", 1000)} {
-		f.Add(seed)
-	}
-	f.Fuzz(func(t *testing.T, raw string) {
-		bounded(t, raw, func() { _, _ = splitCompact(raw) })
-		c, err := splitCompact(raw)
-		if err != nil {
-			return
-		}
-		if c.header+"."+c.payload+"."+c.signature != raw || c.input != c.header+"."+c.payload {
-			t.Errorf("%q was split into %+v", raw, c)
-		}
-		for _, part := range []string{c.header, c.payload, c.signature} {
-			if decoded, err := decodeBase64(nil, part); err == nil && base64url.EncodeToString(decoded) != part {
-				t.Errorf("%q has a second spelling", part)
-			}
-		}
-	})
-}
-
-func FuzzHeader(f *testing.F) {
-	for _, seed := range []string{`{"alg":"RS256"}`, `{"alg":"RS256","ALG":"none"}`, `{"alg":"RS256","alg":"none"}`, `{"a\u006cg":"RS256"}`, `[]`, `{"alg":"ES256","kid":7}`, "\xff"} {
-		f.Add([]byte(seed))
-	}
-	f.Fuzz(func(t *testing.T, doc []byte) {
-		var r strictReader
-		bounded(t, string(doc), func() { _, _ = new(strictReader).readHeader(doc) })
-		h, err := r.readHeader(doc)
-		if err != nil {
-			return
-		}
-		// What is accepted, every reader of JSON reads the same.
-		var want map[string]any
-		if err := json.Unmarshal(doc, &want); err != nil {
-			t.Fatalf("%q was accepted: %v", doc, err)
-		}
-		if want["alg"] != h.algName || len(h.kid) > maxKeyID {
-			t.Errorf("%q was read as %+v", doc, h)
-		}
-	})
-}
 
 func FuzzClaims(f *testing.F) {
 	for _, seed := range []string{
@@ -68,7 +26,7 @@ func FuzzClaims(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, doc []byte) {
-		bounded(t, string(doc), func() { _, _ = NewPrincipal(doc) })
+		fuzztest.Bounded(t, string(doc), func() { _, _ = NewPrincipal(doc) })
 		p, err := NewPrincipal(doc)
 		if err != nil {
 			return
@@ -116,7 +74,7 @@ func FuzzScopeClaim(f *testing.F) {
 			return // no UTF-8
 		}
 		doc := append(append([]byte(`{"scope":`), quoted...), '}')
-		bounded(t, string(doc), func() { _, _ = NewPrincipal(doc) })
+		fuzztest.Bounded(t, string(doc), func() { _, _ = NewPrincipal(doc) })
 		p, err := NewPrincipal(doc)
 		legal := !strings.ContainsFunc(list, func(r rune) bool {
 			return r != ' ' && r != 0x21 && (r < 0x23 || r > 0x5b) && (r < 0x5d || r > 0x7e)
@@ -137,43 +95,13 @@ func FuzzScopeClaim(f *testing.F) {
 	})
 }
 
-// What isSmall says of a document must hold for the walk that counts.
-func FuzzSmall(f *testing.F) {
-	for _, seed := range []string{
-		`{"a":[[[1,2],{"b":"x"}],-1.5e+7]}`, `{"a":"[[[["}`, `{"a":` + strings.Repeat("[", maxDepth) + strings.Repeat("]", maxDepth) + `}`,
-		`{"a":[` + strings.Repeat("1", maxNumber+1) + `]}`, `{"a":1,"b":"` + strings.Repeat("e", maxNumber+1) + `"}`, members(maxMembers + 1),
-	} {
-		f.Add([]byte(seed))
-	}
-	f.Fuzz(func(t *testing.T, doc []byte) {
-		type member struct {
-			name  string
-			value jsonValue
-		}
-		var r strictReader
-		var got, want []member
-		err := r.object(doc, func(name []byte, v jsonValue) error {
-			got = append(got, member{string(name), v})
-			return nil
-		})
-		r.small = false
-		counted := r.walk(doc, func(name []byte, v jsonValue) error {
-			want = append(want, member{string(name), v})
-			return nil
-		})
-		if (err == nil) != (counted == nil) || err == nil && !slices.Equal(got, want) {
-			t.Errorf("%q: %v, %v; counted: %v, %v", doc, got, err, want, counted)
-		}
-	})
-}
-
 func FuzzAuthorization(f *testing.F) {
 	for _, seed := range []string{"", "Bearer x", "bearer\tx", "Bearer  a b", "Bearer a,b", "Basic x", " Bearer x", "Bearer é", "Bearer ="} {
 		f.Add(seed)
 	}
 	g := mustGuard(NewGuard(refuser{}, nil))
 	f.Fuzz(func(t *testing.T, value string) {
-		bounded(t, value, func() { _, _ = bearerToken([]string{value}) })
+		fuzztest.Bounded(t, value, func() { _, _ = bearerToken([]string{value}) })
 		token, refused := bearerToken([]string{value})
 		if refused == nil && (token == "" || strings.ContainsAny(token, " \t,\r\n\"") || !strings.HasSuffix(value, token)) {
 			t.Errorf("%q has the token %q", value, token)
@@ -198,49 +126,24 @@ func (refuser) VerifyToken(context.Context, string) (*Principal, error) {
 	return nil, &Error{Reason: ReasonSignatureInvalid}
 }
 
-// allocatedBy returns how many bytes one call of f allocates, and a little of what else goes on.
-func allocatedBy(f func()) uint64 {
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	f()
-	runtime.ReadMemStats(&after)
-	return after.TotalAlloc - before.TotalAlloc
-}
-
-// bounded holds f, which reads input, to the bounds of row J-42: 10 ms, and 64 times the input's size (and 4 kB, for what an empty one costs). The best
-// of a few attempts counts, since the machine does other things too.
-func bounded(t *testing.T, input string, f func()) {
-	t.Helper()
-	var bytes uint64
-	var took time.Duration
-	for range 5 {
-		start := time.Now()
-		bytes = allocatedBy(f)
-		if took = time.Since(start); took <= 10*time.Millisecond && bytes <= uint64(64*len(input)+4096) {
-			return
-		}
-	}
-	t.Errorf("%d bytes of input took %v and %d bytes", len(input), took, bytes)
-}
-
 // TestATokenAllocatesInProportion bounds what a token makes a Verifier allocate: 64 times its own size (row J-42).
 func TestATokenAllocatesInProportion(t *testing.T) {
 	v, err := NewVerifier(jwks.Static{}, Config{Issuer: "https://issuer.example", Audiences: []string{"a"}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	header := base64url.EncodeToString([]byte(`{"alg":"RS256","typ":"at+jwt","kid":"k"}`))
+	header := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"RS256","typ":"at+jwt","kid":"k"}`))
 	for name, token := range map[string]string{
 		"dots":             strings.Repeat(".", 16000),
 		"random text":      strings.Repeat("x", 16000),
 		"20 kB":            strings.Repeat("x", 20000),
-		"deep claims":      header + "." + base64url.EncodeToString([]byte(`{"a":`+strings.Repeat("[", 5000))) + ".c2ln",
-		"many claims":      header + "." + base64url.EncodeToString([]byte(members(1000))) + ".c2ln",
-		"many audiences":   header + "." + base64url.EncodeToString([]byte(`{"iss":"https://issuer.example","aud":[`+strings.Repeat(`"x",`, 900)+`"x"]}`)) + ".c2ln",
-		"a header of 12 k": base64url.EncodeToString([]byte(`{"alg":"RS256","x":"`+strings.Repeat(`\u0061`, 1500)+`"}`)) + ".e30.c2ln",
+		"deep claims":      header + "." + base64.RawURLEncoding.EncodeToString([]byte(`{"a":`+strings.Repeat("[", 5000))) + ".c2ln",
+		"many claims":      header + "." + base64.RawURLEncoding.EncodeToString([]byte(manyMembers(1000))) + ".c2ln",
+		"many audiences":   header + "." + base64.RawURLEncoding.EncodeToString([]byte(`{"iss":"https://issuer.example","aud":[`+strings.Repeat(`"x",`, 900)+`"x"]}`)) + ".c2ln",
+		"a header of 12 k": base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"RS256","x":"`+strings.Repeat(`\u0061`, 1500)+`"}`)) + ".e30.c2ln",
 	} {
 		_, _ = v.VerifyToken(t.Context(), token) // what is kept for the next one is not this one's
-		if got := allocatedBy(func() { _, err = v.VerifyToken(t.Context(), token) }); err == nil || got > uint64(64*len(token)) {
+		if got := fuzztest.AllocatedBy(func() { _, err = v.VerifyToken(t.Context(), token) }); err == nil || got > uint64(64*len(token)) {
 			t.Errorf("%s: %d bytes for %d, %v", name, got, len(token), err)
 		}
 	}
@@ -252,15 +155,15 @@ func FuzzVerifyToken(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	header := base64url.EncodeToString([]byte(`{"alg":"RS256","typ":"at+jwt","kid":"k"}`))
+	header := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"RS256","typ":"at+jwt","kid":"k"}`))
 	for _, claims := range []string{`{"iss":"https://issuer.example","aud":"a","exp":9999999999}`, `{"aud":[` + strings.Repeat(`"a",`, 900) + `"a"]}`, `{` + strings.Repeat(`"a":{`, 50)} {
-		f.Add(header + "." + base64url.EncodeToString([]byte(claims)) + ".c2ln")
+		f.Add(header + "." + base64.RawURLEncoding.EncodeToString([]byte(claims)) + ".c2ln")
 	}
 	f.Fuzz(func(t *testing.T, raw string) {
 		if _, err := v.VerifyToken(t.Context(), raw); err == nil {
 			t.Fatalf("%q was accepted without a key", raw)
 		}
-		bounded(t, raw, func() { _, _ = v.VerifyToken(t.Context(), raw) })
+		fuzztest.Bounded(t, raw, func() { _, _ = v.VerifyToken(t.Context(), raw) })
 	})
 }
 
@@ -323,4 +226,13 @@ func mustGuard(g *Guard, err error) *Guard {
 		panic(err)
 	}
 	return g
+}
+
+// manyMembers returns an object of n members.
+func manyMembers(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, `,"m%d":1`, i)
+	}
+	return "{" + b.String()[1:] + "}"
 }

@@ -58,7 +58,7 @@ type Decision struct {
 }
 
 // A Guard is the door of an API: it verifies a request's credentials and compares them with what the operation requires. It is safe
-// for concurrent use. Its zero value is not usable.
+// for concurrent use. Its zero value is not matches.
 type Guard struct {
 	verifier  TokenVerifier
 	proofs    map[string]Proof
@@ -289,14 +289,14 @@ func (g *Guard) authenticate(ctx context.Context, c *Credentials) (p *Principal,
 // verify asks the verifier. A token that a Verifier remembers was of the right syntax when it was verified: looking at each of its
 // characters again would take longer than all the rest.
 func (g *Guard) verify(ctx context.Context, token string) (p *Principal, cached bool, refused *Error) {
-	if v := judgeOf(g.verifier); v != nil {
-		if p, refused = v.recallToken(ctx, token); p != nil || refused != nil {
+	if v := cachingVerifierOf(g.verifier); v != nil {
+		if p, refused = v.lookup(ctx, token); p != nil || refused != nil {
 			return p, p != nil, refused
 		}
 		if refused = checkSyntax(token); refused != nil {
 			return nil, false, refused
 		}
-		p, refused = v.judgeToken(ctx, token)
+		p, refused = v.verifyUncached(ctx, token)
 		return p, false, refused
 	}
 	if refused := checkSyntax(token); refused != nil {

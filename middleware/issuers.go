@@ -4,15 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
+
+	"github.com/bearward/bearward/internal/jose"
+	"github.com/bearward/bearward/internal/tokencache"
 )
 
 // Issuers verifies the tokens of several issuers, each by its own Verifier. Keys stay bound to their issuer: a token is judged only by
 // the Verifier of the exact "iss" that it names (RFC 8725 §3.8). It is immutable and safe for concurrent use.
 type Issuers struct {
 	byIssuer map[string]*Verifier
-	all      []*Verifier
 	maxBytes int
+	tokens   *tokenCache // of all of them, so that a token is looked up once; nil when none remembers any
 }
 
 // NewIssuers returns a TokenVerifier for the issuers of vs. It is an error to give none, a nil one, or two of one issuer.
@@ -21,6 +23,7 @@ func NewIssuers(vs ...*Verifier) (*Issuers, error) {
 		return nil, errors.New("auth: NewIssuers needs a Verifier")
 	}
 	is := &Issuers{byIssuer: make(map[string]*Verifier, len(vs))}
+	size := 0
 	for i, v := range vs {
 		if v == nil {
 			return nil, fmt.Errorf("auth: NewIssuers: Verifier %d is nil", i)
@@ -29,37 +32,26 @@ func NewIssuers(vs ...*Verifier) (*Issuers, error) {
 			return nil, fmt.Errorf("auth: NewIssuers: two Verifiers for issuer %q", v.Issuer())
 		}
 		is.byIssuer[v.Issuer()] = v
-		is.all = append(is.all, v)
 		is.maxBytes = max(is.maxBytes, v.config.MaxTokenBytes)
+		size += max(v.config.CacheSize, 0)
+	}
+	if size > 0 {
+		is.tokens = tokencache.New[cachedToken](size)
 	}
 	return is, nil
 }
 
 // VerifyToken verifies raw by the Verifier of the issuer that it names. The error is a *[Error].
 func (is *Issuers) VerifyToken(ctx context.Context, raw string) (*Principal, error) {
-	return verified(ctx, is, raw)
+	return verifyCached(ctx, is, raw)
 }
 
-// recallToken asks the Verifiers that know the token's header, which is nearly always one, if they remember the token: what a Verifier
-// remembers is of its issuer.
-func (is *Issuers) recallToken(ctx context.Context, raw string) (*Principal, *Error) {
-	if len(raw) > is.maxBytes {
-		return nil, nil
-	}
-	header, _, _ := strings.Cut(raw, ".")
-	for _, v := range is.all {
-		if _, ok := v.headers.find(header); !ok {
-			continue
-		}
-		if p, err := v.recallToken(ctx, raw); p != nil || err != nil {
-			return p, err
-		}
-	}
-	return nil, nil
+func (is *Issuers) lookup(ctx context.Context, raw string) (*Principal, *Error) {
+	return lookupIn(ctx, is.tokens, raw, is.maxBytes)
 }
 
-// judgeToken finds the Verifier of the issuer that the token names.
-func (is *Issuers) judgeToken(ctx context.Context, raw string) (*Principal, *Error) {
+// verifyUncached finds the Verifier of the issuer that the token names.
+func (is *Issuers) verifyUncached(ctx context.Context, raw string) (*Principal, *Error) {
 	if len(raw) > is.maxBytes { // check: issuers-token-size
 		return nil, &Error{Reason: ReasonTokenTooLarge}
 	}
@@ -69,9 +61,9 @@ func (is *Issuers) judgeToken(ctx context.Context, raw string) (*Principal, *Err
 	}
 	v, ok := is.byIssuer[iss]
 	if !ok {
-		return nil, &Error{Reason: ReasonIssuerNotTrusted, about: &finding{claim: "iss", expected: "a configured issuer"}}
+		return nil, &Error{Reason: ReasonIssuerNotTrusted, about: &detail{claim: "iss", expected: "a configured issuer"}}
 	}
-	return v.judgeToken(ctx, raw)
+	return v.verify(ctx, raw, is.tokens)
 }
 
 // Ready returns nil when the keys of every issuer are held, but for those of Config.ReadyWithoutKeys.
@@ -90,22 +82,22 @@ var errIssuerFound = errors.New("found")
 
 // unverifiedIssuer returns the "iss" of a token that nobody has verified: it chooses the Verifier, which compares it again.
 func unverifiedIssuer(raw string) (string, error) {
-	parts, err := splitCompact(raw)
+	parts, err := jose.Split(raw)
 	if err != nil {
 		return "", err
 	}
-	doc, err := decodeBase64(nil, parts.payload)
+	doc, err := jose.DecodeBase64(nil, parts.Payload)
 	if err != nil {
 		return "", err
 	}
-	var r strictReader
+	var r jose.Reader
 	var iss string
-	err = r.object(doc, func(name []byte, v jsonValue) error {
+	err = r.Object(doc, func(name []byte, v jose.Value) error {
 		if string(name) != "iss" {
 			return nil
 		}
 		var err error
-		if iss, err = textOf(string(doc), v); err != nil {
+		if iss, err = jose.Text(string(doc), v); err != nil {
 			return err
 		}
 		return errIssuerFound

@@ -12,6 +12,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/bearward/bearward/internal/jose"
 	"github.com/bearward/bearward/jwks"
 )
 
@@ -32,7 +33,7 @@ type Principal struct {
 	scope  string   // the scopes as one string
 	scopes []string // the scopes that came as an array
 
-	exp, iat numericDate
+	exp, iat jose.NumericDate
 	until    time.Time // exp plus the leeway that the verifier grants
 	cnf      string    // the JSON text of "cnf", "" when there is none
 
@@ -58,13 +59,14 @@ func NewPrincipal(claims []byte) (*Principal, error) {
 		return nil, fmt.Errorf("auth: NewPrincipal: %w", err)
 	}
 	for _, step := range []func(*claimReader, *Principal) *Error{
-		(*claimReader).issuer, (*claimReader).audience, (*claimReader).identity, (*claimReader).times, (*claimReader).grants,
+		(*claimReader).issuer, (*claimReader).audience, (*claimReader).identity, (*claimReader).times,
+		(*claimReader).readConfirmation, (*claimReader).readScopes,
 	} {
 		if err := step(&r, p); err != nil {
 			return nil, fmt.Errorf("auth: NewPrincipal: claim %q: %w", err.Claim(), err.Err)
 		}
 	}
-	p.until = p.exp.time() // zero when the claims do not say
+	p.until = p.exp.Time() // zero when the claims do not say
 	return p, nil
 }
 
@@ -128,14 +130,14 @@ func (p *Principal) HasScope(scope string) bool {
 }
 
 // Expiry returns "exp".
-func (p *Principal) Expiry() time.Time { return p.orNobody().exp.time() }
+func (p *Principal) Expiry() time.Time { return p.orNobody().exp.Time() }
 
 // ValidUntil returns the instant from which on the token is refused: Expiry plus the leeway of the verifier that accepted it. It is the
 // zero time for a token without known end, which only another TokenVerifier than this package's can have accepted.
 func (p *Principal) ValidUntil() time.Time { return p.orNobody().until }
 
 // IssuedAt returns "iat", or the zero time.
-func (p *Principal) IssuedAt() time.Time { return p.orNobody().iat.time() }
+func (p *Principal) IssuedAt() time.Time { return p.orNobody().iat.Time() }
 
 // Confirmation returns a copy of the JSON text of "cnf" (RFC 7800 §3.1), or nil when the token is not sender-constrained.
 func (p *Principal) Confirmation() []byte {

@@ -6,6 +6,8 @@ import (
 	"fmt"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/bearward/bearward/internal/jose"
 )
 
 // A Proof checks that the caller holds the key that a sender-constrained token is bound to, by one member of the token's "cnf"
@@ -27,18 +29,18 @@ func (g *Guard) prove(ctx context.Context, c *Credentials, p *Principal) *Error 
 		return nil
 	}
 	refuse := func(err error) *Error {
-		return &Error{Reason: ReasonBindingNotProved, Err: err, about: &finding{claim: "cnf", expected: "members that a configured Proof checks"}}
+		return &Error{Reason: ReasonBindingNotProved, Err: err, about: &detail{claim: "cnf", expected: "members that a configured Proof checks"}}
 	}
-	var r strictReader
+	var r jose.Reader
 	members := 0
-	err := r.object([]byte(p.cnf), func(name []byte, v jsonValue) error {
+	err := r.Object([]byte(p.cnf), func(name []byte, v jose.Value) error {
 		members++
 		proof, ok := g.proofs[string(name)]
 		if !ok { // check: binding-unproved
 			return errUnproved
 		}
 		// check: binding-proof
-		return proof.Prove(ctx, *c, p, []byte(p.cnf[v.start:v.end]))
+		return proof.Prove(ctx, *c, p, []byte(p.cnf[v.Start:v.End]))
 	})
 	if err == nil && members == 0 { // check: binding-empty
 		err = errUnproved
@@ -50,7 +52,7 @@ func (g *Guard) prove(ctx context.Context, c *Credentials, p *Principal) *Error 
 		return e
 	}
 	if _, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
-		err = fmt.Errorf("cnf: %w", errNotObject)
+		err = fmt.Errorf("cnf: %w", jose.ErrNotObject)
 	}
 	return refuse(err)
 }

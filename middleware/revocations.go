@@ -199,10 +199,10 @@ func (e revoked) covers(p *Principal) bool {
 	switch {
 	case e.end.IsZero() || !time.Now().Before(e.end):
 		return false
-	case e.before.IsZero() || !p.iat.given: // check: revoked-without-iat
+	case e.before.IsZero() || !p.iat.Given: // check: revoked-without-iat
 		return true
 	}
-	return !p.iat.time().After(e.before) // check: revoked-since
+	return !p.iat.Time().After(e.before) // check: revoked-since
 }
 
 // revocationEnds is a heap: the entry that is over first stands first.

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/bearward/bearward/internal/jose"
+	"github.com/bearward/bearward/internal/tokencache"
 	"github.com/bearward/bearward/jwks"
 )
 
@@ -20,23 +22,22 @@ type TokenVerifier interface {
 
 // A Verifier verifies the JWT access tokens of one issuer. It is safe for concurrent use, and immutable but for its memory of what it verified.
 type Verifier struct {
-	config     Config
-	keys       jwks.Source
-	heldKeys   func(kid string) ([]*jwks.Key, error) // what keys can tell without I/O, nil when it cannot be asked
-	plan       *claimPlan
-	allowed    [algorithms]bool
-	rsaDefault Algorithm
-	signatures *signatures
-	headers    headerMemo
-	verdicts   *verdicts // nil when nothing is to be remembered
-	scratch    sync.Pool // of *scratch
+	config      Config
+	keys        jwks.Source
+	cacheLookup func(kid string) ([]*jwks.Key, error) // what keys can tell without I/O, nil when it cannot be asked
+	plan        *claimPlan
+	allowed     [jose.Algorithms]bool
+	rsaDefault  jose.Algorithm
+	signatures  *jose.Signatures
+	headers     headerCache
+	tokens      *tokenCache // nil when nothing is to be remembered
+	scratch     sync.Pool   // of *scratch
 }
 
 // scratch is the memory that one verification needs and the next can use again.
 type scratch struct {
 	claims                            claimReader
 	header, payload, signature, input []byte
-	tag                               []byte
 }
 
 // NewVerifier returns a Verifier that checks tokens by config with the issuer's keys. It does no I/O. The error names the field at fault.
@@ -48,18 +49,20 @@ func NewVerifier(keys jwks.Source, config Config) (*Verifier, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := &Verifier{config: c, keys: keys, heldKeys: heldBy(keys), plan: newClaimPlan(c)}
-	if v.signatures, err = newSignatures(c.Algorithms); err != nil {
-		return nil, err
-	}
-	for _, a := range c.Algorithms {
+	v := &Verifier{config: c, keys: keys, cacheLookup: cacheLookup(keys), plan: newClaimPlan(c)}
+	algorithms := make([]jose.Algorithm, len(c.Algorithms))
+	for i, a := range c.Algorithms {
+		algorithms[i] = jose.Algorithm(a)
 		v.allowed[a] = true
-		if v.rsaDefault == 0 && a.isRSA() {
-			v.rsaDefault = a
+		if v.rsaDefault == 0 && algorithms[i].IsRSA() {
+			v.rsaDefault = algorithms[i]
 		}
 	}
+	if v.signatures, err = jose.NewSignatures(algorithms...); err != nil {
+		return nil, fmt.Errorf("auth: Config.Algorithms: %w", err)
+	}
 	if c.CacheSize > 0 {
-		v.verdicts = newVerdicts(c.CacheSize)
+		v.tokens = tokencache.New[cachedToken](c.CacheSize)
 	}
 	v.scratch.New = func() any { return new(scratch) }
 	return v, nil
@@ -81,19 +84,22 @@ func (v *Verifier) Ready() error {
 // It does not check "cnf": a sender-constrained token comes back as a Principal whose Confirmation is not nil, and only the [Guard],
 // which sees the whole request, can check its proof. Use a Guard wherever there is a request.
 func (v *Verifier) VerifyToken(ctx context.Context, raw string) (*Principal, error) {
-	return verified(ctx, v, raw)
+	return verifyCached(ctx, v, raw)
 }
 
-// judgeToken verifies a token that is not remembered.
-func (v *Verifier) judgeToken(ctx context.Context, raw string) (*Principal, *Error) {
+func (v *Verifier) lookup(ctx context.Context, raw string) (*Principal, *Error) {
+	return lookupIn(ctx, v.tokens, raw, v.config.MaxTokenBytes)
+}
+
+func (v *Verifier) verifyUncached(ctx context.Context, raw string) (*Principal, *Error) {
+	return v.verify(ctx, raw, v.tokens)
+}
+
+// verify is the order of checks of a token, which tokens is to remember when it is good. Where the key is held, which is nearly
+// always, no claim is read before the signature is found good. Where it must be fetched, iss, aud and exp are looked at first.
+func (v *Verifier) verify(ctx context.Context, raw string, tokens *tokenCache) (*Principal, *Error) {
 	s := v.scratch.Get().(*scratch)
 	defer v.scratch.Put(s)
-	return v.judge(ctx, s, raw)
-}
-
-// judge is the order of checks of a token. Where the key is held, which is nearly always, no claim is read before the signature is found
-// good. Where it must be fetched, iss, aud and exp are looked at first.
-func (v *Verifier) judge(ctx context.Context, s *scratch, raw string) (*Principal, *Error) {
 	parts, err := v.split(raw)
 	if err != nil {
 		return nil, err
@@ -102,29 +108,29 @@ func (v *Verifier) judge(ctx context.Context, s *scratch, raw string) (*Principa
 	if err != nil {
 		return nil, err
 	}
-	candidates, err := v.held(head)
+	candidates, err := v.cachedKeys(head)
 	if err != nil {
 		return nil, err
 	}
-	if s.signature, err = decodePart(s.signature, parts.signature); err != nil {
+	if s.signature, err = decodePart(s.signature, parts.Signature); err != nil {
 		return nil, err
 	}
 	var p *Principal
 	if candidates == nil {
-		if p, err = v.foresee(s, parts, time.Now()); err != nil { // check: foresee
+		if p, err = v.readClaims(s, parts, time.Now()); err != nil { // check: read-before-fetch
 			return nil, err
 		}
-		if candidates, err = v.fetched(ctx, head); err != nil {
+		if candidates, err = v.fetchKeys(ctx, head); err != nil {
 			return nil, err
 		}
 	}
-	key := v.signer(s, head.alg, candidates, parts)
+	key := v.verifyingKey(s, head.Algorithm, candidates, parts)
 	if key == nil {
 		return nil, &Error{Reason: ReasonSignatureInvalid}
 	}
 	now := time.Now() // the keys may have been waited for
 	if p == nil {
-		if p, err = v.foresee(s, parts, now); err != nil {
+		if p, err = v.readClaims(s, parts, now); err != nil {
 			return nil, err
 		}
 	}
@@ -132,54 +138,57 @@ func (v *Verifier) judge(ctx context.Context, s *scratch, raw string) (*Principa
 	if err := v.claims(s, p, head, now); err != nil {
 		return nil, err
 	}
-	if _, ok := v.headers.find(parts.header); !ok {
-		v.headers.add(parts.header, head)
+	if _, ok := v.headers.find(parts.Header); !ok {
+		v.headers.add(parts.Header, head)
 	}
-	v.remember(s, p, head, raw, now)
+	v.remember(tokens, p, head, s.claims.notBefore.Time(), raw, now)
 	return p, nil
 }
 
+// errMalformedToken refuses what is no compact JWS at all. It is made once, so that garbage costs no memory.
+var errMalformedToken = &Error{Reason: ReasonTokenMalformed, Err: jose.ErrCompact}
+
 // split bounds the token's size and splits it.
-func (v *Verifier) split(raw string) (compact, *Error) {
+func (v *Verifier) split(raw string) (jose.Compact, *Error) {
 	if len(raw) > v.config.MaxTokenBytes { // check: token-size
-		return compact{}, &Error{Reason: ReasonTokenTooLarge}
+		return jose.Compact{}, &Error{Reason: ReasonTokenTooLarge}
 	}
-	parts, err := splitCompact(raw)
+	parts, err := jose.Split(raw)
 	if err != nil {
-		return compact{}, errMalformedToken
+		return jose.Compact{}, errMalformedToken
 	}
 	return parts, nil
 }
 
 // header reads the header and checks what can be known without a key.
-func (v *Verifier) header(s *scratch, parts compact) (header, *Error) {
-	if h, ok := v.headers.find(parts.header); ok {
+func (v *Verifier) header(s *scratch, parts jose.Compact) (jose.Header, *Error) {
+	if h, ok := v.headers.find(parts.Header); ok {
 		return h, nil
 	}
 	var refused *Error
-	if s.header, refused = decodePart(s.header, parts.header); refused != nil {
-		return header{}, refused
+	if s.header, refused = decodePart(s.header, parts.Header); refused != nil {
+		return jose.Header{}, refused
 	}
-	h, err := s.claims.readHeader(s.header)
+	h, err := s.claims.Header(s.header)
 	if err != nil {
 		return h, &Error{Reason: ReasonTokenMalformed, Err: err}
 	}
-	if h.alg == 0 || !v.allowed[h.alg] { // check: algorithm-allowed
-		return h, &Error{Reason: ReasonAlgorithmNotAllowed, about: &finding{"alg", fmt.Sprint(v.config.Algorithms), wellKnownAlgorithm(h.algName)}}
+	if h.Algorithm == 0 || !v.allowed[h.Algorithm] { // check: algorithm-allowed
+		return h, &Error{Reason: ReasonAlgorithmNotAllowed, about: &detail{"alg", fmt.Sprint(v.config.Algorithms), wellKnownAlgorithm(h.AlgorithmName)}}
 	}
-	if h.extension != "" { // check: extensions
-		return h, &Error{Reason: ReasonExtensionNotSupported, about: &finding{h.extension, "absent", ""}}
+	if h.Extension != "" { // check: extensions
+		return h, &Error{Reason: ReasonExtensionNotSupported, about: &detail{h.Extension, "absent", ""}}
 	}
 	if !v.acceptsType(h) { // check: type-accepted
-		return h, &Error{Reason: ReasonTokenTypeNotAccepted, about: &finding{"typ", oneOf(v.config.Types), wellKnownType(h)}}
+		return h, &Error{Reason: ReasonTokenTypeNotAccepted, about: &detail{"typ", oneOf(v.config.Types), wellKnownType(h)}}
 	}
 	return h, nil
 }
 
-func (v *Verifier) acceptsType(h header) bool {
-	typ := mediaType(h.typ)
+func (v *Verifier) acceptsType(h jose.Header) bool {
+	typ := jose.MediaType(h.Type)
 	// An empty "typ" is not an absent one.
-	if typ == "" && h.hasTyp { // check: type-empty
+	if typ == "" && h.HasType { // check: type-empty
 		return false
 	}
 	return slices.Contains(v.config.Types, typ)
@@ -187,32 +196,32 @@ func (v *Verifier) acceptsType(h header) bool {
 
 // decodePart decodes part into the memory of dst.
 func decodePart(dst []byte, part string) ([]byte, *Error) {
-	out, err := decodeBase64(dst[:0], part)
+	out, err := jose.DecodeBase64(dst[:0], part)
 	if err != nil {
 		return out, errMalformedToken
 	}
 	return out, nil
 }
 
-// foresee finds the claims, and reads iss, aud and exp: a token that these alone condemn never causes a fetch. They are read once, from the
+// readClaims finds the claims, and reads iss, aud and exp: a token that these alone condemn never causes a fetch. They are read once, from the
 // bytes that the signature is over.
-func (v *Verifier) foresee(s *scratch, parts compact, now time.Time) (*Principal, *Error) {
+func (v *Verifier) readClaims(s *scratch, parts jose.Compact, now time.Time) (*Principal, *Error) {
 	var refused *Error
-	if s.payload, refused = decodePart(s.payload, parts.payload); refused != nil {
+	if s.payload, refused = decodePart(s.payload, parts.Payload); refused != nil {
 		return nil, refused
 	}
 	if err := s.claims.read(v.plan, s.payload); err != nil { // check: claims-json
 		return nil, &Error{Reason: ReasonTokenMalformed, Err: err}
 	}
 	p := &Principal{doc: string(s.payload)}
-	if refused = v.addressed(s, p, now); refused != nil {
+	if refused = v.checkIssuerAudienceExpiry(s, p, now); refused != nil {
 		return nil, refused
 	}
 	return p, nil
 }
 
-// addressed checks that the token is of our issuer, meant for us, and has not run out.
-func (v *Verifier) addressed(s *scratch, p *Principal, now time.Time) *Error {
+// checkIssuerAudienceExpiry checks that the token is of our issuer, meant for us, and has not run out.
+func (v *Verifier) checkIssuerAudienceExpiry(s *scratch, p *Principal, now time.Time) *Error {
 	for _, read := range [...]func(*claimReader, *Principal) *Error{
 		(*claimReader).issuer, (*claimReader).audience, (*claimReader).identity, (*claimReader).times,
 	} {
@@ -221,21 +230,21 @@ func (v *Verifier) addressed(s *scratch, p *Principal, now time.Time) *Error {
 		}
 	}
 	if p.issuer != v.config.Issuer { // check: issuer
-		return &Error{Reason: ReasonIssuerNotTrusted, about: &finding{claim: "iss", expected: v.config.Issuer}}
+		return &Error{Reason: ReasonIssuerNotTrusted, about: &detail{claim: "iss", expected: v.config.Issuer}}
 	}
 	if !v.isMeantForUs(p, s) { // check: audience
-		return &Error{Reason: ReasonAudienceMismatch, about: &finding{claim: "aud", expected: v.audience()}}
+		return &Error{Reason: ReasonAudienceMismatch, about: &detail{claim: "aud", expected: v.audience()}}
 	}
-	if p.exp.sec < 0 || p.exp.sec == 0 && p.exp.nsec <= 0 { // check: expiry-required
+	if p.exp.Sec < 0 || p.exp.Sec == 0 && p.exp.Nsec <= 0 { // check: expiry-required
 		return s.claims.fault(ReasonClaimInvalid, claimExp, "a time after the epoch", errMissing) // an absent exp reads as 0
 	}
-	p.until = p.exp.time().Add(v.config.Leeway)
+	p.until = p.exp.Time().Add(v.config.Leeway)
 	return v.unexpired(p, now)
 }
 
 func (v *Verifier) unexpired(p *Principal, now time.Time) *Error {
 	if !now.Before(p.until) { // check: expired
-		return &Error{Reason: ReasonTokenExpired, about: &finding{claim: "exp", expected: "a time to come"}}
+		return &Error{Reason: ReasonTokenExpired, about: &detail{claim: "exp", expected: "a time to come"}}
 	}
 	return nil
 }
@@ -261,22 +270,23 @@ func (v *Verifier) isMeantForUs(p *Principal, s *scratch) bool {
 }
 
 // claims checks the claims of a token whose signature is good; issuer, audience and expiry were read from the same bytes.
-func (v *Verifier) claims(s *scratch, p *Principal, h header, now time.Time) *Error {
+func (v *Verifier) claims(s *scratch, p *Principal, h jose.Header, now time.Time) *Error {
 	r := &s.claims
 	if err := v.unexpired(p, now); err != nil { // check: expired-while-waiting
 		return err
 	}
 	for _, check := range [...]func(*claimReader, *Principal) *Error{
-		(*claimReader).required, (*claimReader).fixed, (*claimReader).authentication, (*claimReader).grants,
+		(*claimReader).required, (*claimReader).fixed, (*claimReader).authentication, (*claimReader).readConfirmation,
+		(*claimReader).readScopes,
 	} {
 		if err := check(r, p); err != nil {
 			return err
 		}
 	}
-	if err := v.window(r, p, now); err != nil {
+	if err := v.checkTimes(r, p, now); err != nil {
 		return err
 	}
-	if mediaType(h.typ) != accessTokenType && !v.config.InsecureAllowIDTokens && r.isIDToken() { // check: id-token-marks
+	if jose.MediaType(h.Type) != accessTokenType && !v.config.InsecureAllowIDTokens && r.isIDToken() { // check: id-token-marks
 		return &Error{Reason: ReasonIDToken}
 	}
 	for _, check := range v.config.Checks {
@@ -287,46 +297,24 @@ func (v *Verifier) claims(s *scratch, p *Principal, h header, now time.Time) *Er
 	return nil
 }
 
-// window checks nbf, iat, and the ages that the configuration bounds.
-func (v *Verifier) window(r *claimReader, p *Principal, now time.Time) *Error {
+// checkTimes checks nbf, iat, and the ages that the configuration bounds.
+func (v *Verifier) checkTimes(r *claimReader, p *Principal, now time.Time) *Error {
 	var err *Error
 	if r.notBefore, err = r.date(p, claimNbf); err != nil {
 		return err
 	}
 	latest := now.Add(v.config.Leeway)
-	if r.notBefore.time().After(latest) { // check: not-before
-		return &Error{Reason: ReasonTokenNotYetValid, about: &finding{claim: "nbf", expected: "a time that has come"}}
+	if r.notBefore.Time().After(latest) { // check: not-before
+		return &Error{Reason: ReasonTokenNotYetValid, about: &detail{claim: "nbf", expected: "a time that has come"}}
 	}
-	if p.iat.time().After(latest) { // check: issued-in-future
-		return &Error{Reason: ReasonTokenIssuedInFuture, about: &finding{claim: "iat", expected: "a time that has come"}}
+	if p.iat.Time().After(latest) { // check: issued-in-future
+		return &Error{Reason: ReasonTokenIssuedInFuture, about: &detail{claim: "iat", expected: "a time that has come"}}
 	}
-	if limit := v.config.MaxAge; limit > 0 && !now.Add(-v.config.Leeway).Before(p.iat.time().Add(limit)) { // check: max-age
-		return &Error{Reason: ReasonTokenTooOld, about: &finding{claim: "iat", expected: "at most " + limit.String() + " ago"}}
+	if limit := v.config.MaxAge; limit > 0 && !now.Add(-v.config.Leeway).Before(p.iat.Time().Add(limit)) { // check: max-age
+		return &Error{Reason: ReasonTokenTooOld, about: &detail{claim: "iat", expected: "at most " + limit.String() + " ago"}}
 	}
-	if limit := v.config.MaxLifetime; limit > 0 && p.exp.time().After(p.iat.time().Add(limit)) { // check: max-lifetime
-		return &Error{Reason: ReasonTokenTooOld, about: &finding{claim: "exp", expected: "at most " + limit.String() + " after iat"}}
+	if limit := v.config.MaxLifetime; limit > 0 && p.exp.Time().After(p.iat.Time().Add(limit)) { // check: max-lifetime
+		return &Error{Reason: ReasonTokenTooOld, about: &detail{claim: "exp", expected: "at most " + limit.String() + " after iat"}}
 	}
 	return nil
-}
-
-// wellKnownAlgorithm returns name when it is a registered algorithm, for operators; an attacker's own text stays out of the hooks.
-func wellKnownAlgorithm(name string) string {
-	known := []string{"none", "HS256", "HS384", "HS512", "ES256K", "Ed25519", "Ed448", "ML-DSA-44", "ML-DSA-65", "ML-DSA-87"}
-	if algorithmNamed(name) != 0 || slices.Contains(known, name) {
-		return name
-	}
-	return "another"
-}
-
-// wellKnownType returns the type of h when it is a registered one, for operators.
-func wellKnownType(h header) string {
-	typ := mediaType(h.typ)
-	_, foreign := foreignTypes[typ]
-	switch {
-	case !h.hasTyp:
-		return "absent"
-	case foreign || typ == accessTokenType || typ == "jwt":
-		return typ
-	}
-	return "another"
 }

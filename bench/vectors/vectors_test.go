@@ -18,9 +18,8 @@ import (
 
 	"github.com/c2sp/wycheproof"
 
-	"github.com/bearward/bearward/internal/seam"
+	"github.com/bearward/bearward/internal/jose"
 	"github.com/bearward/bearward/jwks"
-	auth "github.com/bearward/bearward/middleware"
 )
 
 // A vector is one case, whoever wrote it.
@@ -114,7 +113,7 @@ func jwsVectors(t *testing.T, file string) (all []vector) {
 				}
 			}
 			if keyErr == nil {
-				_, v.verdict = seam.VerifyJWS(t.Context(), keys, raw)
+				v.verdict = verifyJWS(t, keys, raw)
 			}
 			all = append(all, v)
 		}
@@ -171,7 +170,67 @@ func publicJWK(t *testing.T, alg string, g wycheproofGroup) []byte {
 	return doc
 }
 
-var errSignature = errors.New("SIGNATURE_INVALID")
+// The refusals of a verifier, by their names.
+var (
+	errMalformed = errors.New("TOKEN_MALFORMED")
+	errAlgorithm = errors.New("ALGORITHM_NOT_ALLOWED")
+	errExtension = errors.New("EXTENSION_NOT_SUPPORTED")
+	errKey       = errors.New("KEY_UNKNOWN")
+	errSignature = errors.New("SIGNATURE_INVALID")
+)
+
+// verifyJWS does what a verifier does up to the signature, whatever the type: the vectors are JWSs, and no access tokens.
+func verifyJWS(t *testing.T, keys jwks.Static, raw string) error {
+	parts, err := jose.Split(raw)
+	if err != nil {
+		return errMalformed
+	}
+	var decoded [3][]byte
+	for i, part := range []string{parts.Header, parts.Payload, parts.Signature} {
+		if decoded[i], err = jose.DecodeBase64(nil, part); err != nil {
+			return errMalformed
+		}
+	}
+	h, err := new(jose.Reader).Header(decoded[0])
+	switch {
+	case err != nil:
+		return errMalformed
+	case h.Algorithm == 0:
+		return errAlgorithm
+	case h.Extension != "":
+		return errExtension
+	}
+	named, err := keys.Keys(t.Context(), h.KeyID)
+	if err != nil || h.HasKeyID && h.KeyID == "" {
+		return errKey
+	}
+	verified := errKey
+	for _, k := range named {
+		if boundTo(k) == h.Algorithm {
+			if verifySignature(t, h.Algorithm, k, []byte(parts.Input), decoded[2]) {
+				return nil
+			}
+			verified = errSignature
+		}
+	}
+	return verified
+}
+
+// boundTo returns the one algorithm of k: RS256, when an RSA key names none.
+func boundTo(k *jwks.Key) jose.Algorithm {
+	if k.Algorithm == "" {
+		return jose.RS256
+	}
+	return jose.AlgorithmNamed(k.Algorithm)
+}
+
+func verifySignature(t *testing.T, a jose.Algorithm, k *jwks.Key, input, signature []byte) bool {
+	signatures, err := jose.NewSignatures(a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return signatures.Verify(a, k.Public, input, signature)
+}
 
 func signatureVectors(t *testing.T, alg, file string) (all []vector) {
 	for _, g := range readGroups(t, file) {
@@ -186,7 +245,7 @@ func signatureVectors(t *testing.T, alg, file string) (all []vector) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if keyErr == nil && !seam.VerifySignature(alg, keys[0], msg, sig) {
+			if keyErr == nil && !verifySignature(t, jose.AlgorithmNamed(alg), keys[0], msg, sig) {
 				v.verdict = errSignature
 			}
 			all = append(all, v)
@@ -215,9 +274,6 @@ func (v vector) describe() string {
 func (v vector) ours() string {
 	if v.verdict == nil {
 		return "accepted"
-	}
-	if e, ok := errors.AsType[*auth.Error](v.verdict); ok {
-		return "refused: " + e.Reason.String()
 	}
 	return "refused: " + strings.TrimPrefix(v.verdict.Error(), "jwks: ")
 }
@@ -305,7 +361,7 @@ func TestJ41_RFC(t *testing.T) {
 		}
 		keys, err := jwks.Parse(doc)
 		if err == nil {
-			_, err = seam.VerifyJWS(t.Context(), keys, e.Jws)
+			err = verifyJWS(t, keys, e.Jws)
 		}
 		if (err == nil) != e.Valid {
 			t.Errorf("%s: %v", e.Name, err)

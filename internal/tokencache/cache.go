@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"math/bits"
+	"sync"
 	"sync/atomic"
 	"time"
 	"unsafe"
@@ -27,9 +28,11 @@ type Tag [16]byte
 // tokens belong in it, so that garbage cannot push them out. It is safe for concurrent use. Reads take no lock; what two writers put
 // in the same place at the same time, one of them loses, which costs one verification.
 type Cache[V any] struct {
-	hash func(dst []byte, token []byte) []byte
-	mask uint64
-	slot []atomic.Pointer[Entry[V]]
+	hash    func(dst []byte, token []byte) []byte
+	buffers sync.Pool // of *[]byte, to compute a Tag in
+	mask    uint64
+	slots   atomic.Pointer[[]atomic.Pointer[Entry[V]]] // nil until the first token is added
+	grow    sync.Once
 }
 
 // An Entry is one remembered token. It is immutable.
@@ -41,10 +44,12 @@ type Entry[V any] struct {
 	recent atomic.Bool // it was asked for since its set was last full
 }
 
-// New returns a Cache for about size tokens, MaxSize at most.
+// New returns a Cache for about size tokens, MaxSize at most. It takes memory when the first one is added.
 func New[V any](size int) *Cache[V] {
 	sets := 1 << bits.Len(uint(max(1, (min(size, MaxSize)+setSize-1)/setSize)-1))
-	return &Cache[V]{hash: newTokenHash(), mask: uint64(sets - 1), slot: make([]atomic.Pointer[Entry[V]], sets*setSize)}
+	c := &Cache[V]{hash: newTokenHash(), mask: uint64(sets - 1)}
+	c.buffers.New = func() any { return new([]byte) }
+	return c
 }
 
 // newTokenHash returns a keyed hash under a key of its own: GMAC, or SHA-256 where FIPS 140-only mode bars GCM with a chosen nonce. The
@@ -69,10 +74,12 @@ func keyedSHA256(key [32]byte) func(dst, token []byte) []byte {
 	}
 }
 
-// Tag returns the tag of token; scratch is memory to compute it in.
-func (c *Cache[V]) Tag(scratch *[]byte, token string) Tag {
-	*scratch = c.hash((*scratch)[:0], bytesOf(token))
-	return Tag((*scratch)[:len(Tag{})])
+// Tag returns the tag of token.
+func (c *Cache[V]) Tag(token string) Tag {
+	buffer := c.buffers.Get().(*[]byte)
+	defer c.buffers.Put(buffer)
+	*buffer = c.hash((*buffer)[:0], bytesOf(token))
+	return Tag(*buffer)
 }
 
 // bytesOf returns the bytes of s without a copy. The hash that they are given to does not write to them.
@@ -82,11 +89,15 @@ func bytesOf(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)
 func (c *Cache[V]) sets(t *Tag) (one, other []atomic.Pointer[Entry[V]]) {
 	a := binary.LittleEndian.Uint64(t[:8]) & c.mask * setSize
 	b := binary.LittleEndian.Uint64(t[8:]) & c.mask * setSize
-	return c.slot[a : a+setSize], c.slot[b : b+setSize]
+	slots := *c.slots.Load()
+	return slots[a : a+setSize], slots[b : b+setSize]
 }
 
 // Find returns what is remembered under t, or nil. It may be past its Until.
 func (c *Cache[V]) Find(t Tag) *Entry[V] {
+	if c.slots.Load() == nil {
+		return nil
+	}
 	one, other := c.sets(&t)
 	r := findIn(one, &t)
 	if r == nil {
@@ -111,7 +122,13 @@ func findIn[V any](set []atomic.Pointer[Entry[V]], t *Tag) *Entry[V] {
 // in the set that has more of these, or that of the first token that was not asked for again. This is second-chance eviction: unused
 // entries go first. Where all were asked for, any of them goes, and the others must be asked for again to stay.
 func (c *Cache[V]) Add(t Tag, value V, until, now time.Time) {
+	c.grow.Do(c.makeSlots)
 	c.add(&Entry[V]{Value: value, Until: until, tag: t}, now)
+}
+
+func (c *Cache[V]) makeSlots() {
+	slots := make([]atomic.Pointer[Entry[V]], (c.mask+1)*setSize)
+	c.slots.Store(&slots)
 }
 
 func (c *Cache[V]) add(r *Entry[V], now time.Time) {

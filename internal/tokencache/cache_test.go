@@ -8,8 +8,14 @@ import (
 	"time"
 )
 
+func newCache(size int) *Cache[int] {
+	c := New[int](size)
+	c.grow.Do(c.makeSlots)
+	return c
+}
+
 func TestTokensThatComeOnceDoNotPushOutThoseThatComeAgain(t *testing.T) {
-	c, now := New[int](setSize), time.Now()
+	c, now := newCache(setSize), time.Now()
 	remember := func(n int) *Entry[int] {
 		r := &Entry[int]{tag: Tag{8: byte(n), 9: byte(n >> 8)}, Until: now.Add(time.Minute)}
 		c.add(r, now)
@@ -43,7 +49,7 @@ func TestTokensThatComeOnceDoNotPushOutThoseThatComeAgain(t *testing.T) {
 }
 
 func TestATokenThatRanOutMakesPlace(t *testing.T) {
-	c, now := New[int](setSize), time.Now()
+	c, now := newCache(setSize), time.Now()
 	for n := range setSize {
 		r := &Entry[int]{tag: Tag{8: byte(n)}, Until: now.Add(time.Duration(n+1) * time.Second)}
 		c.add(r, now)
@@ -66,7 +72,7 @@ const cacheSize = 4096
 func TestTheCacheHoldsNearlyWhatItIsMadeFor(t *testing.T) {
 	chance, now := rand.New(rand.NewPCG(1, 2)), time.Now()
 	for _, tt := range []struct{ tokens, lost int }{{cacheSize / 2, 0}, {cacheSize * 3 / 4, cacheSize / 100}, {cacheSize, cacheSize / 10}} {
-		c := New[int](cacheSize)
+		c := newCache(cacheSize)
 		all := make([]*Entry[int], tt.tokens)
 		for i := range all {
 			all[i] = &Entry[int]{Until: now.Add(time.Minute)}
@@ -90,9 +96,9 @@ func TestTheCacheHoldsNearlyWhatItIsMadeFor(t *testing.T) {
 func TestAFreshVerdictIsFoundBeforeItsDoubles(t *testing.T) {
 	now := time.Now()
 	for _, size := range []int{1, 2, 5, 64} {
-		c := New[int](size)
+		c := newCache(size)
 		for n := range 2000 {
-			t0 := c.Tag(new([]byte), fmt.Sprint("token ", n))
+			t0 := c.Tag(fmt.Sprint("token ", n))
 			one, other := c.sets(&t0)
 			for i := range setSize { // any pattern of doubles, some of which ran out
 				if n>>i&1 == 1 {

@@ -1,0 +1,51 @@
+package jose
+
+import (
+	"testing"
+)
+
+func TestSplitCompact(t *testing.T) {
+	tests := []struct {
+		name, raw string
+		ok        bool
+	}{
+		{"three parts", "aa.bb.cc", true},
+		{"two parts", "aa.bb", false},
+		{"four parts", "aa.bb.cc.dd", false},
+		{"five parts, as a JWE has", "aa.bb.cc.dd.ee", false},
+		{"an empty header", ".bb.cc", false},
+		{"an empty payload", "aa..cc", false},
+		{"an empty signature", "aa.bb.", false},
+		{"nothing", "", false},
+		{"dots", "....", false},
+		{"a line feed", "aa.bb\n.cc", false},
+		{"a carriage return", "aa.bb.cc\r", false},
+		{"JSON", `{"payload":"a.b.c"}`, true}, // three parts; the alphabet refuses it next
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if _, err := Split(tt.raw); (err == nil) != tt.ok {
+				t.Errorf("error %v, want accepted %v", err, tt.ok)
+			}
+		})
+	}
+}
+
+func TestDecodeBase64(t *testing.T) {
+	for part, want := range map[string]string{
+		"YWI":   "ab",
+		"YWJj":  "abc",
+		"YWI=":  "", // padded
+		"YWJ":   "", // trailing bits
+		"YW+_":  "", // the other alphabet
+		"YW/-":  "",
+		"Y":     "",
+		"Y W J": "",
+		"{}":    "",
+	} {
+		got, err := DecodeBase64(nil, part)
+		if string(got) != want || (err == nil) != (want != "") {
+			t.Errorf("%q: %q, %v", part, got, err)
+		}
+	}
+}
