@@ -1,16 +1,26 @@
-# Every check of Bearward, one target each. CI runs `make test` and then `make ci` (see .ci/run).
+# Every check of Bearward, one target each. CI runs `make test` and then the targets of `make ci` (see .ci/run).
 
-MODULES     := . examples bench adapters/promauth adapters/otelauth adapters/openapiauth
-FUZZTIME    ?= 10s
-MUTANTTIME  ?= 0
+MODULES     := $(patsubst %/,%,$(dir $(wildcard go.mod */go.mod */*/go.mod)))
+FUZZTIME    ?= 5s
+MUTANTTIME  ?= 5m
+SOAK        ?= 40s
+SEEDS       ?= 2000
 TESTFLAGS   ?= -race -shuffle=on
-STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+# Tools are built once, into artifacts/bin.
+BIN         := $(CURDIR)/artifacts/bin
+EXE         := $(shell go env GOEXE)
+STATICCHECK := $(BIN)/staticcheck$(EXE)
+GOTESTSUM   := $(BIN)/gotestsum$(EXE)
+
+# CI's stages after `make test`, in their order.
+STAGES      := lint tidy vuln conformance-check stranger soak fuzz mutants
 
 # each runs one command in every module and fails when it fails in any of them.
 each = @set -e; for m in $(MODULES); do echo "==> $$m: $(1)"; (cd "$$m" && $(1)); done
 
 .DEFAULT_GOAL := help
-.PHONY: help test fmt gofmt vet unit ci lint tidy vuln conformance conformance-check soak fuzz mutants browser interop monitoring stranger
+.PHONY: help modules stages nightly test fmt gofmt vet unit ci lint tidy vuln conformance conformance-check soak fuzz mutants browser interop monitoring stranger
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' Makefile
@@ -26,19 +36,36 @@ gofmt:
 vet:
 	$(call each,go vet ./...)
 
-unit:
-	$(call each,go test $(TESTFLAGS) ./...)
+unit: $(GOTESTSUM)
+	@MODULES="$(MODULES)" TESTFLAGS="$(TESTFLAGS)" GOTESTSUM="$(GOTESTSUM)" bash .ci/unit
 
-ci: lint tidy vuln conformance-check stranger soak fuzz mutants ## what CI runs after `make test`
+ci: $(STAGES) ## what CI runs after `make test`
+
+nightly: ## the long forms of fuzz, soak and mutants: about an hour and a half
+	$(MAKE) soak SOAK=10m SEEDS=20000
+	$(MAKE) fuzz FUZZTIME=1m
+	$(MAKE) mutants MUTANTTIME=0
+
+modules:
+	@echo $(MODULES)
+
+stages:
+	@echo $(STAGES)
+
+$(STATICCHECK): Makefile
+	GOBIN="$(BIN)" go install honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+$(GOTESTSUM): Makefile
+	GOBIN="$(BIN)" go install gotest.tools/gotestsum@v1.13.0
 
 conformance: ## each row of the conformance matrix over each adapter; writes internal/conformance/README.md
 	go run ./internal/conformance
 
-conformance-check: ## the same, and the page says what came out
-	go run ./internal/conformance -check
+conformance-check: ## what `make test` found, row by row, and the page says so
+	go run ./internal/conformance -check -json 'artifacts/test/*.json'
 
-lint: ## staticcheck in all modules, and vet as on Windows
-	$(call each,go run $(STATICCHECK) ./...)
+lint: $(STATICCHECK) ## staticcheck in all modules, and vet as on Windows
+	$(call each,$(STATICCHECK) ./...)
 	$(call each,GOOS=windows CGO_ENABLED=0 go vet ./...)
 
 tidy: ## go.mod and go.sum say what the code needs, no more
@@ -47,8 +74,8 @@ tidy: ## go.mod and go.sum say what the code needs, no more
 vuln: ## known vulnerabilities in what the code calls
 	@MODULES="$(MODULES)" bash .ci/vuln
 
-soak: ## 2,000 random schedules of the key cache, and a minute of rotation, failure and forged keys over loopback
-	BEARWARD_SIM_SEEDS=2000 BEARWARD_SOAK=1m go test -count=1 -timeout 5m -v -run 'K35|Soak' ./jwks
+soak: ## SEEDS (2,000) random schedules of the key cache, and SOAK (40s) of rotation, failure and forged keys over loopback
+	BEARWARD_SIM_SEEDS=$(SEEDS) BEARWARD_SOAK=$(SOAK) go test -count=1 -timeout 30m -v -run 'K35|Soak' ./jwks
 
 browser: ## the whole way in a browser; needs Chromium
 	cd examples && CI=true go test -count=1 -run Browser ./quickstart
@@ -62,10 +89,10 @@ monitoring: ## the dashboard and the alerts, asked of a real Prometheus; needs D
 stranger: ## from a fresh clone to a guarded route, its test, a reason in the log and metrics, timed
 	@bash .ci/stranger
 
-fuzz: ## each fuzz target for FUZZTIME (10s)
-	@MODULES="$(MODULES)" FUZZTIME="$(FUZZTIME)" bash .ci/fuzz
+fuzz: ## each fuzz target for FUZZTIME (5s)
+	@FUZZTIME="$(FUZZTIME)" bash .ci/fuzz
 
-mutants: ## each security check removed in turn; a test must notice (for MUTANTTIME at most, 0: all)
+mutants: ## security checks removed in turn, changed ones first; a test must notice (for MUTANTTIME, 5m; 0: all)
 	go run ./internal/mutants -for $(MUTANTTIME)
 
 .PHONY: bench bench-check
