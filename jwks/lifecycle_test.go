@@ -20,13 +20,20 @@ func contextFor(t *testing.T, d time.Duration) (context.Context, context.CancelF
 
 // lingering returns the stacks of the goroutines that run this package's code, apart from the tests'.
 func lingering() string {
-	buf := make([]byte, 1<<20)
-	buf = buf[:runtime.Stack(buf, true)]
 	var left []string
-	for stack := range strings.SplitSeq(string(buf), "\n\n") {
-		if strings.Contains(stack, "bearward/jwks.(*Cache)") || strings.Contains(stack, "bearward/jwks.newTeller") {
-			left = append(left, stack)
+	for range 100 { // a goroutine that closed its channel may still be on its way out
+		buf := make([]byte, 1<<20)
+		buf = buf[:runtime.Stack(buf, true)]
+		left = left[:0]
+		for stack := range strings.SplitSeq(string(buf), "\n\n") {
+			if strings.Contains(stack, "bearward/jwks.(*Cache)") || strings.Contains(stack, "bearward/jwks.newNotifier") {
+				left = append(left, stack)
+			}
 		}
+		if len(left) == 0 {
+			break
+		}
+		runtime.Gosched()
 	}
 	return strings.Join(left, "\n\n")
 }
