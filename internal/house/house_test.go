@@ -129,7 +129,8 @@ var rules = []rule{
 	{room: "internal/tokencache", code: []string{}},
 	{room: "jwks", code: []string{"internal/fetch", "internal/jose"}},
 	{room: "middleware", code: []string{"jwks", "internal/jose", "internal/tokencache"}},
-	{room: "middleware/authtest", code: []string{"jwks", "middleware", "internal/cite"}},
+	{room: "internal/issuer", code: []string{"jwks", "middleware"}},
+	{room: "middleware/authtest", code: []string{"jwks", "middleware", "internal/cite", "internal/issuer"}},
 	{room: "middleware/*", code: []string{"jwks", "middleware"}},
 	{ // telemetry tells of keys, too
 		room: "adapters/otelauth",

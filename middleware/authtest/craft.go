@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/bearward/bearward/internal/issuer"
 	auth "github.com/bearward/bearward/middleware"
 )
 
@@ -25,97 +26,103 @@ func nested(n int) string { return strings.Repeat("[", n) + strings.Repeat("]", 
 // member adds a member to the text of an object.
 func member(object, more string) string { return strings.TrimSuffix(object, "}") + "," + more + "}" }
 
-// headerText bends the JSON text of the header.
-func headerText(d Defect, how func(string) string) bend {
-	return bend{defect: d, reason: auth.ReasonTokenMalformed, at: onJSON, make: func(t *draft) error {
-		t.headerJSON = []byte(how(string(t.headerJSON)))
+// headerText is a recipe that changes the JSON text of the header.
+func headerText(d Defect, how func(string) string) recipe {
+	return recipe{defect: d, reason: auth.ReasonTokenMalformed, at: issuer.OnJSON, make: func(t *issuer.Draft) error {
+		t.HeaderJSON = []byte(how(string(t.HeaderJSON)))
 		return nil
 	}}
 }
 
-// claimsText bends the JSON text of the claims.
-func claimsText(d Defect, how func(string) string) bend {
-	return bend{defect: d, reason: auth.ReasonTokenMalformed, at: onJSON, make: func(t *draft) error {
-		t.claimsJSON = []byte(how(string(t.claimsJSON)))
+// claimsText is a recipe that changes the JSON text of the claims.
+func claimsText(d Defect, how func(string) string) recipe {
+	return recipe{defect: d, reason: auth.ReasonTokenMalformed, at: issuer.OnJSON, make: func(t *issuer.Draft) error {
+		t.ClaimsJSON = []byte(how(string(t.ClaimsJSON)))
 		return nil
 	}}
 }
 
-// token bends the finished text.
-func token(d Defect, how func(*draft) string) bend {
-	return bend{defect: d, reason: auth.ReasonTokenMalformed, at: onToken, make: func(t *draft) error {
-		t.token = how(t)
+// token is a recipe that changes the finished text.
+func token(d Defect, how func(*issuer.Draft) string) recipe {
+	return recipe{defect: d, reason: auth.ReasonTokenMalformed, at: issuer.OnToken, make: func(t *issuer.Draft) error {
+		t.Token = how(t)
 		return nil
 	}}
 }
 
-// jsonSerialization is a token in the flattened form. A Verifier finds it malformed; a Guard does not get as far, since a comma ends
-// the token68 of the Authorization header.
-var jsonSerialization = bend{defect: JSONSerialization, reason: auth.ReasonInvalidRequest, at: onToken, make: func(t *draft) error {
+// jsonSerialization is a token in the flattened form. A Verifier finds it malformed; a Guard does not
+// get as far, since a comma ends the token68 of the Authorization header.
+var jsonSerialization = recipe{defect: JSONSerialization, reason: auth.ReasonInvalidRequest, at: issuer.OnToken, make: func(t *issuer.Draft) error {
 	flattened, err := json.Marshal(map[string]string{
-		"protected": t.encodedHeader, "payload": t.encodedClaims, "signature": encode(t.signature),
+		"protected": t.EncodedHeader, "payload": t.EncodedClaims, "signature": issuer.Encode(t.Signature),
 	})
-	t.token = string(flattened)
+	t.Token = string(flattened)
 	return err
 }}
 
 // standardBase64 signs over claims in the other alphabet. A run of question marks holds a "/" there wherever it begins.
-func standardBase64(t *draft) error {
-	t.encodedClaims = base64.RawStdEncoding.EncodeToString([]byte(member(string(t.claimsJSON), `"x":"????????"`)))
+func standardBase64(t *issuer.Draft) error {
+	t.EncodedClaims = base64.RawStdEncoding.EncodeToString([]byte(member(string(t.ClaimsJSON), `"x":"????????"`)))
 	return nil
 }
 
 // nonCanonicalBase64 signs over claims whose last character has a bit too many. Spaces give the claims a length that leaves bits over.
-func nonCanonicalBase64(t *draft) error {
-	for len(t.claimsJSON)%3 != 1 {
-		t.claimsJSON = append(t.claimsJSON, ' ')
+func nonCanonicalBase64(t *issuer.Draft) error {
+	for len(t.ClaimsJSON)%3 != 1 {
+		t.ClaimsJSON = append(t.ClaimsJSON, ' ')
 	}
 	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-	canonical := encode(t.claimsJSON)
+	canonical := issuer.Encode(t.ClaimsJSON)
 	last := strings.IndexByte(alphabet, canonical[len(canonical)-1])
-	t.encodedClaims = canonical[:len(canonical)-1] + alphabet[last|1:last|1+1]
+	t.EncodedClaims = canonical[:len(canonical)-1] + alphabet[last|1:last|1+1]
 	return nil
 }
 
 // unsecured makes an unsecured JWS of the claims.
-func unsecured(t *draft) error {
+func unsecured(t *issuer.Draft) error {
 	h, err := json.Marshal(map[string]string{"typ": "at+jwt", "alg": "none"})
-	t.token = encode(h) + "." + t.encodedClaims + "."
+	t.Token = issuer.Encode(h) + "." + t.EncodedClaims + "."
 	return err
 }
 
 // hmacWithPublicKey signs with the public key's PEM as the secret: what a verifier would accept that takes the algorithm from the token.
-func hmacWithPublicKey(t *draft) error {
-	t.header["alg"] = "HS256"
+func hmacWithPublicKey(t *issuer.Draft) error {
+	t.Header["alg"] = "HS256"
 	var err error
-	if t.headerJSON, err = json.Marshal(t.header); err != nil {
+	if t.HeaderJSON, err = json.Marshal(t.Header); err != nil {
 		return err
 	}
-	t.encodedHeader = encode(t.headerJSON)
-	der, err := x509.MarshalPKIXPublicKey(t.key.private.Public())
+	t.EncodedHeader = issuer.Encode(t.HeaderJSON)
+	der, err := x509.MarshalPKIXPublicKey(t.Key.Private.Public())
 	if err != nil {
 		return err
 	}
 	mac := hmac.New(sha256.New, pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
-	mac.Write([]byte(t.input()))
-	t.signature = mac.Sum(nil)
+	mac.Write([]byte(t.Input()))
+	t.Signature = mac.Sum(nil)
 	return nil
 }
 
-func lowerCaseAlgorithm(t *draft) error {
-	t.header["alg"] = strings.ToLower(t.alg)
+func lowerCaseAlgorithm(t *issuer.Draft) error {
+	t.Header["alg"] = strings.ToLower(t.Algorithm)
 	return nil
 }
 
-func expire(t *draft) error {
+func expire(t *issuer.Draft) error {
 	now := time.Now()
 	return Claims{"iat": now.Add(-2 * time.Hour).Unix(), "exp": now.Add(-time.Hour).Unix()}.apply(t)
 }
 
 var errOneKey = errors.New("a token without kid is good while only one key is published: call Publish first")
 
-func noKid(t *draft) error {
-	if len(t.issuer.keys.list()) < 2 {
+// signUnpublished signs with the key that is never published.
+func signUnpublished(t *issuer.Draft) (err error) {
+	t.Key, err = t.Issuer.Unpublished()
+	return err
+}
+
+func noKid(t *issuer.Draft) error {
+	if len(t.Issuer.KeyIDs()) < 2 {
 		return errOneKey
 	}
 	return Header{"kid": Absent}.apply(t)
@@ -123,38 +130,38 @@ func noKid(t *draft) error {
 
 // wrongAlgorithm names, for RSA, the other scheme and signs by it. An EC or Ed25519 key can sign by its own algorithm alone, whatever the
 // header says.
-func wrongAlgorithm(t *draft) error {
+func wrongAlgorithm(t *issuer.Draft) error {
 	other := auth.RS256.String()
-	if t.alg == other {
+	if t.Algorithm == other {
 		other = auth.PS256.String()
 	}
-	if kind(t.issuer.keys.alg) == "RSA" {
-		t.alg = other
+	if kind(t.Issuer.Algorithm()) == "RSA" {
+		t.Algorithm = other
 	}
 	return Header{"alg": other}.apply(t)
 }
 
-func tamper(t *draft) error {
-	scope, _ := t.claims["scope"].(string)
-	t.claims["scope"] = strings.TrimSpace(scope + " admin:all")
-	more, err := json.Marshal(t.claims)
-	t.encodedClaims = encode(more)
+func tamper(t *issuer.Draft) error {
+	scope, _ := t.Claims["scope"].(string)
+	t.Claims["scope"] = strings.TrimSpace(scope + " admin:all")
+	more, err := json.Marshal(t.Claims)
+	t.EncodedClaims = issuer.Encode(more)
 	return err
 }
 
 func isECDSA(a auth.Algorithm) bool { return a == auth.ES256 || a == auth.ES384 || a == auth.ES512 }
 
-func derSignature(t *draft) (err error) {
-	half := len(t.signature) / 2
-	r, s := new(big.Int).SetBytes(t.signature[:half]), new(big.Int).SetBytes(t.signature[half:])
-	t.signature, err = asn1.Marshal(struct{ R, S *big.Int }{r, s})
+func derSignature(t *issuer.Draft) (err error) {
+	half := len(t.Signature) / 2
+	r, s := new(big.Int).SetBytes(t.Signature[:half]), new(big.Int).SetBytes(t.Signature[half:])
+	t.Signature, err = asn1.Marshal(struct{ R, S *big.Int }{r, s})
 	return err
 }
 
-func idToken(t *draft) error {
+func idToken(t *issuer.Draft) error {
 	return errors.Join(
 		Header{"typ": "JWT"}.apply(t),
-		Claims{"nonce": "n-0S6_WzA2Mj", "auth_time": t.claims["iat"]}.apply(t),
+		Claims{"nonce": "n-0S6_WzA2Mj", "auth_time": t.Claims["iat"]}.apply(t),
 	)
 }
 

@@ -118,9 +118,9 @@ const (
 
 // Defects returns every defect, for tables of tests. Some ask for an algorithm or a Config: see [Issuer.Defects] and [Defect.Config].
 func Defects() []Defect {
-	all := make([]Defect, len(bends))
-	for i := range bends {
-		all[i] = bends[i].defect
+	all := make([]Defect, len(recipes))
+	for i := range recipes {
+		all[i] = recipes[i].defect
 	}
 	return all
 }
@@ -128,25 +128,55 @@ func Defects() []Defect {
 // Reason returns why a Guard refuses a token with the defect, given a Config of the defaults or that of [Defect.Config]. It is 0 for a
 // text that is no Defect.
 func (d Defect) Reason() auth.Reason {
-	if b := d.bend(); b != nil {
-		return b.reason
+	if r := d.recipe(); r != nil {
+		return r.reason
 	}
 	return ""
 }
 
 // Config returns c with the settings under which the defect is one, such as MaxAge for TooOld; c itself for most.
 func (d Defect) Config(c auth.Config) auth.Config {
-	if b := d.bend(); b != nil && b.config != nil {
-		b.config(&c)
+	if r := d.recipe(); r != nil && r.config != nil {
+		r.config(&c)
 	}
 	return c
 }
 
-// bend returns how the defect is made, or nil.
-func (d Defect) bend() *bend {
-	i := slices.IndexFunc(bends[:], func(b bend) bool { return b.defect == d })
+// recipe returns how the defect is made, or nil.
+func (d Defect) recipe() *recipe {
+	i := slices.IndexFunc(recipes[:], func(r recipe) bool { return r.defect == d })
 	if i < 0 {
 		return nil
 	}
-	return &bends[i]
+	return &recipes[i]
+}
+
+// isDefect reports whether the issuer's Config refuses a token with d for its Reason: in another form
+// than RFC 9068's, some are no defects.
+func (is *Issuer) isDefect(v *auth.Verifier, d Defect) bool {
+	token, err := is.make("read", []Change{d})
+	if err != nil {
+		return false
+	}
+	_, err = v.VerifyToken(is.tb.Context(), token)
+	return err != nil && auth.AsError(err).Reason == d.Reason()
+}
+
+// Defects returns the defects that tokens of this issuer can have and that its [Issuer.Guard] refuses,
+// each for its Reason.
+func (is *Issuer) Defects() []Defect {
+	is.tb.Helper()
+	all := slices.DeleteFunc(Defects(), func(d Defect) bool {
+		r := d.recipe()
+		return r.config != nil || r.only != nil && !r.only(is.core.Algorithm())
+	})
+	if !is.formed {
+		return all
+	}
+	v, err := auth.NewVerifier(is.Keys(), is.Config())
+	if err != nil {
+		is.tb.Fatalf("authtest: Defects: %v", err)
+	}
+	// Binding is the Guard's to check, not the Verifier's.
+	return slices.DeleteFunc(all, func(d Defect) bool { return d.Reason() != auth.ReasonBindingNotProved && !is.isDefect(v, d) })
 }

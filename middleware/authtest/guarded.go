@@ -252,7 +252,7 @@ func (a *assertion) assert() {
 		a.want("B-15", "another scheme", a.ask(attempt{header: map[string]string{"Authorization": "Basic eDp5"}}), 401, "realm=")
 		a.want("B-11", "the token in the query", a.ask(attempt{path: a.path + "?access_token=" + url.QueryEscape(token)}), 401)
 		a.want("B-11", "the token in a cookie", a.ask(attempt{header: map[string]string{"Cookie": "access_token=" + token + "; jwt=" + token}}), 401)
-		a.tricks()
+		a.bypassAttempts()
 	}
 	a.want("B-08", "two tokens", a.ask(attempt{tokens: []string{token, token}}), 400, `error="invalid_request"`)
 	for _, d := range a.defects {
@@ -310,8 +310,8 @@ func (a *assertion) judge(token string) *auth.Error {
 	return auth.AsError(err)
 }
 
-// tricks asks for the operation in other ways, without a token. None may reach a handler, unless a rule says that it is open.
-func (a *assertion) tricks() {
+// bypassAttempts asks for the operation in other ways, without a token. None may reach a handler, unless a rule says that it is open.
+func (a *assertion) bypassAttempts() {
 	a.tb.Helper()
 	refused := func(row, what string, t attempt) {
 		a.tb.Helper()

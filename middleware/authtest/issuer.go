@@ -1,13 +1,15 @@
 package authtest
 
 import (
+	"cmp"
+	"crypto"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strings"
-	"sync/atomic"
 	"testing"
 
+	"github.com/bearward/bearward/internal/issuer"
 	"github.com/bearward/bearward/jwks"
 	auth "github.com/bearward/bearward/middleware"
 )
@@ -48,69 +50,78 @@ type Issuer struct {
 	Audience string
 
 	tb     testing.TB
-	form   *auth.Config // nil: RFC 9068
-	keySet string       // "": below URL
-	keys   *keyring
+	core   *issuer.Issuer
+	formed bool // Options.Config gives the tokens their form
 	client *http.Client
-	served served
-	issued atomic.Int64 // tokens, for their IDs
 }
 
-// NewIssuer returns a healthy Issuer. As after a rotation it publishes two keys: the one that signs, and its predecessor. Opts may be nil.
-// It fails the test when opts cannot be used.
+// NewIssuer returns a healthy Issuer. As after a rotation it publishes two keys: the one that signs, and
+// its predecessor. Opts may be nil. It fails the test when opts cannot be used.
 func NewIssuer(tb testing.TB, opts *Options) *Issuer {
 	tb.Helper()
 	if opts == nil {
 		opts = new(Options)
 	}
-	is := &Issuer{URL: opts.URL, Audience: opts.Audience, tb: tb, keySet: opts.KeySetURL}
-	alg := opts.Algorithm
-	if opts.Config != nil {
-		is.take(opts)
-		if alg == 0 && len(is.form.Algorithms) > 0 {
-			alg = is.form.Algorithms[0]
-		}
+	core := issuer.Options{
+		URL: opts.URL, Audience: opts.Audience, KeySetURL: opts.KeySetURL, Algorithm: opts.Algorithm, Form: opts.Config,
+		NewKey: func(alg auth.Algorithm) (crypto.Signer, error) {
+			key, err := keyPool.acquire(alg)
+			if err == nil {
+				tb.Cleanup(func() { keyPool.release(alg, key) })
+			}
+			return key, err
+		},
 	}
-	if is.URL == "" {
-		is.URL = DefaultURL
+	checkOptions(tb, opts)
+	if opts.Config == nil {
+		core.URL, core.Audience = cmp.Or(opts.URL, DefaultURL), cmp.Or(opts.Audience, DefaultAudience)
 	}
-	if is.Audience == "" && is.form == nil {
-		is.Audience = DefaultAudience
-	}
-	if alg == 0 {
-		alg = auth.RS256
-	}
-	if alg > auth.EdDSA {
-		tb.Fatalf("authtest: Options.Algorithm: %v is not an algorithm", alg)
-	}
-	is.keys = newKeyring(tb, alg)
+	var server *httptest.Server
 	if opts.Socket {
-		is.listen(opts)
+		server = httptest.NewUnstartedServer(nil)
+		tb.Cleanup(func() {
+			server.CloseClientConnections() // so that what hangs ends
+			server.Close()
+		})
+		core.URL = "http://" + server.Listener.Addr().String()
+	}
+	made, err := issuer.New(core)
+	if err != nil {
+		tb.Fatalf("authtest: %v", err)
+	}
+	is := &Issuer{URL: made.URL(), Audience: made.Audience(), tb: tb, core: made, formed: opts.Config != nil}
+	if server == nil {
+		is.client = &http.Client{Transport: inMemory{made}}
 		return is
 	}
-	if is.keySet == "" && !isHTTPS(is.URL) {
-		tb.Fatalf("authtest: Options.URL: %q is not an https URL without query and fragment", is.URL)
-	}
-	if is.keySet != "" && !isHTTPS(is.keySet) {
-		tb.Fatalf("authtest: Options.KeySetURL: %q is not an https URL without query and fragment", is.keySet)
-	}
-	is.client = &http.Client{Transport: inMemory{is}}
+	server.Config.Handler = made
+	server.Start()
+	is.client = server.Client()
 	return is
 }
 
-// take makes the issuer one whose tokens opts.Config accepts.
-func (is *Issuer) take(opts *Options) {
-	is.tb.Helper()
-	if opts.URL != "" || opts.Audience != "" {
-		is.tb.Fatal("authtest: Options.URL and Options.Audience exclude Options.Config, which says what they are")
+// checkOptions ends the test over options that the core would take.
+func checkOptions(tb testing.TB, opts *Options) {
+	tb.Helper()
+	identifier := opts.URL
+	if opts.Config != nil {
+		if opts.URL != "" || opts.Audience != "" {
+			tb.Fatal("authtest: Options.URL and Options.Audience exclude Options.Config, which says what they are")
+		}
+		if _, err := auth.NewVerifier(jwks.Static{}, *opts.Config); err != nil {
+			tb.Fatalf("authtest: Options.Config: %v", err)
+		}
+		identifier = opts.Config.Issuer
 	}
-	if _, err := auth.NewVerifier(jwks.Static{}, *opts.Config); err != nil {
-		is.tb.Fatalf("authtest: Options.Config: %v", err)
-	}
-	form := *opts.Config
-	is.form, is.URL = &form, form.Issuer
-	if len(form.Audiences) > 0 {
-		is.Audience = form.Audiences[0]
+	switch {
+	case opts.Socket && opts.URL != "":
+		tb.Fatal("authtest: Options.URL and Options.Socket exclude each other: the socket says what the URL is")
+	case opts.Socket && opts.KeySetURL != "":
+		tb.Fatal("authtest: Options.KeySetURL and Options.Socket exclude each other: the socket says what the URL is")
+	case !opts.Socket && opts.KeySetURL == "" && identifier != "" && !isHTTPS(identifier):
+		tb.Fatalf("authtest: Options.URL: %q is not an https URL without query and fragment", identifier)
+	case opts.KeySetURL != "" && !isHTTPS(opts.KeySetURL):
+		tb.Fatalf("authtest: Options.KeySetURL: %q is not an https URL without query and fragment", opts.KeySetURL)
 	}
 }
 
@@ -119,38 +130,13 @@ func isHTTPS(s string) bool {
 	return err == nil && u.Scheme == "https" && u.Host != "" && u.RawQuery == "" && !strings.Contains(s, "#")
 }
 
-// listen serves the issuer on a loopback socket.
-func (is *Issuer) listen(opts *Options) {
-	is.tb.Helper()
-	switch {
-	case opts.URL != "":
-		is.tb.Fatal("authtest: Options.URL and Options.Socket exclude each other: the socket says what the URL is")
-	case opts.KeySetURL != "":
-		is.tb.Fatal("authtest: Options.KeySetURL and Options.Socket exclude each other: the socket says what the URL is")
-	}
-	server := httptest.NewServer(http.HandlerFunc(is.serve))
-	is.tb.Cleanup(func() {
-		server.CloseClientConnections() // so that what hangs ends
-		server.Close()
-	})
-	is.URL, is.client = server.URL, server.Client()
-	if is.form != nil {
-		is.form.Issuer = is.URL
-	}
-}
-
 // Client returns a client that reaches the issuer, for jwks.Options.Client and for whatever else fetches keys or metadata. Without
 // Options.Socket it works in memory, and reaches nothing else.
 func (is *Issuer) Client() *http.Client { return is.client }
 
 // Config returns the configuration of an API that trusts the issuer: Options.Config, or else its URL and Audience, and the defaults of the RFC
 // 9068 profile.
-func (is *Issuer) Config() auth.Config {
-	if is.form != nil {
-		return *is.form
-	}
-	return auth.Config{Issuer: is.URL, Audiences: []string{is.Audience}}
-}
+func (is *Issuer) Config() auth.Config { return is.core.Config() }
 
 // Source returns a key cache that discovers the issuer and follows its rotations, and is closed when the test ends. Its Client is the
 // issuer's unless opts, which may be nil, name one.
@@ -172,8 +158,8 @@ func (is *Issuer) Source(opts *jwks.Options) *jwks.Cache {
 }
 
 func (is *Issuer) source(opts *jwks.Options) (*jwks.Cache, error) {
-	if is.keySet != "" {
-		return jwks.New(is.keySet, opts)
+	if !is.core.HasMetadata() {
+		return jwks.New(is.KeySetURL(), opts)
 	}
 	return jwks.FromIssuer(is.URL, opts)
 }

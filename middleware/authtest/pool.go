@@ -2,26 +2,23 @@ package authtest
 
 import (
 	"crypto"
-	"crypto/ecdsa"
-	"crypto/ed25519"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/rsa"
 	"crypto/x509"
 	_ "embed"
 	"encoding/pem"
 	"sync"
 
+	"github.com/bearward/bearward/internal/issuer"
 	auth "github.com/bearward/bearward/middleware"
 )
 
-// testingKeys are RSA keys for tests, published with this module: making one takes seconds under the race detector.
+// testingKeys are RSA keys for tests, published with this module: making one takes seconds under the
+// race detector.
 //
 //go:embed testdata/rsa.pem
 var testingKeys []byte
 
-// keyPool lends private keys to issuers. No two borrowers at a time have the same key; a key that comes back, when a test ends, serves
-// the next test.
+// keyPool holds private keys for issuers. No two issuers hold the same key at a time; one that is
+// released, when a test ends, serves the next test.
 var keyPool = pool{rsa: testingKeys, idle: make(map[string][]crypto.Signer)}
 
 type pool struct {
@@ -30,56 +27,35 @@ type pool struct {
 	idle map[string][]crypto.Signer
 }
 
-// kind names the sort of key that a signs with.
-func kind(a auth.Algorithm) string {
-	switch a {
-	case auth.ES256:
-		return "P-256"
-	case auth.ES384:
-		return "P-384"
-	case auth.ES512:
-		return "P-521"
-	case auth.EdDSA:
-		return "Ed25519"
-	}
-	return "RSA"
-}
-
-// borrow returns a key of the given kind that nobody else holds.
-func (p *pool) borrow(kind string) (crypto.Signer, error) {
+// acquire returns a key that signs by alg and that nobody else holds.
+func (p *pool) acquire(alg auth.Algorithm) (crypto.Signer, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if idle := p.idle[kind]; len(idle) > 0 {
-		p.idle[kind] = idle[:len(idle)-1]
+	if idle := p.idle[kind(alg)]; len(idle) > 0 {
+		p.idle[kind(alg)] = idle[:len(idle)-1]
 		return idle[len(idle)-1], nil
 	}
-	if kind == "RSA" {
+	if kind(alg) == "RSA" {
 		var block *pem.Block
 		if block, p.rsa = pem.Decode(p.rsa); block != nil {
 			return x509.ParsePKCS1PrivateKey(block.Bytes)
 		}
 	}
-	return generate(kind)
+	return issuer.GenerateKey(alg)
 }
 
-// giveBack ends a loan.
-func (p *pool) giveBack(kind string, key crypto.Signer) {
+// release makes a key free for others.
+func (p *pool) release(alg auth.Algorithm, key crypto.Signer) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.idle[kind] = append(p.idle[kind], key)
+	p.idle[kind(alg)] = append(p.idle[kind(alg)], key)
 }
 
-func generate(kind string) (crypto.Signer, error) {
-	switch kind {
-	case "P-256":
-		return ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	case "P-384":
-		return ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
-	case "P-521":
-		return ecdsa.GenerateKey(elliptic.P521(), rand.Reader)
-	case "Ed25519":
-		_, key, err := ed25519.GenerateKey(rand.Reader)
-		return key, err
+// kind names the sort of key that a signs with.
+func kind(a auth.Algorithm) string {
+	switch a {
+	case auth.ES256, auth.ES384, auth.ES512, auth.EdDSA:
+		return a.String()
 	}
-	return rsa.GenerateKey(rand.Reader, 2048)
+	return "RSA"
 }

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"testing"
 
+	"github.com/bearward/bearward/internal/issuer"
 	auth "github.com/bearward/bearward/middleware"
 )
 
@@ -12,8 +13,8 @@ import (
 // does not name are those of [Issuer.Token]. It fails the test when one has the wrong type.
 func Principal(tb testing.TB, claims Claims) *auth.Principal {
 	tb.Helper()
-	full := standardClaims(DefaultURL, DefaultAudience, "", "token-1")
-	full.merge(claims)
+	full := issuer.StandardClaims(DefaultURL, DefaultAudience, "", "token-1")
+	merge(full, claims)
 	text, err := json.Marshal(full)
 	if err != nil {
 		tb.Fatalf("authtest: Principal: %v", err)

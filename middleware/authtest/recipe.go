@@ -5,75 +5,77 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/bearward/bearward/internal/issuer"
 	auth "github.com/bearward/bearward/middleware"
 )
 
-// A bend says how a defect is made, and what comes of it.
-type bend struct {
+// A recipe says how a defect is made, and what comes of it.
+type recipe struct {
 	defect Defect
 	reason auth.Reason
-	at     stage
-	make   func(*draft) error
+	at     issuer.Stage
+	make   func(*issuer.Draft) error
 	config func(*auth.Config)        // what it needs besides the defaults
 	only   func(auth.Algorithm) bool // the algorithms that it is for; nil for all
 }
 
-func (d Defect) stage() stage {
-	if b := d.bend(); b != nil {
-		return b.at
+func (d Defect) change() issuer.Change {
+	at := issuer.OnMembers
+	if r := d.recipe(); r != nil {
+		at = r.at
 	}
-	return onMembers
+	return issuer.Change{At: at, Apply: d.apply}
 }
 
-func (d Defect) apply(t *draft) error {
-	b := d.bend()
+func (d Defect) apply(t *issuer.Draft) error {
+	r := d.recipe()
 	switch {
-	case b == nil:
+	case r == nil:
 		return fmt.Errorf("%q is not a Defect; Defects lists them", string(d))
-	case b.only != nil && !b.only(t.issuer.keys.alg):
-		return fmt.Errorf("%s is not for tokens of algorithm %v; Issuer.Defects lists those that are", d, t.issuer.keys.alg)
+	case r.only != nil && !r.only(t.Issuer.Algorithm()):
+		return fmt.Errorf("%s is not for tokens of algorithm %v; Issuer.Defects lists those that are", d, t.Issuer.Algorithm())
 	}
-	if err := b.make(t); err != nil {
+	if err := r.make(t); err != nil {
 		return fmt.Errorf("%s: %w", d, err)
 	}
 	return nil
 }
 
-// claim bends one claim.
-func claim(d Defect, reason auth.Reason, name string, value any) bend {
-	return bend{defect: d, reason: reason, make: func(t *draft) error { return Claims{name: value}.apply(t) }}
+// claim is a recipe that changes one claim.
+func claim(d Defect, reason auth.Reason, name string, value any) recipe {
+	return recipe{defect: d, reason: reason, make: func(t *issuer.Draft) error { return Claims{name: value}.apply(t) }}
 }
 
-// header bends one header member.
-func header(d Defect, reason auth.Reason, name string, value any) bend {
-	return bend{defect: d, reason: reason, make: func(t *draft) error { return Header{name: value}.apply(t) }}
+// header is a recipe that changes one header member.
+func header(d Defect, reason auth.Reason, name string, value any) recipe {
+	return recipe{defect: d, reason: reason, make: func(t *issuer.Draft) error { return Header{name: value}.apply(t) }}
 }
 
-// date bends one claim to a time from now.
-func date(d Defect, reason auth.Reason, name string, from time.Duration) bend {
-	return bend{defect: d, reason: reason, make: func(t *draft) error {
+// date is a recipe that changes one claim to a time from now.
+func date(d Defect, reason auth.Reason, name string, from time.Duration) recipe {
+	return recipe{defect: d, reason: reason, make: func(t *issuer.Draft) error {
 		return Claims{name: time.Now().Add(from).Unix()}.apply(t)
 	}}
 }
 
-// with returns b with what it needs of a Config.
-func (b bend) with(config func(*auth.Config)) bend { b.config = config; return b }
+// with returns r with what it needs of a Config.
+func (r recipe) with(config func(*auth.Config)) recipe { r.config = config; return r }
 
-// bends are the defects, in the order of their constants.
-var bends = [...]bend{
+// recipes are the defects, in the order of their constants.
+var recipes = [...]recipe{
 	claim(TooLarge, auth.ReasonTokenTooLarge, "padding", text(auth.DefaultMaxTokenBytes)),
-	token(RandomText, func(*draft) string { return "this-is-no-token" }),
-	token(Dots, func(*draft) string { return ".." }),
-	token(TwoParts, func(t *draft) string { return t.input() }),
-	token(EmptySignature, func(t *draft) string { return t.input() + "." }),
-	{defect: AlgNone, reason: auth.ReasonTokenMalformed, at: onToken, make: unsecured},
-	token(EncryptedForm, func(t *draft) string {
-		return t.encodedHeader + ".a2V5.aXY." + t.encodedClaims + "." + encode(t.signature)
+	token(RandomText, func(*issuer.Draft) string { return "this-is-no-token" }),
+	token(Dots, func(*issuer.Draft) string { return ".." }),
+	token(TwoParts, func(t *issuer.Draft) string { return t.Input() }),
+	token(EmptySignature, func(t *issuer.Draft) string { return t.Input() + "." }),
+	{defect: AlgNone, reason: auth.ReasonTokenMalformed, at: issuer.OnToken, make: unsecured},
+	token(EncryptedForm, func(t *issuer.Draft) string {
+		return t.EncodedHeader + ".a2V5.aXY." + t.EncodedClaims + "." + issuer.Encode(t.Signature)
 	}),
 	jsonSerialization,
-	token(PaddedBase64, func(t *draft) string { return t.token + "=" }),
-	{defect: StandardBase64, reason: auth.ReasonTokenMalformed, at: onEncoded, make: standardBase64},
-	{defect: NonCanonicalBase64, reason: auth.ReasonTokenMalformed, at: onEncoded, make: nonCanonicalBase64},
+	token(PaddedBase64, func(t *issuer.Draft) string { return t.Token + "=" }),
+	{defect: StandardBase64, reason: auth.ReasonTokenMalformed, at: issuer.OnEncoded, make: standardBase64},
+	{defect: NonCanonicalBase64, reason: auth.ReasonTokenMalformed, at: issuer.OnEncoded, make: nonCanonicalBase64},
 
 	headerText(HeaderNotJSON, func(string) string { return "at+jwt" }),
 	headerText(HeaderArray, func(h string) string { return "[" + h + "]" }),
@@ -85,13 +87,13 @@ var bends = [...]bend{
 	header(NoAlgorithm, auth.ReasonTokenMalformed, "alg", Absent),
 	header(AlgNoneSigned, auth.ReasonAlgorithmNotAllowed, "alg", "none"),
 	header(AlgNoneVariant, auth.ReasonAlgorithmNotAllowed, "alg", "nOnE"),
-	{defect: HMACWithPublicKey, reason: auth.ReasonAlgorithmNotAllowed, make: hmacWithPublicKey, at: onEncoded},
+	{defect: HMACWithPublicKey, reason: auth.ReasonAlgorithmNotAllowed, make: hmacWithPublicKey, at: issuer.OnEncoded},
 	{defect: AlgorithmLowerCase, reason: auth.ReasonAlgorithmNotAllowed, make: lowerCaseAlgorithm},
 	header(UnknownAlgorithm, auth.ReasonAlgorithmNotAllowed, "alg", "ES256K"),
-	{defect: CritHeader, reason: auth.ReasonExtensionNotSupported, make: func(t *draft) error {
-		return Header{"crit": []string{"exp"}, "exp": t.claims["exp"]}.apply(t)
+	{defect: CritHeader, reason: auth.ReasonExtensionNotSupported, make: func(t *issuer.Draft) error {
+		return Header{"crit": []string{"exp"}, "exp": t.Claims["exp"]}.apply(t)
 	}},
-	{defect: B64False, reason: auth.ReasonExtensionNotSupported, make: func(t *draft) error {
+	{defect: B64False, reason: auth.ReasonExtensionNotSupported, make: func(t *issuer.Draft) error {
 		return Header{"crit": []string{"b64"}, "b64": false}.apply(t)
 	}},
 	header(Compressed, auth.ReasonExtensionNotSupported, "zip", "DEF"),
@@ -109,55 +111,54 @@ var bends = [...]bend{
 	claimsText(DeeplyNested, func(c string) string { return member(c, `"x":`+nested(100)) }),
 
 	claim(NoIssuer, auth.ReasonIssuerNotTrusted, "iss", Absent),
-	{defect: IssuerNotString, reason: auth.ReasonIssuerNotTrusted, make: func(t *draft) error {
-		return Claims{"iss": []string{t.issuer.URL}}.apply(t)
+	{defect: IssuerNotString, reason: auth.ReasonIssuerNotTrusted, make: func(t *issuer.Draft) error {
+		return Claims{"iss": []string{t.Issuer.URL()}}.apply(t)
 	}},
 	claim(WrongIssuer, auth.ReasonIssuerNotTrusted, "iss", "https://other-issuer.example"),
-	{defect: IssuerTrailingSlash, reason: auth.ReasonIssuerNotTrusted, make: func(t *draft) error {
-		return Claims{"iss": t.issuer.URL + "/"}.apply(t)
+	{defect: IssuerTrailingSlash, reason: auth.ReasonIssuerNotTrusted, make: func(t *issuer.Draft) error {
+		return Claims{"iss": t.Issuer.URL() + "/"}.apply(t)
 	}},
 	claim(NoAudience, auth.ReasonAudienceMismatch, "aud", Absent),
 	claim(EmptyAudience, auth.ReasonAudienceMismatch, "aud", []string{}),
-	{defect: AudienceNotString, reason: auth.ReasonAudienceMismatch, make: func(t *draft) error {
-		return Claims{"aud": []any{t.issuer.Audience, 1}}.apply(t)
+	{defect: AudienceNotString, reason: auth.ReasonAudienceMismatch, make: func(t *issuer.Draft) error {
+		return Claims{"aud": []any{t.Issuer.Audience(), 1}}.apply(t)
 	}},
 	claim(WrongAudience, auth.ReasonAudienceMismatch, "aud", "https://other-api.example"),
-	{defect: AudiencePrefix, reason: auth.ReasonAudienceMismatch, make: func(t *draft) error {
-		return Claims{"aud": t.issuer.Audience + ".other.example"}.apply(t)
+	{defect: AudiencePrefix, reason: auth.ReasonAudienceMismatch, make: func(t *issuer.Draft) error {
+		return Claims{"aud": t.Issuer.Audience() + ".other.example"}.apply(t)
 	}},
 	claim(SubjectNotString, auth.ReasonClaimInvalid, "sub", 1),
 	claim(NoExpiry, auth.ReasonClaimInvalid, "exp", Absent),
 	claim(ZeroExpiry, auth.ReasonClaimInvalid, "exp", 0),
-	{defect: ExpiryNotNumber, reason: auth.ReasonClaimInvalid, make: func(t *draft) error {
-		return Claims{"exp": fmt.Sprint(t.claims["exp"])}.apply(t)
+	{defect: ExpiryNotNumber, reason: auth.ReasonClaimInvalid, make: func(t *issuer.Draft) error {
+		return Claims{"exp": fmt.Sprint(t.Claims["exp"])}.apply(t)
 	}},
 	claim(ExpiryTooLarge, auth.ReasonClaimInvalid, "exp", 1e300),
 	{defect: Expired, reason: auth.ReasonTokenExpired, make: expire},
-	{defect: CaseVariantExpiry, reason: auth.ReasonTokenExpired, make: func(t *draft) error {
-		return errors.Join(Claims{"EXP": t.claims["exp"]}.apply(t), expire(t))
+	{defect: CaseVariantExpiry, reason: auth.ReasonTokenExpired, make: func(t *issuer.Draft) error {
+		return errors.Join(Claims{"EXP": t.Claims["exp"]}.apply(t), expire(t))
 	}},
 
 	{defect: NoKid, reason: auth.ReasonKeyUnknown, make: noKid},
 	header(EmptyKid, auth.ReasonKeyUnknown, "kid", ""),
-	{defect: UnknownKid, reason: auth.ReasonKeyUnknown, make: func(t *draft) error {
-		t.key = t.issuer.keys.unpublished()
-		return Header{"kid": t.key.id}.apply(t)
+	{defect: UnknownKid, reason: auth.ReasonKeyUnknown, make: func(t *issuer.Draft) error {
+		if err := signUnpublished(t); err != nil {
+			return err
+		}
+		return Header{"kid": t.Key.ID}.apply(t)
 	}},
 	{defect: WrongAlgorithm, reason: auth.ReasonKeyUnknown, make: wrongAlgorithm},
-	{defect: WrongKey, reason: auth.ReasonSignatureInvalid, make: func(t *draft) error {
-		t.key = t.issuer.keys.unpublished()
+	{defect: WrongKey, reason: auth.ReasonSignatureInvalid, make: signUnpublished},
+	{defect: BadSignature, reason: auth.ReasonSignatureInvalid, at: issuer.OnSigned, make: func(t *issuer.Draft) error {
+		t.Signature[len(t.Signature)/2] ^= 1
 		return nil
 	}},
-	{defect: BadSignature, reason: auth.ReasonSignatureInvalid, at: onSigned, make: func(t *draft) error {
-		t.signature[len(t.signature)/2] ^= 1
+	{defect: Truncated, reason: auth.ReasonSignatureInvalid, at: issuer.OnSigned, make: func(t *issuer.Draft) error {
+		t.Signature = t.Signature[:len(t.Signature)-3]
 		return nil
 	}},
-	{defect: Truncated, reason: auth.ReasonSignatureInvalid, at: onSigned, make: func(t *draft) error {
-		t.signature = t.signature[:len(t.signature)-3]
-		return nil
-	}},
-	{defect: TamperedClaims, reason: auth.ReasonSignatureInvalid, at: onSigned, make: tamper},
-	{defect: DERSignature, reason: auth.ReasonSignatureInvalid, at: onSigned, make: derSignature, only: isECDSA},
+	{defect: TamperedClaims, reason: auth.ReasonSignatureInvalid, at: issuer.OnSigned, make: tamper},
+	{defect: DERSignature, reason: auth.ReasonSignatureInvalid, at: issuer.OnSigned, make: derSignature, only: isECDSA},
 
 	date(NotYetValid, auth.ReasonTokenNotYetValid, "nbf", time.Hour),
 	claim(NotBeforeNotNumber, auth.ReasonClaimInvalid, "nbf", "0"),

@@ -1,4 +1,4 @@
-package authtest
+package issuer
 
 import (
 	"crypto"
@@ -12,11 +12,11 @@ import (
 func sign(alg string, key crypto.Signer, input []byte) ([]byte, error) {
 	s, err := jws.NewSigner(jwa.SignatureAlgorithm(alg))
 	if err != nil {
-		return nil, fmt.Errorf("authtest: sign with %s: %w", alg, err)
+		return nil, fmt.Errorf("sign with %s: %w", alg, err)
 	}
 	signature, err := s.Sign(input, key)
 	if err != nil {
-		return nil, fmt.Errorf("authtest: sign with %s: %w", alg, err)
+		return nil, fmt.Errorf("sign with %s: %w", alg, err)
 	}
 	return signature, nil
 }
