@@ -7,21 +7,25 @@ import (
 	"strings"
 )
 
-// Credentials are what a caller presented, whatever the transport: the one seam for adapters written elsewhere. They come from the
-// header alone; a token in a query, form or cookie is never looked at (RFC 9700 §4.3.2).
+// Credentials are what a caller presented, whatever the transport: the one seam for adapters
+// written elsewhere. They come from the header alone; a token in a query, form or cookie is never
+// looked at (RFC 9700 §4.3.2).
 type Credentials struct {
-	// Operation is the key of the rule, such as "GET /orders": for hooks, never for a verdict. It must not hold what the caller sent.
+	// Operation is the key of the rule, such as "GET /orders": for hooks, never for a verdict. It
+	// must not hold what the caller sent.
 	Operation string
 	// Authorization and DPoP are every value of the field of that name, as received.
 	Authorization, DPoP []string
-	// Method and URL are the request's as the client saw them (RFC 9449 §4.2). Only Proofs read them.
+	// Method and URL are the request's as the client saw them (RFC 9449 §4.2). Only Proofs read
+	// them.
 	Method, URL string
 	// TLS is the connection's state, nil without TLS. Only Proofs read it.
 	TLS *tls.ConnectionState
 }
 
-// RequestCredentials returns the credentials that r carries. The URL is the one that r names, by its Host and TLS state; it is
-// built only for a request with a DPoP field, since nothing else reads it. Behind a proxy that changes either, build Credentials yourself.
+// RequestCredentials returns the credentials that r carries. The URL is the one that r names, by
+// its Host and TLS state; it is built only for a request with a DPoP field, since nothing else
+// reads it. Behind a proxy that changes either, build Credentials yourself.
 func RequestCredentials(r *http.Request, operation string) Credentials {
 	c := Credentials{
 		Operation:     operation,
@@ -40,7 +44,8 @@ func RequestCredentials(r *http.Request, operation string) Credentials {
 	return c
 }
 
-// bearerToken returns the one token that the Authorization values hold (RFC 6750 §2.1, RFC 9110 §11.4).
+// bearerToken returns the one token that the Authorization values hold (RFC 6750 §2.1, RFC 9110
+// §11.4).
 func bearerToken(values []string) (string, *Error) {
 	token, refused := bearerValue(values)
 	if refused == nil {
@@ -89,7 +94,8 @@ func checkSyntax(token string) *Error {
 	return errMalformedToken
 }
 
-// token68 marks the characters of a token68 (RFC 9110 §11.2), which is what RFC 6750 §2.1 calls b64token, but for the "=" at its end.
+// token68 marks the characters of a token68 (RFC 9110 §11.2), which is what RFC 6750 §2.1 calls
+// b64token, but for the "=" at its end.
 var token68 = func() (is [256]bool) {
 	for _, c := range []byte("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/") {
 		is[c] = true
@@ -107,7 +113,8 @@ func isToken68(s string) bool {
 	return s != ""
 }
 
-// presented are the credentials that a verdict was reached on, by value: what a header says later makes no difference to them.
+// presented are the credentials that a verdict was reached on, by value: what a header says later
+// makes no difference to them.
 type presented struct {
 	authorization string
 	proof         *Credentials // what Proofs read, nil for a Guard without any

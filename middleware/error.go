@@ -9,7 +9,8 @@ import (
 	"unicode/utf8"
 )
 
-// An Error says that a request was not let through, and why. A *Error may be shared between requests: read only.
+// An Error says that a request was not let through, and why. A *Error may be shared between
+// requests: read only.
 type Error struct {
 	// Reason is why: one of the constants.
 	Reason Reason
@@ -38,7 +39,8 @@ func oneOf(names []string) string {
 // maxSeen bounds what Error.Seen returns, in bytes.
 const maxSeen = 128
 
-// Error returns a constant text for the Reason. It carries nothing that the caller sent, so it is safe to log.
+// Error returns a constant text for the Reason. It carries nothing that the caller sent, so it is
+// safe to log.
 func (e *Error) Error() string { return "auth: request refused: " + e.Reason.String() }
 
 // Unwrap returns Err.
@@ -53,7 +55,8 @@ func (e *Error) Description() string { return responseFor(e.Reason).text }
 // OAuthError returns the error code of RFC 6750 §3.1, or "" when the challenge carries none.
 func (e *Error) OAuthError() string { return responseFor(e.Reason).error }
 
-// RetryAfter returns how long a caller should wait before it tries again, and 0 when trying again will not help.
+// RetryAfter returns how long a caller should wait before it tries again, and 0 when trying again
+// will not help.
 func (e *Error) RetryAfter() time.Duration {
 	if e.Status() == http.StatusServiceUnavailable {
 		return retryAfter
@@ -61,11 +64,12 @@ func (e *Error) RetryAfter() time.Duration {
 	return 0
 }
 
-// retryAfter is what a caller of a request that was not judged is told to wait: as long as the key cache's longest back-off step
-// while it holds no keys.
+// retryAfter is what a caller of a request that was not judged is told to wait: as long as the key
+// cache's longest back-off step while it holds no keys.
 const retryAfter = 5 * time.Second
 
-// Claim returns the name of the header member or claim that was at fault, as configured, or "" when no single one was.
+// Claim returns the name of the header member or claim that was at fault, as configured, or "" when
+// no single one was.
 func (e *Error) Claim() string {
 	if e.about == nil {
 		return ""
@@ -81,8 +85,9 @@ func (e *Error) Expected() string {
 	return e.about.expected
 }
 
-// Seen returns what the token had in place of Expected, cut to 128 printable ASCII bytes, or "". It comes from the caller: before the
-// signature was checked it is told only for "typ" and "alg" of well-known names. The sinks of this module do not print it.
+// Seen returns what the token had in place of Expected, cut to 128 printable ASCII bytes, or "". It
+// comes from the caller: before the signature was checked it is told only for "typ" and "alg" of
+// well-known names. The sinks of this module do not print it.
 func (e *Error) Seen() string {
 	if e.about == nil {
 		return ""
@@ -90,8 +95,8 @@ func (e *Error) Seen() string {
 	return e.about.seen
 }
 
-// asError returns err as the *Error it holds. Any other error is one that a TokenVerifier should not have returned: nothing is
-// known of the token, so the request counts as not judged.
+// asError returns err as the *Error it holds. Any other error is one that a TokenVerifier should
+// not have returned: nothing is known of the token, so the request counts as not judged.
 func asError(err error) *Error {
 	if e, ok := errors.AsType[*Error](err); ok && e != nil && e.Reason.known() { // check: reason-known
 		return e

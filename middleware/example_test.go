@@ -175,5 +175,5 @@ func ExampleLogRefusals() {
 	r.Header.Set("Authorization", "Bearer forged")
 	mux.ServeHTTP(httptest.NewRecorder(), r)
 	// Output:
-	// level=INFO msg="request not let through" operation="GET /orders" status=401 reason=SIGNATURE_INVALID
+	// level=INFO msg="request refused" operation="GET /orders" status=401 reason=SIGNATURE_INVALID
 }

@@ -5,20 +5,22 @@ import (
 	"reflect"
 )
 
-// Require returns a net/http middleware that lets through only requests whose token has every one of the given scopes:
-// Enforce(Scopes(first, rest...)).
+// Require returns a net/http middleware that lets through only requests whose token has every one
+// of the given scopes: Enforce(Scopes(first, rest...)).
 func (g *Guard) Require(first string, rest ...string) func(http.Handler) http.Handler {
 	return g.Enforce(Scopes(first, rest...))
 }
 
-// Enforce returns a net/http middleware that lets through only requests that meet req. It panics when req is the zero Requirement.
+// Enforce returns a net/http middleware that lets through only requests that meet req. It panics
+// when req is the zero Requirement.
 //
 // Hooks are told the pattern that the router matched (http.Request.Pattern) as the operation.
 func (g *Guard) Enforce(req Requirement) func(http.Handler) http.Handler {
 	return g.EnforceNamed(func(r *http.Request) string { return r.Pattern }, req)
 }
 
-// EnforceNamed is Enforce for adapters of routers: hooks are told what operation returns, which must not hold what the caller sent.
+// EnforceNamed is Enforce for adapters of routers: hooks are told what operation returns, which
+// must not hold what the caller sent.
 //
 //go:noinline
 func (g *Guard) EnforceNamed(operation func(*http.Request) string, req Requirement) func(http.Handler) http.Handler {
@@ -26,7 +28,7 @@ func (g *Guard) EnforceNamed(operation func(*http.Request) string, req Requireme
 		panic("auth: Require or Enforce of a Guard that is nil or was not made by a constructor")
 	}
 	if req.IsZero() {
-		panic("auth: Enforce of the zero Requirement, which lets nobody through")
+		panic("auth: Enforce of the zero Requirement, which denies every request")
 	}
 	return func(next http.Handler) http.Handler {
 		if next == nil {
@@ -36,14 +38,15 @@ func (g *Guard) EnforceNamed(operation func(*http.Request) string, req Requireme
 	}
 }
 
-// IsGuarded reports whether h is a handler that a Guard's Require or Enforce returned: for the checks that adapters make at start.
+// IsGuarded reports whether h is a handler that a Guard's Require or Enforce returned: for the
+// checks that adapters make at start.
 func IsGuarded(h http.Handler) bool {
 	_, ok := h.(*enforced)
 	return ok
 }
 
-// IsGuard reports whether mw is a middleware that a Guard's Require or Enforce returned. EnforceNamed is not inlined, so that all of
-// them share one function.
+// IsGuard reports whether mw is a middleware that a Guard's Require or Enforce returned.
+// EnforceNamed is not inlined, so that all of them share one function.
 func IsGuard(mw func(http.Handler) http.Handler) bool {
 	return mw != nil && reflect.ValueOf(mw).Pointer() == guardFunc
 }

@@ -43,7 +43,7 @@ func NewIssuers(vs ...*Verifier) (*Issuers, error) {
 
 // VerifyToken verifies raw by the Verifier of the issuer that it names. The error is a *[Error].
 func (is *Issuers) VerifyToken(ctx context.Context, raw string) (*Principal, error) {
-	return verifyCached(ctx, is, raw)
+	return verifyToken(ctx, is, raw)
 }
 
 func (is *Issuers) lookup(ctx context.Context, raw string) (*Principal, *Error) {

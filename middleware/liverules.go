@@ -8,8 +8,9 @@ import (
 	"sync/atomic"
 )
 
-// LiveRules are Rules that can be changed while a server runs. The operations are fixed, since a router's routes are; what each of them asks
-// of its caller can be swapped, for all of them at once. It is safe for concurrent use, and reading it takes no lock.
+// LiveRules are Rules that can be changed while a server runs. The operations are fixed, since a
+// router's routes are; what each of them asks of its caller can be swapped, for all of them at
+// once. It is safe for concurrent use, and reading it takes no lock.
 type LiveRules struct{ table atomic.Pointer[Rules] }
 
 // NewLiveRules returns LiveRules that begin as rules. The error is that of [Rules.Validate].
@@ -23,19 +24,22 @@ func NewLiveRules(rules Rules) (*LiveRules, error) {
 	return l, nil
 }
 
-// Rules returns rules for an adapter, with the same keys, that ask for what the rules of the time ask for: each request is judged by the rules
-// before a Swap or by those after it, never by a mixture. A gRPC stream is judged when it begins, and again when its token runs out. A single one
-// of them can be given to a route, as in mux.Handle("GET /orders", live.Rules()["GET /orders"], h).
+// Rules returns rules for an adapter, with the same keys, that ask for what the rules of the time
+// ask for: each request is authorized by the rules before a Swap or by those after it, never by a
+// mixture. A gRPC stream is authorized when it begins, and again when its token expires. A single
+// one of them can be given to a route, as in mux.Handle("GET /orders", live.Rules()["GET /orders"],
+// h).
 func (l *LiveRules) Rules() Rules {
 	rules := Rules{}
 	for key := range *l.table.Load() {
-		rules[key] = Requirement{&node{kind: kindLive, live: l, key: key}}
+		rules[key] = Requirement{&node{kind: kindLive, live: func() Requirement { return (*l.table.Load())[key] }}} // Swap keeps every key
 	}
 	return rules
 }
 
-// Swap puts rules in the place of those before, and they hold for every request that is judged from then on. It is an error, which names every
-// fault, when they are not valid, or name other operations than those before; the rules before then stay in use.
+// Swap puts rules in the place of those before, and they hold for every request from then on. It is
+// an error, which names every fault, when they are not valid, or name other operations than those
+// before; the rules before then stay in use.
 func (l *LiveRules) Swap(rules Rules) error {
 	if err := rules.check(); err != nil {
 		return err
@@ -70,6 +74,3 @@ func (r Rules) check() error {
 	}
 	return errors.Join(errs...)
 }
-
-// current returns the rule of the time. Its key is always there: Swap sees to that.
-func (l *LiveRules) current(key string) Requirement { return (*l.table.Load())[key] }

@@ -2,19 +2,17 @@ package auth
 
 import (
 	"context"
-	"errors"
 	"log/slog"
-	"net/http"
 	"strings"
-
-	"github.com/bearward/bearward/jwks"
 )
 
-// LogRefusals returns a hook for GuardOptions.OnDecision that logs each request that was not let through: at level Info when it was
-// refused, Error when it could not be judged; and at level Warn each that GuardOptions.ReportOnly let through. It logs the operation, the
-// HTTP status and the reason; the claim at fault and what was expected of it; the scopes that the operation needs, when some are missing; and
-// cause=keys when the issuer's keys could not be had, of which [jwks.LogRefreshes] tells more. Never a token, what a token says, or
-// anything else that the caller sent. It panics when logger is nil.
+// LogRefusals returns a hook for GuardOptions.OnDecision that logs each request that was not
+// accepted: at level Info when it was refused, Error when it could not be judged; and at level Warn
+// each that would have been refused under a rule that is only reported on. It logs the operation,
+// the HTTP status and the reason; the claim at fault and what was expected of it; the scopes that
+// the operation needs, when some are missing; and the [Decision.Cause] of a request that was not
+// judged. For cause=keys, [jwks.LogRefreshes] tells more. It never logs a token, what a token says,
+// or anything else that the caller sent. It panics when logger is nil.
 func LogRefusals(logger *slog.Logger) func(context.Context, Decision) {
 	if logger == nil {
 		panic("auth: LogRefusals needs a Logger")
@@ -24,7 +22,7 @@ func LogRefusals(logger *slog.Logger) func(context.Context, Decision) {
 			return
 		}
 		level := slog.LevelInfo
-		if d.Err.Status() >= http.StatusInternalServerError {
+		if d.notJudged() {
 			level = slog.LevelError
 		}
 		attrs := []slog.Attr{
@@ -38,12 +36,12 @@ func LogRefusals(logger *slog.Logger) func(context.Context, Decision) {
 		if len(d.Err.Scopes) > 0 {
 			attrs = append(attrs, slog.String("scopes", strings.Join(d.Err.Scopes, " ")))
 		}
-		if d.Err.Reason == ReasonUnavailable && ctx.Err() == nil && errors.Is(d.Err.Err, jwks.ErrUnavailable) {
-			attrs = append(attrs, slog.String("cause", "keys")) // not its text, which a Source of the program's own writes
+		if cause := d.Cause(ctx); cause != "" {
+			attrs = append(attrs, slog.String("cause", cause)) // not its text, which a Source of the program's own writes
 		}
-		message := "request not let through"
+		message := "request refused"
 		if d.ReportOnly {
-			level, message = max(level, slog.LevelWarn), "request let through that would be refused: its operation is only reported on"
+			level, message = max(level, slog.LevelWarn), "request would be refused (report only)"
 		}
 		logger.LogAttrs(ctx, level, message, attrs...)
 	}

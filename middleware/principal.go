@@ -1,7 +1,6 @@
 package auth
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -250,23 +249,4 @@ func CheckClaims[T any](check func(*T) error) ClaimsCheck {
 		}
 		return check(&v)
 	}
-}
-
-type principalKey struct{}
-
-// PrincipalFrom returns the Principal of the request: the one that the innermost Guard accepted, or that WithPrincipal put there. It
-// returns nil and false for an anonymous request; a nil Principal answers every method as empty.
-func PrincipalFrom(ctx context.Context) (*Principal, bool) {
-	switch v := ctx.Value(principalKey{}).(type) {
-	case *grant:
-		return v.principal, v.principal != nil
-	case *Principal:
-		return v, v != nil
-	}
-	return nil, false
-}
-
-// WithPrincipal returns a context in which PrincipalFrom finds p: for the unit tests of handlers. A Guard does not trust it, so it opens no door.
-func WithPrincipal(ctx context.Context, p *Principal) context.Context {
-	return context.WithValue(ctx, principalKey{}, p)
 }

@@ -5,12 +5,13 @@ import (
 	"slices"
 )
 
-// A Reason says why a request was refused. Its text is its name for operators, in logs, metrics and hooks. The set is
-// closed: nothing that a caller sends can add one. The zero Reason means that nothing was refused.
+// A Reason says why a request was refused. Its text is its name for operators, in logs, metrics and
+// hooks. The set is closed: nothing that a caller sends can add one. The zero Reason means that
+// nothing was refused.
 type Reason string
 
-// The reasons, in the order in which the checks are made. Where the key need not be fetched, it and the signature come before all claims: what
-// is forged is refused for that, whatever it says.
+// The reasons, in the order in which the checks are made. Where the key need not be fetched, it and
+// the signature come before all claims: what is forged is refused for that, whatever it says.
 const (
 	ReasonCredentialsMissing    Reason = "CREDENTIALS_MISSING"     // no Authorization value, or one of another scheme
 	ReasonInvalidRequest        Reason = "INVALID_REQUEST"         // two Authorization values, or broken header syntax
@@ -66,8 +67,9 @@ var reasons = [...]Reason{
 	ReasonInternal,
 }
 
-// What callers are told. Signature, key and structure faults share one text, so that nobody can use the API to tell them apart;
-// "expired" and "not meant for this API" tell an attacker nothing that he did not put in himself (RFC 6750 §3.1).
+// What callers are told. Signature, key and structure faults share one text, so that nobody can use
+// the API to tell them apart; "expired" and "not meant for this API" tell an attacker nothing that
+// he did not put in himself (RFC 6750 §3.1).
 const (
 	textInvalid     = "The access token is not valid"
 	textUnavailable = "The request could not be judged now; try again later"
@@ -128,8 +130,9 @@ func responseFor(r Reason) response {
 // String returns r's text.
 func (r Reason) String() string { return string(r) }
 
-// Code returns the callers' name of r, such as "INVALID_TOKEN": what problem documents and gRPC's ErrorInfo carry. It is coarser than the Reason, so
-// that a caller cannot tell a bad signature from an unknown key.
+// Code returns the callers' name of r, such as "INVALID_TOKEN": what problem documents and gRPC's
+// ErrorInfo carry. It is coarser than the Reason, so that a caller cannot tell a bad signature from
+// an unknown key.
 func (r Reason) Code() string { return responseFor(r).code }
 
 // known reports whether r is one of the constants.

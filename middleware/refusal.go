@@ -28,8 +28,8 @@ func (g *Guard) prepare() {
 	}
 }
 
-// Challenge returns the values of WWW-Authenticate for err, one for each field line; none when the answer carries no challenge
-// (RFC 6750 §3).
+// Challenge returns the values of WWW-Authenticate for err, one for each field line; none when the
+// answer carries no challenge (RFC 6750 §3).
 func (g *Guard) Challenge(err *Error) []string {
 	if len(err.Scopes) > 0 {
 		return g.renderChallenge(err)
@@ -37,7 +37,8 @@ func (g *Guard) Challenge(err *Error) []string {
 	return g.answers[err.Reason].challenge
 }
 
-// renderChallenge is the one encoder of WWW-Authenticate. Everything in it is a constant, a setting or a scope of the rule.
+// renderChallenge is the one encoder of WWW-Authenticate. Everything in it is a constant, a setting
+// or a scope of the rule.
 func (g *Guard) renderChallenge(err *Error) []string {
 	v := responseFor(err.Reason)
 	if v.error == "" && err.Reason != ReasonCredentialsMissing { // check: challenge-where-none
@@ -61,7 +62,8 @@ func (g *Guard) renderChallenge(err *Error) []string {
 	return []string{b.String()}
 }
 
-// quote returns s as a quoted-string (RFC 9110 §5.6.4), or an error when s has a character that is not printable ASCII.
+// quote returns s as a quoted-string (RFC 9110 §5.6.4), or an error when s has a character that is
+// not printable ASCII.
 func quote(s string) (string, error) {
 	var b strings.Builder
 	b.WriteByte('"')
@@ -101,8 +103,9 @@ func quoteJSON(s string) []byte {
 // MarshalJSON returns the problem document of e (RFC 9457): what a caller may be shown.
 func (e *Error) MarshalJSON() ([]byte, error) { return e.problem(), nil }
 
-// SetRefusalHeader sets in h what an answer to err needs besides its body: WWW-Authenticate, Retry-After, Cache-Control and Content-Type.
-// It is for adapters whose router writes the answer itself.
+// SetRefusalHeader sets in h what an answer to err needs besides its body: WWW-Authenticate,
+// Retry-After, Cache-Control and Content-Type. It is for adapters whose router writes the answer
+// itself.
 func (g *Guard) SetRefusalHeader(h http.Header, err *Error) {
 	if c := g.Challenge(err); len(c) > 0 { // check: challenge
 		h["Www-Authenticate"] = c
@@ -114,7 +117,8 @@ func (g *Guard) SetRefusalHeader(h http.Header, err *Error) {
 	h.Set("Content-Type", ProblemType)
 }
 
-// Refuse writes the answer to a request that Authorize did not let through. An error that holds no *[Error] counts as not judged.
+// Refuse writes the answer to a request that Authorize did not let through. An error that holds no
+// *[Error] counts as not judged.
 func (g *Guard) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 	e := asError(err)
 	g.SetRefusalHeader(w.Header(), e)
@@ -132,7 +136,8 @@ func (g *Guard) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 	_, _ = w.Write(body)
 }
 
-// A refusalWriter sees to it that a refusal is never answered with 200: the status is the refusal's unless another was written.
+// A refusalWriter sees to it that a refusal is never answered with 200: the status is the refusal's
+// unless another was written.
 type refusalWriter struct {
 	http.ResponseWriter
 	status int

@@ -8,11 +8,12 @@ import (
 	"strings"
 )
 
-// A Requirement says what an operation asks of its caller. It is immutable, and safe for concurrent use. The zero Requirement lets
-// nobody through.
+// A Requirement says what an operation asks of its caller. It is immutable, and safe for concurrent
+// use. The zero Requirement denies every request.
 //
-// Requirements are made of literals in the program's source, so those that cannot mean anything (a scope with a space, Public
-// inside AllOf) panic where they are made, at start, and nothing panics while serving.
+// Requirements are made of literals in the program's source, so those that cannot mean anything (a
+// scope with a space, Public inside AllOf) panic where they are made, at start, and nothing panics
+// while serving.
 type Requirement struct{ node *node }
 
 type nodeKind uint8
@@ -34,24 +35,26 @@ type node struct {
 	scope    string
 	children []*node
 	check    func(context.Context, *Principal) error
-	needs    []string // the scopes that a challenge names, sorted
-	live     *LiveRules
-	key      string // of the rule in live
+	needs    []string           // the scopes that a challenge names, sorted
+	live     func() Requirement // what kindLive stands for at this time
 }
 
-// Scopes requires every one of the given scopes. It panics when one of them is not a scope of RFC 6749 §3.3.
+// Scopes requires every one of the given scopes. It panics when one of them is not a scope of RFC
+// 6749 §3.3.
 func Scopes(first string, rest ...string) Requirement { return ofScopes(kindAll, first, rest) }
 
-// AnyScope requires at least one of the given scopes. The challenge of a refusal names the first, so that clients do not ask for
-// more than they need. It panics as Scopes does.
+// AnyScope requires at least one of the given scopes. The challenge of a refusal names the first,
+// so that clients do not ask for more than they need. It panics as Scopes does.
 func AnyScope(first string, rest ...string) Requirement { return ofScopes(kindAny, first, rest) }
 
-// AllOf requires every one of the given requirements. It panics when one of them is the zero Requirement, Public or Optional.
+// AllOf requires every one of the given requirements. It panics when one of them is the zero
+// Requirement, Public or Optional.
 func AllOf(first Requirement, rest ...Requirement) Requirement {
 	return ofRequirements(kindAll, "AllOf", first, rest)
 }
 
-// AnyOf requires at least one of the given requirements. The challenge of a refusal names the scopes of the first. It panics as AllOf does.
+// AnyOf requires at least one of the given requirements. The challenge of a refusal names the
+// scopes of the first. It panics as AllOf does.
 func AnyOf(first Requirement, rest ...Requirement) Requirement {
 	return ofRequirements(kindAny, "AnyOf", first, rest)
 }
@@ -59,16 +62,17 @@ func AnyOf(first Requirement, rest ...Requirement) Requirement {
 // AnyToken requires a good token, whatever its scopes.
 func AnyToken() Requirement { return Requirement{&node{kind: kindToken}} }
 
-// Optional lets callers without credentials through as anonymous: PrincipalFrom then returns false. A bad token is still refused, and
-// a token that could not be judged is not taken for none.
+// Optional accepts callers without credentials as anonymous: PrincipalFrom then returns false. A
+// bad token is still refused, and a token that could not be verified is not taken for none.
 func Optional() Requirement { return Requirement{&node{kind: kindOptional}} }
 
-// Public lets every request through. Its credentials are not looked at.
+// Public accepts every request. Its credentials are not looked at.
 func Public() Requirement { return Requirement{&node{kind: kindPublic}} }
 
-// With adds a check of the user's own, made on every request after the rest of r was met. Its error refuses the request with 403,
-// unless it holds a *[Error], which is then the refusal. The check must be safe for concurrent use. With panics when check is nil, or r
-// is the zero Requirement, Public or Optional.
+// With adds a check of the user's own, made on every request after the rest of r was met. Its error
+// refuses the request with 403, unless it holds a *[Error], which is then the refusal. The check
+// must be safe for concurrent use. With panics when check is nil, or r is the zero Requirement,
+// Public or Optional.
 func (r Requirement) With(check func(context.Context, *Principal) error) Requirement {
 	if check == nil {
 		panic("auth: Requirement.With needs a check")
@@ -120,15 +124,15 @@ func (r Requirement) mustCombine(where string) {
 	}
 }
 
-// now returns r, or what stands in its place when it is a rule of LiveRules.
+// now returns r, or what a rule of LiveRules asks for at this time.
 func (r Requirement) now() Requirement {
 	if r.node == nil || r.node.kind != kindLive {
 		return r
 	}
-	return r.node.live.current(r.node.key)
+	return r.node.live()
 }
 
-// IsZero reports whether r is the zero Requirement, which lets nobody through.
+// IsZero reports whether r is the zero Requirement, which denies every request.
 func (r Requirement) IsZero() bool { return r.node == nil }
 
 // IsPublic reports whether r is Public.
@@ -151,8 +155,8 @@ func (r Requirement) ChallengeScopes() []string {
 	return slices.Clone(n.needs)
 }
 
-// AllScopes returns every scope that r names, in whatever alternative, sorted: for tables, and for tests that try them all. [Requirement.ChallengeScopes]
-// has those alone that a challenge names.
+// AllScopes returns every scope that r names, in whatever alternative, sorted: for tables, and for
+// tests that try them all. [Requirement.ChallengeScopes] has those alone that a challenge names.
 func (r Requirement) Scopes() []string {
 	n := r.now().node
 	if n == nil {
@@ -192,8 +196,9 @@ func (r Requirement) check(ctx context.Context, p *Principal) *Error {
 	}
 }
 
-// met returns nil when p meets n, errScopes when scopes are missing, and otherwise the error of a With. Missing scopes come first, in
-// an all-of and in an any-of alike: they are what the caller can do something about.
+// met returns nil when p meets n, errScopes when scopes are missing, and otherwise the error of a
+// With. Missing scopes come first, in an all-of and in an any-of alike: they are what the caller
+// can do something about.
 func (n *node) met(ctx context.Context, p *Principal) error {
 	if n == nil {
 		return errScopes
@@ -254,40 +259,60 @@ func (n *node) any(ctx context.Context, p *Principal) error {
 	return refused
 }
 
-// String returns r in words, for tables of who may call what: "read:orders and (admin or owner)". A scope that is one of these words, or "nobody",
-// is between quotes: the scope "public" opens nothing.
+// String returns r in words, for tables of who may call what: "read:orders and (admin or owner)". A
+// scope that is one of these words, or "nobody", is between quotes: the scope "public" opens
+// nothing.
 func (r Requirement) String() string {
 	n := r.now().node
 	if n == nil {
 		return "nobody"
 	}
-	return n.words(false)
+	words, _ := n.words(false)
+	return words
 }
 
-func (n *node) words(nested bool) string {
+// words returns n in words, between parentheses where it is nested and they are needed, and whether
+// ParseRules reads them as n.
+func (n *node) words(nested bool) (words string, parsable bool) {
 	switch n.kind {
 	case kindScope:
-		return quotedScope(n.scope)
+		return quotedScope(n.scope), true
 	case kindToken:
-		return "any token"
+		return "any token", true
 	case kindOptional:
-		return "optional"
+		return "optional", true
 	case kindPublic:
-		return "public"
+		return "public", true
 	case kindWith:
-		return n.children[0].words(true) + " with a check"
+		words, _ = n.children[0].words(true)
+		return words + " with a check", false
+	case kindLive:
+		return n.live().String(), false
+	}
+	if len(n.children) == 1 {
+		return n.children[0].words(nested)
 	}
 	joint := " and "
 	if n.kind == kindAny {
 		joint = " or "
 	}
+	parsable = true
 	var parts []string
 	for _, c := range n.children {
-		parts = append(parts, c.words(true))
+		part, ok := c.words(true)
+		parts, parsable = append(parts, part), parsable && ok
 	}
-	s := strings.Join(parts, joint)
-	if nested && len(parts) > 1 {
-		s = "(" + s + ")"
+	words = strings.Join(parts, joint)
+	if nested {
+		words = "(" + words + ")"
 	}
-	return s
+	return words, parsable
+}
+
+// quotedScope returns a scope as text: between quotes where it would be taken for a word of ours.
+func quotedScope(scope string) string {
+	if isRuleWord(scope) || scope == "nobody" || strings.ContainsAny(scope, "()=#") { // check: scope-quoted
+		return `"` + scope + `"`
+	}
+	return scope
 }

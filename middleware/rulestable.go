@@ -8,8 +8,9 @@ import (
 	"strings"
 )
 
-// Text returns the rules in the form that ParseRules reads, sorted by pattern and then by method, with the equals signs below each other. It is an
-// error when a rule cannot be written: one with a check of the user's own (With) or of LiveRules, or a key of another form.
+// Text returns the rules in the form that ParseRules reads, sorted by pattern and then by method,
+// with the equals signs below each other. It is an error when a rule cannot be written: one with a
+// check of the user's own (With) or of LiveRules, or a key of another form.
 func (r Rules) Text() (string, error) {
 	if err := r.Validate(); err != nil {
 		return "", err
@@ -21,7 +22,7 @@ func (r Rules) Text() (string, error) {
 	}
 	var b strings.Builder
 	for _, key := range r.sorted() {
-		need, ok := r[key].node.text(false)
+		need, ok := r[key].node.words(false)
 		if !ok {
 			errs = append(errs, fmt.Errorf("auth: Rules.Text: rule %q asks for what only code can", key))
 			continue
@@ -36,46 +37,6 @@ func (r Rules) Text() (string, error) {
 		return "", errors.Join(errs...)
 	}
 	return b.String(), nil
-}
-
-// text is words with scopes quoted where they must be.
-func (n *node) text(nested bool) (string, bool) {
-	switch n.kind {
-	case kindScope:
-		return quotedScope(n.scope), true
-	case kindWith, kindLive:
-		return "", false
-	case kindAll, kindAny:
-		if len(n.children) == 1 {
-			return n.children[0].text(nested)
-		}
-		joint := " and "
-		if n.kind == kindAny {
-			joint = " or "
-		}
-		var parts []string
-		for _, c := range n.children {
-			part, ok := c.text(true)
-			if !ok {
-				return "", false
-			}
-			parts = append(parts, part)
-		}
-		s := strings.Join(parts, joint)
-		if nested {
-			s = "(" + s + ")"
-		}
-		return s, true
-	}
-	return n.words(nested), true
-}
-
-// quotedScope is a scope as String and Text write it: between quotes where it would be taken for a word of theirs.
-func quotedScope(scope string) string {
-	if isRuleWord(scope) || scope == "nobody" || strings.ContainsAny(scope, "()=#") { // check: scope-quoted
-		return `"` + scope + `"`
-	}
-	return scope
 }
 
 // sorted returns the keys by pattern and then by method.
@@ -98,8 +59,9 @@ func cutOperation(key string) (method, pattern string) {
 	return "", key
 }
 
-// Table returns a Markdown table of who may call what, for people to review: one row for each rule, sorted by pattern and then by method. Keep it in a
-// file that a test compares, and a pull request shows what it opens.
+// Table returns a Markdown table of who may call what, for people to review: one row for each rule,
+// sorted by pattern and then by method. Keep it in a file that a test compares, and a pull request
+// shows what it opens.
 func (r Rules) Table() string {
 	var b strings.Builder
 	b.WriteString("| method | operation | who may call it |\n|---|---|---|\n")

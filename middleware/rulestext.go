@@ -19,13 +19,16 @@ import (
 //	/healthz          = public
 //	/pkg.Svc/Method   = read:orders
 //
-// Each line is a rule: its key, an equals sign with spaces around it, and what it asks for: scopes, joined by "and" or "or" with parentheses
-// where both occur; "any token"; "optional"; or "public". A scope that is one of these words, or holds a parenthesis, an equals sign or a number sign, stands in
-// double quotes. What follows a number sign that begins a word is a comment. Lines end with LF or CR LF; the text is UTF-8, its rules ASCII. A comment that holds what
-// could pass for the end of its line (a CR alone, U+2028), or that turns the direction of writing around, is a fault: people would see other rules.
+// Each line is a rule: its key, an equals sign with spaces around it, and what it asks for: scopes,
+// joined by "and" or "or" with parentheses where both occur; "any token"; "optional"; or "public".
+// A scope that is one of these words, or holds a parenthesis, an equals sign or a number sign,
+// stands in double quotes. What follows a number sign that begins a word is a comment. Lines end
+// with LF or CR LF; the text is UTF-8, its rules ASCII. A comment that holds what could pass for
+// the end of its line (a CR alone, U+2028), or that turns the direction of writing around, is a
+// fault: people would see other rules.
 //
-// The error names every fault with its line and column, as "line 3, column 15: ...", both counted from 1, columns in bytes. No rules at all is an
-// error.
+// The error names every fault with its line and column, as "line 3, column 15: ...", both counted
+// from 1, columns in bytes. No rules at all is an error.
 func ParseRules(text string) (Rules, error) {
 	rules := Rules{}
 	lines := map[string]int{}
@@ -58,8 +61,8 @@ func ParseRules(text string) (Rules, error) {
 	return rules, nil
 }
 
-// ParseRequirement reads what one operation asks for, as it stands behind the equals sign of [ParseRules]: "read:orders and (admin or owner)". The error
-// names the column of the fault.
+// ParseRequirement reads what one operation asks for, as it stands behind the equals sign of
+// [ParseRules]: "read:orders and (admin or owner)". The error names the column of the fault.
 func ParseRequirement(text string) (Requirement, error) {
 	p := &ruleParser{line: 1}
 	p.tokens, p.err = ruleTokens(1, text)
@@ -127,8 +130,10 @@ func ruleTokens(line int, text string) ([]ruleToken, error) {
 	return tokens, nil
 }
 
-// isDeceptive reports whether r can make people see another text than the one that is read: control characters and the separators of lines, which many
-// editors end a line at, so that what stands behind them looks like a rule and is a comment; and those that turn the direction of writing around.
+// isDeceptive reports whether r can make people see another text than the one that is read: control
+// characters and the separators of lines, which many editors end a line at, so that what stands
+// behind them looks like a rule and is a comment; and those that turn the direction of writing
+// around.
 func isDeceptive(r rune) bool {
 	return r != '\t' && unicode.IsControl(r) || unicode.In(r, unicode.Zl, unicode.Zp, unicode.Bidi_Control)
 }

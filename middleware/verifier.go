@@ -84,7 +84,7 @@ func (v *Verifier) Ready() error {
 // It does not check "cnf": a sender-constrained token comes back as a Principal whose Confirmation is not nil, and only the [Guard],
 // which sees the whole request, can check its proof. Use a Guard wherever there is a request.
 func (v *Verifier) VerifyToken(ctx context.Context, raw string) (*Principal, error) {
-	return verifyCached(ctx, v, raw)
+	return verifyToken(ctx, v, raw)
 }
 
 func (v *Verifier) lookup(ctx context.Context, raw string) (*Principal, *Error) {

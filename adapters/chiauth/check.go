@@ -11,20 +11,24 @@ import (
 	auth "github.com/bearward/bearward/middleware"
 )
 
-// Check returns an error that names every endpoint of the tree below r that no guard covers, and every route that is there twice, in
-// r and in a router mounted in it: chi serves one of them and says nothing. Call it after the routes are registered and before the
-// server serves. The handlers of NotFound and MethodNotAllowed are not endpoints.
+// Check returns an error that names every endpoint of the tree below r that no guard covers, and
+// every route that is there twice, in r and in a router mounted in it: chi serves one of them and
+// says nothing. Call it after the routes are registered and before the server serves. The handlers
+// of NotFound and MethodNotAllowed are not endpoints.
 //
-// An endpoint is covered when it was added through a Router, when its handler is what a Guard's Require or Enforce returned, when
-// such a middleware was given to With or Use on the way to it, or when [Enforce] is the last one given to Use there:
+// An endpoint is covered when it was added through a Router, when its handler is what a Guard's
+// Require or Enforce returned, when such a middleware was given to With or Use on the way to it, or
+// when [Enforce] is the last one given to Use there:
 //
 //	r.With(guard.Require("read:orders")).Get("/orders", listOrders)
 //	r.Method("GET", "/orders", guard.Require("read:orders")(listOrders))
 //
-// A guard inside another middleware or handler is not seen, and its endpoint is named: a method value such as
-// guard.Require("read:orders")(listOrders).ServeHTTP is one, and so is guard.Require("read:files")(files) given to chi's Mount; use
-// With(guard.Require("read:files")).Mount. The other way round, an endpoint that is not covered is named, with one exception: chi does
-// not tell of a handler that was mounted at "/x" when Handle replaced it at "/x/*" later, and still serves it at "/x".
+// A guard inside another middleware or handler is not seen, and its endpoint is named: a method
+// value such as guard.Require("read:orders")(listOrders).ServeHTTP is one, and so is
+// guard.Require("read:files")(files) given to chi's Mount; use
+// With(guard.Require("read:files")).Mount. The other way round, an endpoint that is not covered is
+// named, with one exception: chi does not tell of a handler that was mounted at "/x" when Handle
+// replaced it at "/x/*" later, and still serves it at "/x".
 func Check(r chi.Routes) error {
 	var found findings
 	treeOf(r).walk(func(e endpoint) {
@@ -36,11 +40,12 @@ func Check(r chi.Routes) error {
 	return errors.Join(found.errs...)
 }
 
-// CheckRules returns an error that names every endpoint of the tree below r that no rule covers, every rule that no endpoint uses, and
-// every route that is there twice: for a tree behind [Enforce]. Call it after the routes are registered and before the server serves.
+// CheckRules returns an error that names every endpoint of the tree below r that no rule covers,
+// every rule that no endpoint uses, and every route that is there twice: for a tree behind
+// [Enforce]. Call it after the routes are registered and before the server serves.
 //
-// It is an error, too, when Enforce is not the last middleware that was given to Use of r: one behind it could send a request to
-// another handler than the one that it was judged for.
+// It is an error, too, when Enforce is not the last middleware that was given to Use of r: one
+// behind it could send a request to another handler than the one that it was judged for.
 func CheckRules(r chi.Routes, rules auth.Rules) error {
 	if err := rules.Validate(); err != nil {
 		return fmt.Errorf("chiauth: %w", err)
@@ -61,7 +66,7 @@ func CheckRules(r chi.Routes, rules auth.Rules) error {
 			}
 		}
 		if !covered { // check: check-rules-uncovered
-			found.add("no rule names %s: it is refused to everyone", e.key())
+			found.add("no rule for %s: every request is denied", e.key())
 		}
 	})
 	for _, key := range slices.Sorted(maps.Keys(idle)) {

@@ -227,8 +227,8 @@ func TestCheckRules(t *testing.T) {
 			[]string{
 				`no route uses rule "/files"`, `no route uses rule "/v1/*/nested"`, `no route uses rule "FOO /all"`, `no route uses rule "GET /claimed/y"`,
 				`no route uses rule "GET /v1"`, `no route uses rule "GET/orders"`, `no route uses rule "PUT /orders"`, `no route uses rule "get /all"`,
-				"no rule names /all: it is refused to everyone", "no rule names /claimed/*: it is refused to everyone", "no rule names /files/*: it is refused to everyone",
-				"no rule names GET /v1/: it is refused to everyone", "no rule names GET /v1/nested: it is refused to everyone", "no rule names POST /orders: it is refused to everyone",
+				"no rule for /all: every request is denied", "no rule for /claimed/*: every request is denied", "no rule for /files/*: every request is denied",
+				"no rule for GET /v1/: every request is denied", "no rule for GET /v1/nested: every request is denied", "no rule for POST /orders: every request is denied",
 			},
 		},
 		{"no rules", auth.Rules{}, []string{"auth: Rules are empty: every operation would be refused"}},

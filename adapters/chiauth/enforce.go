@@ -15,17 +15,19 @@ import (
 	auth "github.com/bearward/bearward/middleware"
 )
 
-// Enforce returns a middleware that judges requests by a table of rules in front of r, for trees whose routes are registered
-// elsewhere. Prefer a [Router], whose guards sit at the endpoints. The keys are "METHOD /pattern", or "/pattern" for every method,
-// with the whole pattern: that of a route "/" in a router mounted at "/v1" is "/v1/", that of a file server mounted at "/files" is
+// Enforce returns a middleware that judges requests by a table of rules in front of r, for trees
+// whose routes are registered elsewhere. Prefer a [Router], whose guards sit at the endpoints. The
+// keys are "METHOD /pattern", or "/pattern" for every method, with the whole pattern: that of a
+// route "/" in a router mounted at "/v1" is "/v1/", that of a file server mounted at "/files" is
 // "/files/*". The rules are copied. Enforce panics when they cannot be used.
 //
-// A registered route that no rule names is refused with 403; a request that matches no route is answered with 405, or with the
-// NotFound handler of r, and goes no further. [CheckRules] names at start the routes without rule and the rules without route.
+// A registered route that no rule names is refused with 403; a request that matches no route is
+// answered with 405, or with the NotFound handler of r, and goes no further. [CheckRules] names at
+// start the routes without rule and the rules without route.
 //
-// Give it to r.Use last; CheckRules insists on it. What comes behind a table may send a request to another handler than the one it
-// was judged for, so no middleware of a mounted router may rewrite the path or the method. Against those that often do, wherever they
-// are:
+// Give it to r.Use last; CheckRules insists on it. What comes behind a table may send a request to
+// another handler than the one it was judged for, so no middleware of a mounted router may rewrite
+// the path or the method. Against those that often do, wherever they are:
 //
 //   - chi is told the method that was judged, and does not look at http.Request.Method again;
 //   - a path with an empty, "." or ".." segment is answered with 404, since CleanPath would make another of it;
@@ -42,7 +44,8 @@ func Enforce(guard *auth.Guard, rules auth.Rules, r chi.Routes) func(http.Handle
 	return inFront(table{guard: guard, rules: maps.Clone(rules), routes: r, tree: sync.OnceValue(func() *tree { return treeOf(r) })})
 }
 
-// inFront returns the middleware of a table. It is not inlined, so that all of them share one function.
+// inFront returns the middleware of a table. It is not inlined, so that all of them share one
+// function.
 //
 //go:noinline
 func inFront(t table) func(http.Handler) http.Handler {
@@ -100,7 +103,7 @@ func (t *table) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.ServeHTTP(w, r)
 }
 
-// guarded puts the rule of a route in front of next. A route that no rule names lets nobody through.
+// guarded puts the rule of a route in front of next. A route without a rule denies every request.
 func (t *table) guarded(method, pattern string, next http.Handler) http.Handler {
 	key, req, ok := t.rules.ForRoute(method, pattern)
 	if !ok {
@@ -112,9 +115,10 @@ func (t *table) guarded(method, pattern string, next http.Handler) http.Handler 
 	return t.guard.EnforceNamed(func(*http.Request) string { return key }, req)(next)
 }
 
-// pinned returns the method and path that chi routes r by, and a request that it routes by them whatever a middleware behind the table
-// writes into r.Method. The path is written down where it has an escaped form of its own: StripSlashes would otherwise route
-// "/admin%2Fstats/" by the decoded one, "/admin/stats".
+// pinned returns the method and path that chi routes r by, and a request that it routes by them
+// whatever a middleware behind the table writes into r.Method. The path is written down where it
+// has an escaped form of its own: StripSlashes would otherwise route "/admin%2Fstats/" by the
+// decoded one, "/admin/stats".
 func (t *table) pinned(r *http.Request) (pinned *http.Request, method, target string) {
 	ctx := chi.RouteContext(r.Context())
 	if ctx == nil {
@@ -137,7 +141,8 @@ func isClean(target string) bool {
 	return target == clean || strings.HasSuffix(target, "/") && target == strings.TrimSuffix(clean, "/")+"/"
 }
 
-// miss answers a request that matches no route: 405 with Allow when another method has one, and 404 otherwise.
+// miss answers a request that matches no route: 405 with Allow when another method has one, and 404
+// otherwise.
 func (t *table) miss(w http.ResponseWriter, r *http.Request, target string) {
 	allowed := false
 	for _, method := range everyMethod() {

@@ -29,7 +29,8 @@ func ExampleRouter_Mount() {
 	// 404 /public/logo.svg
 }
 
-// Middlewares stand in front of the guard: whatever they make of the path, the rule is that of the handler which is reached.
+// Middlewares stand in front of the guard: whatever they make of the path, the rule is that of the
+// handler which is reached.
 func ExampleRouter_Use() {
 	r := chi.NewRouter()
 	api := chiauth.NewRouter(must(auth.NewGuard(nobody{}, nil)), r)

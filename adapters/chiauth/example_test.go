@@ -64,7 +64,7 @@ func ExampleEnforce() {
 	r.Get("/debug", http.NotFound)
 	fmt.Println(chiauth.CheckRules(r, rules))
 	// Output:
-	// chiauth: no rule names GET /debug: it is refused to everyone
+	// chiauth: no rule for GET /debug: every request is denied
 }
 
 // The rules say who may call what; CheckRules finds what they forgot.
@@ -76,6 +76,6 @@ func ExampleCheckRules() {
 	r.Mount("/files", http.FileServer(http.Dir(".")))
 	fmt.Println(chiauth.CheckRules(r, rules))
 	// Output:
-	// chiauth: no rule names GET /v1/: it is refused to everyone
+	// chiauth: no rule for GET /v1/: every request is denied
 	// chiauth: no route uses rule "GET /v1"
 }

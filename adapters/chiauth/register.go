@@ -36,7 +36,7 @@ func (r *Router) enforce(prefix string, req auth.Requirement) func(http.Handler)
 
 func mustBeSound(route string, req auth.Requirement, h http.Handler) {
 	if req.IsZero() { // check: route-zero
-		panic(fmt.Sprintf("chiauth: route %q has the zero Requirement, which lets nobody through", route))
+		panic(fmt.Sprintf("chiauth: route %q has the zero Requirement, which denies every request", route))
 	}
 	if f, ok := h.(http.HandlerFunc); h == nil || ok && f == nil {
 		panic(fmt.Sprintf("chiauth: route %q has a nil handler", route))
@@ -73,7 +73,8 @@ func same(a, b http.Handler) bool {
 	return x.Pointer() == y.Pointer()
 }
 
-// shape returns pattern without the names of its parameters: "/{id}" and "/{key}" are one route to chi.
+// shape returns pattern without the names of its parameters: "/{id}" and "/{key}" are one route to
+// chi.
 func shape(pattern string) string {
 	var b strings.Builder
 	depth, naming := 0, false
@@ -98,7 +99,8 @@ func shape(pattern string) string {
 	return b.String()
 }
 
-// splitMethod splits a pattern as chi's Handle does: "GET /orders" is a route for GET, "/orders" one for every method.
+// splitMethod splits a pattern as chi's Handle does: "GET /orders" is a route for GET, "/orders"
+// one for every method.
 func splitMethod(pattern string) (method, rest string) {
 	if i := strings.IndexAny(pattern, " \t"); i >= 0 {
 		return pattern[:i], strings.TrimLeft(pattern[i+1:], " \t")
@@ -106,8 +108,9 @@ func splitMethod(pattern string) (method, rest string) {
 	return "", pattern
 }
 
-// A name is the operation of one endpoint: its method and its whole pattern, mounts included. The pattern is known only when a
-// request comes, and is then the same for nearly all, so the last one is kept.
+// A name is the operation of one endpoint: its method and its whole pattern, mounts included. The
+// pattern is known only when a request comes, and is then the same for nearly all, so the last one
+// is kept.
 type name struct {
 	prefix string
 	last   atomic.Pointer[named]

@@ -8,21 +8,26 @@
 //		log.Fatal(err)
 //	}
 //
-// A [Router] adds routes together with their [auth.Requirement]. The guard sits at the endpoint itself, so whatever
-// middleware rewrites the path or the method on the way, before or after (StripSlashes, CleanPath, GetHead, a method override), the
-// handler that is reached is the one whose rule was met. [Check] names what is left without a guard.
+// A [Router] adds routes together with their [auth.Requirement]. The guard sits at the endpoint
+// itself, so whatever middleware rewrites the path or the method on the way, before or after
+// (StripSlashes, CleanPath, GetHead, a method override), the handler that is reached is the one
+// whose rule was met. [Check] names what is left without a guard.
 //
-// [Enforce] is the second choice, for a router whose routes cannot be changed: a table of rules in front of it, which [CheckRules] compares with
-// the routes. It answers 404 and 405 itself, and has to be the last of the middlewares that rewrite a path.
+// [Enforce] is the second choice, for a router whose routes cannot be changed: a table of rules in
+// front of it, which [CheckRules] compares with the routes. It answers 404 and 405 itself, and has
+// to be the last of the middlewares that rewrite a path.
 //
 // # Startup and runtime
 //
-// Routes are added before serving. What is wrong with one panics then, and names it; the Checks return errors that name every route at
-// fault. Nothing here does I/O or holds a goroutine, and what it returns serves concurrently. Middlewares of Use, With and Group stand in front
-// of the guard and see every request; the handler sees accepted ones, with the Principal in the request's context.
+// Routes are added before serving. What is wrong with one panics then, and names it; the Checks
+// return errors that name every route at fault. Nothing here does I/O or holds a goroutine, and
+// what it returns serves concurrently. Middlewares of Use, With and Group stand in front of the
+// guard and see every request; the handler sees accepted ones, with the Principal in the request's
+// context.
 //
-// CORS goes outside the guard, to Use of the outermost router: a preflight never has a token, and a browser shows a script the
-// WWW-Authenticate of a refusal only where Access-Control-Expose-Headers names it.
+// CORS goes outside the guard, to Use of the outermost router: a preflight never has a token, and a
+// browser shows a script the WWW-Authenticate of a refusal only where Access-Control-Expose-Headers
+// names it.
 package chiauth
 
 import (
@@ -33,21 +38,24 @@ import (
 	auth "github.com/bearward/bearward/middleware"
 )
 
-// A Router adds guarded routes to a chi.Router. What is not registered is chi's own 404 or 405, without authentication. Add the
-// routes before serving; a Router holds nothing that a request needs.
+// A Router adds guarded routes to a chi.Router. What is not registered is chi's own 404 or 405,
+// without authentication. Add the routes before serving; a Router holds nothing that a request
+// needs.
 //
-// Each method panics, naming the route, when the Requirement is the zero one, when the handler is nil, and when the route is
-// registered already, by whatever names its parameters go: chi would replace the handler silently. A route for one method may be
-// added after one for every method, and wins.
+// Each method panics, naming the route, when the Requirement is the zero one, when the handler is
+// nil, and when the route is registered already, by whatever names its parameters go: chi would
+// replace the handler silently. A route for one method may be added after one for every method, and
+// wins.
 //
-// Hooks are told the method and the whole pattern, mounts included, as chi's RoutePattern tells it: "GET /v1/orders/{id}". A route
-// for every method has no method in front.
+// Hooks are told the method and the whole pattern, mounts included, as chi's RoutePattern tells it:
+// "GET /v1/orders/{id}". A route for every method has no method in front.
 type Router struct {
 	guard *auth.Guard
 	chi   chi.Router
 }
 
-// NewRouter returns a Router that adds to r, which may have other routes, middlewares and Routers. It panics when guard or r is nil.
+// NewRouter returns a Router that adds to r, which may have other routes, middlewares and Routers.
+// It panics when guard or r is nil.
 func NewRouter(guard *auth.Guard, r chi.Router) *Router {
 	if guard == nil {
 		panic("chiauth: NewRouter needs a Guard")
@@ -103,7 +111,8 @@ func (r *Router) Trace(pattern string, req auth.Requirement, h http.HandlerFunc)
 	r.MethodFunc(http.MethodTrace, pattern, req, h)
 }
 
-// Method adds a route for one method, in any case of letters. It panics when chi does not know the method (chi.RegisterMethod).
+// Method adds a route for one method, in any case of letters. It panics when chi does not know the
+// method (chi.RegisterMethod).
 func (r *Router) Method(method, pattern string, req auth.Requirement, h http.Handler) {
 	r.add(method, pattern, req, h)
 }
@@ -113,7 +122,8 @@ func (r *Router) MethodFunc(method, pattern string, req auth.Requirement, h http
 	r.add(method, pattern, req, h)
 }
 
-// Handle adds a route for every method, or for the one that stands before the pattern: "GET /orders".
+// Handle adds a route for every method, or for the one that stands before the pattern: "GET
+// /orders".
 func (r *Router) Handle(pattern string, req auth.Requirement, h http.Handler) {
 	method, pattern := splitMethod(pattern)
 	r.add(method, pattern, req, h)
@@ -124,9 +134,10 @@ func (r *Router) HandleFunc(pattern string, req auth.Requirement, h http.Handler
 	r.Handle(pattern, req, h)
 }
 
-// Mount attaches a handler with all that is below pattern, such as a file server or a chi router whose routes have no guards of their
-// own. Its one Requirement holds for every path and method below. A chi router whose routes were added through a Router is mounted
-// with chi's own Mount, and takes its guards along.
+// Mount attaches a handler with all that is below pattern, such as a file server or a chi router
+// whose routes have no guards of their own. Its one Requirement holds for every path and method
+// below. A chi router whose routes were added through a Router is mounted with chi's own Mount, and
+// takes its guards along.
 func (r *Router) Mount(pattern string, req auth.Requirement, h http.Handler) {
 	mustBeSound(pattern, req, h)
 	guard := r.enforce("", req)

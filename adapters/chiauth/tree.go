@@ -20,8 +20,8 @@ type tree struct {
 	below   map[string]*tree     // by the pattern of the mount, such as "/v1/*"
 }
 
-// treeOf reads the tree. A mounted handler that only says that it has routes is an endpoint, as any other that is not chi's own
-// router: what else it serves cannot be told.
+// treeOf reads the tree. A mounted handler that only says that it has routes is an endpoint, as any
+// other that is not chi's own router: what else it serves cannot be told.
 func treeOf(r chi.Routes) *tree {
 	t := &tree{router: r, routes: map[string]chi.Route{}, below: map[string]*tree{}}
 	for _, route := range r.Routes() {
@@ -38,9 +38,10 @@ func treeOf(r chi.Routes) *tree {
 	return t
 }
 
-// stackOf returns the middlewares that every request to mux passes before it is routed. What With and Group return tells the routes of
-// its whole parent, but has its middlewares only in front of those that were added through it: chi serves the others without. It is
-// known by handing them down, which a router that stands for itself does not.
+// stackOf returns the middlewares that every request to mux passes before it is routed. What With
+// and Group return tells the routes of its whole parent, but has its middlewares only in front of
+// those that were added through it: chi serves the others without. It is known by handing them
+// down, which a router that stands for itself does not.
 func stackOf(mux *chi.Mux) chi.Middlewares {
 	if len(mux.With().Middlewares()) > 0 { // check: check-inline
 		return nil
@@ -62,8 +63,8 @@ func (e endpoint) key() string {
 	return e.method + " " + e.pattern
 }
 
-// walk calls visit for each endpoint, in the order of patterns and methods. Unlike chi.Walk it tells the endpoints of a handler for all
-// methods as one, and those that were put over a mount.
+// walk calls visit for each endpoint, in the order of patterns and methods. Unlike chi.Walk it
+// tells the endpoints of a handler for all methods as one, and those that were put over a mount.
 func (t *tree) walk(visit func(endpoint)) { t.walkBelow("", false, visit) }
 
 func (t *tree) walkBelow(prefix string, guarded bool, visit func(endpoint)) {
@@ -75,7 +76,8 @@ func (t *tree) walkBelow(prefix string, guarded bool, visit func(endpoint)) {
 		below, mounted := t.below[pattern]
 		switch {
 		case all != nil && mounted:
-			// Where methods are told, another handler was put over the mount, and its guard is perhaps not the mount's.
+			// Where methods are told, another handler was put over the mount, and its guard is
+			// perhaps not the mount's.
 			below.walkBelow(prefix+pattern, guarded || len(methods) == 0 && isGuarded(all), visit)
 		case all != nil:
 			visit(endpoint{"*", whole, everyMethod(), guarded || isGuarded(all)})
@@ -98,8 +100,9 @@ func isGuarded(h http.Handler) bool {
 	return auth.IsGuarded(h)
 }
 
-// route returns the whole pattern of the endpoint to which chi takes a request, or "". Find is asked where chi goes, and the tree what
-// is there: Find says "/v1" for what leads to "/" or "/*" of the router that is mounted there, and passes over what was put over a mount.
+// route returns the whole pattern of the endpoint to which chi takes a request, or "". Find is
+// asked where chi goes, and the tree what is there: Find says "/v1" for what leads to "/" or "/*"
+// of the router that is mounted there, and passes over what was put over a mount.
 func (t *tree) route(method, target string) string {
 	ctx := chi.NewRouteContext()
 	if !t.router.Match(ctx, method, target) {
@@ -123,7 +126,8 @@ func (t *tree) route(method, target string) string {
 	return ""
 }
 
-// mounted returns the whole pattern of the endpoint to which a mount takes a request for the very path at which it is.
+// mounted returns the whole pattern of the endpoint to which a mount takes a request for the very
+// path at which it is.
 func (t *tree) mounted(method, prefix, pattern string) string {
 	if below := t.below[pattern]; below != nil {
 		leads := below.route(method, "/")

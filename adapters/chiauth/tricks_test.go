@@ -32,7 +32,8 @@ func (h *handlers) named(name string) http.HandlerFunc {
 
 type wrapper = func(http.Handler) http.Handler
 
-// override lets callers choose the method, as some proxies and frameworks do. Chi takes it from its own context when that has one.
+// override lets callers choose the method, as some proxies and frameworks do. Chi takes it from its
+// own context when that has one.
 func override(alsoRoute bool) wrapper {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

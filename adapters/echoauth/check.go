@@ -12,15 +12,16 @@ import (
 	auth "github.com/bearward/bearward/middleware"
 )
 
-// Check returns an error that names every registered route that no rule covers, every route that another one hides, and every rule
-// that no route uses: for an Echo behind [EnforceRules]. Call it after the middlewares are given and the routes registered, and before
-// the server serves.
+// Check returns an error that names every registered route that no rule covers, every route that
+// another one hides, and every rule that no route uses: for an Echo behind [EnforceRules]. Call it
+// after the middlewares are given and the routes registered, and before the server serves.
 //
-// It is an error, too, when EnforceRules was not given to e.Use: to nothing, to Pre, where no route is known yet, to a group, or
-// inside another middleware, which Check cannot see.
+// It is an error, too, when EnforceRules was not given to e.Use: to nothing, to Pre, where no route
+// is known yet, to a group, or inside another middleware, which Check cannot see.
 //
-// The routes of a virtual host need rules that name the host. Handlers of RouteNotFound need one where they are the application's own,
-// and not where Echo adds them to a group with middlewares: see EnforceRules.
+// The routes of a virtual host need rules that name the host. Handlers of RouteNotFound need one
+// where they are the application's own, and not where Echo adds them to a group with middlewares:
+// see EnforceRules.
 func Check(e *echo.Echo, rules auth.Rules) error {
 	if e == nil {
 		return errors.New("echoauth: Check needs an Echo")
@@ -44,7 +45,7 @@ func Check(e *echo.Echo, rules auth.Rules) error {
 		case route.Method == echo.RouteNotFound: // check: check-not-found
 			f.add("no rule names %s: Echo's own 404 takes its place", route.key())
 		default:
-			f.add("no rule names %s: it is refused to everyone", route.key()) // check: check-uncovered
+			f.add("no rule for %s: every request is denied", route.key()) // check: check-uncovered
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(idle)) {
@@ -77,8 +78,8 @@ func (f *findings) placed(e *echo.Echo) {
 	}
 }
 
-// hasTable reports whether EnforceRules is one of the middlewares in a field of e, and whether that could be told. Echo has no
-// method that tells.
+// hasTable reports whether EnforceRules is one of the middlewares in a field of e, and whether that
+// could be told. Echo has no method that tells.
 func hasTable(e *echo.Echo, field string) (found, ok bool) {
 	list := reflect.ValueOf(e).Elem().FieldByName(field)
 	if !list.IsValid() || list.Type() != reflect.TypeFor[[]echo.MiddlewareFunc]() {

@@ -39,13 +39,13 @@ func TestCheck(t *testing.T) {
 			e.Group("/group", pass).GET("/x", ok)
 			e.Match([]string{"PUT", "PATCH"}, "/match", ok)
 		}, auth.Rules{"GET /orders": token, "GET /nothing": token, "PUT /match": token, "/group": token, "/group/*": token}, []string{
-			"no rule names GET /group/x: it is refused to everyone", "no rule names PATCH /match: it is refused to everyone",
-			"no rule names POST /orders: it is refused to everyone", `no route uses rule "/group"`, `no route uses rule "/group/*"`, `no route uses rule "GET /nothing"`,
+			"no rule for GET /group/x: every request is denied", "no rule for PATCH /match: every request is denied",
+			"no rule for POST /orders: every request is denied", `no route uses rule "/group"`, `no route uses rule "/group/*"`, `no route uses rule "GET /nothing"`,
 		}},
 		{"a rule that does not name the host", func(e *echo.Echo) {
 			orders(e)
 			e.Host("api.example").GET("/orders", ok)
-		}, auth.Rules{"GET /orders": token}, []string{"no rule names GET api.example/orders: it is refused to everyone"}},
+		}, auth.Rules{"GET /orders": token}, []string{"no rule for GET api.example/orders: every request is denied"}},
 		{"keys that are written as no route is", orders, auth.Rules{"GET /orders": token, "get /orders": token, "GET orders": token, "GET  /orders": token}, []string{
 			`no route uses rule "GET  /orders"`, `no route uses rule "GET orders"`, `no route uses rule "get /orders"`,
 		}},

@@ -47,7 +47,8 @@ func ok(c echo.Context) error {
 	return c.String(200, "anonymous")
 }
 
-// pass is a middleware that does nothing, but makes Echo add RouteNotFound routes to the group that it is given to.
+// pass is a middleware that does nothing, but makes Echo add RouteNotFound routes to the group that
+// it is given to.
 func pass(next echo.HandlerFunc) echo.HandlerFunc { return next }
 
 // listening returns a guard that tells into the slice whose address it returns.

@@ -86,7 +86,7 @@ func ExampleCheck() {
 	e.Host("admin.example").GET("/orders", ok)
 	fmt.Println(echoauth.Check(e, rules))
 	// Output:
-	// echoauth: no rule names GET /debug: it is refused to everyone
-	// echoauth: no rule names GET admin.example/orders: it is refused to everyone
+	// echoauth: no rule for GET /debug: every request is denied
+	// echoauth: no rule for GET admin.example/orders: every request is denied
 	// echoauth: no route uses rule "POST /orders"
 }

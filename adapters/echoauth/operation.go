@@ -8,18 +8,20 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// maxOperations bounds the names that one guard keeps: a middleware may call SetPath with text that the caller sent.
+// maxOperations bounds the names that one guard keeps: a middleware may call SetPath with text that
+// the caller sent.
 const maxOperations = 1024
 
-// operations remembers the name of each operation, so that no request builds one. The zero value is ready. Reads take no lock, and a
-// name that is lost to a race is built again.
+// operations remembers the name of each operation, so that no request builds one. The zero value is
+// ready. Reads take no lock, and a name that is lost to a race is built again.
 type operations struct {
 	known atomic.Pointer[map[operationKey]string]
 }
 
 type operationKey struct{ method, path string }
 
-// of returns "METHOD /path" of the route that c was routed to, and the path alone for a method that may be the caller's own text.
+// of returns "METHOD /path" of the route that c was routed to, and the path alone for a method that
+// may be the caller's own text.
 func (o *operations) of(c echo.Context) string {
 	key := operationKey{c.Request().Method, c.Path()}
 	known := o.known.Load()

@@ -17,8 +17,8 @@ import (
 	"github.com/bearward/bearward/middleware/authtest"
 )
 
-// TestCORS is the recipe: Echo's CORS middleware in front of the guard, so that a preflight, which never has a token, passes, and a
-// script may read why it was refused.
+// TestCORS is the recipe: Echo's CORS middleware in front of the guard, so that a preflight, which
+// never has a token, passes, and a script may read why it was refused.
 func TestCORS(t *testing.T) {
 	cors := middleware.CORSWithConfig(middleware.CORSConfig{
 		AllowOrigins: []string{"https://app.example"}, AllowHeaders: []string{"Authorization"}, ExposeHeaders: []string{"WWW-Authenticate"},

@@ -52,7 +52,8 @@ func refusals(t *testing.T) map[string]struct {
 	}
 }
 
-// TestRefusalsAreThoseOfNetHTTP wants the same answer, byte for byte, as from the guard's own middleware.
+// TestRefusalsAreThoseOfNetHTTP wants the same answer, byte for byte, as from the guard's own
+// middleware.
 func TestRefusalsAreThoseOfNetHTTP(t *testing.T) {
 	for name, tt := range refusals(t) {
 		t.Run(name, func(t *testing.T) {
@@ -78,7 +79,8 @@ func TestRefusalsAreThoseOfNetHTTP(t *testing.T) {
 	}
 }
 
-// fetch asks a running server, and leaves out of the header what tells the time or a length that HEAD need not tell.
+// fetch asks a running server, and leaves out of the header what tells the time or a length that
+// HEAD need not tell.
 func fetch(t *testing.T, h http.Handler, method string, authorization []string) (*http.Response, string) {
 	t.Helper()
 	server := httptest.NewServer(h)

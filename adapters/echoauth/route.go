@@ -58,7 +58,8 @@ func (r route) rule(rules auth.Rules) (key string, req auth.Requirement, ok bool
 	return rules.ForRoute(r.Method, r.host+r.Path)
 }
 
-// handler returns the handler that the router has for the route, or nil when another route takes all its requests.
+// handler returns the handler that the router has for the route, or nil when another route takes
+// all its requests.
 func (r route) handler() echo.HandlerFunc {
 	for _, path := range r.samples() {
 		if c := r.find(path); c.Path() == r.Path {
@@ -68,8 +69,9 @@ func (r route) handler() echo.HandlerFunc {
 	return nil
 }
 
-// find asks the router for a path. Echo's router panics at some paths, such as "/a:b/c" where `/a\:b/:y/:z` was registered before
-// "/a:x". That ends the one request that comes with such a path; it must not end those that come with others.
+// find asks the router for a path. Echo's router panics at some paths, such as "/a:b/c" where
+// `/a\:b/:y/:z` was registered before "/a:x". That ends the one request that comes with such a
+// path; it must not end those that come with others.
 func (r route) find(path string) (c echo.Context) {
 	c = r.echo.NewContext(nil, nil)
 	defer func() { _ = recover() }()
@@ -80,8 +82,9 @@ func (r route) find(path string) (c echo.Context) {
 // sample is a segment that no route spells out.
 const sample = "\x00"
 
-// samples returns paths of which one reaches the route, if any path does. A parameter takes anything, so a segment that no other route
-// spells out goes there. What a "*" takes may have to be longer or shorter than what the routes beside it take.
+// samples returns paths of which one reaches the route, if any path does. A parameter takes
+// anything, so a segment that no other route spells out goes there. What a "*" takes may have to be
+// longer or shorter than what the routes beside it take.
 func (r route) samples() []string {
 	var b strings.Builder
 	for rest := r.Path; rest != ""; {
@@ -111,8 +114,9 @@ func (r route) samples() []string {
 	return []string{b.String()}
 }
 
-// An identity tells handlers apart: two closures of one function are two. It keeps its handler alive, so that it never comes to be
-// another one's. reflect tells the function alone, and Echo makes the handlers of all routes by one.
+// An identity tells handlers apart: two closures of one function are two. It keeps its handler
+// alive, so that it never comes to be another one's. reflect tells the function alone, and Echo
+// makes the handlers of all routes by one.
 type identity unsafe.Pointer
 
 func identify(h echo.HandlerFunc) identity {
@@ -125,7 +129,8 @@ func isOwn(h echo.HandlerFunc) bool {
 		reflect.ValueOf(h).Pointer() == optionsFunc()
 }
 
-// optionsFunc returns the function of the closures with which Echo answers OPTIONS, taken from a router that has nothing but a GET.
+// optionsFunc returns the function of the closures with which Echo answers OPTIONS, taken from a
+// router that has nothing but a GET.
 var optionsFunc = sync.OnceValue(func() uintptr {
 	e := echo.New()
 	e.GET("/", echo.NotFoundHandler)

@@ -10,22 +10,28 @@ import (
 	auth "github.com/bearward/bearward/middleware"
 )
 
-// EnforceRules returns a middleware for Echo.Use that judges every route by a table. The keys are "METHOD /path", or "/path" for
-// every method, with the path as Echo's Route tells it: e.Static("/files", dir) is "GET /files*". The routes of a virtual host
-// (Echo.Host) have the host in front of the path, as in "GET api.example/orders". The rules are copied. EnforceRules panics when
-// guard is nil or the rules cannot be used.
+// EnforceRules returns a middleware for Echo.Use that judges every route by a table. The keys are
+// "METHOD /path", or "/path" for every method, with the path as Echo's Route tells it:
+// e.Static("/files", dir) is "GET /files*". The routes of a virtual host (Echo.Host) have the host
+// in front of the path, as in "GET api.example/orders". The rules are copied. EnforceRules panics
+// when guard is nil or the rules cannot be used.
 //
-// The rule is that of the route whose handler is about to run, whatever another middleware made of the request's method, host or path
-// since it was routed. It is found by the handler that Echo routed to, so no other middleware may route again (Router.Find) or call
-// SetHandler. A route that no rule names is refused with 403. [Check] names at start the routes without rule and the rules without route. The routes are read when the first request comes; one that is added later is refused.
+// The rule is that of the route whose handler is about to run, whatever another middleware made of
+// the request's method, host or path since it was routed. It is found by the handler that Echo
+// routed to, so no other middleware may route again (Router.Find) or call SetHandler. A route that
+// no rule names is refused with 403. [Check] names at start the routes without rule and the rules
+// without route. The routes are read when the first request comes; one that is added later is
+// refused.
 //
 // # What matches no route
 //
-// It is answered here and now, without authentication: Echo's own 404 or 405, and its 204 to OPTIONS. The middlewares behind this one
-// do not run for it, since a Static or Proxy among them would serve what no rule names. Those in front of it do: they are outside.
+// It is answered here and now, without authentication: Echo's own 404 or 405, and its 204 to
+// OPTIONS. The middlewares behind this one do not run for it, since a Static or Proxy among them
+// would serve what no rule names. Those in front of it do: they are outside.
 //
-// Echo's 404 also stands in for the handlers of RouteNotFound, with which Echo runs the middlewares of a group where the group has no
-// route. To have such a handler run, or a Proxy that is a group's middleware, name it:
+// Echo's 404 also stands in for the handlers of RouteNotFound, with which Echo runs the middlewares
+// of a group where the group has no route. To have such a handler run, or a Proxy that is a group's
+// middleware, name it:
 //
 //	echo.RouteNotFound + " /blog/*": auth.Scopes("read:blog"),
 //
@@ -40,7 +46,8 @@ func EnforceRules(guard *auth.Guard, rules auth.Rules) echo.MiddlewareFunc {
 	return inFront(&table{guard: guard, rules: maps.Clone(rules)})
 }
 
-// inFront returns the middleware of a table. It is not inlined, so that all of them share one function.
+// inFront returns the middleware of a table. It is not inlined, so that all of them share one
+// function.
 //
 //go:noinline
 func inFront(t *table) echo.MiddlewareFunc {
@@ -74,7 +81,8 @@ type rule struct {
 	answer      echo.HandlerFunc // what matches no route is answered with; nil for a route
 }
 
-// rule returns the rule of the handler that is about to run. In Pre, where nothing is routed yet, that is Echo's 404.
+// rule returns the rule of the handler that is about to run. In Pre, where nothing is routed yet,
+// that is Echo's 404.
 func (t *table) rule(c echo.Context) rule {
 	h := c.Handler()
 	if r, ok := t.index(c.Echo())[identify(h)]; ok {

@@ -297,7 +297,8 @@ func TestOneTableForTwoEchos(t *testing.T) {
 	}
 }
 
-// TestARouteThatEchosRouterPanicsAt is about a path that the router cannot look up, beside ones that it can.
+// TestARouteThatEchosRouterPanicsAt is about a path that the router cannot look up, beside ones
+// that it can.
 func TestARouteThatEchosRouterPanicsAt(t *testing.T) {
 	issuer := authtest.NewIssuer(t, nil)
 	e := echo.New()
@@ -341,7 +342,8 @@ func TestFirstRequestsAtOnce(t *testing.T) {
 	}
 }
 
-// TestEveryRouteThatARequestReachesIsJudgedByItsRule compares the table with Echo's router, over random routes and random requests.
+// TestEveryRouteThatARequestReachesIsJudgedByItsRule compares the table with Echo's router, over
+// random routes and random requests.
 func TestEveryRouteThatARequestReachesIsJudgedByItsRule(t *testing.T) {
 	issuer := authtest.NewIssuer(t, nil)
 	token := issuer.Token("read")

@@ -170,7 +170,8 @@ func TestTricksOverTheWire(t *testing.T) {
 	}
 }
 
-// exchange sends raw to the server, and returns the status of the answer. The server is done with the request when it returns.
+// exchange sends raw to the server, and returns the status of the answer. The server is done with
+// the request when it returns.
 func exchange(t *testing.T, server *httptest.Server, raw string) int {
 	t.Helper()
 	conn, err := net.Dial("tcp", server.Listener.Addr().String())

@@ -21,7 +21,7 @@ func TestTheWarmInterceptorCostsTwoAllocations(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := &door{guard: issuer.Guard(nil), table: table}
+	d := &interceptors{guard: issuer.Guard(nil), table: table}
 	ctx := peer.NewContext(t.Context(), &peer.Peer{})
 	ctx = metadata.NewIncomingContext(ctx, metadata.Pairs("authorization", "Bearer "+issuer.Token("read")))
 	info := &grpc.UnaryServerInfo{FullMethod: method}

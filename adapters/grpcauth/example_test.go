@@ -21,7 +21,8 @@ func (nobody) VerifyToken(context.Context, string) (*auth.Principal, error) {
 	return nil, &auth.Error{Reason: auth.ReasonSignatureInvalid}
 }
 
-// Unary calls and streams are guarded by one table; what a caller is told stands in the status, its details and the trailer.
+// Unary calls and streams are guarded by one table; what a caller is told stands in the status, its
+// details and the trailer.
 func ExampleServerOptions() {
 	rules := auth.Rules{
 		"/grpc.health.v1.Health/Check": auth.Public(),
@@ -72,8 +73,8 @@ func ExampleCheck() {
 	fmt.Println(grpcauth.Check(server, rules))
 	// Output:
 	// grpcauth: the server was not given ServerOptions: nothing is guarded
-	// grpcauth: no rule names method /grpc.health.v1.Health/List: it is refused to everyone
-	// grpcauth: no rule names method /grpc.health.v1.Health/Watch: it is refused to everyone
+	// grpcauth: no rule for method /grpc.health.v1.Health/List: every call is denied
+	// grpcauth: no rule for method /grpc.health.v1.Health/Watch: every call is denied
 	// grpcauth: no registered method uses rule "/shop.v1.Orders/*"
 }
 

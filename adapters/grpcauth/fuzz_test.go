@@ -15,8 +15,8 @@ import (
 	"github.com/bearward/bearward/middleware/authtest"
 )
 
-// FuzzMetadata puts any authorization values, and any method, to the interceptors. Values are separated by line breaks, which metadata cannot
-// hold.
+// FuzzMetadata puts any authorization values, and any method, to the interceptors. Values are
+// separated by line breaks, which metadata cannot hold.
 func FuzzMetadata(f *testing.F) {
 	for _, seed := range []string{"", "Bearer", "Bearer x", "Bearer a b", "bearer\tx", "Basic eDp5", "Bearer x\nBearer y", "Bearer é", "Bearer eyJhbGciOiJub25lIn0.e30.c2ln"} {
 		f.Add(seed, "/pkg.Svc/Method")
@@ -30,7 +30,7 @@ func FuzzMetadata(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	d := &door{guard: issuer.Guard(nil), table: rules}
+	d := &interceptors{guard: issuer.Guard(nil), table: rules}
 	f.Fuzz(func(t *testing.T, values, method string) {
 		md := metadata.MD{"x-request-id": {canary}}
 		if values != "" {

@@ -362,7 +362,7 @@ func TestCheck(t *testing.T) {
 	}{
 		{"a rule for the service", auth.Rules{"/" + rpctest.Service + "/*": auth.AnyToken()}, nil},
 		{"a method without rule", auth.Rules{rpctest.Unary: auth.AnyToken(), rpctest.Bidi: auth.AnyToken(), rpctest.Server: auth.AnyToken()},
-			[]string{"no rule names method " + rpctest.Client}},
+			[]string{"no rule for method " + rpctest.Client}},
 		{"rules without method", auth.Rules{"/" + rpctest.Service + "/*": auth.AnyToken(), rpctest.Unary + "s": auth.AnyToken(), "/other.Service/*": auth.AnyToken()},
 			[]string{`rule "` + rpctest.Unary + `s"`, `rule "/other.Service/*"`}},
 		{"a rule of another form", auth.Rules{"GET /orders": auth.AnyToken()}, []string{`rule "GET /orders" is neither`}},
@@ -417,7 +417,8 @@ func TestCheckNamesAServerWithoutGuard(t *testing.T) {
 	}
 }
 
-// TestNoCommandIsHandedOutAfterExpiry packs messages ahead, for a handler that works off one in a second.
+// TestNoCommandIsHandedOutAfterExpiry packs messages ahead, for a handler that works off one in a
+// second.
 func TestNoCommandIsHandedOutAfterExpiry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		issuer := authtest.NewIssuer(t, nil)

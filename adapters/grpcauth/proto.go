@@ -13,7 +13,8 @@ import (
 	auth "github.com/bearward/bearward/middleware"
 )
 
-// RulesFromProto returns the rules that services state themselves, by an option of the user's own in their .proto files:
+// RulesFromProto returns the rules that services state themselves, by an option of the user's own
+// in their .proto files:
 //
 //	extend google.protobuf.MethodOptions { string needs = 50001; }
 //
@@ -26,9 +27,10 @@ import (
 //
 //	rules, err := grpcauth.RulesFromProto(ordersv1.E_Needs, ordersv1.File_orders_proto.Services().ByName("Orders"))
 //
-// The option is a string, in the form of [auth.ParseRequirement], or a repeated string of scopes that are all required. The error names
-// every method that has no option, or one that cannot be read: nothing is public because somebody forgot it. Services whose files are somebody
-// else's, as health and reflection, get their rules in code, beside these.
+// The option is a string, in the form of [auth.ParseRequirement], or a repeated string of scopes
+// that are all required. The error names every method that has no option, or one that cannot be
+// read: nothing is public because somebody forgot it. Services whose files are somebody else's, as
+// health and reflection, get their rules in code, beside these.
 func RulesFromProto(option protoreflect.ExtensionType, services ...protoreflect.ServiceDescriptor) (auth.Rules, error) {
 	read, err := optionReader(option)
 	if err != nil {
@@ -75,7 +77,8 @@ func optionReader(option protoreflect.ExtensionType) (func(protoreflect.MethodDe
 		return nil, fmt.Errorf("grpcauth: RulesFromProto: %w", err)
 	}
 	return func(method protoreflect.MethodDescriptor) (auth.Requirement, error) {
-		// Read anew, since a descriptor that was made before the option was known holds it as unknown bytes.
+		// Read anew, since a descriptor that was made before the option was known holds it as
+		// unknown bytes.
 		raw, err := proto.Marshal(method.Options())
 		if err != nil {
 			return auth.Requirement{}, err

@@ -15,7 +15,8 @@ import (
 	"github.com/bearward/bearward/adapters/grpcauth"
 )
 
-// optionFile is what protoc makes of a file with options of the user's own: a string, a repeated string, and one of another type.
+// optionFile is what protoc makes of a file with options of the user's own: a string, a repeated
+// string, and one of another type.
 func optionFile() protoreflect.FileDescriptor {
 	field := func(name string, number int32, label descriptorpb.FieldDescriptorProto_Label, kind descriptorpb.FieldDescriptorProto_Type, of string) *descriptorpb.FieldDescriptorProto {
 		return &descriptorpb.FieldDescriptorProto{Name: proto.String(name), Number: proto.Int32(number), Label: label.Enum(), Type: kind.Enum(), Extendee: proto.String(of)}
@@ -142,7 +143,8 @@ func TestRulesFromProtoMisconfigured(t *testing.T) {
 }
 
 func ExampleRulesFromProto() {
-	// With generated code: grpcauth.RulesFromProto(ordersv1.E_Needs, ordersv1.File_orders_proto.Services().ByName("Orders"))
+	// With generated code: grpcauth.RulesFromProto(ordersv1.E_Needs,
+	// ordersv1.File_orders_proto.Services().ByName("Orders"))
 	service := ordersService(map[string]func(*descriptorpb.MethodOptions){"ListOrders": needs("read:orders"), "Ping": needs("public")})
 	rules, err := grpcauth.RulesFromProto(optionNamed("needs"), service)
 	fmt.Print(err, "\n", rules.Table())

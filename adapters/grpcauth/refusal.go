@@ -33,8 +33,8 @@ func Code(err *auth.Error) codes.Code {
 	return codes.Internal
 }
 
-// refusal returns the status and the trailer of a call that err did not let through.
-func (d *door) refusal(err error) (*status.Status, metadata.MD) {
+// refusal returns the status and the trailer of a call that err refuses.
+func (i *interceptors) refusal(err error) (*status.Status, metadata.MD) {
 	e := auth.AsError(err)
 	info := &errdetails.ErrorInfo{Reason: e.Reason.Code(), Domain: Domain, Metadata: map[string]string{}}
 	for name, value := range map[string]string{
@@ -45,8 +45,8 @@ func (d *door) refusal(err error) (*status.Status, metadata.MD) {
 			info.Metadata[name] = value
 		}
 	}
-	challenge := d.guard.Challenge(e)
-	if m := d.guard.ResourceMetadata(); m != "" && len(challenge) > 0 {
+	challenge := i.guard.Challenge(e)
+	if m := i.guard.ResourceMetadata(); m != "" && len(challenge) > 0 {
 		info.Metadata["resource_metadata"] = m
 	}
 	details := []protoadapt.MessageV1{info}
@@ -64,8 +64,8 @@ func (d *door) refusal(err error) (*status.Status, metadata.MD) {
 	return st, trailer
 }
 
-func (d *door) refuseStream(ss grpc.ServerStream, err error) error {
-	st, trailer := d.refusal(err)
+func (i *interceptors) refuseStream(ss grpc.ServerStream, err error) error {
+	st, trailer := i.refusal(err)
 	ss.SetTrailer(trailer)
 	return st.Err()
 }

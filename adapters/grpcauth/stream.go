@@ -12,16 +12,17 @@ import (
 	auth "github.com/bearward/bearward/middleware"
 )
 
-// A guardedStream is a stream whose context carries the Principal, and that ends with the first verdict that refuses it.
+// A guardedStream is a stream whose context carries the Principal, and that ends with the first
+// recheck that refuses it.
 type guardedStream struct {
 	grpc.ServerStream
-	ctx  context.Context
-	anew atomic.Pointer[verdict] // the last of those that came after the first, nil before
+	ctx     context.Context
+	recheck atomic.Pointer[recheck] // the last one, nil before the first
 }
 
-// A verdict is found while nothing passes.
-type verdict struct {
-	found   chan struct{} // closed when it is
+// A recheck authorizes an open stream anew, while no message passes.
+type recheck struct {
+	done    chan struct{} // closed when refused is known
 	refused error         // what ends the stream; nil when it goes on
 }
 
@@ -50,15 +51,16 @@ func (s *guardedStream) SendMsg(m any) error {
 	return err
 }
 
-// end returns why the stream is gone, nil while it is not. It waits for a verdict that is being found.
+// end returns why the stream is gone, nil while it is not. It waits for a recheck that is under
+// way.
 func (s *guardedStream) end() error {
-	v := s.anew.Load()
-	if v == nil {
+	r := s.recheck.Load()
+	if r == nil {
 		return nil
 	}
 	// A mutex would hold up the clock of a testing/synctest bubble.
-	<-v.found // check: passes-while-judged
-	return v.refused
+	<-r.done // check: passes-while-judged
+	return r.refused
 }
 
 // handled is how a handler came back.
@@ -68,8 +70,9 @@ type handled struct {
 	returned bool // false after a panic or runtime.Goexit
 }
 
-// errGone is the end of a stream whose handler's goroutine, or whose judge, ended without returning (runtime.Goexit, a panic).
-var errGone = status.Error(codes.Internal, "the handler ended without returning")
+// errHandlerExited ends a stream whose handler's goroutine, or whose recheck, ended without
+// returning (runtime.Goexit, a panic).
+var errHandlerExited = status.Error(codes.Internal, "the handler ended without returning")
 
 // result is what the handler returned. It raises the handler's panic.
 func (h handled) result() error {
@@ -77,19 +80,21 @@ func (h handled) result() error {
 		panic(h.panicked)
 	}
 	if !h.returned {
-		return errGone
+		return errHandlerExited
 	}
 	return h.err
 }
 
-// untilRefused runs the handler, and ends the stream when its token runs out first: at that instant, until, the call is judged anew. So hooks are
-// told of the end as of any refusal, an operation that is only reported on goes on, and so does a stream whose clock was set back.
+// serveUntilExpiry runs the handler, and ends the stream when its token expires first: at that
+// instant, until, the call is authorized anew. So hooks are told of the end as of any refusal, an
+// operation that is only reported on goes on, and so does a stream whose clock was set back.
 //
-// A context alone does not release a handler that is blocked in RecvMsg or SendMsg; the end of the RPC does. So the handler has a
-// goroutine of its own, and at the end this function returns without it: gRPC then closes the stream, which fails the
-// handler's pending and later calls and cancels its context. A panic of the handler is raised here, where the interceptors outside can
-// recover it; one that comes after the end has no caller any more and is dropped.
-func (d *door) untilRefused(srv any, s *guardedStream, until time.Time, method string, handler grpc.StreamHandler) error {
+// A context alone does not release a handler that is blocked in RecvMsg or SendMsg; the end of the
+// RPC does. So the handler has a goroutine of its own, and at the end this function returns without
+// it: gRPC then closes the stream, which fails the handler's pending and later calls and cancels
+// its context. A panic of the handler is raised here, where the interceptors outside can recover
+// it; one that comes after the end has no caller any more and is dropped.
+func (i *interceptors) serveUntilExpiry(srv any, s *guardedStream, until time.Time, method string, handler grpc.StreamHandler) error {
 	ctx, cancel := context.WithCancel(s.ctx)
 	defer cancel()
 	s.ctx = ctx
@@ -106,7 +111,7 @@ func (d *door) untilRefused(srv any, s *guardedStream, until time.Time, method s
 			return h.result()
 		case <-expiry.C:
 		}
-		again, refused := d.judgeAgain(running, s, method, done)
+		again, refused := i.reauthorize(running, s, method, done)
 		if refused != nil {
 			return refused
 		}
@@ -121,29 +126,31 @@ func (d *door) untilRefused(srv any, s *guardedStream, until time.Time, method s
 	}
 }
 
-// How long a stream goes on at least whose token is accepted although it ran out: the first time, and at most. A verifier with a leeway of its own does
-// that for minutes, and may ask an issuer each time.
+// How long a stream goes on at least whose token is accepted although it ran out: the first time,
+// and at most. A verifier with a leeway of its own does that for minutes, and may ask an issuer
+// each time.
 const (
 	clockStep    = 10 * time.Millisecond
 	maxClockStep = 5 * time.Second
 )
 
-// judgeLimit is how long the new verdict may take, in which nothing passes. A token that has run out needs none of it.
-const judgeLimit = 5 * time.Second
+// recheckTimeout is how long a recheck may take, in which no message passes. A token that has
+// expired needs none of it.
+const recheckTimeout = 5 * time.Second
 
-// judgeAgain judges the call of a stream anew. It returns the error that ends the stream, unless that ended by itself meanwhile. A judge who panics
-// ends it too.
-func (d *door) judgeAgain(ctx context.Context, s *guardedStream, method string, done <-chan handled) (again context.Context, refused error) {
-	v := &verdict{found: make(chan struct{}), refused: errGone}
-	s.anew.Store(v)
-	defer close(v.found)
-	ctx, cancel := context.WithTimeout(ctx, judgeLimit)
+// reauthorize authorizes the call of a stream anew. It returns the error that ends the stream,
+// unless that ended by itself meanwhile. A panic on the way ends it too.
+func (i *interceptors) reauthorize(ctx context.Context, s *guardedStream, method string, done <-chan handled) (again context.Context, refused error) {
+	r := &recheck{done: make(chan struct{}), refused: errHandlerExited}
+	s.recheck.Store(r)
+	defer close(r.done)
+	ctx, cancel := context.WithTimeout(ctx, recheckTimeout)
 	defer cancel()
-	again, err := d.authorize(ctx, method)
-	if v.refused = nil; err != nil && len(done) == 0 { // check: stream-expired
-		v.refused = d.refuseStream(s.ServerStream, err)
+	again, err := i.authorize(ctx, method)
+	if r.refused = nil; err != nil && len(done) == 0 { // check: stream-expired
+		r.refused = i.refuseStream(s.ServerStream, err)
 	}
-	return again, v.refused
+	return again, r.refused
 }
 
 // handle runs the handler of a stream, and tells how it came back.

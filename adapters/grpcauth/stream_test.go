@@ -155,7 +155,8 @@ func hang(ctx context.Context) (*auth.Principal, error) {
 	return nil, ctx.Err()
 }
 
-// judged opens a stream under a judge, and returns how many messages came, and after how long what ended it.
+// judged opens a stream under a judge, and returns how many messages came, and after how long what
+// ended it.
 func judged(t *testing.T, j *judge, handler func(grpc.ServerStream) error, outside ...grpc.ServerOption) (messages int, took time.Duration, end error) {
 	t.Helper()
 	options := append(outside, grpcauth.ServerOptions(must(auth.NewGuard(j, nil)), auth.Rules{rpctest.Bidi: auth.AnyToken()})...)
@@ -227,7 +228,8 @@ func TestAJudgeThatPanicsEndsTheStream(t *testing.T) {
 	})
 }
 
-// What a stream is judged by when its token runs out are the rules of the time, for whoever opened it by those before.
+// What a stream is judged by when its token runs out are the rules of the time, for whoever opened
+// it by those before.
 func TestAStreamIsJudgedAnewByTheRulesOfTheTime(t *testing.T) {
 	for name, c := range map[string]struct {
 		after auth.Requirement

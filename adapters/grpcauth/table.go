@@ -63,8 +63,9 @@ func (t *table) find(method string) rule {
 	return t.services[method[:strings.LastIndexByte(method, '/')+1]]
 }
 
-// Check returns an error that names every registered method that no rule covers, and every rule that no registered method uses; and
-// one when a *grpc.Server was not given [ServerOptions] at all. Call it after the services are registered and before the server serves.
+// Check returns an error that names every registered method that no rule covers, and every rule
+// that no registered method uses; and one when a *grpc.Server was not given [ServerOptions] at all.
+// Call it after the services are registered and before the server serves.
 func Check(server interface {
 	GetServiceInfo() map[string]grpc.ServiceInfo
 }, rules auth.Rules) error {
@@ -83,7 +84,7 @@ func Check(server interface {
 			full := "/" + service + "/" + m.Name
 			r := t.find(full)
 			if r.key == "" { // check: check-uncovered
-				errs = append(errs, fmt.Errorf("grpcauth: no rule names method %s: it is refused to everyone", full))
+				errs = append(errs, fmt.Errorf("grpcauth: no rule for method %s: every call is denied", full))
 			}
 			delete(idle, r.key)
 		}
@@ -94,11 +95,12 @@ func Check(server interface {
 	return errors.Join(errs...)
 }
 
-// checkGuarded returns an error when s has no door among its interceptors. gRPC does not tell them, so its fields are read, at start
-// only; where they are not found, nothing can be told, and that is an error too.
+// checkGuarded returns an error when s is not guarded by its interceptors. gRPC does not tell them,
+// so its fields are read, at start only; where they are not found, nothing can be told, and that is
+// an error too.
 func checkGuarded(s *grpc.Server) error {
 	options := reflect.ValueOf(s).Elem().FieldByName("opts")
-	d := new(door)
+	d := new(interceptors)
 	for field, interceptor := range map[string]any{"chainUnaryInts": d.unary, "chainStreamInts": d.stream} {
 		if options.Kind() != reflect.Struct || options.FieldByName(field).Kind() != reflect.Slice {
 			return errors.New("grpcauth: this version of gRPC does not let Check see whether the server is guarded")

@@ -53,7 +53,8 @@ func ExampleMux_Rules() {
 	// GET /orders          read:orders
 }
 
-// What stands behind a proxy gets neither the caller's token nor an identity that the caller made up.
+// What stands behind a proxy gets neither the caller's token nor an identity that the caller made
+// up.
 func ExampleMux_proxy() {
 	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintf(w, "user %q, authorization %q", r.Header["X-User"], r.Header["Authorization"])

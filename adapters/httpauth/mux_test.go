@@ -81,7 +81,8 @@ func TestNoTrickReachesAHandlerWhoseRuleIsNotMet(t *testing.T) {
 	}
 }
 
-// TestRawTargets sends over a real connection what no Go client would, and follows where it is sent.
+// TestRawTargets sends over a real connection what no Go client would, and follows where it is
+// sent.
 func TestRawTargets(t *testing.T) {
 	mux := httpauth.NewMux(authtest.NewIssuer(t, nil).Guard(nil))
 	var entered atomic.Int64
@@ -124,7 +125,8 @@ func TestRawTargets(t *testing.T) {
 	}
 }
 
-// raw sends a request line with an override of the method, and returns the status and the location of the answer.
+// raw sends a request line with an override of the method, and returns the status and the location
+// of the answer.
 func raw(t *testing.T, server *httptest.Server, line string) string {
 	t.Helper()
 	conn, err := net.Dial("tcp", server.Listener.Addr().String())

@@ -15,8 +15,8 @@ import (
 	"github.com/bearward/bearward/middleware/authtest"
 )
 
-// cors is the recipe: outside the guard, so that a preflight, which never has a token, passes, and a script may read the challenge of a
-// refusal.
+// cors is the recipe: outside the guard, so that a preflight, which never has a token, passes, and
+// a script may read the challenge of a refusal.
 func cors(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Add("Vary", "Origin")

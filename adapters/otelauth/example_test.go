@@ -161,7 +161,7 @@ func ExampleTelemetry_OnDecision() {
 	opts.OnDecision(context.Background(), auth.Decision{Operation: "GET /orders", Err: &auth.Error{Reason: auth.ReasonSignatureInvalid}})
 	print(reader, "bearward.decisions", "bearward.decision.duration")
 	// Output:
-	// level=INFO msg="request not let through" operation="GET /orders" status=401 reason=SIGNATURE_INVALID
+	// level=INFO msg="request refused" operation="GET /orders" status=401 reason=SIGNATURE_INVALID
 	// bearward.decisions bearward.operation=GET /orders bearward.outcome=refused error.type=SIGNATURE_INVALID: 1
 	// bearward.decision.duration bearward.outcome=refused bearward.verification=none: 1
 }

@@ -148,7 +148,7 @@ func (op *operation) set(d *auth.Decision) []metric.AddOption {
 
 // attributes are what the counter and the event of d have alike.
 func (op *operation) attributes(d *auth.Decision) []attribute.KeyValue {
-	attrs := []attribute.KeyValue{attribute.String(keyOutcome, outcomeOf(d).String())}
+	attrs := []attribute.KeyValue{attribute.String(keyOutcome, d.Outcome())}
 	if op.name != "" {
 		attrs = append(attrs, attribute.String(keyOperation, op.name))
 	}

@@ -3,7 +3,6 @@ package promauth
 import (
 	"fmt"
 	"maps"
-	"net/http"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -13,13 +12,8 @@ import (
 	auth "github.com/bearward/bearward/middleware"
 )
 
-// Values of the labels outcome and operation, beside the names of operations, and of reason, beside those of auth.Reasons.
+// Values of the label operation, beside the names of operations, and of reason, beside those of auth.Reasons.
 const (
-	outcomeAccepted  = "accepted"
-	outcomeRefused   = "refused"
-	outcomeNotJudged = "not_judged"
-	outcomeReported  = "reported"
-
 	operationNone  = "none"
 	operationOther = "other"
 
@@ -50,33 +44,8 @@ func newDurations() *prometheus.HistogramVec {
 	}, []string{"verification"})
 }
 
-// A verification is how a token came to be trusted.
-type verification int
-
-const (
-	verifiedNot verification = iota
-	verifiedFull
-	verifiedRemembered
-	verifiedRepeated
-	verifications
-)
-
-// String returns the label's value.
-func (v verification) String() string {
-	return [verifications]string{"none", "full", "remembered", "repeated"}[v]
-}
-
-func verificationOf(d *auth.Decision) verification {
-	switch {
-	case d.Principal == nil:
-		return verifiedNot
-	case d.Repeated:
-		return verifiedRepeated
-	case d.Cached:
-		return verifiedRemembered
-	}
-	return verifiedFull
-}
+// verifications are the values of auth.Decision.Verification.
+var verifications = [...]string{"none", "full", "remembered", "repeated"}
 
 // An operation has the counters of one, so that a decision looks up none by its labels.
 type operation struct {
@@ -89,21 +58,13 @@ type operation struct {
 func (m *Metrics) newOperation(name string) *operation {
 	op := &operation{
 		name:     name,
-		accepted: m.decisions.WithLabelValues(name, outcomeAccepted, reasonNone),
+		accepted: m.decisions.WithLabelValues(name, auth.Decision{}.Outcome(), reasonNone),
 		refused:  make(map[auth.Reason]prometheus.Counter, len(reasons)),
 	}
 	for _, r := range reasons {
-		op.refused[r] = m.decisions.WithLabelValues(name, outcomeOf(r), r.String())
+		op.refused[r] = m.decisions.WithLabelValues(name, auth.Decision{Err: &auth.Error{Reason: r}}.Outcome(), r.String())
 	}
 	return op
-}
-
-// outcomeOf returns the outcome of a request that was not let through.
-func outcomeOf(r auth.Reason) string {
-	if (&auth.Error{Reason: r}).Status() >= http.StatusInternalServerError {
-		return outcomeNotJudged
-	}
-	return outcomeRefused
 }
 
 // reasons are those that label a series.

@@ -30,7 +30,7 @@ type Options struct {
 type Metrics struct {
 	decisions *prometheus.CounterVec
 	durations *prometheus.HistogramVec
-	elapsed   [verifications]prometheus.Observer
+	elapsed   map[string]prometheus.Observer // by auth.Decision.Verification
 
 	most  int
 	other *operation
@@ -63,9 +63,10 @@ func New(reg prometheus.Registerer, opts *Options) (*Metrics, error) {
 		most:      o.MaxOperations,
 		issuers:   map[string]*Issuer{},
 		fetches:   newFetchVectors(),
+		elapsed:   map[string]prometheus.Observer{},
 	}
-	for v := range verifications {
-		m.elapsed[v] = m.durations.WithLabelValues(v.String())
+	for _, v := range verifications {
+		m.elapsed[v] = m.durations.WithLabelValues(v)
 	}
 	m.other = m.newOperation(operationOther)
 	m.known.Store(&map[string]*operation{"": m.newOperation(operationNone)})
@@ -96,13 +97,13 @@ func (m *Metrics) Declare(rules auth.Rules) error {
 
 // OnDecision counts d. It is for GuardOptions.OnDecision, and costs no allocation once an operation is known.
 func (m *Metrics) OnDecision(_ context.Context, d auth.Decision) {
-	m.elapsed[verificationOf(&d)].Observe(d.Elapsed.Seconds())
+	m.elapsed[d.Verification()].Observe(d.Elapsed.Seconds())
 	op := m.operation(d.Operation)
 	switch {
 	case d.Err == nil:
 		op.accepted.Inc()
 	case d.ReportOnly:
-		m.decisions.WithLabelValues(op.name, outcomeReported, known(d.Err.Reason).String()).Inc()
+		m.decisions.WithLabelValues(op.name, d.Outcome(), known(d.Err.Reason).String()).Inc()
 	default:
 		op.refused[known(d.Err.Reason)].Inc()
 	}

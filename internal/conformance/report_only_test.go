@@ -73,7 +73,7 @@ func TestReportOnly(t *testing.T) {
 					reported++
 				}
 			}
-			if reported != 5 || strings.Count(log.String(), "level=WARN msg=\"request let through") != 5 {
+			if reported != 5 || strings.Count(log.String(), "level=WARN msg=\"request would be refused") != 5 {
 				t.Errorf("%d requests reported, want 5:\n%s", reported, log.String())
 			}
 		})
