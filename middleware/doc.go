@@ -1,4 +1,4 @@
-// Package middleware decides whether a request may pass: it verifies OAuth 2.0 access tokens (RFC 9068, RFC 6750) and compares
+// Package auth decides whether a request may pass: it verifies OAuth 2.0 access tokens (RFC 9068, RFC 6750) and compares
 // their scopes with what an operation requires.
 //
 // Who uses it calls it auth, since routers have a package "middleware" of their own:
