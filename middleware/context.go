@@ -10,16 +10,20 @@ type grant struct {
 	context.Context
 	guard     *Guard
 	principal *Principal // nil for an anonymous request
-	presented presented
+	presented *presented // nil likewise; fmt prints where it points to, and not the token there
 }
 
 // grant returns ctx with the verdict on c, whose Principal may be nil.
 func (g *Guard) grant(ctx context.Context, c *Credentials, p *Principal) *grant {
-	gr := &grant{Context: ctx, guard: g, principal: p}
-	if p != nil {
-		gr.presented = c.presented(len(g.proofs) > 0)
+	if p == nil {
+		return &grant{Context: ctx, guard: g}
 	}
-	return gr
+	both := &struct { // one allocation
+		grant
+		of presented
+	}{grant{Context: ctx, guard: g, principal: p}, c.presented(len(g.proofs) > 0)}
+	both.grant.presented = &both.of
+	return &both.grant
 }
 
 // Value returns the grant itself for the principal's key.

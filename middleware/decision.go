@@ -89,12 +89,6 @@ func (d Decision) notJudged() bool {
 	return d.Err != nil && d.Err.Status() >= http.StatusInternalServerError
 }
 
-// tell calls the hook, and contains its panic: a hook must not decide who gets in.
-func (g *Guard) tell(ctx context.Context, d Decision) {
-	defer func() { _ = recover() }()
-	g.onDecision(ctx, d)
-}
-
 // keyAge returns the age of the keys of p's issuer, when its source can tell.
 func (g *Guard) keyAge(p *Principal) time.Duration {
 	if p == nil {

@@ -235,3 +235,37 @@ func ExampleHooks() {
 	// level=INFO msg="request refused" operation="GET /orders" status=401 reason=CREDENTIALS_MISSING
 	// 1
 }
+
+// Keys from two sources of the program's own, which the Guard closes.
+func ExampleNewWithVerifiers() {
+	var verifiers []*auth.Verifier
+	for _, issuer := range []string{"https://staff.example", "https://partners.example"} {
+		keys, err := jwks.New(issuer+"/keys", nil)
+		if err != nil {
+			log.Fatal(err)
+		}
+		v, err := auth.NewVerifier(keys, auth.Config{Issuer: issuer, Audiences: []string{"https://api.example"}})
+		if err != nil {
+			log.Fatal(err)
+		}
+		verifiers = append(verifiers, v)
+	}
+	guard, err := auth.NewWithVerifiers(nil, verifiers...)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(guard.Close())
+	for _, s := range guard.Status() {
+		fmt.Println(s.Issuer, s.Keys.State)
+	}
+	both, err := auth.NewIssuers(verifiers...) // what the Guard asks
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(len(both.Status()), len(verifiers[0].Status()))
+	// Output:
+	// <nil>
+	// https://partners.example closed
+	// https://staff.example closed
+	// 2 1
+}

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"time"
-
-	"github.com/bearward/bearward/jwks"
 )
 
 // A Guard verifies a request's credentials and compares them with what the operation requires. It
@@ -23,47 +21,6 @@ type Guard struct {
 	close      func() error
 }
 
-// New returns a Guard for an issuer of RFC 9068 access tokens: [jwks.FromIssuer], [NewVerifier] and
-// [NewGuard] with their defaults. The issuer must be an https URL, or http on a loopback address;
-// audience is this API's name. New does no I/O; the keys are fetched in the background, and
-// [Guard.Close] stops that.
-func New(issuer, audience string, opts *GuardOptions) (*Guard, error) {
-	if issuer == "" {
-		return nil, errors.New("auth: New needs an issuer")
-	}
-	if audience == "" {
-		return nil, errors.New("auth: New needs an audience")
-	}
-	keys, err := jwks.FromIssuer(issuer, nil)
-	if err != nil {
-		return nil, err
-	}
-	g, err := NewWithKeys(keys, Config{Issuer: issuer, Audiences: []string{audience}}, opts)
-	if err != nil {
-		return nil, errors.Join(err, keys.Close())
-	}
-	return g, nil
-}
-
-// NewWithKeys returns a Guard for one issuer that owns its key cache: [NewVerifier] and [NewGuard]
-// over keys, which [Guard.Close] closes. It is New with every setting, for tokens that are not of
-// the RFC 9068 form or keys with [jwks.Options]. With an error, keys stays the caller's to close.
-func NewWithKeys(keys *jwks.Cache, config Config, opts *GuardOptions) (*Guard, error) {
-	if keys == nil {
-		return nil, errors.New("auth: NewWithKeys needs a jwks.Cache")
-	}
-	v, err := NewVerifier(keys, config)
-	if err != nil {
-		return nil, err
-	}
-	g, err := NewGuard(v, opts)
-	if err != nil {
-		return nil, err
-	}
-	g.close = keys.Close
-	return g, nil
-}
-
 // ResourceMetadata returns the URL given in GuardOptions, or "".
 func (g *Guard) ResourceMetadata() string { return g.metadata }
 
@@ -76,9 +33,9 @@ func (g *Guard) Ready() error {
 	return nil
 }
 
-// Close stops the key refresh of a Guard made by [New] or [NewWithKeys], and waits for it. It does
-// nothing for one made by [NewGuard], whose key cache belongs to its maker. Stop the server first.
-// It is safe to call twice.
+// Close stops the key refresh of a Guard made by [New], [NewWithKeys] or [NewWithVerifiers], and
+// waits for it. It does nothing for one made by [NewGuard], whose key cache belongs to its maker.
+// Stop the server first. It is safe to call twice.
 func (g *Guard) Close() error {
 	if g.close == nil {
 		return nil
@@ -106,7 +63,7 @@ func (g *Guard) Authorize(ctx context.Context, c Credentials, req Requirement) (
 	reportOnly := err != nil && g.reportOnly[c.Operation] && err.Reason != ReasonNoRule
 	// check: report-only-no-rule
 	if g.onDecision != nil {
-		g.tell(ctx, Decision{Operation: c.Operation, Err: err, Principal: o.principal, Elapsed: time.Since(start), Repeated: o.before != nil,
+		callHook(ctx, g.onDecision, Decision{Operation: c.Operation, Err: err, Principal: o.principal, Elapsed: time.Since(start), Repeated: o.before != nil,
 			Cached: o.cached, KeyAge: g.keyAge(o.principal), ReportOnly: reportOnly})
 	}
 	switch {

@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"reflect"
 	"strings"
+
+	"github.com/bearward/bearward/jwks"
 )
 
 // GuardOptions adjust a Guard. The zero value, and nil, mean the defaults.
@@ -19,9 +21,13 @@ type GuardOptions struct {
 	ResourceMetadata string
 	// Proofs check the members of "cnf". Default none: every sender-constrained token is refused.
 	Proofs []Proof
+	// Keys adjust the key cache that [New], and each preset of package provider, makes: its log,
+	// hooks, client, snapshot file. With several issuers they adjust the cache of each. Default:
+	// the defaults of jwks.Options. It is an error where the caller brings the keys.
+	Keys *jwks.Options
 	// OnDecision is told of every verdict, before the handler runs or the refusal is written. It
-	// must be quick and safe for concurrent use; a panic in it is contained. Default none. Requests
-	// to a Public operation are not judged and not told.
+	// must be quick and safe for concurrent use; a panic in it is contained; [Hooks] joins
+	// several. Default none. Requests to a Public operation are not judged and not told.
 	OnDecision func(context.Context, Decision)
 	// ReportOnly names operations whose requests are judged, and told to OnDecision, but let
 	// through whatever the verdict: for the time in which a guard is put before an API that is in
@@ -37,6 +43,16 @@ type GuardOptions struct {
 	WriteRefusal func(w http.ResponseWriter, r *http.Request, err *Error)
 }
 
+// takeKeys returns what adjusts the Guard alone, and the options of the key cache that is made for it.
+func (o *GuardOptions) takeKeys() (*GuardOptions, *jwks.Options) {
+	if o == nil {
+		return nil, nil
+	}
+	own := *o
+	own.Keys = nil
+	return &own, o.Keys
+}
+
 // NewGuard returns a Guard that verifies tokens by v. The error names what is wrong: a nil v, or
 // the option that cannot be used.
 func NewGuard(v TokenVerifier, opts *GuardOptions) (*Guard, error) {
@@ -45,6 +61,9 @@ func NewGuard(v TokenVerifier, opts *GuardOptions) (*Guard, error) {
 	}
 	if opts == nil {
 		opts = new(GuardOptions)
+	}
+	if opts.Keys != nil { // check: keys-ignored
+		return nil, errors.New("auth: GuardOptions.Keys is set, but the keys were made before: give the options to what made them")
 	}
 	g := &Guard{verifier: v, onDecision: opts.OnDecision, override: opts.WriteRefusal, metadata: opts.ResourceMetadata}
 	realm := opts.Realm

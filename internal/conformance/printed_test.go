@@ -103,7 +103,7 @@ func TestMatrixPrintedContexts(t *testing.T) {
 			t.Error("no Principal")
 		}
 		for what, v := range contextsOf(ctx) {
-			checkPrinted(t, what, v, "vsqxX", strings.Split(token, ".")...)
+			checkPrinted(t, what, v, allVerbs, strings.Split(token, ".")...)
 		}
 	}
 	handler := func(_ http.ResponseWriter, r *http.Request) { check(r.Context()) }
@@ -127,7 +127,7 @@ func TestMatrixPrintedContexts(t *testing.T) {
 			}
 		})
 	}
-	conn := serve(t, printedGRPC(guard, check))
+	conn := serve(t, printedGRPC(guard, check, func(s grpc.ServerStream) { checkPrinted(t, "the stream", s, allVerbs, strings.Split(token, ".")...) }))
 	for _, method := range rpctest.Methods {
 		t.Run("W-16/grpc-"+strings.ToLower(method[strings.LastIndexByte(method, '/')+1:]), func(t *testing.T) {
 			asked = 0
@@ -157,7 +157,7 @@ func printedHandlers(guard *auth.Guard, handler http.HandlerFunc) map[string]htt
 	return map[string]http.Handler{"nethttp": mux, "nethttp-nested": nested, "chi": router, "chi-table": table, "echo": e}
 }
 
-func printedGRPC(guard *auth.Guard, check func(context.Context)) *grpc.Server {
+func printedGRPC(guard *auth.Guard, check func(context.Context), checkStream func(grpc.ServerStream)) *grpc.Server {
 	server := grpc.NewServer(grpcauth.ServerOptions(guard, auth.Rules{"/" + rpctest.Service + "/*": auth.AnyToken()})...)
 	rpctest.Register(server, &rpctest.Talk{
 		OnUnary: func(ctx context.Context, m *rpctest.Message) (*rpctest.Message, error) {
@@ -166,6 +166,7 @@ func printedGRPC(guard *auth.Guard, check func(context.Context)) *grpc.Server {
 		},
 		OnStream: func(s grpc.ServerStream) error {
 			check(s.Context())
+			checkStream(s)
 			return s.SendMsg(&rpctest.Message{})
 		},
 	})

@@ -174,18 +174,29 @@ func (is *Issuer) Verifier(config auth.Config) *auth.Verifier {
 	if len(config.Audiences) == 0 && len(config.Clients) == 0 {
 		config.Audiences = []string{is.Audience}
 	}
-	v, err := auth.NewVerifier(is.Source(nil), config)
+	return is.verifier(config, nil)
+}
+
+func (is *Issuer) verifier(config auth.Config, keys *jwks.Options) *auth.Verifier {
+	is.tb.Helper()
+	v, err := auth.NewVerifier(is.Source(keys), config)
 	if err != nil {
 		is.tb.Fatalf("authtest: Verifier: %v", err)
 	}
 	return v
 }
 
-// Guard returns a Guard that trusts the issuer as a real one would: over a Source of its own, with the [Issuer.Config]. Opts may be nil. For
-// another Config, give auth.NewGuard a [Issuer.Verifier].
+// Guard returns a Guard that trusts the issuer as a real one would: over a Source of its own, which GuardOptions.Keys adjust, with the
+// [Issuer.Config]. Opts may be nil. For another Config, give auth.NewGuard a [Issuer.Verifier].
 func (is *Issuer) Guard(opts *auth.GuardOptions) *auth.Guard {
 	is.tb.Helper()
-	g, err := auth.NewGuard(is.Verifier(is.Config()), opts)
+	var own auth.GuardOptions
+	if opts != nil {
+		own = *opts
+	}
+	keys := own.Keys
+	own.Keys = nil
+	g, err := auth.NewGuard(is.verifier(is.Config(), keys), &own)
 	if err != nil {
 		is.tb.Fatalf("authtest: Guard: %v", err)
 	}

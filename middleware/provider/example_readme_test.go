@@ -34,3 +34,22 @@ func ExampleKeycloak() {
 	// Output:
 	// 401 Bearer realm="api"
 }
+
+// One API for the users of two issuers.
+func ExampleGuard() {
+	// region: issuers
+	guard, err := provider.Guard(nil,
+		provider.Keycloak("https://sso.example/realms/shop", "orders-api"),
+		provider.Auth0("tenant.eu.auth0.com", "https://api.example"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer guard.Close()
+	// endregion
+	for _, s := range guard.Status() {
+		fmt.Println(s.Issuer, s.Keys.State)
+	}
+	// Output:
+	// https://sso.example/realms/shop empty
+	// https://tenant.eu.auth0.com/ empty
+}

@@ -65,19 +65,6 @@ func (p Preset) Verifier(keys jwks.Source) (*auth.Verifier, error) {
 	return auth.NewVerifier(keys, p.Config)
 }
 
-// Guard returns a Guard with a key cache of its own, which its Close stops. Opts may be nil. It does no I/O.
-func (p Preset) Guard(opts *auth.GuardOptions) (*auth.Guard, error) {
-	keys, err := p.Source(nil)
-	if err != nil {
-		return nil, err
-	}
-	g, err := auth.NewWithKeys(keys, p.Config, opts)
-	if err != nil {
-		return nil, errors.Join(err, keys.Close())
-	}
-	return g, nil
-}
-
 // Names are the names that Named takes.
 func Names() []string {
 	return []string{"auth0", "cognito", "dex", "entra", "entra-v1", "fusionauth", "google", "hydra", "identityserver", "keycloak", "okta", "pingone", "zitadel"}

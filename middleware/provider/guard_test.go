@@ -1,0 +1,165 @@
+package provider_test
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/bearward/bearward/jwks"
+	auth "github.com/bearward/bearward/middleware"
+	"github.com/bearward/bearward/middleware/authtest"
+	"github.com/bearward/bearward/middleware/provider"
+)
+
+// byHost reaches each issuer by the client of its own.
+type byHost map[string]*http.Client
+
+func (b byHost) RoundTrip(r *http.Request) (*http.Response, error) {
+	return b[r.URL.Host].Transport.RoundTrip(r)
+}
+
+// issuers are two running issuers of different makes, one of which has its keys at a URL that no metadata names.
+type issuers struct {
+	presets  []provider.Preset
+	keycloak *authtest.Issuer
+	other    *authtest.Issuer
+	options  jwks.Options // that reach both
+}
+
+func twoIssuers(t *testing.T) issuers {
+	t.Helper()
+	first := provider.Keycloak("https://sso.example/realms/shop", "orders-api")
+	second := provider.Preset{
+		Config:    auth.Config{Issuer: "https://issuer.example", Audiences: []string{"https://api.example"}},
+		KeySetURL: "https://keys.example/set",
+	}
+	i := issuers{presets: []provider.Preset{first, second}}
+	i.keycloak = authtest.NewIssuer(t, &authtest.Options{Config: &first.Config})
+	i.other = authtest.NewIssuer(t, &authtest.Options{Config: &second.Config, KeySetURL: second.KeySetURL})
+	i.options.Client = &http.Client{Transport: byHost{"sso.example": i.keycloak.Client(), "keys.example": i.other.Client()}}
+	return i
+}
+
+func TestOneGuardForSeveralIssuers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		i := twoIssuers(t)
+		i.other.Fail(http.StatusServiceUnavailable)
+		guard, err := provider.Guard(&auth.GuardOptions{Keys: &i.options, Realm: "orders"}, i.presets...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer guard.Close()
+		synctest.Wait()
+		if err := guard.Ready(); err == nil || !strings.Contains(err.Error(), "issuer https://issuer.example") || strings.Contains(err.Error(), "sso.example") {
+			t.Errorf("one of two has no keys: %v", err)
+		}
+		ask := func(token string) error {
+			_, err := guard.Authorize(t.Context(), auth.Credentials{Authorization: []string{"Bearer " + token}}, auth.Scopes("read:orders"))
+			return err
+		}
+		if err := ask(i.keycloak.Token("read:orders")); err != nil {
+			t.Errorf("the issuer that is up: %v", err)
+		}
+		if err := ask(i.other.Token("read:orders")); auth.AsError(err).Reason != auth.ReasonUnavailable {
+			t.Errorf("the issuer that is down: %v", err)
+		}
+		claim := authtest.Claims{"iss": i.presets[0].Config.Issuer, "aud": "orders-api", "typ": "Bearer"}
+		if err := ask(i.other.Token("read:orders", claim)); err == nil {
+			t.Error("one issuer speaks for the other")
+		}
+		for n, s := range guard.Status() {
+			if want := []string{"https://issuer.example", "https://sso.example/realms/shop"}[n]; s.Issuer != want || (s.Err == nil) != (n == 1) {
+				t.Errorf("%d: %+v", n, s)
+			}
+		}
+	})
+}
+
+// The bubble would not end if a cache went on.
+func TestCloseClosesWhatGuardMade(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		i := twoIssuers(t)
+		guard, err := provider.Guard(&auth.GuardOptions{Keys: &i.options}, i.presets...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		for range 2 {
+			if err := guard.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+		status := guard.Status()
+		for _, s := range status {
+			if s.Keys.State != jwks.StateClosed {
+				t.Errorf("%s is %s", s.Issuer, s.Keys.State)
+			}
+		}
+		if len(status) != 2 {
+			t.Errorf("%d issuers", len(status))
+		}
+	})
+}
+
+// What could be made before the fault is closed again: the bubble would not end otherwise.
+func TestGuardIsNotMadeOfWhatCannotBe(t *testing.T) {
+	good := provider.Keycloak("https://sso.example/realms/shop", "orders-api")
+	bad := provider.Okta("dev-1.okta.com", "")
+	for name, tt := range map[string]struct {
+		opts    *auth.GuardOptions
+		presets []provider.Preset
+		want    string
+	}{
+		"none":                           {nil, nil, "needs a Preset"},
+		"a preset that cannot be used":   {nil, []provider.Preset{good, bad}, "Okta's org authorization server"},
+		"two of one issuer":              {nil, []provider.Preset{good, good}, "two Verifiers for issuer"},
+		"a Config that cannot be":        {nil, []provider.Preset{good, {Config: auth.Config{Issuer: "https://issuer.example"}}}, "Config.Audiences"},
+		"options of the guard":           {&auth.GuardOptions{Realm: "\n"}, []provider.Preset{good}, "GuardOptions.Realm"},
+		"options of the keys":            {&auth.GuardOptions{Keys: &jwks.Options{MaxKeys: -1}}, []provider.Preset{good}, "Options.MaxKeys"},
+		"one snapshot file for two sets": {&auth.GuardOptions{Keys: &jwks.Options{SnapshotFile: "keys"}}, []provider.Preset{good, {Config: auth.Config{Issuer: "https://issuer.example", Audiences: []string{"a"}}}}, "SnapshotFile"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				if tt.opts == nil {
+					tt.opts = new(auth.GuardOptions)
+				}
+				if tt.opts.Keys == nil {
+					tt.opts.Keys = &jwks.Options{Client: &http.Client{Transport: nowhere{}}}
+				}
+				g, err := provider.Guard(tt.opts, tt.presets...)
+				if err == nil || !strings.Contains(err.Error(), tt.want) || g != nil {
+					t.Errorf("%v, want %q", err, tt.want)
+				}
+			})
+		})
+	}
+}
+
+type nowhere struct{}
+
+func (nowhere) RoundTrip(*http.Request) (*http.Response, error) { return nil, http.ErrServerClosed }
+
+// The options of a Guard go with all presets, and stay as they are.
+func TestGuardLeavesItsOptionsAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		i := twoIssuers(t)
+		opts := &auth.GuardOptions{Keys: &i.options}
+		guards := []*auth.Guard{}
+		for _, p := range i.presets {
+			g, err := p.Guard(opts)
+			if err != nil {
+				t.Fatal(err)
+			}
+			guards = append(guards, g)
+		}
+		synctest.Wait()
+		if opts.Keys != &i.options || slices.ContainsFunc(guards, func(g *auth.Guard) bool { return g.Ready() != nil }) {
+			t.Error("the second preset does not find the first one's options")
+		}
+		for _, g := range guards {
+			g.Close()
+		}
+	})
+}

@@ -1,0 +1,52 @@
+package auth
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/bearward/bearward/jwks"
+)
+
+// An IssuerStatus tells how one issuer of a Guard fares, at one moment.
+type IssuerStatus struct {
+	// Issuer is the issuer's identifier, the "iss" of its tokens.
+	Issuer string
+	// Err is why no token of the issuer can be verified now, nil when one can be, or nobody can tell.
+	// Config.ReadyWithoutKeys does not change it.
+	Err error
+	// Keys is what the issuer's key cache holds, and how it fares. It is zero, and its State "", when the
+	// keys are not from a [jwks.Cache].
+	Keys jwks.Status
+}
+
+// Status tells how each issuer fares, in order of their names: for an operator's page, and for metrics.
+// It never waits for the network. It is empty when the Guard's TokenVerifier has no Status method that
+// returns the same. Readiness is [Guard.Ready]'s to say.
+func (g *Guard) Status() []IssuerStatus {
+	if v, ok := g.verifier.(interface{ Status() []IssuerStatus }); ok {
+		return v.Status()
+	}
+	return nil
+}
+
+// Status tells how the one issuer fares; see [Guard.Status].
+func (v *Verifier) Status() []IssuerStatus {
+	s := IssuerStatus{Issuer: v.Issuer()}
+	if r, ok := v.keys.(interface{ Ready() error }); ok {
+		s.Err = r.Ready()
+	}
+	if c, ok := v.keys.(interface{ Status() jwks.Status }); ok {
+		s.Keys = c.Status()
+	}
+	return []IssuerStatus{s}
+}
+
+// Status tells how each issuer fares; see [Guard.Status].
+func (is *Issuers) Status() []IssuerStatus {
+	var all []IssuerStatus
+	for _, v := range is.byIssuer {
+		all = append(all, v.Status()...)
+	}
+	slices.SortFunc(all, func(a, b IssuerStatus) int { return strings.Compare(a.Issuer, b.Issuer) })
+	return all
+}
