@@ -5,6 +5,7 @@ FUZZTIME    ?= 5s
 MUTANTTIME  ?= 5m
 SOAK        ?= 40s
 SEEDS       ?= 2000
+PICTURES    ?= artifacts/pictures
 TESTFLAGS   ?= -race -shuffle=on
 
 # Tools are built once, into artifacts/bin.
@@ -20,7 +21,7 @@ STAGES      := lint tidy vuln conformance-check stranger soak fuzz mutants
 each = @set -e; for m in $(MODULES); do echo "==> $$m: $(1)"; (cd "$$m" && $(1)); done
 
 .DEFAULT_GOAL := help
-.PHONY: help modules stages nightly test fmt gofmt vet unit ci lint tidy vuln conformance conformance-check soak fuzz mutants browser interop monitoring stranger
+.PHONY: help modules stages nightly test fmt gofmt vet unit ci lint tidy vuln conformance conformance-check soak fuzz mutants browser pictures interop monitoring stranger
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' Makefile
@@ -77,8 +78,14 @@ vuln: ## known vulnerabilities in what the code calls
 soak: ## SEEDS (2,000) random schedules of the key cache, and SOAK (40s) of rotation, failure and forged keys over loopback
 	BEARWARD_SIM_SEEDS=$(SEEDS) BEARWARD_SOAK=$(SOAK) go test -count=1 -timeout 30m -v -run 'K35|Soak' ./jwks
 
-browser: ## the whole way in a browser; needs Chromium
+browser: ## every page of the quickstart in a browser; needs Chromium
 	cd examples && CI=true go test -count=1 -run Browser ./quickstart
+
+pictures: ## the contact sheets in examples/pictures, and every page at 1,280 and 390 pixels, light and dark, in PICTURES
+	@mkdir -p $(PICTURES)
+	cd examples && CI=true BROWSER_ARTIFACTS="$(abspath $(PICTURES))" go test -count=1 -run TheWholeWayInABrowser ./quickstart
+	@mkdir -p examples/pictures
+	cp $(foreach v,wide-light wide-dark phone-light phone-dark,$(PICTURES)/$(v).jpg) examples/pictures/
 
 interop: ## tokens of authorization servers that nobody here wrote; needs Node.js
 	cd examples && CI=true go test -count=1 ./interop

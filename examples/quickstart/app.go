@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"os"
 
+	"google.golang.org/grpc"
+
 	"github.com/bearward/bearward/examples/internal/api"
 	"github.com/bearward/bearward/examples/internal/webapp"
 )
@@ -45,7 +47,8 @@ func startApp(p ports, is *issuer, f fleet, cfg stackConfig) (*app, error) {
 	config := webapp.Config{
 		URL: scheme + p.app(), IssuerURL: is.url, Issuer: is.Server, Audience: audience,
 		Scopes: scopes(), Key: cfg.key, TokenLifetime: tokenLifetime,
-		Transport: cfg.transport, Credentials: cfg.link.credentials(), Logger: log,
+		Cooldown: cooldown, Transport: cfg.transport, Logger: log,
+		Dial: append(cfg.dial, grpc.WithTransportCredentials(cfg.link.credentials())),
 	}
 	for i, adapter := range api.Adapters() {
 		config.APIs = append(config.APIs, webapp.API{Adapter: adapter, URL: scheme + f[i].Addr()})

@@ -2,30 +2,20 @@ package main
 
 import (
 	"context"
-	"io"
 	"log/slog"
-	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
-	"path/filepath"
-	"regexp"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
-	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/fetch"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
 
 	"github.com/bearward/bearward/examples/internal/webapp"
 )
-
-// artifacts names the environment variable with the folder that keeps the
-// screenshots; without it none are taken.
-const artifacts = "BROWSER_ARTIFACTS"
 
 // browser is a headless Chromium in front of a quickstart that stays up.
 type browser struct {
@@ -34,6 +24,9 @@ type browser struct {
 	ports ports
 	stack *stack
 	spy   *spy
+	album album
+
+	status int64 // of the last page
 }
 
 // findChromium returns the browser's path. Without one the test is skipped,
@@ -52,11 +45,11 @@ func findChromium(t *testing.T) string {
 	return ""
 }
 
-func openBrowser(t *testing.T) *browser {
+func openBrowser(t *testing.T, limit time.Duration) *browser {
 	t.Helper()
 	path := findChromium(t)
 	b := &browser{t: t, ports: freePorts(t), spy: newSpy()}
-	st, err := startStack(b.ports, stackConfig{key: webapp.NewKey(), transport: b.spy, log: slog.New(slog.DiscardHandler)})
+	st, err := startStack(b.ports, stackConfig{key: webapp.NewKey(), transport: b.spy, dial: b.spy.dial(), log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,11 +63,11 @@ func openBrowser(t *testing.T) *browser {
 		chromedp.ExecPath(path), chromedp.Headless, chromedp.NoSandbox, chromedp.DisableGPU, chromedp.NoFirstRun,
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true),
 		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true),
-		chromedp.WindowSize(1100, 900))
+		chromedp.WindowSize(1280, 900))
 	t.Cleanup(stop)
 	ctx, cancel := chromedp.NewContext(allocator)
 	t.Cleanup(cancel)
-	b.ctx, cancel = context.WithTimeout(ctx, 2*time.Minute)
+	b.ctx, cancel = context.WithTimeout(ctx, limit)
 	t.Cleanup(cancel)
 	b.watch()
 	return b
@@ -146,12 +139,16 @@ func (b *browser) goTo(address string) string {
 // press presses the button with that label, and waits for the next page.
 func (b *browser) press(label string) string {
 	b.t.Helper()
-	resp, err := chromedp.RunResponse(b.ctx, chromedp.Click(chromedp.Search(`//main//button[normalize-space()="`+label+`"] | //main//a[normalize-space()="`+label+`"]`)))
+	const named = `[self::button or self::a][normalize-space()="LABEL" or @aria-label="LABEL"]`
+	resp, err := chromedp.RunResponse(b.ctx, chromedp.Click(chromedp.Search(`//body//*`+strings.ReplaceAll(named, "LABEL", label))))
 	if err != nil {
 		b.t.Fatalf("press %q: %v\nat %s:\n%s", label, err, b.location(), b.text())
 	}
-	if resp != nil && resp.Status >= 500 {
-		b.t.Errorf("press %q: status %d", label, resp.Status)
+	if resp != nil {
+		b.status = resp.Status
+		if resp.Status >= 500 {
+			b.t.Errorf("press %q: status %d", label, resp.Status)
+		}
 	}
 	return b.text()
 }
@@ -163,32 +160,6 @@ func (b *browser) wants(page string, wants ...string) {
 			b.t.Fatalf("at %s: the page does not say %q:\n%s", b.location(), want, page)
 		}
 	}
-}
-
-// shoot keeps a picture of the page, wide and narrow, light and dark.
-func (b *browser) shoot(name string) {
-	folder := os.Getenv(artifacts)
-	if folder == "" {
-		return
-	}
-	for _, look := range []struct {
-		name   string
-		width  int64
-		scheme string
-	}{{"wide", 1100, "light"}, {"phone", 390, "light"}, {"dark", 1100, "dark"}} {
-		media := emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: look.scheme}}}
-		_, err := chromedp.Call(b.ctx, emulation.SetEmulatedMedia, media)
-		b.must(err)
-		b.run(chromedp.EmulateViewport(look.width, 900))
-		picture, err := chromedp.Run(b.ctx, chromedp.FullScreenshot(100))
-		b.must(err)
-		if err := os.WriteFile(filepath.Join(folder, name+"-"+look.name+".png"), picture, 0o600); err != nil {
-			b.t.Error(err)
-		}
-	}
-	_, err := chromedp.Call(b.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{})
-	b.must(err)
-	b.run(chromedp.EmulateReset())
 }
 
 // tamper changes the requests to the authorization endpoint until it is done.
@@ -218,69 +189,4 @@ func (b *browser) proceed(ctx context.Context, paused *fetch.EventRequestPaused,
 		next.URL = u.String()
 	}
 	_, _ = chromedp.Call(ctx, fetch.ContinueRequest, next) // the test sees what comes of it
-}
-
-// spy is the application's transport to the issuer and the APIs. It learns the
-// secrets that pass there, and keeps what the browser sees.
-type spy struct {
-	mu      sync.Mutex
-	secrets map[string]string // value: what it is
-	seen    strings.Builder
-}
-
-func newSpy() *spy { return &spy{secrets: make(map[string]string)} }
-
-var secretMember = regexp.MustCompile(`"(access_token|refresh_token|id_token|client_secret)":\s*"([^"]+)"`)
-
-func (s *spy) RoundTrip(req *http.Request) (*http.Response, error) {
-	if req.GetBody != nil {
-		if body, err := req.GetBody(); err == nil {
-			raw, _ := io.ReadAll(body)
-			if form, err := url.ParseQuery(string(raw)); err == nil {
-				s.learn("code verifier", form.Get("code_verifier"))
-			}
-		}
-	}
-	resp, err := http.DefaultTransport.RoundTrip(req)
-	if err != nil {
-		return nil, err
-	}
-	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		return nil, err
-	}
-	resp.Body.Close()
-	resp.Body = io.NopCloser(strings.NewReader(string(body)))
-	for _, match := range secretMember.FindAllStringSubmatch(string(body), -1) {
-		s.learn(match[1], match[2])
-	}
-	return resp, nil
-}
-
-func (s *spy) learn(what, value string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if value != "" {
-		s.secrets[value] = what
-	}
-}
-
-func (s *spy) see(texts ...string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, text := range texts {
-		s.seen.WriteString(text + "\n")
-	}
-}
-
-// leaks names the secrets that the browser saw, and how many there are.
-func (s *spy) leaks() (leaked []string, known int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for value, what := range s.secrets {
-		if strings.Contains(s.seen.String(), value) {
-			leaked = append(leaked, what)
-		}
-	}
-	return leaked, len(s.secrets)
 }

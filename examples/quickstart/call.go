@@ -12,31 +12,21 @@ import (
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
 	"github.com/bearward/bearward/examples/internal/orders"
 	"github.com/bearward/bearward/examples/internal/orders/orderspb"
+	"github.com/bearward/bearward/examples/internal/promise"
 )
 
 // callTimeout bounds one call.
 const callTimeout = 10 * time.Second
 
-// outcome is what came back, in HTTP's terms whatever the transport.
-type outcome struct {
-	status     int
-	shown      string // the status as the caller saw it: "401", or "Unauthenticated"
-	challenge  string // WWW-Authenticate
-	retryAfter time.Duration
-	sub        string // "" for an anonymous caller
-	scope      string
-}
-
 // door is one server as a client sees it.
 type door interface {
-	call(ctx context.Context, op operation, token string) (outcome, error)
+	call(ctx context.Context, op operation, token string) (promise.Outcome, error)
 	// offers tells whether op exists here.
 	offers(op operation) bool
 }
@@ -65,26 +55,26 @@ func httpClient() *http.Client { return &http.Client{Timeout: callTimeout} }
 
 func (d httpDoor) offers(op operation) bool { return op.path != "" }
 
-func (d httpDoor) call(ctx context.Context, op operation, token string) (outcome, error) {
+func (d httpDoor) call(ctx context.Context, op operation, token string) (promise.Outcome, error) {
 	req, err := http.NewRequestWithContext(ctx, op.method, d.base+op.path, nil)
 	if err != nil {
-		return outcome{}, err
+		return promise.Outcome{}, err
 	}
 	if token != "" {
 		req.Header.Set("Authorization", "Bearer "+token)
 	}
 	resp, err := d.hc.Do(req)
 	if err != nil {
-		return outcome{}, err
+		return promise.Outcome{}, err
 	}
 	defer resp.Body.Close()
-	out := outcome{
-		status:    resp.StatusCode,
-		shown:     strconv.Itoa(resp.StatusCode),
-		challenge: strings.Join(resp.Header.Values("WWW-Authenticate"), "\n"),
+	out := promise.Outcome{
+		Status:    resp.StatusCode,
+		Shown:     strconv.Itoa(resp.StatusCode),
+		Challenge: strings.Join(resp.Header.Values("WWW-Authenticate"), "\n"),
 	}
 	seconds, _ := strconv.Atoi(resp.Header.Get("Retry-After"))
-	out.retryAfter = time.Duration(seconds) * time.Second
+	out.RetryAfter = time.Duration(seconds) * time.Second
 	body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
 	if err != nil || resp.StatusCode != http.StatusOK {
 		return out, err
@@ -94,9 +84,9 @@ func (d httpDoor) call(ctx context.Context, op operation, token string) (outcome
 		return out, fmt.Errorf("%s: %w", op, err)
 	}
 	if answer.Sub != nil {
-		out.sub = *answer.Sub
+		out.Sub = *answer.Sub
 	}
-	out.scope = answer.Scope
+	out.Scope = answer.Scope
 	return out, nil
 }
 
@@ -112,7 +102,7 @@ func dial(addr string) (grpcDoor, error) {
 
 func (d grpcDoor) offers(op operation) bool { return op.run != nil }
 
-func (d grpcDoor) call(ctx context.Context, op operation, token string) (outcome, error) {
+func (d grpcDoor) call(ctx context.Context, op operation, token string) (promise.Outcome, error) {
 	if token != "" {
 		ctx = metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer "+token)
 	}
@@ -120,38 +110,20 @@ func (d grpcDoor) call(ctx context.Context, op operation, token string) (outcome
 	defer cancel()
 	answer, trailer, err := op.run(ctx, orderspb.NewOrdersClient(d.conn))
 	state := status.Convert(err)
-	out := outcome{
-		status:    httpStatus(state.Code()),
-		shown:     state.Code().String(),
-		challenge: strings.Join(trailer.Get("www-authenticate"), "\n"),
-		sub:       answer.GetSub(),
-		scope:     answer.GetScope(),
+	out := promise.Outcome{
+		Status:    promise.HTTPStatus(state.Code()),
+		Shown:     state.Code().String(),
+		Challenge: strings.Join(trailer.Get("www-authenticate"), "\n"),
+		Sub:       answer.GetSub(),
+		Scope:     answer.GetScope(),
 	}
-	if out.status == 0 {
+	if out.Status == 0 {
 		return out, err
 	}
 	for _, detail := range state.Details() {
 		if info, ok := detail.(*errdetails.RetryInfo); ok {
-			out.retryAfter = info.GetRetryDelay().AsDuration()
+			out.RetryAfter = info.GetRetryDelay().AsDuration()
 		}
 	}
 	return out, nil
-}
-
-// httpStatus returns the HTTP status that says the same, and 0 for codes that
-// a guard does not use.
-func httpStatus(code codes.Code) int {
-	switch code {
-	case codes.OK:
-		return http.StatusOK
-	case codes.InvalidArgument:
-		return http.StatusBadRequest
-	case codes.Unauthenticated:
-		return http.StatusUnauthorized
-	case codes.PermissionDenied:
-		return http.StatusForbidden
-	case codes.Unavailable:
-		return http.StatusServiceUnavailable
-	}
-	return 0
 }

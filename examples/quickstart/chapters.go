@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/oauth2"
+
+	"github.com/bearward/bearward/examples/internal/promise"
 )
 
 // coldStart: the API starts while its issuer is down.
@@ -19,15 +21,15 @@ func (w *walk) coldStart(ctx context.Context, reader, _ *oauth2.Token) error {
 	}
 	good := token{"alice: read:orders", reader.AccessToken}
 	w.chapter("1. The API starts while the issuer is down: tokens are not judged")
-	w.ask(ctx, list, good, notJudged())
-	w.ask(ctx, list, none, noToken())
-	w.ask(ctx, ping, none, okAnonymous())
+	w.ask(ctx, list, good, promise.Unavailable())
+	w.ask(ctx, list, none, promise.NoToken())
+	w.ask(ctx, ping, none, promise.OKAnonymous())
 	w.issuer.SetDown(false)
 	if err := w.fleet.waitReady(ctx); err != nil {
 		return err
 	}
 	fmt.Fprintln(w.out, "  ... the issuer comes up, and each API finds its keys by itself")
-	w.ask(ctx, list, good, okAs("alice"))
+	w.ask(ctx, list, good, promise.OKAs("alice"))
 	return nil
 }
 
@@ -39,20 +41,20 @@ func (w *walk) whoMayCallWhat(ctx context.Context, reader, writer *oauth2.Token)
 		op    operation
 		needs string
 	}{{list, "read:orders"}, {place, "write:orders"}, {stats, "admin:all"}} {
-		w.ask(ctx, line.op, none, noToken())
+		w.ask(ctx, line.op, none, promise.NoToken())
 		if line.needs == "read:orders" {
-			w.ask(ctx, line.op, alices, okAs("alice"))
+			w.ask(ctx, line.op, alices, promise.OKAs("alice"))
 		} else {
-			w.ask(ctx, line.op, alices, needs(line.needs))
+			w.ask(ctx, line.op, alices, promise.Needs(line.needs))
 		}
-		w.ask(ctx, line.op, bobs, okAs("bob"))
+		w.ask(ctx, line.op, bobs, promise.OKAs("bob"))
 	}
-	w.ask(ctx, me, none, noToken())
-	w.ask(ctx, me, alices, okAs("alice"))
-	w.ask(ctx, greet, none, okAnonymous())
-	w.ask(ctx, greet, alices, okAs("alice"))
-	w.ask(ctx, ping, none, okAnonymous())
-	w.ask(ctx, ping, alices, okAnonymous())
+	w.ask(ctx, me, none, promise.NoToken())
+	w.ask(ctx, me, alices, promise.OKAs("alice"))
+	w.ask(ctx, greet, none, promise.OKAnonymous())
+	w.ask(ctx, greet, alices, promise.OKAs("alice"))
+	w.ask(ctx, ping, none, promise.OKAnonymous())
+	w.ask(ctx, ping, alices, promise.OKAnonymous())
 	return nil
 }
 
@@ -74,9 +76,9 @@ func (w *walk) badTokens(ctx context.Context, reader, _ *oauth2.Token) error {
 		{"alice's, signature cut", reader.AccessToken[:len(reader.AccessToken)-4]},
 		{"alice's, alg none", unsigned(reader.AccessToken)},
 	}...) {
-		w.ask(ctx, list, tok, badToken())
+		w.ask(ctx, list, tok, promise.BadToken())
 	}
-	w.ask(ctx, greet, token{"random text, at Optional", "correct-horse-battery-staple"}, badToken())
+	w.ask(ctx, greet, token{"random text, at Optional", "correct-horse-battery-staple"}, promise.BadToken())
 	return nil
 }
 
@@ -123,13 +125,13 @@ func (w *walk) streams(ctx context.Context, reader, writer *oauth2.Token) error 
 	bobs := token{"bob: read, write, admin", writer.AccessToken}
 	w.chapter("4. gRPC streams")
 	for _, op := range []operation{watch, track, placeMany} {
-		w.ask(ctx, op, none, noToken())
-		w.ask(ctx, op, token{"random text", "correct-horse-battery-staple"}, badToken())
+		w.ask(ctx, op, none, promise.NoToken())
+		w.ask(ctx, op, token{"random text", "correct-horse-battery-staple"}, promise.BadToken())
 	}
-	w.ask(ctx, watch, alices, okAnonymous().silent())
-	w.ask(ctx, track, alices, okAnonymous().silent())
-	w.ask(ctx, placeMany, alices, needs("write:orders"))
-	w.ask(ctx, placeMany, bobs, okAs("bob"))
+	w.ask(ctx, watch, alices, promise.OKAnonymous().Silent())
+	w.ask(ctx, track, alices, promise.OKAnonymous().Silent())
+	w.ask(ctx, placeMany, alices, promise.Needs("write:orders"))
+	w.ask(ctx, placeMany, bobs, promise.OKAs("bob"))
 	return nil
 }
 
@@ -149,8 +151,8 @@ func (w *walk) rotation(ctx context.Context, reader, _ *oauth2.Token) error {
 	}
 	fresh := token{"alice's, by the new key", next.AccessToken}
 	w.chapter("5. The signing key rotates: publish, promote, retire")
-	w.ask(ctx, list, fresh, okAs("alice"))
-	w.ask(ctx, list, old, okAs("alice"))
+	w.ask(ctx, list, fresh, promise.OKAs("alice"))
+	w.ask(ctx, list, old, promise.OKAs("alice"))
 
 	w.issuer.RetireKeys()
 	if _, err := w.issuer.RotateNow(); err != nil {
@@ -162,9 +164,9 @@ func (w *walk) rotation(ctx context.Context, reader, _ *oauth2.Token) error {
 	}
 	coolDown(ctx)
 	fmt.Fprintln(w.out, "  ... the old key is withdrawn, and a third one signs; a token of it makes each API look")
-	w.ask(ctx, list, token{"alice's, by the third key", third.AccessToken}, okAs("alice"))
-	w.ask(ctx, list, fresh, okAs("alice"))
-	w.ask(ctx, list, old, badToken())
+	w.ask(ctx, list, token{"alice's, by the third key", third.AccessToken}, promise.OKAs("alice"))
+	w.ask(ctx, list, fresh, promise.OKAs("alice"))
+	w.ask(ctx, list, old, promise.BadToken())
 	return nil
 }
 
@@ -186,18 +188,18 @@ func (w *walk) outage(ctx context.Context, _, _ *oauth2.Token) error {
 	knownToken := token{"alice's, by a known key", known.AccessToken}
 	newToken := token{"alice's, by a key unseen", unknown.AccessToken}
 	w.chapter("6. The issuer goes down: what can be judged is judged, the rest is not")
-	w.ask(ctx, list, knownToken, okAs("alice"))
-	w.ask(ctx, place, knownToken, needs("write:orders"))
-	w.ask(ctx, list, newToken, notJudged())
-	w.ask(ctx, list, token{"random text", "correct-horse-battery-staple"}, badToken())
-	w.ask(ctx, list, none, noToken())
-	w.ask(ctx, ping, none, okAnonymous())
+	w.ask(ctx, list, knownToken, promise.OKAs("alice"))
+	w.ask(ctx, place, knownToken, promise.Needs("write:orders"))
+	w.ask(ctx, list, newToken, promise.Unavailable())
+	w.ask(ctx, list, token{"random text", "correct-horse-battery-staple"}, promise.BadToken())
+	w.ask(ctx, list, none, promise.NoToken())
+	w.ask(ctx, ping, none, promise.OKAnonymous())
 	w.issuer.SetDown(false)
-	if err := w.settle(ctx, list, newToken, okAs("alice")); err != nil {
+	if err := w.settle(ctx, list, newToken, promise.OKAs("alice")); err != nil {
 		return err
 	}
 	fmt.Fprintln(w.out, "  ... the issuer is up again")
-	w.ask(ctx, list, newToken, okAs("alice"))
+	w.ask(ctx, list, newToken, promise.OKAs("alice"))
 	return nil
 }
 
@@ -216,11 +218,11 @@ func (w *walk) refresh(ctx context.Context, reader, _ *oauth2.Token) error {
 	}
 	expired := token{"alice's, expired", short.AccessToken}
 	w.chapter("7. Expiry and refresh")
-	if err := w.settle(ctx, list, expired, badToken()); err != nil {
+	if err := w.settle(ctx, list, expired, promise.BadToken()); err != nil {
 		return err
 	}
-	w.ask(ctx, list, expired, badToken())
-	w.ask(ctx, list, token{"alice's, refreshed", next.AccessToken}, okAs("alice"))
+	w.ask(ctx, list, expired, promise.BadToken())
+	w.ask(ctx, list, token{"alice's, refreshed", next.AccessToken}, promise.OKAs("alice"))
 
 	_, err = w.app.Refresh(ctx, short.RefreshToken)
 	w.fact("a refresh token that was used before is refused (invalid_grant)", wantInvalidGrant(err))

@@ -14,10 +14,11 @@ import (
 
 	"github.com/bearward/bearward/examples/internal/api"
 	"github.com/bearward/bearward/examples/internal/client"
+	"github.com/bearward/bearward/examples/internal/promise"
 )
 
-// cooldown limits how often an unknown key ID makes an API fetch keys. The
-// check meets several new keys within seconds, so it is short here.
+// cooldown limits how often an unknown key ID makes an API fetch keys. The check, and whoever presses
+// the buttons, meets several new keys within seconds, so it is short here.
 const cooldown = time.Second
 
 // walk is one run of the check: an issuer, the API four times, one registered
@@ -133,7 +134,7 @@ func (w *walk) closeDoors() error {
 }
 
 // ask makes one call through every adapter that offers it and prints the row.
-func (w *walk) ask(ctx context.Context, op operation, tok token, p promise) {
+func (w *walk) ask(ctx context.Context, op operation, tok token, p promise.Promise) {
 	cells := make([]cell, len(w.doors))
 	for i, d := range w.doors {
 		if d.offers(op) {
@@ -143,19 +144,19 @@ func (w *walk) ask(ctx context.Context, op operation, tok token, p promise) {
 	w.row(op.String(), tok.name, p, cells)
 }
 
-func askOne(ctx context.Context, d door, op operation, tok token, p promise) cell {
+func askOne(ctx context.Context, d door, op operation, tok token, p promise.Promise) cell {
 	out, err := d.call(ctx, op, tok.raw)
 	c := cell{asked: true, out: out}
 	if err != nil {
 		c.fault = err.Error()
 		return c
 	}
-	c.fault = p.broken(out)
+	c.fault = p.Broken(out)
 	return c
 }
 
 // settle waits until every adapter keeps p, for what takes effect by itself.
-func (w *walk) settle(ctx context.Context, op operation, tok token, p promise) error {
+func (w *walk) settle(ctx context.Context, op operation, tok token, p promise.Promise) error {
 	for _, d := range w.doors {
 		err := until(ctx, func() error {
 			if fault := askOne(ctx, d, op, tok, p).fault; fault != "" {

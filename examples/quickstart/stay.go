@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"google.golang.org/grpc"
+
 	"github.com/bearward/bearward/examples/internal/api"
 	"github.com/bearward/bearward/examples/internal/client"
 )
@@ -66,6 +68,7 @@ type stackConfig struct {
 	link      link
 	key       []byte            // encrypts what the application keeps
 	transport http.RoundTripper // from the application to the issuer and the APIs
+	dial      []grpc.DialOption // from the application to the API behind gRPC, beside the credentials
 	log       *slog.Logger
 }
 
@@ -82,7 +85,7 @@ func startStack(p ports, cfg stackConfig) (_ *stack, err error) {
 	}
 	config := api.Config{
 		Issuer: st.issuer.url, Audience: audience, Logger: cfg.log.With("server", "api"), TLS: cfg.link.server,
-		Leeway: -1, // one machine, one clock
+		Cooldown: cooldown, Leeway: -1, // one machine, one clock
 	}
 	if cfg.link.client != nil {
 		config.Client = &http.Client{Transport: cfg.link.transport()}

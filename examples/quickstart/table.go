@@ -8,68 +8,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/bearward/bearward/examples/internal/api"
+	"github.com/bearward/bearward/examples/internal/promise"
 )
-
-// promise is what must come back.
-type promise struct {
-	status    int
-	challenge string // what WWW-Authenticate holds; "" for none at all
-	whole     bool   // the challenge is exactly that
-	sub       string // of a 200: who the API takes the caller for
-	text      string // how the table says it
-}
-
-func okAs(sub string) promise { return promise{status: 200, sub: sub, text: "200 as " + sub} }
-
-func okAnonymous() promise { return promise{status: 200, text: "200 anonymous"} }
-
-func noToken() promise {
-	return promise{status: 401, challenge: `Bearer realm="api"`, whole: true, text: `401 Bearer realm="api"`}
-}
-
-func badToken() promise {
-	return promise{status: 401, challenge: `error="invalid_token"`, text: `401 error="invalid_token"`}
-}
-
-func needs(scope string) promise {
-	return promise{status: 403, challenge: `error="insufficient_scope"`, text: `403 scope="` + scope + `"`}.and(`scope="` + scope + `"`)
-}
-
-func notJudged() promise { return promise{status: 503, text: "503 with Retry-After"} }
-
-// silent is for answers that do not tell who is calling.
-func (p promise) silent() promise {
-	p.text = "200"
-	return p
-}
-
-// and adds another thing that the challenge holds.
-func (p promise) and(more string) promise {
-	p.challenge += "\x00" + more
-	return p
-}
-
-// broken returns how out breaks p, or "".
-func (p promise) broken(out outcome) string {
-	switch {
-	case out.status != p.status:
-		return fmt.Sprintf("status %d (%s), want %d", out.status, out.shown, p.status)
-	case p.whole && out.challenge != p.challenge, p.challenge == "" && out.challenge != "":
-		return fmt.Sprintf("challenge %q, want %q", out.challenge, p.challenge)
-	case p.status == 503 && out.retryAfter <= 0:
-		return "no Retry-After"
-	case p.status != 503 && out.retryAfter > 0:
-		return "a Retry-After, want none"
-	case p.status == 200 && out.sub != p.sub:
-		return fmt.Sprintf("sub %q, want %q", out.sub, p.sub)
-	}
-	for part := range strings.SplitSeq(p.challenge, "\x00") {
-		if !strings.Contains(out.challenge, part) {
-			return fmt.Sprintf("challenge %q, want %q in it", out.challenge, part)
-		}
-	}
-	return ""
-}
 
 // report prints the table as it grows and counts what was not as promised.
 type report struct {
@@ -96,7 +36,7 @@ func (r *report) chapter(title string) {
 }
 
 // row prints what each adapter answered to one call.
-func (r *report) row(call, token string, p promise, cells []cell) {
+func (r *report) row(call, token string, p promise.Promise, cells []cell) {
 	var marks, faults []string
 	for i, c := range cells {
 		text := "-"
@@ -111,7 +51,7 @@ func (r *report) row(call, token string, p promise, cells []cell) {
 		}
 		marks = append(marks, pad(text, cellWidth))
 	}
-	line := "  " + pad(call, callWidth) + pad(token, tokenWidth) + pad(p.text, promiseWidth) + strings.Join(marks, "")
+	line := "  " + pad(call, callWidth) + pad(token, tokenWidth) + pad(p.Text, promiseWidth) + strings.Join(marks, "")
 	fmt.Fprintf(r.out, "%s\n%s", strings.TrimRight(line, " "), strings.Join(faults, ""))
 }
 
@@ -129,17 +69,17 @@ func (r *report) fact(what string, err error) {
 // cell is one adapter's answer to one call.
 type cell struct {
 	asked bool
-	out   outcome
+	out   promise.Outcome
 	fault string
 }
 
 // shown is the status as an HTTP number; a gRPC code is shown by the number
 // that says the same, so that the columns can be compared.
 func (c cell) shown() string {
-	if c.out.status == 0 {
+	if c.out.Status == 0 {
 		return "?"
 	}
-	return fmt.Sprint(c.out.status)
+	return fmt.Sprint(c.out.Status)
 }
 
 func pad(s string, width int) string {

@@ -1,11 +1,12 @@
 package main
 
 import (
+	"encoding/json"
 	"net/url"
-	"regexp"
-	"slices"
+	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/chromedp"
 )
@@ -15,9 +16,9 @@ import (
 func (b *browser) register() {
 	b.t.Helper()
 	b.wants(b.goTo("http://"+b.ports.app()+"/"), "Register the application", "Log in and consent")
-	b.shoot("1-start")
+	b.look("01-start")
 	b.press("Register")
-	b.shoot("2-register")
+	b.look("02-register")
 	resp, err := chromedp.RunResponse(b.ctx, chromedp.Click(chromedp.CSS(`form button[type=submit]`)))
 	if err != nil || resp.Status != 200 {
 		b.t.Fatalf("register: %v %v", resp, err)
@@ -27,7 +28,7 @@ func (b *browser) register() {
 	if len(secret) < 20 {
 		b.t.Errorf("the secret has %d characters", len(secret))
 	}
-	b.shoot("3-registered")
+	b.look("03-registered")
 }
 
 // logIn goes from a page with a "Log in" button to the consent page.
@@ -35,7 +36,6 @@ func (b *browser) logIn() string {
 	b.t.Helper()
 	page := b.press("Log in")
 	if strings.Contains(page, "Password") {
-		b.shoot("4-login")
 		b.run(chromedp.SendKeys(chromedp.ID("username"), alice.Name),
 			chromedp.SendKeys(chromedp.ID("password"), alice.Password))
 		page = b.press("Log in")
@@ -43,73 +43,132 @@ func (b *browser) logIn() string {
 	return page
 }
 
-var answer = regexp.MustCompile(`application to API \(\w+\)\s+(\S+)`)
-
-// answers returns what the APIs answered, in the order of the page. The rest of a page has numbers of its own: a random ID may hold a 401.
-func answers(page string) (all []string) {
-	for _, match := range answer.FindAllStringSubmatch(page, -1) {
-		all = append(all, match[1])
-	}
-	return all
+// page is what the dashboard says.
+type page struct {
+	Title, Headline, Verdict    string
+	Scopes                      []string
+	Expiry, Refresh, Issuer     string
+	Buttons                     []button
+	Calls                       []asked
+	Orders                      [][]string // of the first table
+	Figures                     string
+	Width, Height, WindowHeight int
 }
 
-func refused(answer string) bool { return answer != "200" && answer != "OK" }
+type button struct {
+	Name, Why string
+	Off       bool
+}
+
+// asked is one question and the answers to it.
+type asked struct {
+	Heading, Sentence, Verdict string
+	Answers                    []struct{ Adapter, Status, Verdict, Text string }
+}
+
+const readPage = `(() => {
+  const text = (el) => el ? el.textContent.replace(/\s+/g, " ").trim() : "";
+  const verdict = (el) => !el ? "" : el.classList.contains("broken") ? "broken" : el.classList.contains("promised") ? "promised" : "stopped";
+  const all = (selector, root) => [...(root || document).querySelectorAll(selector)];
+  return JSON.stringify({
+    Title: document.title, Headline: text(document.querySelector("#headline")), Verdict: verdict(document.querySelector("#headline")),
+    Scopes: all(".now .tag").map(text), Expiry: text(document.querySelector("#expiry")),
+    Refresh: text(document.querySelector("#refresh")), Issuer: text(document.querySelector("#issuer")),
+    Buttons: all(".tries button").map((el) => ({
+      Name: el.getAttribute("aria-label"), Off: el.getAttribute("aria-disabled") === "true" && el.type === "button",
+      Why: text(document.getElementById(el.getAttribute("aria-describedby"))),
+    })),
+    Calls: all(".calls").map((el) => ({
+      Heading: text(el.querySelector(".what-is")), Sentence: text(el.querySelector(".said")), Verdict: verdict(el),
+      Answers: all("[data-adapter]", el).map((row) => ({
+        Adapter: row.dataset.adapter, Status: text(row.querySelector("td .status")), Verdict: verdict(row), Text: text(row.lastElementChild),
+      })),
+    })),
+    Orders: all("tr", document.querySelector(".orders tbody") || document.createElement("i")).map((row) => all("td", row).map(text)),
+    Figures: text(document.querySelector(".figures")),
+  });
+})()`
+
+// read reads the dashboard.
+func (b *browser) read() (p page) {
+	b.t.Helper()
+	raw, err := chromedp.Run(b.ctx, chromedp.Evaluate[string](readPage))
+	b.must(err)
+	b.must(json.Unmarshal([]byte(raw), &p))
+	return p
+}
+
+// says presses a button of the dashboard and checks the headline.
+func (b *browser) says(label, headline string) page {
+	b.t.Helper()
+	b.press(label)
+	p := b.read()
+	if !strings.Contains(p.Headline, headline) || p.Verdict != "promised" {
+		b.t.Errorf("%s: the headline is %q (%s), want %q in it", label, p.Headline, p.Verdict, headline)
+	}
+	return p
+}
 
 func TestTheWholeWayInABrowser(t *testing.T) {
-	b := openBrowser(t)
+	b := openBrowser(t, 4*time.Minute)
+	home := "http://" + b.ports.app() + "/"
 	b.register()
+	b.goTo(home)
+	b.look("04-start-registered")
 
-	b.wants(b.logIn(), "Allow My first app?", "See the orders", "Place orders", "Keep this access while you are away")
-	b.shoot("5-consent")
+	b.press("Log in")
+	b.look("05-login")
+	b.run(chromedp.SendKeys(chromedp.ID("username"), alice.Name), chromedp.SendKeys(chromedp.ID("password"), "nope"))
+	b.wants(b.press("Log in"), "do not go together")
+	b.run(chromedp.SendKeys(chromedp.ID("password"), alice.Password))
+	b.wants(b.press("Log in"), "Allow My first app?", "See the orders", "Place orders", "Keep this access while you are away")
 	b.wants(b.press("Deny"), "You said no")
-	b.goTo("http://" + b.ports.app() + "/")
+	b.look("07-denied")
+	b.denyAndGoBack()
 
+	b.goTo(home)
 	b.logIn()
 	b.run(chromedp.Click(chromedp.CSS(`input[value="write:orders"]`)))
-	page := b.press("Allow")
-	b.wants(page, "Hello, Alice Liddell", "How you got here", "read:orders")
+	b.look("06-consent")
+	b.wants(b.press("Allow"), "Alice Liddell", "How you got here", "read:orders")
 	if !strings.HasSuffix(b.location(), "/dashboard") {
 		t.Errorf("after the login at %s: the code must not stay in the address bar", b.location())
 	}
-	b.shoot("6-dashboard")
+	b.look("08-dashboard")
 
-	if got := answers(b.press("Read the orders")); !slices.Equal(got, []string{"200", "200", "200", "OK"}) {
-		t.Errorf("the adapters answered %v", got)
+	p := b.says("Read the orders", "All four listed the orders.")
+	if want := [][]string{{"1", "honey", "3", "bear"}, {"2", "blueberries", "12", "bear"}}; !reflect.DeepEqual(p.Orders, want) {
+		t.Errorf("the orders are %v, want %v", p.Orders, want)
 	}
-	b.shoot("7-read")
-	b.wants(b.press("Place an order"), `error="insufficient_scope"`, `scope="write:orders"`, "PermissionDenied")
-	b.wants(b.press("Call with too little scope"), `error="insufficient_scope"`, `scope="admin:all"`, "PermissionDenied")
-	b.shoot("8-scope")
-
-	page = b.press("Rotate the keys now")
-	if got := answers(page); len(got) != 8 || slices.ContainsFunc(got, refused) {
-		t.Errorf("the answers during the key rotation were %v:\n%s", got, page)
+	b.look("09-read")
+	b.says("Place an order", "All four refused, as they must: the token has no write:orders.")
+	b.look("10-refused")
+	b.says("Read the figures", "All four refused, as they must: the token has no admin:all.")
+	b.press("Ask for more scopes")
+	b.press("Allow")
+	b.says("Read the figures", "All four answered.")
+	b.look("11-figures")
+	b.says("Place an order", "All four placed the order.")
+	b.says("Rotate the keys", "The new key’s token works and the old key’s token works.")
+	b.look("12-rotate")
+	b.says("Let a token expire", "The short-lived token works, the expired token is refused and the new token works.")
+	b.look("13-expire")
+	p = b.says("Take the issuer down", "With the issuer down, the token in use works and the new key’s token cannot be verified.")
+	if !strings.HasPrefix(p.Issuer, "down") {
+		t.Errorf("the page says of the issuer: %q", p.Issuer)
 	}
-	page = b.press("Let a token expire")
-	if got := answers(page); !slices.Contains(got, "401") {
-		t.Errorf("the answers around the expiry were %v:\n%s", got, page)
-	}
-	b.wants(page, `error="invalid_token"`, "Unauthenticated", "Call with the new token, through grpc")
-	b.shoot("9-expiry")
-	page = b.press("Take the issuer down")
-	if got := answers(page); !slices.Contains(got, "503") {
-		t.Errorf("the answers during the outage were %v:\n%s", got, page)
-	}
-	b.wants(page, "The issuer is down", "Retry-After", "Unavailable", "A token by a known key keeps working")
-	b.shoot("10-down")
-	page = b.press("Bring the issuer up")
-	b.wants(page, "The token that was not judged is good")
-	if got := answers(page); len(got) != 4 || slices.ContainsFunc(got, refused) {
-		t.Errorf("the answers after the outage were %v:\n%s", got, page)
-	}
-	b.wants(b.press("Replay a used refresh token"), "invalid_grant", "thief")
-	b.shoot("11-replay")
+	b.look("14-down")
+	b.says("Bring the issuer up", "All four listed the orders.")
+	b.says("Replay a refresh token", "The spent refresh token is refused, the application’s own one is refused and the access token works.")
+	b.look("15-replay")
 
 	b.wants(b.press("Log out"), "Log out?", "alice")
-	b.wants(b.press("Log out"), "You are logged out")
-	b.shoot("12-bye")
-	b.wants(b.goTo("http://"+b.ports.app()+"/dashboard"), "Log in and consent")
+	b.look("16-logout")
+	b.wants(b.press("Log out"), "You are logged out", "refresh token was worthless already", "authorization server is over", "access token is good until")
+	b.look("17-bye")
+	b.wants(b.goTo(home+"dashboard"), "Log in and consent")
 	b.wants(b.press("Log in"), "Password")
+	b.sheets()
 
 	leaked, known := b.spy.leaks()
 	if known < 8 || len(leaked) > 0 {
@@ -117,13 +176,23 @@ func TestTheWholeWayInABrowser(t *testing.T) {
 	}
 }
 
+// denyAndGoBack denies a second time, goes back, and allows it after all.
+func (b *browser) denyAndGoBack() {
+	b.t.Helper()
+	b.wants(b.press("Log in"), "Allow My first app?")
+	consent := b.location()
+	b.wants(b.press("Deny"), "You said no")
+	b.wants(b.goTo(consent), "Allow My first app?") // as a browser does that goes back
+	b.wants(b.press("Allow"), "is over: you said no")
+}
+
 func TestTamperingIsRefusedInABrowser(t *testing.T) {
-	b := openBrowser(t)
+	b := openBrowser(t, 2*time.Minute)
 	b.register()
 	home := "http://" + b.ports.app() + "/"
 
 	t.Run("a forged answer", func(t *testing.T) {
-		b.wants(b.goTo("http://"+b.ports.app()+"/callback?code=x&state=y&iss="+url.QueryEscape(b.stack.issuer.url)), "does not belong to a login")
+		b.wants(b.goTo("http://"+b.ports.app()+"/callback?code=x&state=y&iss="+url.QueryEscape(b.stack.issuer.url)), "not belong to a login")
 	})
 	for name, uri := range map[string]string{
 		"another path": "http://localhost:PORT/callback/evil",
@@ -153,9 +222,9 @@ func TestTamperingIsRefusedInABrowser(t *testing.T) {
 			b.logIn()
 			done()
 			page := b.press("Allow")
-			want := "could not be finished"
+			want := "The login could not be finished"
 			if parameter == "state" {
-				want = "does not belong to a login"
+				want = "not belong to a login"
 			}
 			b.wants(page, want)
 			b.wants(b.goTo("http://"+b.ports.app()+"/dashboard"), "Log in and consent")

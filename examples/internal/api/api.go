@@ -86,13 +86,13 @@ func Start(cfg Config) (*Server, error) {
 
 // startMeasured starts what meter, which may be nil, measures.
 func startMeasured(cfg Config, meter *meter) (*Server, error) {
-	guard, err := newGuard(cfg, meter)
+	listener, err := listen(cfg.Addr) // first: a guard that is closed at once would log that, too
 	if err != nil {
 		return nil, err
 	}
-	listener, err := listen(cfg.Addr)
+	guard, err := newGuard(cfg, meter)
 	if err != nil {
-		return nil, errors.Join(err, guard.Close())
+		return nil, errors.Join(err, listener.Close())
 	}
 	api := &orders.API{Book: orders.NewBook(), Ready: guard.Ready}
 	front, rules, err := newFront(cfg, guard, api)

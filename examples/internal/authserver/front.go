@@ -24,10 +24,13 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if s.down.Load() {
 		panic(http.ErrAbortHandler)
 	}
+	if ui.Serve(w, r) {
+		return
+	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 	switch path := r.URL.Path; {
-	case path == ui.StylePath:
-		ui.ServeStyle(w, r)
+	case path == "/":
+		s.page(w, http.StatusOK, "home", homePage{shell: s.shell("Authorization server"), Issuer: s.cfg.Issuer})
 		return
 	case path == pathRFC8414:
 		r = r.Clone(r.Context())
@@ -37,12 +40,12 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	case path == pathRegister:
-		if !s.renameLogoutURIs(w, r) {
+		if !s.checkURIs(w, r) {
 			return
 		}
 	case strings.HasPrefix(path, pathAuthorize+"/"), strings.HasPrefix(path, pathLogout+"/"):
 		if err := s.csrf.Check(r); err != nil {
-			s.page(w, http.StatusForbidden, "error", errorPage{Code: "cross-origin", Text: "This form was sent from another site."})
+			s.failed(w, http.StatusForbidden, "cross-origin", "This form was sent from another site.")
 			return
 		}
 		fallthrough
@@ -61,7 +64,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // redirects.
 func (s *Server) exactRedirect(w http.ResponseWriter, r *http.Request) bool {
 	refuse := func(text string) bool {
-		s.page(w, http.StatusBadRequest, "error", errorPage{Code: "invalid_request", Text: text})
+		s.failed(w, http.StatusBadRequest, "invalid_request", text)
 		return false
 	}
 	if err := r.ParseForm(); err != nil {

@@ -32,11 +32,11 @@ func (s *Server) authenticate(w http.ResponseWriter, r *http.Request, as *goidc.
 		as.Store = map[string]any{keepBrowser: browser}
 	}
 	if as.Store[keepBrowser] != browser {
-		s.page(w, http.StatusBadRequest, "error", errorPage{Code: "invalid_request", Text: "This login was started in another browser."})
+		s.failed(w, http.StatusBadRequest, "invalid_request", "This login was started in another browser.")
 		return goidc.StatusPending, nil
 	}
 	if as.Store[keepDone] != nil {
-		s.page(w, http.StatusBadRequest, "error", errorPage{Code: "invalid_request", Text: "This login is already finished."})
+		s.failed(w, http.StatusBadRequest, "invalid_request", "This login is already finished.")
 		return goidc.StatusPending, nil
 	}
 	// The session ID in the path tells a page's form from the first request,
@@ -60,7 +60,7 @@ func (s *Server) logIn(w http.ResponseWriter, r *http.Request, as *goidc.AuthnSe
 	if promptIs(as, goidc.PromptTypeNone) {
 		return goidc.StatusFailure, goidc.NewError(goidc.ErrorCodeLoginRequired, "nobody is logged in")
 	}
-	page := loginPage{App: c.Name, Action: pathAuthorize + "/" + as.ID, Users: s.cfg.Users}
+	page := loginPage{shell: s.shell("Log in"), App: c.Name, Action: pathAuthorize + "/" + as.ID, Users: s.cfg.Users}
 	if submitted {
 		name, password := r.PostForm.Get("username"), r.PostForm.Get("password")
 		if s.passwordIs(name, password) {
@@ -71,7 +71,9 @@ func (s *Server) logIn(w http.ResponseWriter, r *http.Request, as *goidc.AuthnSe
 		if failures+1 >= maxFailures {
 			return goidc.StatusFailure, errors.New("too many wrong passwords")
 		}
-		page.Name, page.Wrong = name, true
+		page.Name, page.Wrong, page.Title = name, true, "Error: log in"
+		s.page(w, http.StatusUnprocessableEntity, "login", page, as.RedirectURI)
+		return goidc.StatusPending, nil
 	}
 	s.page(w, http.StatusOK, "login", page, as.RedirectURI)
 	return goidc.StatusPending, nil
@@ -143,7 +145,7 @@ func (s *Server) resources(as *goidc.AuthnSession) goidc.Resources {
 
 func (s *Server) consentPage(as *goidc.AuthnSession, c *goidc.Client, asked []string) consentPage {
 	page := consentPage{
-		App: c.Name, User: as.Subject, Action: pathAuthorize + "/" + as.ID,
+		shell: s.shell("Allow access"), App: c.Name, User: as.Subject, Action: pathAuthorize + "/" + as.ID,
 		Audience: strings.Join(s.resources(as), ", "), ReturnTo: origin(as.RedirectURI),
 	}
 	for _, sc := range s.cfg.Scopes {
@@ -173,7 +175,7 @@ func (s *Server) logout(w http.ResponseWriter, r *http.Request, ls *goidc.Logout
 	held, ok := s.sessions.current(r)
 	submitted := r.Method == http.MethodPost && r.PathValue("callback") == ls.ID
 	if ok && !submitted && ls.IDTokenHintClaims[goidc.ClaimSubject] != held.user {
-		s.page(w, http.StatusOK, "logout", logoutPage{User: held.user, Action: pathLogout + "/" + ls.ID}, ls.PostLogoutRedirectURI)
+		s.page(w, http.StatusOK, "logout", logoutPage{shell: s.shell("Log out"), User: held.user, Action: pathLogout + "/" + ls.ID}, ls.PostLogoutRedirectURI)
 		return goidc.StatusPending, nil
 	}
 	s.sessions.end(w, r)
@@ -181,6 +183,6 @@ func (s *Server) logout(w http.ResponseWriter, r *http.Request, ls *goidc.Logout
 }
 
 func (s *Server) loggedOut(w http.ResponseWriter, _ *http.Request, _ *goidc.LogoutSession) error {
-	s.page(w, http.StatusOK, "loggedout", nil)
+	s.page(w, http.StatusOK, "loggedout", s.shell("Logged out"))
 	return nil
 }

@@ -7,8 +7,11 @@ import (
 	"errors"
 	"html/template"
 	"net/http"
+	"strings"
 
 	"github.com/luikyv/go-oidc/pkg/goidc"
+
+	"github.com/bearward/bearward/examples/internal/ui"
 )
 
 //go:embed pages/*.html
@@ -16,13 +19,31 @@ var pageFiles embed.FS
 
 var pages = template.Must(template.ParseFS(pageFiles, "pages/*.html"))
 
+// shell is what stands around every page.
+type shell struct {
+	Title string
+	Host  string // where this server is, to tell it from the application
+}
+
+func (s *Server) shell(title string) shell {
+	_, host, _ := strings.Cut(s.cfg.Issuer, "://")
+	return shell{Title: title, Host: host}
+}
+
+type homePage struct {
+	shell
+	Issuer string
+}
+
 type loginPage struct {
+	shell
 	App, Action, Name string
 	Wrong             bool
 	Users             []User
 }
 
 type consentPage struct {
+	shell
 	App, User, Action, Audience, ReturnTo string
 	Scopes                                []consentScope
 }
@@ -32,9 +53,15 @@ type consentScope struct {
 	Fixed bool // granted with the login itself
 }
 
-type logoutPage struct{ User, Action string }
+type logoutPage struct {
+	shell
+	User, Action string
+}
 
-type errorPage struct{ Code, Text string }
+type errorPage struct {
+	shell
+	Code, Text string
+}
 
 // page writes one page. The forms may lead to this server and to the origins
 // of redirectURIs: a form-action of 'self' alone makes browsers block the
@@ -54,7 +81,7 @@ func (s *Server) page(w http.ResponseWriter, status int, name string, data any, 
 	}
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action "+formAction)
+	h.Set("Content-Security-Policy", ui.Policy+"; form-action "+formAction)
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("Cache-Control", "no-store")
@@ -62,15 +89,35 @@ func (s *Server) page(w http.ResponseWriter, status int, name string, data any, 
 	_, _ = body.WriteTo(w)
 }
 
+// failed says why something is not possible.
+func (s *Server) failed(w http.ResponseWriter, status int, code, text string) {
+	s.page(w, status, "error", errorPage{shell: s.shell("Not possible"), Code: code, Text: text})
+}
+
 // renderError answers what must not be redirected.
 func (s *Server) renderError(w http.ResponseWriter, _ *http.Request, err error) error {
-	page, status := errorPage{Code: "server_error", Text: "Something went wrong here."}, http.StatusInternalServerError
 	var oauth goidc.Error
-	if errors.As(err, &oauth) {
-		page, status = errorPage{Code: string(oauth.Code), Text: oauth.Description}, oauth.StatusCode()
+	switch {
+	case errors.Is(err, goidc.ErrNotFound): // the one thing that requests name and may not be there
+		s.failed(w, http.StatusBadRequest, "invalid_request", "The application, or the page that you came from, is not known here.")
+	case errors.As(err, &oauth):
+		s.failed(w, oauth.StatusCode(), string(oauth.Code), inWords(oauth))
+	default:
+		s.failed(w, http.StatusInternalServerError, "server_error", "Something went wrong here.")
 	}
-	s.page(w, status, "error", page)
 	return nil
+}
+
+// inWords is an error's description, as a sentence.
+func inWords(err goidc.Error) string {
+	text := err.Description
+	if inner := errors.Unwrap(err); inner != nil {
+		text = inner.Error()
+	}
+	if text == "" {
+		return "The request cannot be answered."
+	}
+	return strings.ToUpper(text[:1]) + text[1:] + "."
 }
 
 // logError keeps the OAuth code and description, never the wrapped error:

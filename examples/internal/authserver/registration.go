@@ -62,22 +62,30 @@ func checkRegistration(_ context.Context, _ string, meta *goidc.ClientMeta) erro
 }
 
 const (
+	redirectURIs      = "redirect_uris"
 	logoutURIs        = "post_logout_redirect_uris"
 	logoutURIsCarried = "carried_post_logout_redirect_uris"
 )
 
-// renameLogoutURIs carries the logout URIs past go-oidc, which accepts none
-// with http, not even on a loopback host; restoreLogoutURIs takes them up.
-func (s *Server) renameLogoutURIs(w http.ResponseWriter, r *http.Request) bool {
+// checkURIs refuses redirect URIs by RFC 7591 §3.2.2's own code and in words, which go-oidc does
+// not. It carries the logout URIs past go-oidc, which accepts none with http, not even on a loopback
+// host; restoreLogoutURIs takes them up.
+func (s *Server) checkURIs(w http.ResponseWriter, r *http.Request) bool {
 	body, err := io.ReadAll(r.Body)
 	var fields map[string]json.RawMessage
 	if err == nil {
 		err = json.Unmarshal(body, &fields)
 	}
 	if err != nil {
-		w.Header().Set("Content-Type", "application/json")
-		w.WriteHeader(http.StatusBadRequest)
-		_, _ = io.WriteString(w, `{"error":"invalid_client_metadata","error_description":"the body is no JSON object"}`+"\n")
+		refuseRegistration(w, goidc.ErrorCodeInvalidClientMetadata, "the body is no JSON object")
+		return false
+	}
+	if err := checkListed(fields[redirectURIs]); err != nil {
+		refuseRegistration(w, goidc.ErrorCodeInvalidRedirectURI, err.Error())
+		return false
+	}
+	if err := checkListed(fields[logoutURIs]); err != nil {
+		refuseRegistration(w, goidc.ErrorCodeInvalidClientMetadata, logoutURIs+": "+err.Error())
 		return false
 	}
 	delete(fields, logoutURIsCarried)
@@ -88,6 +96,28 @@ func (s *Server) renameLogoutURIs(w http.ResponseWriter, r *http.Request) bool {
 	body, _ = json.Marshal(fields) // what was just decoded
 	r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 	return true
+}
+
+// checkListed checks the URIs of a list. What is no list of strings is go-oidc's to refuse, or
+// restoreLogoutURIs'.
+func checkListed(raw json.RawMessage) error {
+	var uris []string
+	if json.Unmarshal(raw, &uris) != nil {
+		return nil
+	}
+	for _, uri := range uris {
+		if err := checkRedirectURI(uri); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func refuseRegistration(w http.ResponseWriter, code goidc.ErrorCode, text string) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(http.StatusBadRequest)
+	_ = json.NewEncoder(w).Encode(goidc.NewError(code, text)) // the caller may be gone
 }
 
 func restoreLogoutURIs(meta *goidc.ClientMeta) error {

@@ -46,3 +46,18 @@ func TestRegistrationIsChecked(t *testing.T) {
 		t.Errorf("without the initial access token: status %d, want 401", status)
 	}
 }
+
+// RFC 7591 §3.2.2 has a code for it.
+func TestBadRedirectURIHasItsOwnCode(t *testing.T) {
+	_, issuer := start(t, nil)
+	for body, want := range map[string]string{
+		`{"client_name": "x", "redirect_uris": ["http://app.test/cb"]}`:                                                                   `"invalid_redirect_uri"`,
+		`{"client_name": "x", "redirect_uris": ["https://app.test/cb"], "post_logout_redirect_uris": ["http://app.test/bye"]}`:            `"post_logout_redirect_uris: `,
+		`{"client_name": "x", "redirect_uris": ["https://app.test/cb"], "carried_post_logout_redirect_uris": ["http://evil.test/"]} nope`: `"invalid_client_metadata"`,
+	} {
+		resp, err := http.Post(issuer+"/register", "application/json", strings.NewReader(body))
+		if status, page := read(t, resp, err); status != http.StatusBadRequest || !strings.Contains(page, want) {
+			t.Errorf("%s: status %d, %s; want %s", body, status, page, want)
+		}
+	}
+}

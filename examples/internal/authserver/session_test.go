@@ -90,7 +90,7 @@ func TestLoginPageKeepsItsGround(t *testing.T) {
 		wrong := url.Values{"username": {"alice"}, "password": {"nope"}}
 		for range 4 {
 			resp, err = b.PostForm(form, wrong)
-			if status, page := read(t, resp, err); status != 200 || !strings.Contains(page, "do not go together") {
+			if status, page := read(t, resp, err); status != 422 || !strings.Contains(page, "do not go together") {
 				t.Fatalf("status %d, page:\n%s", status, page)
 			}
 		}
@@ -177,6 +177,12 @@ func TestLogout(t *testing.T) {
 	resp, err = b.Get(issuer + "/logout?client_id=" + conf.ClientID + "&post_logout_redirect_uri=" + url.QueryEscape("http://localhost:7777/evil"))
 	if status, _ := read(t, resp, err); status != http.StatusBadRequest {
 		t.Errorf("unregistered logout URL: status %d, want 400", status)
+	}
+	for _, path := range []string{"/logout?client_id=x", "/logout/x", "/authorize/x", "/authorize?client_id=x"} {
+		resp, err = b.Get(issuer + path)
+		if status, page := read(t, resp, err); status != http.StatusBadRequest || !strings.Contains(page, `role="alert"`) {
+			t.Errorf("%s: status %d, want 400 in words\n%s", path, status, page)
+		}
 	}
 	resp, err = b.Get(issuer + "/logout")
 	_, page = read(t, resp, err)

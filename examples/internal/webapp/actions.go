@@ -5,142 +5,144 @@ import (
 	"errors"
 	"net/http"
 	"time"
+
+	"github.com/bearward/bearward/examples/internal/promise"
 )
 
-// action is one button of the dashboard.
-type action struct {
-	Name, Label, Hint string
-	run               func(*App, context.Context, *recorder, *login, tokens) error
-}
-
-// actions are the buttons, in their order.
-func actions() []action {
-	return []action{
-		{"read", "Read the orders", "GET /orders needs read:orders", (*App).doRead},
-		{"place", "Place an order", "POST /orders needs write:orders", (*App).doPlace},
-		{"stats", "Call with too little scope", "GET /admin/stats needs admin:all, which was never asked for", (*App).doStats},
-		{"expire", "Let a token expire", "Then refresh. The token lives two seconds, so this takes about three", (*App).doExpire},
-		{"rotate", "Rotate the keys now", "The next token is signed with a key that no API has seen", (*App).doRotate},
-		{"replay", "Replay a used refresh token", "As a thief would: the whole family dies", (*App).doReplay},
-	}
-}
-
-// outageAction takes the issuer down or up, whichever it is not.
-func outageAction(down bool) action {
-	if down {
-		return action{"up", "Bring the issuer up", "The APIs find it again by themselves", (*App).doUp}
-	}
-	return action{"down", "Take the issuer down", "Known tokens keep working; a token by an unseen key is not judged", (*App).doDown}
-}
-
-// do runs one action and keeps its steps for the dashboard. It goes on when
-// the browser goes away: a refresh token that was sent is spent.
+// do runs one action and keeps what came of it for the dashboard. It goes on when the browser goes
+// away: a refresh token that was sent is spent.
 func (a *App) do(w http.ResponseWriter, r *http.Request) {
 	l := a.current(r.Context())
+	name := r.PathValue("action")
 	if l == nil {
-		if r.PathValue("action") == "up" { // or nobody could log in any more
+		if name == "up" { // or nobody could log in any more
 			a.cfg.Issuer.SetDown(false)
 		}
 		http.Redirect(w, r, "/", http.StatusSeeOther)
 		return
 	}
-	act, ok := findAction(r.PathValue("action"))
-	if !ok {
-		a.failed(w, http.StatusNotFound, "There is no such button.")
-		return
-	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), actionTimeout)
 	defer cancel()
-	rec, ctx := record(ctx)
 
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	t, err := a.held(l)
-	if err == nil {
-		err = act.run(a, ctx, rec, l, t)
+	if err != nil {
+		a.unreadable(w, err)
+		return
 	}
-	l.title, l.steps = act.Label, rec.Steps()
+	s := a.situation(l, t)
+	act, ok := findAction(s, name)
+	switch {
+	case !ok && name == "down":
+		act, act.Blocked = outageAction(false), "The issuer is down already."
+	case !ok && name == "up":
+		act, act.Blocked = outageAction(true), "The issuer is up already."
+	case !ok:
+		a.failed(w, http.StatusNotFound, failedPage{Title: "No such page", Text: "There is no such button."})
+		return
+	}
+	if act.Blocked != "" {
+		l.last = result{Title: act.Label, Blocked: act.Blocked}
+		a.showDashboard(w, http.StatusConflict, l, t)
+		return
+	}
+	rec, ctx := record(ctx)
+	err = act.run(a, ctx, rec, l, t)
+	l.last = result{Action: act.Name, Title: act.Label, Parts: opened(rec.done())}
 	if err != nil {
 		a.log.Warn("action", "name", act.Name, "err", err)
-		l.steps = append(l.steps, Step{Title: problemText(err), Status: "stopped"})
+		l.last.Parts = append(l.last.Parts, part{Problem: problemText(err)})
 	}
-	http.Redirect(w, r, "/dashboard#steps", http.StatusSeeOther)
+	for i, p := range l.last.Parts {
+		l.last.Parts[i].Repeated = p.Calls != nil && p.Calls.Sentence() == l.last.Headline()
+	}
+	http.Redirect(w, r, "/dashboard", http.StatusSeeOther)
 }
 
-func findAction(name string) (action, bool) {
-	for _, act := range append(actions(), outageAction(true), outageAction(false)) {
-		if act.Name == name {
-			return act, true
+// opened marks what is shown in full: the first question that was not simply answered, or else the
+// first one, and whatever is not as promised.
+func opened(parts []part) []part {
+	telling := -1
+	for i, p := range parts {
+		if p.Calls == nil {
+			continue
+		}
+		if telling < 0 || parts[telling].Calls.common() == kindAnswered && p.Calls.common() != kindAnswered {
+			telling = i
 		}
 	}
-	return action{}, false
+	for i, p := range parts {
+		parts[i].Open = i == telling || !p.promised()
+	}
+	return parts
 }
 
 func problemText(err error) string {
 	var refused *refusedError
 	if errors.As(err, &refused) {
-		return "The issuer refuses to refresh (" + refused.code + "): log out and in again."
+		return "The issuer refused to refresh (" + refused.code + ")."
 	}
-	return "The issuer does not answer, so there is no new token."
+	return "The issuer did not answer, so there is no new token."
 }
 
-// fresh returns tokens whose access token is still good, refreshing first if
-// need be.
+// situation is what decides which actions are possible.
+func (a *App) situation(l *login, t tokens) situation {
+	s := situation{Down: a.cfg.Issuer.Down(), Refresh: t.refreshState()}
+	s.Missing = missing(l.reg.Scopes, factsOf(t.Access).scopes)
+	return s
+}
+
+// fresh returns tokens whose access token is still good. It refreshes first if need be, and if that
+// is possible: otherwise the old token has to do.
 func (a *App) fresh(ctx context.Context, rec *recorder, l *login, t tokens) (tokens, error) {
-	if time.Until(t.Expiry) > 5*time.Second {
+	if time.Until(t.Expiry) > 5*time.Second || t.refreshState() != refreshHeld || a.cfg.Issuer.Down() {
 		return t, nil
 	}
-	rec.next("The access token has expired: the application refreshes", "application", "issuer")
-	return a.refresh(ctx, l, t)
+	return a.refresh(ctx, rec, l, t, "The access token is at its end: the application refreshes")
 }
 
 func (a *App) doRead(ctx context.Context, rec *recorder, l *login, t tokens) error {
-	return a.doCall(ctx, rec, l, t, "Read the orders", readOrders)
+	return a.doCall(ctx, rec, l, t, readOrders)
 }
 
 func (a *App) doPlace(ctx context.Context, rec *recorder, l *login, t tokens) error {
-	return a.doCall(ctx, rec, l, t, "Place an order", placeOrder)
+	return a.doCall(ctx, rec, l, t, placeOrder)
 }
 
 func (a *App) doStats(ctx context.Context, rec *recorder, l *login, t tokens) error {
-	return a.doCall(ctx, rec, l, t, "Read the figures of the shop", readStats)
+	return a.doCall(ctx, rec, l, t, readStats)
 }
 
-func (a *App) doCall(ctx context.Context, rec *recorder, l *login, t tokens, why string, op operation) error {
+func (a *App) doCall(ctx context.Context, rec *recorder, l *login, t tokens, op operation) error {
 	t, err := a.fresh(ctx, rec, l, t)
 	if err != nil {
 		return err
 	}
-	a.callAll(ctx, rec, why, op, t.Access)
+	a.ask(ctx, rec, question{subject: "the token", op: op, token: t.Access})
 	return nil
 }
 
-// shortLife is the life of the token that is left to expire. The APIs of the
-// quickstart allow no leeway, since one machine has one clock.
+// shortLife is the life of the token that is left to expire.
 const shortLife = 2 * time.Second
 
 func (a *App) doExpire(ctx context.Context, rec *recorder, l *login, t tokens) error {
 	a.cfg.Issuer.SetTokenLifetime(shortLife)
 	defer a.cfg.Issuer.SetTokenLifetime(a.cfg.TokenLifetime)
-	rec.next("Get a token that lives two seconds", "application", "issuer")
-	t, err := a.refresh(ctx, l, t)
+	t, err := a.refresh(ctx, rec, l, t, "The application gets a token that lives two seconds")
 	if err != nil {
 		return err
 	}
-	a.callAll(ctx, rec, "Call at once", readOrders, t.Access)
-	rec.note("Wait until it has expired")
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(shortLife + time.Second):
-	}
-	a.callAll(ctx, rec, "Call with the expired token", readOrders, t.Access)
+	a.ask(ctx, rec, question{Title: "A call at once", subject: "the short-lived token", op: readOrders, token: t.Access})
+	expiry := factsOf(t.Access).expiry
+	pause(ctx, time.Until(expiry)+50*time.Millisecond)
+	rec.note("The application waits until " + clock(expiry) + ", when the token expires")
+	a.ask(ctx, rec, question{Title: "A call with the expired token", subject: "the expired token", op: readOrders, token: t.Access})
 	a.cfg.Issuer.SetTokenLifetime(a.cfg.TokenLifetime)
-	rec.next("Refresh", "application", "issuer")
-	if t, err = a.refresh(ctx, l, t); err != nil {
+	if t, err = a.refresh(ctx, rec, l, t, "The application refreshes"); err != nil {
 		return err
 	}
-	a.callAll(ctx, rec, "Call with the new token", readOrders, t.Access)
+	a.ask(ctx, rec, question{Title: "A call with the new token", subject: "the new token", op: readOrders, token: t.Access})
 	return nil
 }
 
@@ -154,75 +156,102 @@ func (a *App) doRotate(ctx context.Context, rec *recorder, l *login, t tokens) e
 	if err != nil {
 		return err
 	}
-	rec.note("The issuer publishes and uses a new key, " + kid + "; the old one stays published")
-	rec.next("Get a token signed with the new key", "application", "issuer")
-	if t, err = a.refresh(ctx, l, t); err != nil {
+	rec.note("The issuer makes a new key, " + kid + ", and signs with it. The key before it stays published")
+	if t, err = a.refresh(ctx, rec, l, t, "The application gets a token by the new key"); err != nil {
 		return err
 	}
-	a.callAll(ctx, rec, "Call with the new key's token: each API looks for the key and finds it", readOrders, t.Access)
-	a.callAll(ctx, rec, "Call with the old key's token, which is still good", readOrders, old)
+	a.ask(ctx, rec, question{Title: "A call with the token by the new key", subject: "the new key’s token", op: readOrders, token: t.Access})
+	a.ask(ctx, rec, question{Title: "A call with the token by the old key", subject: "the old key’s token", op: readOrders, token: old})
 	return nil
 }
 
-// doDown gets a token by a key that no API has met, before the issuer goes.
+// doDown gets a token by a key that no API has met, before the issuer goes. Without a refresh token
+// there is none.
 func (a *App) doDown(ctx context.Context, rec *recorder, l *login, t tokens) error {
 	t, err := a.fresh(ctx, rec, l, t)
 	if err != nil {
 		return err
 	}
 	known := t.Access
-	if _, err := a.cfg.Issuer.RotateNow(); err != nil {
-		return err
-	}
-	rec.next("The issuer rotates its key, and signs one more token", "application", "issuer")
-	if t, err = a.refresh(ctx, l, t); err != nil {
-		return err
-	}
-	t.Unseen, t.Access = t.Access, known
-	if err := a.keep(l, t); err != nil {
-		return err
+	unseen := t.refreshState() == refreshHeld
+	if unseen {
+		a.ask(ctx, rec, question{Title: "A call while the issuer is up", op: readOrders, token: known})
+		if _, err := a.cfg.Issuer.RotateNow(); err != nil {
+			return err
+		}
+		if t, err = a.refresh(ctx, rec, l, t, "The issuer makes a new key, and signs one more token"); err != nil {
+			return err
+		}
+		t.Unseen, t.Access = t.Access, known
+		if err := a.keep(l, t); err != nil {
+			return err
+		}
+		pause(ctx, a.cfg.Cooldown+a.cfg.Cooldown/10) // an API that fetched just now would not try again
 	}
 	a.cfg.Issuer.SetDown(true)
 	rec.note("The issuer goes down")
-	a.callAll(ctx, rec, "A token by a known key keeps working", readOrders, known)
-	a.callAll(ctx, rec, "A token by the unseen key is not judged: 503, and no challenge", readOrders, t.Unseen)
+	a.ask(ctx, rec, question{Title: "A call with a token whose key the APIs have", subject: "with the issuer down, the token in use", op: readOrders, token: known})
+	if unseen && !factsOf(t.Unseen).expired() {
+		unavailable := promise.Unavailable()
+		a.ask(ctx, rec, question{
+			Title: "A call with the token by the new key", subject: "the new key’s token", op: readOrders, token: t.Unseen,
+			want: &unavailable, why: "its key is new, and the issuer cannot be asked for it",
+		})
+	}
 	return nil
 }
+
+// recoverTime is how long the APIs may take to find the issuer again. After a long outage they wait
+// for up to a minute between two tries, and say so in Retry-After.
+const recoverTime = 15 * time.Second
 
 func (a *App) doUp(ctx context.Context, rec *recorder, l *login, t tokens) error {
 	a.cfg.Issuer.SetDown(false)
 	rec.note("The issuer is up again")
-	if t.Unseen == "" {
-		return nil
+	title, subject := "A call with the token", "the token"
+	if t.Unseen != "" {
+		title, subject = "A call with the token by the new key", "the new key’s token"
+		t.Access, t.Expiry, t.Unseen = t.Unseen, factsOf(t.Unseen).expiry, ""
+		if err := a.keep(l, t); err != nil {
+			return err
+		}
 	}
-	// The APIs wait a moment between two tries, so as not to storm an issuer
-	// that has just come up.
-	rec.note("Wait five seconds: an API backs off after a fetch that failed")
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(5 * time.Second):
+	t, err := a.fresh(ctx, rec, l, t)
+	if err != nil {
+		return err
 	}
-	a.callAll(ctx, rec, "The token that was not judged is good", readOrders, t.Unseen)
-	t.Access, t.Unseen = t.Unseen, ""
-	return a.keep(l, t)
+	a.ask(ctx, rec, question{Title: title, subject: subject, op: readOrders, token: t.Access, settle: recoverTime})
+	return nil
 }
 
 func (a *App) doReplay(ctx context.Context, rec *recorder, l *login, t tokens) error {
 	stolen := t.Refresh
-	rec.next("The application refreshes, which spends its refresh token", "application", "issuer")
-	t, err := a.refresh(ctx, l, t)
+	t, err := a.refresh(ctx, rec, l, t, "The application refreshes, which spends its refresh token")
 	if err != nil {
 		return err
 	}
-	rec.next("Somebody who copied the spent refresh token uses it", "thief", "issuer")
-	if _, err := a.redeemRefresh(ctx, stolen); err == nil {
-		return errors.New("webapp: the spent refresh token was accepted")
+	const invalidGrant = "invalid_grant"
+	var refused *refusedError
+	rec.expect(exchange{
+		Title: "A thief uses the spent refresh token", From: "thief", To: "issuer",
+		Subject: "the spent refresh token", wants: invalidGrant,
+	})
+	if _, err := a.redeemRefresh(ctx, l, stolen); err != nil && !errors.As(err, &refused) {
+		return err
 	}
-	rec.next("So the issuer ends the whole family: the application's own one is refused, too", "application", "issuer")
-	if _, err := a.redeemRefresh(ctx, t.Refresh); err == nil {
-		return errors.New("webapp: the family survived")
+	rec.expect(exchange{
+		Title: "The application uses its own one, which belongs to the same login", From: "application", To: "issuer",
+		Subject: "the application’s own one", wants: invalidGrant,
+	})
+	if _, err := a.redeemRefresh(ctx, l, t.Refresh); err != nil && !errors.As(err, &refused) {
+		return err
+	} else if err != nil {
+		t.Refresh, t.Ended = "", true
 	}
-	rec.note("Access tokens live on until they expire, which is why they are short-lived. Log out and in again for more.")
+	if err := a.keep(l, t); err != nil {
+		return err
+	}
+	rec.note("One of the two users of a spent token is a thief, and the issuer cannot know which: it ends the whole login")
+	a.ask(ctx, rec, question{Title: "The access token lives on until it expires", subject: "the access token", op: readOrders, token: t.Access})
 	return nil
 }

@@ -2,10 +2,14 @@ package webapp
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
@@ -14,81 +18,208 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protojson"
 
+	"github.com/bearward/bearward/examples/internal/orders"
 	"github.com/bearward/bearward/examples/internal/orders/orderspb"
+	"github.com/bearward/bearward/examples/internal/promise"
 )
 
 const (
 	callTimeout   = 10 * time.Second
-	actionTimeout = 30 * time.Second
+	actionTimeout = 45 * time.Second
 )
 
 // operation is one operation of the orders API on both transports.
 type operation struct {
 	method, path, rpc string
+	scope             string // that it needs
+	did               string // what an API did that answered: "listed the orders"
 	invoke            func(orderspb.OrdersClient, context.Context, ...grpc.CallOption) (*orderspb.Answer, error)
 }
 
+// String is the operation in HTTP's words.
+func (op operation) String() string { return op.method + " " + op.path }
+
 var (
 	readOrders = operation{http.MethodGet, "/orders", orderspb.Orders_ListOrders_FullMethodName,
+		"read:orders", "listed the orders",
 		func(c orderspb.OrdersClient, ctx context.Context, opts ...grpc.CallOption) (*orderspb.Answer, error) {
 			return c.ListOrders(ctx, &orderspb.ListOrdersRequest{}, opts...)
 		}}
 	placeOrder = operation{http.MethodPost, "/orders", orderspb.Orders_PlaceOrder_FullMethodName,
+		"write:orders", "placed the order",
 		func(c orderspb.OrdersClient, ctx context.Context, opts ...grpc.CallOption) (*orderspb.Answer, error) {
 			return c.PlaceOrder(ctx, &orderspb.PlaceOrderRequest{}, opts...)
 		}}
 	readStats = operation{http.MethodGet, "/admin/stats", orderspb.Orders_GetStats_FullMethodName,
+		"admin:all", "answered",
 		func(c orderspb.OrdersClient, ctx context.Context, opts ...grpc.CallOption) (*orderspb.Answer, error) {
 			return c.GetStats(ctx, &orderspb.GetStatsRequest{}, opts...)
 		}}
 )
 
-// callAll makes one call through every adapter; rec gets a step for each.
-func (a *App) callAll(ctx context.Context, rec *recorder, why string, op operation, token string) {
+// question is one call that every API is asked.
+type question struct {
+	Title   string
+	subject string // the token in the words of a headline: "the expired token"
+	op      operation
+	token   string
+	want    *promise.Promise // nil: what the token's claims promise
+	why     string           // why want is promised
+	settle  time.Duration    // how long an API may take to come round to it
+}
+
+// settleTime is how long an API that has not met a token's key is asked again.
+const settleTime = 5 * time.Second
+
+// ask asks every API and adds the answers to rec.
+func (a *App) ask(ctx context.Context, rec *recorder, q question) {
+	facts := factsOf(q.token)
+	// An API's clock and this one agree; a second that is about to end would make the answer a
+	// matter of luck.
+	if left := time.Until(facts.expiry); left > 0 && left < time.Second {
+		pause(ctx, left)
+	}
+	c := calls{question: q}
+	kid := keyID(q.token)
+	met := a.hasMet(kid)
+	want := promised(q, facts)
+	c.why = q.why
+	if c.why == "" {
+		c.why = reason(q.op, facts)
+	}
+	settle := q.settle
+	if settle == 0 && !met && !a.cfg.Issuer.Down() {
+		settle = settleTime
+	}
+	accepted := 0
 	for _, api := range a.cfg.APIs {
-		rec.next(why+", through "+api.Adapter, "application", "API ("+api.Adapter+")")
-		if api.Adapter == "grpc" {
-			rec.add(a.callGRPC(ctx, api, op, token))
-			continue
+		answer := a.askOne(ctx, api, q, want, settle)
+		answer.Fault = want.Broken(answer.Outcome)
+		if answer.Fault != "" && q.want == nil && !met {
+			// Not to know a key yet is no fault, as long as the API says so.
+			answer.Fault = want.Or(promise.Unavailable()).Broken(answer.Outcome)
 		}
-		a.callHTTP(ctx, api, op, token)
+		if answer.Status == http.StatusOK || answer.Status == http.StatusForbidden {
+			accepted++
+		}
+		c.Answers = append(c.Answers, answer)
+	}
+	if accepted == len(c.Answers) {
+		a.meet(kid)
+	}
+	rec.add(part{Calls: &c})
+}
+
+// promised is what every API must answer to a question.
+func promised(q question, facts tokenFacts) promise.Promise {
+	switch {
+	case q.want != nil:
+		return *q.want
+	case facts.expired():
+		return promise.BadToken()
+	case !slices.Contains(facts.scopes, q.op.scope):
+		return promise.Needs(q.op.scope)
+	}
+	return promise.OKAs(facts.sub)
+}
+
+// reason is why a token is refused.
+func reason(op operation, facts tokenFacts) string {
+	switch {
+	case facts.expired():
+		return "the token expired at " + clock(facts.expiry)
+	case !slices.Contains(facts.scopes, op.scope):
+		return "the token has no " + op.scope
+	}
+	return ""
+}
+
+// askOne asks one API, and again within settle until it keeps want, as its Retry-After says.
+func (a *App) askOne(ctx context.Context, api API, q question, want promise.Promise, settle time.Duration) answer {
+	begun := time.Now()
+	var earlier []string
+	for {
+		one := a.call(ctx, api, q.op, q.token)
+		one.Earlier, one.Waited = earlier, time.Since(begun)
+		if want.Broken(one.Outcome) == "" || time.Since(begun) >= settle || ctx.Err() != nil {
+			return one
+		}
+		earlier = append(earlier, one.Shown)
+		pause(ctx, min(max(one.RetryAfter, 250*time.Millisecond), time.Second))
 	}
 }
 
-// callHTTP makes one HTTP call; the transport records it.
-func (a *App) callHTTP(ctx context.Context, api API, op operation, token string) {
+// pause waits for d, or until ctx ends.
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
+}
+
+func (a *App) call(ctx context.Context, api API, op operation, token string) answer {
+	_, addr, _ := strings.Cut(api.URL, "://")
+	var one answer
+	if api.Adapter == "grpc" {
+		one = a.callGRPC(ctx, api, op, token)
+	} else {
+		one = a.callHTTP(ctx, api, op, token)
+	}
+	one.Adapter, one.Addr = api.Adapter, addr
+	return one
+}
+
+func (a *App) callHTTP(ctx context.Context, api API, op operation, token string) answer {
+	rec, ctx := record(ctx)
 	req, err := http.NewRequestWithContext(ctx, op.method, api.URL+op.path, nil)
 	if err != nil {
-		a.log.Error("call", "adapter", api.Adapter, "err", err)
-		return
+		return answer{Outcome: promise.Outcome{Shown: "no call"}, Response: []string{err.Error()}}
 	}
 	req.Header.Set("Authorization", "Bearer "+token)
 	resp, err := a.hc.Do(req)
-	if err != nil {
-		return // recorded
+	var one answer
+	for _, p := range rec.done() {
+		one.Request, one.Response, one.Shown = p.Exchange.Request, p.Exchange.Response, p.Exchange.Status
 	}
-	resp.Body.Close()
+	if err != nil {
+		return one
+	}
+	defer resp.Body.Close()
+	one.Status = resp.StatusCode
+	one.Challenge = strings.Join(resp.Header.Values("WWW-Authenticate"), "\n")
+	seconds, _ := strconv.Atoi(resp.Header.Get("Retry-After"))
+	one.RetryAfter = time.Duration(seconds) * time.Second
+	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxRecorded))
+	var said orders.Answer
+	if resp.StatusCode == http.StatusOK && json.Unmarshal(body, &said) == nil {
+		one.take(said)
+	}
+	return one
 }
 
-func (a *App) callGRPC(ctx context.Context, api API, op operation, token string) Step {
+func (a *App) callGRPC(ctx context.Context, api API, op operation, token string) answer {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	ctx = metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer "+token)
 	var trailer metadata.MD
-	answer, err := op.invoke(orderspb.NewOrdersClient(a.conns[api.URL]), ctx, grpc.Trailer(&trailer))
+	said, err := op.invoke(orderspb.NewOrdersClient(a.conns[api.URL]), ctx, grpc.Trailer(&trailer))
 	state := status.Convert(err)
-	step := Step{
-		Request: []string{op.rpc, "authorization: " + describe("Bearer "+token)},
-		Status:  state.Code().String(), Good: err == nil,
-		Response: []string{"status: " + state.Code().String()},
+	code := state.Code().String()
+	one := answer{
+		Outcome: promise.Outcome{
+			Status: promise.HTTPStatus(state.Code()), Shown: code, Challenge: strings.Join(trailer.Get("www-authenticate"), "\n"),
+		},
+		Request:  []string{op.rpc, "authorization: " + describe("Bearer "+token)},
+		Response: []string{"status: " + code},
 	}
 	if err == nil {
-		step.Response = append(step.Response, "", protojson.Format(answer))
-		return step
+		one.take(fromMessage(said))
+		one.Response = append(append(one.Response, ""), strings.Split(messageText(said), "\n")...)
+		return one
 	}
-	step.Response = append(step.Response, "message: "+state.Message())
+	one.Response = append(one.Response, "message: "+state.Message())
 	for _, challenge := range trailer.Get("www-authenticate") {
-		step.Response = append(step.Response, "www-authenticate: "+challenge)
+		one.Response = append(one.Response, "www-authenticate: "+challenge)
 	}
 	for _, detail := range state.Details() {
 		switch d := detail.(type) {
@@ -97,10 +228,32 @@ func (a *App) callGRPC(ctx context.Context, api API, op operation, token string)
 			for _, name := range slices.Sorted(maps.Keys(d.GetMetadata())) {
 				line += fmt.Sprintf(", %s %q", name, d.GetMetadata()[name])
 			}
-			step.Response = append(step.Response, line)
+			one.Response = append(one.Response, line)
 		case *errdetails.RetryInfo:
-			step.Response = append(step.Response, "RetryInfo: "+d.GetRetryDelay().AsDuration().String())
+			one.RetryAfter = d.GetRetryDelay().AsDuration()
+			one.Response = append(one.Response, "RetryInfo: "+one.RetryAfter.String())
 		}
 	}
-	return step
+	return one
+}
+
+// messageText is a message in JSON, in the order of its fields and the same each time: protojson
+// changes its white space by design.
+func messageText(m *orderspb.Answer) string {
+	raw, err := protojson.Marshal(m)
+	var members any
+	if err != nil || json.Unmarshal(raw, &members) != nil {
+		return ""
+	}
+	return pretty(members)
+}
+
+func fromMessage(m *orderspb.Answer) orders.Answer {
+	said := orders.Answer{Operation: m.GetOperation(), Sub: m.Sub, Scope: m.GetScope()}
+	for _, o := range m.GetOrders() {
+		said.Orders = append(said.Orders, orders.Order{
+			ID: o.GetId(), Item: o.GetItem(), Quantity: int(o.GetQuantity()), PlacedBy: o.GetPlacedBy(),
+		})
+	}
+	return said
 }

@@ -1,43 +1,45 @@
 package webapp
 
 import (
-	"bytes"
-	"embed"
-	"fmt"
-	"html/template"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 )
 
-//go:embed pages/*.html
-var pageFiles embed.FS
-
-var pages = template.Must(template.ParseFS(pageFiles, "pages/*.html"))
-
-type homePage struct {
-	App              *registration
-	Issuer, Adapters string
-	Down             bool
+// dashboardPage is what stands on the dashboard: the actions at the left, what came of the last one
+// at the right.
+type dashboardPage struct {
+	shell
+	Lesson  lesson
+	Blocked []blockedActions
+	Now     now
+	Result  result
+	Token   tokenView
 }
 
-type dashboardPage struct {
-	Subject, Name, App string
-	Scopes             []string
-	Header, Claims     string // of the access token; never its signature
-	Size               int
-	Expires            string
-	CanRefresh         bool
-	Down               bool
-	Actions            []action
-	Title              string
-	Steps              []Step
+// now is how things stand.
+type now struct {
+	Subject, App string
+	Scopes       []string
+	Expires      string
+	Expired      bool
+	Refresh      string
+	RefreshGood  bool
+	Down         bool
+	LogInAgain   bool
+	Issuer       string
+}
+
+// tokenView is the access token without its signature.
+type tokenView struct {
+	Header, Claims string
+	Size           int
 }
 
 func (a *App) dashboard(w http.ResponseWriter, r *http.Request) {
 	l := a.current(r.Context())
-	reg := a.registration()
-	if l == nil || reg == nil {
+	if l == nil {
 		http.Redirect(w, r, "/", http.StatusSeeOther)
 		return
 	}
@@ -45,45 +47,48 @@ func (a *App) dashboard(w http.ResponseWriter, r *http.Request) {
 	defer l.mu.Unlock()
 	t, err := a.held(l)
 	if err != nil {
-		a.log.Error("dashboard", "err", err)
-		a.failed(w, http.StatusInternalServerError, "What is stored cannot be read. Log in again.")
+		a.unreadable(w, err)
 		return
 	}
-	claims := decodePart(t.Access, 1)
-	scope, _ := claims["scope"].(string)
-	down := a.cfg.Issuer.Down()
-	a.page(w, http.StatusOK, "dashboard", dashboardPage{
-		Subject: l.Subject, Name: l.Name, App: reg.Name,
-		Scopes: strings.Fields(scope),
-		Header: pretty(decodePart(t.Access, 0)), Claims: pretty(claims), Size: len(t.Access),
-		Expires: expiresText(t.Expiry), CanRefresh: t.Refresh != "", Down: down,
-		Actions: append(actions(), outageAction(down)),
-		Title:   l.title, Steps: l.steps,
+	a.showDashboard(w, http.StatusOK, l, t)
+}
+
+// showDashboard writes the dashboard. The login's lock is held.
+func (a *App) showDashboard(w http.ResponseWriter, status int, l *login, t tokens) {
+	s := a.situation(l, t)
+	tabs := lessons(s)
+	a.page(w, status, "dashboard", dashboardPage{
+		shell: shell{
+			Title: l.last.Headline() + " " + l.last.Title, Wide: true, Tabs: tabs, Tab: tabs[0].Path,
+			Account: &account{Name: l.Name, Subject: l.Subject, App: l.reg.Name}, Pressed: l.last.Action,
+		},
+		Lesson:  tabs[0],
+		Blocked: blockedByReason(tabs[:1]),
+		Now:     a.now(l, t, s),
+		Result:  l.last,
+		Token:   tokenView{pretty(decodePart(t.Access, 0)), pretty(decodePart(t.Access, 1)), len(t.Access)},
 	})
 }
 
-func expiresText(at time.Time) string {
-	left := time.Until(at).Round(time.Second)
-	if left <= 0 {
-		return "expired at " + at.Format(time.TimeOnly)
+func (a *App) now(l *login, t tokens, s situation) now {
+	facts := factsOf(t.Access)
+	n := now{
+		Subject: l.Subject, App: l.reg.Name, Down: s.Down, Issuer: strings.TrimPrefix(strings.TrimPrefix(a.cfg.IssuerURL, "http://"), "https://"),
+		Scopes: slices.DeleteFunc(facts.scopes, func(scope string) bool { return slices.Contains(identityScopes, scope) }),
 	}
-	return fmt.Sprintf("expires at %s, in %s", at.Format(time.TimeOnly), left)
-}
-
-// page writes one page.
-func (a *App) page(w http.ResponseWriter, status int, name string, data any) {
-	var body bytes.Buffer
-	if err := pages.ExecuteTemplate(&body, name+".html", data); err != nil {
-		a.log.Error("page", "name", name, "err", err)
-		http.Error(w, "the page cannot be shown", http.StatusInternalServerError)
-		return
+	if n.Expired = facts.expired(); n.Expired {
+		n.Expires = "expired at " + clock(facts.expiry)
+	} else {
+		n.Expires = "expires at " + clock(facts.expiry) + ", in " + span(time.Until(facts.expiry))
 	}
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.WriteHeader(status)
-	_, _ = body.WriteTo(w)
-}
-
-// failed writes the page that says what went wrong.
-func (a *App) failed(w http.ResponseWriter, status int, text string) {
-	a.page(w, status, "failed", text)
+	switch s.Refresh {
+	case refreshHeld:
+		n.Refresh, n.RefreshGood = "held by the application", true
+	case refreshNone:
+		n.Refresh = "none: you did not allow it"
+	case refreshEnded:
+		n.Refresh = "worthless: the issuer refused it"
+	}
+	n.LogInAgain = n.Expired && s.Refresh != refreshHeld
+	return n
 }

@@ -1,6 +1,7 @@
 package webapp
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/subtle"
@@ -9,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -16,33 +18,39 @@ import (
 	"golang.org/x/oauth2"
 )
 
-// login is one person who is logged in. Its lock admits one action at a time,
-// since a refresh token is spent by its use.
+// login is one person who is logged in. Its lock admits one action at a time, since a refresh token
+// is spent by its use.
 type login struct {
 	mu     sync.Mutex
-	handle string // names it in the session
-	sealed []byte // tokens, for the handle
+	handle string        // names it in the session
+	reg    *registration // that it was made with
+	sealed []byte        // tokens, for the handle
 
 	Subject, Name string
-	title         string // of the last action
-	steps         []Step // that it took
+	last          result // of the last action
 }
 
 // tokens is what is sealed.
 type tokens struct {
 	Access, Refresh string
+	Ended           bool // the refresh token was refused
 	Expiry          time.Time
 	// Unseen is a token by a key that no API had met when the issuer went down.
 	Unseen string
 }
 
-// Keys of the session.
-const (
-	keyState    = "state"
-	keyNonce    = "nonce"
-	keyVerifier = "verifier"
-	keyLogin    = "login"
-)
+func (t tokens) refreshState() refreshState {
+	switch {
+	case t.Ended:
+		return refreshEnded
+	case t.Refresh == "":
+		return refreshNone
+	}
+	return refreshHeld
+}
+
+// keyLogin names the handle of the login in the session.
+const keyLogin = "login"
 
 func (a *App) current(ctx context.Context) *login {
 	handle := a.sessions.GetString(ctx, keyLogin)
@@ -51,12 +59,14 @@ func (a *App) current(ctx context.Context) *login {
 	return a.logins[handle]
 }
 
-// oauthConfig returns the registered application as x/oauth2 wants it.
-func (a *App) oauthConfig() (*oauth2.Config, error) {
-	reg := a.registration()
-	if reg == nil {
-		return nil, errors.New("webapp: the application is not registered")
-	}
+func (a *App) forget(l *login) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.logins, l.handle)
+}
+
+// oauthConfig returns a registered application as x/oauth2 wants it.
+func (a *App) oauthConfig(reg *registration) (*oauth2.Config, error) {
 	var secret string
 	if err := a.vault.open(reg.ID, reg.sealedSecret, &secret); err != nil {
 		return nil, err
@@ -68,98 +78,143 @@ func (a *App) oauthConfig() (*oauth2.Config, error) {
 	return &oauth2.Config{
 		ClientID: reg.ID, ClientSecret: secret, RedirectURL: a.callbackURL(),
 		Endpoint: oauth2.Endpoint{AuthURL: reg.md.Authorization, TokenURL: reg.md.Token, AuthStyle: style},
-		Scopes:   asked(reg.Scopes),
 	}, nil
 }
 
-// asked are the scopes of a login: never the administrator's, so that one
-// button has too little.
-func asked(registered []string) []string {
-	return slices.DeleteFunc(slices.Clone(registered), func(scope string) bool { return !sensible(scope) })
+// askAll is the value of the field "ask" of a login that asks for every registered scope.
+const askAll = "all"
+
+// asked are the scopes of a login. The administrator's is asked for only on demand: the API says
+// when it is needed.
+func asked(registered []string, all bool) []string {
+	return slices.DeleteFunc(slices.Clone(registered), func(scope string) bool { return !all && !everyday(scope) })
 }
 
-// startLogin sends the browser to the issuer. What proves that the answer
-// belongs here stays in the session.
+// startLogin sends the browser to the issuer. What proves that the answer belongs here stays in the
+// session.
 func (a *App) startLogin(w http.ResponseWriter, r *http.Request) {
-	conf, err := a.oauthConfig()
-	if err != nil {
+	reg := a.registration()
+	if reg == nil {
 		http.Redirect(w, r, "/register", http.StatusSeeOther)
 		return
 	}
-	state, nonce, verifier := rand.Text(), rand.Text(), oauth2.GenerateVerifier()
-	a.sessions.Put(r.Context(), keyState, state)
-	a.sessions.Put(r.Context(), keyNonce, nonce)
-	a.sessions.Put(r.Context(), keyVerifier, verifier)
-	http.Redirect(w, r, conf.AuthCodeURL(state, oidc.Nonce(nonce),
-		oauth2.S256ChallengeOption(verifier), oauth2.SetAuthURLParam("resource", a.cfg.Audience)), http.StatusSeeOther)
+	if l := a.current(r.Context()); l != nil && r.PostFormValue("ask") == askAll {
+		reg = l.reg // more scopes for the same application
+	}
+	if a.cfg.Issuer.Down() {
+		a.failed(w, http.StatusConflict, failedPage{
+			Title: "The issuer is down", Text: "Nobody can log in until it is up again.", Down: true,
+		})
+		return
+	}
+	conf, err := a.oauthConfig(reg)
+	if err != nil {
+		a.unreadable(w, err)
+		return
+	}
+	conf.Scopes = asked(reg.Scopes, r.PostFormValue("ask") == askAll)
+	at := attempt{
+		State: rand.Text(), Nonce: rand.Text(), Verifier: oauth2.GenerateVerifier(), ClientID: reg.ID, Scopes: conf.Scopes,
+	}
+	a.begin(r.Context(), at)
+	http.Redirect(w, r, conf.AuthCodeURL(at.State, oidc.Nonce(at.Nonce),
+		oauth2.S256ChallengeOption(at.Verifier), oauth2.SetAuthURLParam("resource", a.cfg.Audience)), http.StatusSeeOther)
 }
 
-// callback takes the answer of the issuer. Whatever it holds, the state is
-// spent: an answer is taken once.
+// callback takes the answer of the issuer. Whatever it holds, the attempt is over: an answer is
+// taken once.
 func (a *App) callback(w http.ResponseWriter, r *http.Request) {
 	ctx := r.Context()
-	state := a.sessions.PopString(ctx, keyState)
-	nonce := a.sessions.PopString(ctx, keyNonce)
-	verifier := a.sessions.PopString(ctx, keyVerifier)
 	answer := r.URL.Query()
-	if state == "" || subtle.ConstantTimeCompare([]byte(state), []byte(answer.Get("state"))) != 1 {
-		a.failed(w, http.StatusBadRequest, "This answer does not belong to a login that was started in this browser.")
+	at, open := a.takeAttempt(ctx)
+	if !open || subtle.ConstantTimeCompare([]byte(at.State), []byte(answer.Get("state"))) != 1 {
+		if open {
+			a.finish(ctx, at, endedOther)
+		}
+		text := cmp.Or(a.howEnded(ctx, answer.Get("state")), textNotHere)
+		a.failed(w, http.StatusBadRequest, failedPage{Title: "This answer is not taken", Text: text})
 		return
 	}
 	if answer.Get("iss") != a.cfg.IssuerURL {
-		a.failed(w, http.StatusBadRequest, "This answer comes from another issuer.")
+		a.finish(ctx, at, endedOther)
+		a.failed(w, http.StatusBadRequest, failedPage{Title: "This answer is not taken", Text: "It comes from another issuer than the one that was asked."})
 		return
 	}
 	if code := answer.Get("error"); code != "" {
-		a.failed(w, http.StatusForbidden, deniedText(code))
+		a.finish(ctx, at, endedDenied)
+		a.failed(w, http.StatusForbidden, deniedPage(code))
 		return
 	}
 	// A code is spent even when the browser goes away meanwhile.
 	work, cancel := context.WithTimeout(context.WithoutCancel(ctx), actionTimeout)
 	defer cancel()
-	l, err := a.redeem(work, answer.Get("code"), nonce, verifier, answer)
+	l, err := a.redeem(work, at, answer)
 	if err != nil {
 		a.log.Warn("login", "err", err)
-		a.failed(w, http.StatusBadRequest, "The login could not be finished.")
+		a.finish(ctx, at, endedOther)
+		a.failed(w, http.StatusBadRequest, failedPage{Title: "The login could not be finished", Text: redeemText(err)})
 		return
 	}
+	a.finish(ctx, at, endedDone)
 	if err := a.sessions.RenewToken(ctx); err != nil {
-		a.failed(w, http.StatusInternalServerError, "The session could not be renewed.")
+		a.unreadable(w, err)
 		return
 	}
 	a.sessions.Put(ctx, keyLogin, l.handle)
 	http.Redirect(w, r, "/dashboard", http.StatusSeeOther)
 }
 
-func deniedText(code string) string {
+func deniedPage(code string) failedPage {
 	if code == "access_denied" {
-		return "You said no, so the application got nothing."
+		return failedPage{Title: "You said no", Text: "The application got nothing: no code and no token.", Calm: true}
 	}
-	return "The authorization server refused the login."
+	return failedPage{Title: "The login was refused", Text: "The authorization server refused it and gave no token (" + code + ")."}
+}
+
+func redeemText(err error) string {
+	var refused *refusedError
+	switch {
+	case errors.As(err, &refused):
+		return "The authorization server did not accept the code (" + refused.code + "), so there is no token."
+	case errors.Is(err, errNoAnswer):
+		return "The authorization server did not answer, so there is no token."
+	}
+	return "What the authorization server sent does not belong to this login, so it was thrown away."
 }
 
 // redeem trades the code for tokens and checks who logged in.
-func (a *App) redeem(ctx context.Context, code, nonce, verifier string, answer url.Values) (*login, error) {
-	conf, err := a.oauthConfig()
+func (a *App) redeem(ctx context.Context, at attempt, answer url.Values) (*login, error) {
+	reg := a.registrationOf(at.ClientID)
+	if reg == nil {
+		return nil, errors.New("webapp: the application that started the login is forgotten")
+	}
+	conf, err := a.oauthConfig(reg)
 	if err != nil {
 		return nil, err
 	}
+	conf.Scopes = at.Scopes
+	old := a.current(ctx)
 	rec, ctx := record(context.WithValue(ctx, oauth2.HTTPClient, a.hc))
 	rec.add(frontChannel(conf, a.cfg, answer)...)
-	rec.next("The application redeems the code, out of the browser's sight", "application", "issuer")
-	tok, err := conf.Exchange(ctx, code, oauth2.VerifierOption(verifier), oauth2.SetAuthURLParam("resource", a.cfg.Audience))
+	rec.expect(exchange{Title: "The application trades the code for tokens, out of the browser’s sight", From: "application", To: "issuer"})
+	tok, err := conf.Exchange(ctx, answer.Get("code"), oauth2.VerifierOption(at.Verifier), oauth2.SetAuthURLParam("resource", a.cfg.Audience))
 	if err != nil {
 		return nil, fmt.Errorf("webapp: redeem code: %w", quiet(err))
 	}
-	rec.next("The application discovers the issuer's keys and checks the ID token: signature, issuer, audience, expiry, nonce", "application", "issuer")
-	claims, err := a.verifyIdentity(ctx, conf.ClientID, nonce, tok)
+	rec.expect(exchange{Title: "The application fetches the issuer’s metadata and keys, to check the ID token", From: "application", To: "issuer"})
+	claims, err := a.verifyIdentity(ctx, conf.ClientID, at.Nonce, tok)
 	if err != nil {
 		return nil, err
 	}
-	l := &login{handle: rand.Text(), Subject: claims.Subject, Name: claims.Name, title: "How you got here", steps: rec.Steps()}
-	if err := a.keep(l, tokens{Access: tok.AccessToken, Refresh: tok.RefreshToken, Expiry: tok.Expiry}); err != nil {
+	t := tokens{Access: tok.AccessToken, Refresh: tok.RefreshToken, Expiry: tok.Expiry}
+	l := &login{handle: rand.Text(), reg: reg, Subject: claims.Subject, Name: claims.Name}
+	if err := a.keep(l, t); err != nil {
 		return nil, err
 	}
+	if old != nil {
+		a.replace(ctx, rec, old)
+	}
+	l.last = result{Title: "How you got here", Parts: rec.done(), opening: openingOf(l, t)}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if len(a.logins) >= maxLogins {
@@ -167,6 +222,47 @@ func (a *App) redeem(ctx context.Context, code, nonce, verifier string, answer u
 	}
 	a.logins[l.handle] = l
 	return l, nil
+}
+
+// replace ends the login that was there before.
+func (a *App) replace(ctx context.Context, rec *recorder, old *login) {
+	old.mu.Lock()
+	defer old.mu.Unlock()
+	rec.expect(exchange{Title: "The application revokes the refresh token of the login before", From: "application", To: "issuer"})
+	if _, err := a.revoke(ctx, old); err != nil {
+		a.log.Warn("revocation", "err", err)
+	}
+	a.forget(old)
+}
+
+// openingOf says what the login brought.
+func openingOf(l *login, t tokens) string {
+	got := "an access token with " + list(factsOf(t.Access).scopes)
+	if len(factsOf(t.Access).scopes) == 0 {
+		got = "an access token without any scope"
+	}
+	if t.Refresh != "" {
+		return "You logged in as " + l.Subject + ". The application got a refresh token, and " + got + "."
+	}
+	return "You logged in as " + l.Subject + ". The application got " + got + ", and no refresh token."
+}
+
+// frontChannel tells the two steps that went through the browser.
+func frontChannel(conf *oauth2.Config, cfg Config, answer url.Values) []part {
+	there := url.Values{
+		"response_type": {"code"}, "client_id": {conf.ClientID}, "redirect_uri": {conf.RedirectURL},
+		"scope": {strings.Join(conf.Scopes, " ")}, "resource": {cfg.Audience}, "code_challenge_method": {"S256"},
+		"code_challenge": {"."}, "state": {"."}, "nonce": {"."},
+	}
+	return []part{{Exchange: &exchange{
+		Title: "The application sends your browser to the issuer", From: "browser", To: "issuer", OK: true,
+		Request: append([]string{"GET " + conf.Endpoint.AuthURL, ""}, formLines(there)...), Status: "page",
+		Response: []string{"You logged in and chose what to allow."},
+	}}, {Exchange: &exchange{
+		Title: "The issuer sends your browser back with a code that works once", From: "browser", To: "application", OK: true,
+		Request: append([]string{"GET " + conf.RedirectURL, ""}, formLines(answer)...), Status: "303",
+		Response: []string{"The state is the one that this browser was given, and iss is the issuer that was asked."},
+	}}}
 }
 
 type identity struct {
@@ -182,7 +278,7 @@ func (a *App) verifyIdentity(ctx context.Context, clientID, nonce string, tok *o
 	}
 	provider, err := oidc.NewProvider(oidc.ClientContext(ctx, a.hc), a.cfg.IssuerURL)
 	if err != nil {
-		return claims, fmt.Errorf("webapp: discover: %w", err)
+		return claims, fmt.Errorf("webapp: discover: %w", quiet(err))
 	}
 	id, err := provider.Verifier(&oidc.Config{ClientID: clientID}).Verify(ctx, raw)
 	if err != nil {
@@ -206,47 +302,3 @@ func (a *App) held(l *login) (t tokens, err error) {
 	err = a.vault.open(l.handle, l.sealed, &t)
 	return t, err
 }
-
-// refresh trades the refresh token for new tokens and keeps them. It sends
-// resource itself: x/oauth2's own refresh cannot (RFC 8707 §2.2).
-func (a *App) refresh(ctx context.Context, l *login, t tokens) (tokens, error) {
-	tok, err := a.redeemRefresh(ctx, t.Refresh)
-	if err != nil {
-		return t, err
-	}
-	t.Access, t.Refresh, t.Expiry = tok.AccessToken, tok.RefreshToken, tok.Expiry
-	return t, a.keep(l, t)
-}
-
-func (a *App) redeemRefresh(ctx context.Context, refreshToken string) (*oauth2.Token, error) {
-	conf, err := a.oauthConfig()
-	if err != nil {
-		return nil, err
-	}
-	tok, err := conf.Exchange(context.WithValue(ctx, oauth2.HTTPClient, a.hc), "",
-		oauth2.SetAuthURLParam("grant_type", "refresh_token"),
-		oauth2.SetAuthURLParam("refresh_token", refreshToken),
-		oauth2.SetAuthURLParam("redirect_uri", ""),
-		oauth2.SetAuthURLParam("resource", a.cfg.Audience))
-	if err != nil {
-		return nil, fmt.Errorf("webapp: refresh: %w", quiet(err))
-	}
-	return tok, nil
-}
-
-// quiet keeps an OAuth error's code and drops the answer that it quotes.
-func quiet(err error) error {
-	var refused *oauth2.RetrieveError
-	if errors.As(err, &refused) {
-		return &refusedError{refused.ErrorCode}
-	}
-	var failed *url.Error
-	if errors.As(err, &failed) {
-		return errors.New("no answer")
-	}
-	return err
-}
-
-type refusedError struct{ code string }
-
-func (e *refusedError) Error() string { return e.code }

@@ -2,75 +2,96 @@ package webapp
 
 import (
 	"context"
-	"fmt"
+	"crypto/rand"
+	"crypto/subtle"
+	"encoding/json"
 	"net/http"
 	"net/url"
-	"strings"
+	"time"
 )
 
-// logout ends both sessions: the refresh token is revoked, the session here is
-// destroyed, and the browser goes on to the issuer to end its session there.
-// It goes without an ID token, since that would stand in the URL; the issuer
-// asks instead.
+// revocation is what became of the refresh token at the logout.
+type revocation string
+
+const (
+	revokeDone   revocation = "revoked"
+	revokeFailed revocation = "failed"
+	revokeNone   revocation = "none"
+	revokeEnded  revocation = "ended"
+)
+
+// farewell is what the page after a logout tells. It stands in the session that follows.
+type farewell struct {
+	Refresh revocation
+	Expiry  time.Time // of the access token
+	Down    bool      // the issuer was down, so its session could not be ended
+	// State comes back from the issuer when it has ended its own session.
+	State       string
+	IssuerEnded bool
+}
+
+// Clock is when the access token expires.
+func (f farewell) Clock() string { return clock(f.Expiry) }
+
+// Expired tells whether the access token has expired.
+func (f farewell) Expired() bool { return !time.Now().Before(f.Expiry) }
+
+const keyFarewell = "farewell"
+
+// logout ends the session here and revokes the refresh token; then the browser goes on to the
+// issuer to end its session there. It goes without an ID token, since that would stand in the URL;
+// the issuer asks instead.
 func (a *App) logout(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), actionTimeout)
 	defer cancel()
-	if l := a.current(ctx); l != nil {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		if err := a.revoke(ctx, l); err != nil {
-			a.log.Warn("revocation", "err", err)
-		}
-		a.mu.Lock()
-		delete(a.logins, l.handle)
-		a.mu.Unlock()
-	}
-	if err := a.sessions.Destroy(r.Context()); err != nil {
-		a.failed(w, http.StatusInternalServerError, "The session could not be ended.")
+	l := a.current(ctx)
+	if l == nil {
+		http.Redirect(w, r, "/", http.StatusSeeOther)
 		return
 	}
-	reg := a.registration()
-	if reg == nil || a.cfg.Issuer.Down() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	f := farewell{State: rand.Text(), Down: a.cfg.Issuer.Down()}
+	if t, err := a.held(l); err == nil {
+		f.Expiry = factsOf(t.Access).expiry
+	}
+	var err error
+	if f.Refresh, err = a.revoke(ctx, l); err != nil {
+		a.log.Warn("revocation", "err", err)
+	}
+	a.forget(l)
+	if err := a.sessions.Destroy(r.Context()); err != nil {
+		a.unreadable(w, err)
+		return
+	}
+	a.keepFarewell(r.Context(), f)
+	if f.Down {
 		http.Redirect(w, r, "/bye", http.StatusSeeOther)
 		return
 	}
-	query := url.Values{"client_id": {reg.ID}, "post_logout_redirect_uri": {a.logoutURL()}}
-	http.Redirect(w, r, reg.md.EndSession+"?"+query.Encode(), http.StatusSeeOther)
+	query := url.Values{"client_id": {l.reg.ID}, "post_logout_redirect_uri": {l.reg.Logout}, "state": {f.State}}
+	http.Redirect(w, r, l.reg.md.EndSession+"?"+query.Encode(), http.StatusSeeOther)
 }
 
-// revoke makes the refresh token worthless at the issuer (RFC 7009).
-func (a *App) revoke(ctx context.Context, l *login) error {
-	t, err := a.held(l)
-	if err != nil || t.Refresh == "" {
-		return err
-	}
-	conf, err := a.oauthConfig()
-	if err != nil {
-		return err
-	}
-	form := url.Values{"token": {t.Refresh}, "token_type_hint": {"refresh_token"}}
-	if conf.ClientSecret == "" {
-		form.Set("client_id", conf.ClientID)
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, a.registration().md.Revocation, strings.NewReader(form.Encode()))
-	if err != nil {
-		return err
-	}
-	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	if conf.ClientSecret != "" {
-		req.SetBasicAuth(url.QueryEscape(conf.ClientID), url.QueryEscape(conf.ClientSecret))
-	}
-	resp, err := a.hc.Do(req)
-	if err != nil {
-		return quiet(err)
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("webapp: revoke: status %d", resp.StatusCode)
-	}
-	return nil
+func (a *App) keepFarewell(ctx context.Context, f farewell) {
+	raw, _ := json.Marshal(f) // strings and a time
+	a.sessions.Put(ctx, keyFarewell, string(raw))
 }
 
-func (a *App) bye(w http.ResponseWriter, _ *http.Request) {
-	a.page(w, http.StatusOK, "bye", nil)
+type byePage struct {
+	shell
+	Known bool // there was a logout in this browser
+	farewell
+}
+
+// bye says what the logout ended, and what not.
+func (a *App) bye(w http.ResponseWriter, r *http.Request) {
+	page := byePage{shell: shell{Title: "Logged out"}}
+	page.Known = json.Unmarshal([]byte(a.sessions.GetString(r.Context(), keyFarewell)), &page.farewell) == nil
+	state := r.URL.Query().Get("state")
+	if page.Known && subtle.ConstantTimeCompare([]byte(page.State), []byte(state)) == 1 && !page.IssuerEnded {
+		page.IssuerEnded = true
+		a.keepFarewell(r.Context(), page.farewell)
+	}
+	a.page(w, http.StatusOK, "bye", page)
 }

@@ -7,7 +7,6 @@
 package webapp
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -19,10 +18,8 @@ import (
 
 	"github.com/alexedwards/scs/v2"
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials"
 
 	"github.com/bearward/bearward/examples/internal/authserver"
-	"github.com/bearward/bearward/examples/internal/client"
 	"github.com/bearward/bearward/examples/internal/ui"
 )
 
@@ -50,10 +47,11 @@ type Config struct {
 	APIs      []API
 	Key       []byte // 32 bytes; encrypts tokens and secrets at rest (AES-256-GCM)
 
-	TokenLifetime time.Duration                    // what to give back to the issuer after a short token
-	Transport     http.RoundTripper                // to the issuer and the APIs
-	Credentials   credentials.TransportCredentials // to the API behind gRPC
-	Logger        *slog.Logger                     // nil: silent
+	TokenLifetime time.Duration     // what to give back to the issuer after a short token
+	Cooldown      time.Duration     // of the APIs: how often an unknown key makes them fetch
+	Transport     http.RoundTripper // to the issuer and the APIs
+	Dial          []grpc.DialOption // to the API behind gRPC; the credentials are among them
+	Logger        *slog.Logger      // nil: silent
 }
 
 // App is the web application, an http.Handler. Close ends what it holds.
@@ -67,8 +65,9 @@ type App struct {
 	conns    map[string]*grpc.ClientConn // by URL
 
 	mu         sync.Mutex
-	registered *registration // nil until the application is registered
+	registered []*registration // new logins use the last one
 	logins     map[string]*login
+	met        map[string]bool // the keys that every API has met
 }
 
 // maxLogins bounds how many people are logged in at a time.
@@ -93,13 +92,14 @@ func New(cfg Config) (*App, error) {
 		hc:       &http.Client{Transport: wire{cfg.Transport}, Timeout: callTimeout},
 		conns:    make(map[string]*grpc.ClientConn),
 		logins:   make(map[string]*login),
+		met:      make(map[string]bool),
 	}
 	for _, api := range cfg.APIs {
 		if api.Adapter != "grpc" {
 			continue
 		}
 		_, addr, _ := strings.Cut(api.URL, "://")
-		conn, err := grpc.NewClient(addr, grpc.WithTransportCredentials(cfg.Credentials))
+		conn, err := grpc.NewClient(addr, cfg.Dial...)
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("webapp: Config.APIs: %w", err), a.Close())
 		}
@@ -130,29 +130,46 @@ func (a *App) routes() http.Handler {
 	mux.HandleFunc("POST /do/{action}", a.do)
 	mux.HandleFunc("POST /logout", a.logout)
 	mux.HandleFunc("GET /bye", a.bye)
-	return secureHeaders(http.NewCrossOriginProtection().Handler(a.sessions.LoadAndSave(mux)))
+	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
+		a.failed(w, http.StatusNotFound, failedPage{Title: "No such page", Text: "There is nothing at this address."})
+	})
+	return secureHeaders(a.oneHost(http.NewCrossOriginProtection().Handler(a.sessions.LoadAndSave(mux))))
 }
 
-// ServeHTTP serves the pages. The stylesheet needs no session.
+// ServeHTTP serves the pages. What they are drawn with needs no session.
 func (a *App) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.URL.Path == ui.StylePath {
-		ui.ServeStyle(w, r)
-		return
+	if !ui.Serve(w, r) {
+		a.handler.ServeHTTP(w, r)
 	}
-	a.handler.ServeHTTP(w, r)
+}
+
+// oneHost sends browsers to the host of Config.URL: the session's cookie is that host's, and a login
+// that began on 127.0.0.1 could not end on localhost.
+func (a *App) oneHost(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, host, _ := strings.Cut(a.cfg.URL, "://")
+		switch {
+		case r.Host == host:
+			next.ServeHTTP(w, r)
+		case r.Method == http.MethodGet:
+			http.Redirect(w, r, a.cfg.URL+r.URL.RequestURI(), http.StatusSeeOther)
+		default:
+			http.Error(w, "the application is at "+a.cfg.URL, http.StatusMisdirectedRequest)
+		}
+	})
 }
 
 // maxForm bounds a form, in bytes.
 const maxForm = 16 << 10
 
-// secureHeaders lets pages load the stylesheet and nothing else; there is no
-// script at all. form-action is not set: the login form's answer redirects to
-// the issuer, and the issuer's to here, which browsers count as form targets.
+// secureHeaders lets pages load what package ui serves and nothing else. form-action is not set: the
+// login form's answer redirects to the issuer, and the issuer's to here, which browsers count as
+// form targets.
 func secureHeaders(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 		h := w.Header()
-		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'")
+		h.Set("Content-Security-Policy", ui.Policy)
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "no-referrer")
 		h.Set("Cache-Control", "no-store")
@@ -163,23 +180,21 @@ func secureHeaders(next http.Handler) http.Handler {
 func (a *App) callbackURL() string { return a.cfg.URL + "/callback" }
 func (a *App) logoutURL() string   { return a.cfg.URL + "/bye" }
 
-func (a *App) discover(ctx context.Context) (client.Metadata, error) {
-	return client.Discover(ctx, a.hc, a.cfg.IssuerURL)
+// maxMet bounds the keys that are remembered.
+const maxMet = 1_000
+
+// hasMet tells whether every API has met a key.
+func (a *App) hasMet(kid string) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.met[kid]
 }
 
-// home tells where one stands.
-func (a *App) home(w http.ResponseWriter, r *http.Request) {
-	if a.current(r.Context()) != nil {
-		http.Redirect(w, r, "/dashboard", http.StatusSeeOther)
-		return
+func (a *App) meet(kid string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if len(a.met) >= maxMet {
+		clear(a.met)
 	}
-	a.page(w, http.StatusOK, "home", homePage{App: a.registration(), Issuer: a.cfg.IssuerURL, Down: a.cfg.Issuer.Down(), Adapters: a.adapters()})
-}
-
-func (a *App) adapters() string {
-	names := make([]string, len(a.cfg.APIs))
-	for i, api := range a.cfg.APIs {
-		names[i] = api.Adapter
-	}
-	return strings.Join(names, ", ")
+	a.met[kid] = true
 }

@@ -3,7 +3,6 @@ package webapp
 import (
 	"bytes"
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -12,25 +11,27 @@ import (
 	"slices"
 	"strings"
 	"sync"
-
-	"golang.org/x/oauth2"
 )
 
-// Step is one exchange as the dashboard shows it. It never holds a secret:
-// headers, fields and members are shown by name, and their values only when
-// the name is on a list of harmless ones.
-type Step struct {
+// exchange is one request and its answer, as the page shows them. It never holds a secret: headers,
+// fields and members are shown by name, and their values only when the name is on a list of
+// harmless ones.
+type exchange struct {
 	Title, From, To   string
+	Subject           string // what the headline says was accepted or refused; "": nothing
 	Request, Response []string
-	Status            string // such as "200", "403" or "UNAVAILABLE"
-	Good              bool
+	Status            string // such as "200"
+	OK                bool   // the status says success
+	Fault             string // how the answer differs from what was promised; "" if it does not
+
+	wants string // the OAuth error that is promised; "": success
 }
 
-// recorder collects the steps of one action.
+// recorder collects the parts of one action.
 type recorder struct {
-	mu              sync.Mutex
-	steps           []Step
-	title, from, to string
+	mu    sync.Mutex
+	parts []part
+	ahead exchange // names the exchanges that follow
 }
 
 type recorderKey struct{}
@@ -40,36 +41,41 @@ func record(ctx context.Context) (*recorder, context.Context) {
 	return rec, context.WithValue(ctx, recorderKey{}, rec)
 }
 
-func recorderOf(ctx context.Context) *recorder {
-	rec, _ := ctx.Value(recorderKey{}).(*recorder)
-	return rec
-}
-
-// next names the exchanges that follow.
-func (r *recorder) next(title, from, to string) {
+// expect names the exchanges that follow, and promises what comes of them.
+func (r *recorder) expect(e exchange) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.title, r.from, r.to = title, from, to
+	r.ahead = e
 }
 
-func (r *recorder) add(steps ...Step) {
+func (r *recorder) add(parts ...part) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, s := range steps {
-		if s.Title == "" {
-			s.Title, s.From, s.To = r.title, r.from, r.to
-		}
-		r.steps = append(r.steps, s)
-	}
+	r.parts = append(r.parts, parts...)
 }
 
 // note adds something that is no exchange.
-func (r *recorder) note(title string) { r.add(Step{Title: title, Good: true}) }
+func (r *recorder) note(text string) { r.add(part{Note: text}) }
 
-func (r *recorder) Steps() []Step {
+// noteExchange adds what went through the wire under the name that was given to expect.
+func (r *recorder) noteExchange(e exchange, oauthError string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return slices.Clone(r.steps)
+	ahead := r.ahead
+	e.Title, e.From, e.To, e.Subject = ahead.Title, ahead.From, ahead.To, ahead.Subject
+	switch {
+	case ahead.wants != oauthError:
+		e.Fault = "the answer is " + strings.TrimSpace(e.Status+" "+oauthError)
+	case ahead.wants == "" && !e.OK:
+		e.Fault = "the answer is " + e.Status
+	}
+	r.parts = append(r.parts, part{Exchange: &e})
+}
+
+func (r *recorder) done() []part {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.parts)
 }
 
 // wire is a transport that records what goes through it.
@@ -79,15 +85,15 @@ type wire struct{ base http.RoundTripper }
 const maxRecorded = 256 << 10
 
 func (t wire) RoundTrip(req *http.Request) (*http.Response, error) {
-	rec := recorderOf(req.Context())
+	rec, _ := req.Context().Value(recorderKey{}).(*recorder)
 	if rec == nil {
 		return t.base.RoundTrip(req)
 	}
-	step := Step{Request: requestLines(req)}
+	e := exchange{Request: requestLines(req)}
 	resp, err := t.base.RoundTrip(req)
 	if err != nil {
-		step.Status, step.Response = "no answer", []string{"The connection was closed without an answer."}
-		rec.add(step)
+		e.Status, e.Response = "no answer", []string{"The connection was closed without an answer."}
+		rec.noteExchange(e, "")
 		return nil, err
 	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxRecorded))
@@ -96,9 +102,13 @@ func (t wire) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	resp.Body.Close()
 	resp.Body = io.NopCloser(bytes.NewReader(body))
-	step.Status, step.Good = fmt.Sprint(resp.StatusCode), resp.StatusCode < 400
-	step.Response = responseLines(resp, body)
-	rec.add(step)
+	e.Status, e.OK = fmt.Sprint(resp.StatusCode), resp.StatusCode < 400
+	e.Response = responseLines(resp, body)
+	var refusal struct {
+		Error string `json:"error"`
+	}
+	_ = json.Unmarshal(body, &refusal) // no JSON: no OAuth error
+	rec.noteExchange(e, refusal.Error)
 	return resp, nil
 }
 
@@ -125,8 +135,7 @@ func describe(authorization string) string {
 	if scheme == "Basic" {
 		return "Basic ‹client ID and secret›"
 	}
-	header := decodePart(token, 0)
-	if kid, ok := header["kid"].(string); ok {
+	if kid := keyID(token); kid != "" {
 		return fmt.Sprintf("%s ‹access token, signed with %s›", scheme, kid)
 	}
 	return scheme + " ‹token›"
@@ -170,7 +179,7 @@ func responseLines(resp *http.Response, body []byte) []string {
 	if json.Unmarshal(body, &members) != nil {
 		return lines
 	}
-	return append(lines, "", pretty(hideMembers(members)))
+	return append(append(lines, ""), strings.Split(pretty(hideMembers(members)), "\n")...)
 }
 
 // harmlessMembers are the JSON members whose values are shown.
@@ -204,49 +213,4 @@ func keyNames(set any) []any {
 		}
 	}
 	return names
-}
-
-func pretty(v any) string {
-	var text bytes.Buffer
-	enc := json.NewEncoder(&text)
-	enc.SetEscapeHTML(false) // the template escapes
-	enc.SetIndent("", "  ")
-	_ = enc.Encode(v) // decoded from JSON
-	return strings.TrimSpace(text.String())
-}
-
-// frontChannel tells the two steps that went through the browser.
-func frontChannel(conf *oauth2.Config, cfg Config, answer url.Values) []Step {
-	there := url.Values{
-		"response_type": {"code"}, "client_id": {conf.ClientID}, "redirect_uri": {conf.RedirectURL},
-		"scope": {strings.Join(conf.Scopes, " ")}, "resource": {cfg.Audience}, "code_challenge_method": {"S256"},
-		"code_challenge": {"."}, "state": {"."}, "nonce": {"."},
-	}
-	return []Step{{
-		Title: "The application sends your browser to the issuer", From: "browser", To: "issuer",
-		Request: append([]string{"GET " + conf.Endpoint.AuthURL, ""}, formLines(there)...), Status: "page", Good: true,
-		Response: []string{"You logged in and chose what to allow."},
-	}, {
-		Title: "The issuer sends your browser back with a code that works once", From: "browser", To: "application",
-		Request: append([]string{"GET " + conf.RedirectURL, ""}, formLines(answer)...), Status: "303", Good: true,
-		Response: []string{"state is this browser's, iss is the issuer that was asked."},
-	}}
-}
-
-// decodePart decodes part i of a compact JWS: 0 the header, 1 the claims. It
-// returns nil for anything else. Nothing is verified: it is for showing.
-func decodePart(token string, i int) map[string]any {
-	parts := strings.Split(token, ".")
-	if len(parts) != 3 {
-		return nil
-	}
-	raw, err := base64.RawURLEncoding.DecodeString(parts[i])
-	if err != nil {
-		return nil
-	}
-	var members map[string]any
-	if json.Unmarshal(raw, &members) != nil {
-		return nil
-	}
-	return members
 }

@@ -1,0 +1,119 @@
+// Package promise says what an API must answer to one call, and tells whether an answer keeps it.
+// HTTP and gRPC are compared in HTTP's terms.
+package promise
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"google.golang.org/grpc/codes"
+)
+
+// Outcome is what came back.
+type Outcome struct {
+	Status     int           // of HTTP, or what says the same; 0 when nothing does
+	Shown      string        // the status as the caller saw it: "401", or "Unauthenticated"
+	Challenge  string        // WWW-Authenticate
+	RetryAfter time.Duration // zero: none
+	Sub        string        // who the API takes the caller for; "" for an anonymous one
+	Scope      string
+}
+
+// Promise is what must come back. The zero Promise is kept by nothing.
+type Promise struct {
+	Text string // the promise in words: "200 as alice"
+
+	status    int
+	challenge string // what WWW-Authenticate holds, parted by NUL; "" for none at all
+	whole     bool   // the challenge is exactly that
+	sub       string // of a 200: who the API takes the caller for
+	or        *Promise
+}
+
+// OKAs promises that the API answers and takes the caller for sub.
+func OKAs(sub string) Promise { return Promise{status: 200, sub: sub, Text: "200 as " + sub} }
+
+// OKAnonymous promises that the API answers and knows no caller.
+func OKAnonymous() Promise { return Promise{status: 200, Text: "200 anonymous"} }
+
+// NoToken promises the challenge of a request that brings no token (RFC 6750 §3).
+func NoToken() Promise {
+	return Promise{status: 401, challenge: `Bearer realm="api"`, whole: true, Text: `401 Bearer realm="api"`}
+}
+
+// BadToken promises that the token is refused (RFC 6750 §3.1).
+func BadToken() Promise {
+	return Promise{status: 401, challenge: `error="invalid_token"`, Text: `401 error="invalid_token"`}
+}
+
+// Needs promises that the token is good, and refused because it lacks scope.
+func Needs(scope string) Promise {
+	return Promise{
+		status: 403, challenge: "error=\"insufficient_scope\"\x00scope=\"" + scope + `"`, Text: `403 scope="` + scope + `"`,
+	}
+}
+
+// Unavailable promises that the API cannot tell, and says when to ask again.
+func Unavailable() Promise { return Promise{status: 503, Text: "503 with Retry-After"} }
+
+// Silent is p for answers that do not tell who is calling.
+func (p Promise) Silent() Promise {
+	p.Text = "200"
+	return p
+}
+
+// Or is kept by what keeps p or q.
+func (p Promise) Or(q Promise) Promise {
+	p.Text += " or " + q.Text
+	p.or = &q
+	return p
+}
+
+// Broken returns how out breaks p, or "".
+func (p Promise) Broken(out Outcome) string {
+	fault := p.broken(out)
+	if fault != "" && p.or != nil && p.or.Broken(out) == "" {
+		return ""
+	}
+	return fault
+}
+
+func (p Promise) broken(out Outcome) string {
+	switch {
+	case out.Status != p.status || p.status == 0:
+		return fmt.Sprintf("status %d (%s), want %d", out.Status, out.Shown, p.status)
+	case p.whole && out.Challenge != p.challenge, p.challenge == "" && out.Challenge != "":
+		return fmt.Sprintf("challenge %q, want %q", out.Challenge, p.challenge)
+	case p.status == http.StatusServiceUnavailable && out.RetryAfter <= 0:
+		return "no Retry-After"
+	case p.status != http.StatusServiceUnavailable && out.RetryAfter > 0:
+		return "a Retry-After, want none"
+	case p.status == http.StatusOK && out.Sub != p.sub:
+		return fmt.Sprintf("sub %q, want %q", out.Sub, p.sub)
+	}
+	for part := range strings.SplitSeq(p.challenge, "\x00") {
+		if !strings.Contains(out.Challenge, part) {
+			return fmt.Sprintf("challenge %q, want %q in it", out.Challenge, part)
+		}
+	}
+	return ""
+}
+
+// HTTPStatus returns the HTTP status that says the same, and 0 for codes that a guard does not use.
+func HTTPStatus(code codes.Code) int {
+	switch code {
+	case codes.OK:
+		return http.StatusOK
+	case codes.InvalidArgument:
+		return http.StatusBadRequest
+	case codes.Unauthenticated:
+		return http.StatusUnauthorized
+	case codes.PermissionDenied:
+		return http.StatusForbidden
+	case codes.Unavailable:
+		return http.StatusServiceUnavailable
+	}
+	return 0
+}
