@@ -3,7 +3,7 @@
 MODULES     := $(patsubst %/,%,$(dir $(wildcard go.mod */go.mod */*/go.mod)))
 FUZZTIME    ?= 5s
 MUTANTTIME  ?= 5m
-SOAK        ?= 40s
+SOAK        ?= 25s
 SEEDS       ?= 2000
 PICTURES    ?= artifacts/pictures
 TESTFLAGS   ?= -race -shuffle=on
@@ -75,7 +75,7 @@ tidy: ## go.mod and go.sum say what the code needs, no more
 vuln: ## known vulnerabilities in what the code calls
 	@MODULES="$(MODULES)" bash .ci/vuln
 
-soak: ## SEEDS (2,000) random schedules of the key cache, and SOAK (40s) of rotation, failure and forged keys over loopback
+soak: ## SEEDS (2,000) random schedules of the key cache, and SOAK (25s) of rotation, failure and forged keys over loopback
 	BEARWARD_SIM_SEEDS=$(SEEDS) BEARWARD_SOAK=$(SOAK) go test -count=1 -timeout 30m -v -run 'K35|Soak' ./jwks
 
 browser: ## every page of the quickstart in a browser; needs Chromium

@@ -146,7 +146,7 @@ func (r Requirement) is(kind nodeKind) bool {
 	return n != nil && n.kind == kind
 }
 
-// Needs returns a copy of the scopes that the challenge of a refusal names, sorted.
+// ChallengeScopes returns a copy of the scopes that the challenge of a refusal names, sorted.
 func (r Requirement) ChallengeScopes() []string {
 	n := r.now().node
 	if n == nil {
@@ -155,7 +155,7 @@ func (r Requirement) ChallengeScopes() []string {
 	return slices.Clone(n.needs)
 }
 
-// AllScopes returns every scope that r names, in whatever alternative, sorted: for tables, and for
+// Scopes returns every scope that r names, in whatever alternative, sorted: for tables, and for
 // tests that try them all. [Requirement.ChallengeScopes] has those alone that a challenge names.
 func (r Requirement) Scopes() []string {
 	n := r.now().node
