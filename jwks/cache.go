@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net/url"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -20,17 +21,17 @@ type Cache struct {
 	cached         atomic.Pointer[keySet] // what requests see; nil while nothing is to be judged
 	fetchesStarted atomic.Uint64          // fetches sent so far
 	created        time.Time
-	asked          atomic.Int64 // when the keys held were asked for, in nanoseconds after made
+	refreshed      atomic.Int64 // when the last good refresh was sent, in nanoseconds after created
 
 	mu             sync.Mutex // guards what follows, and is never held over input or output
 	schedule       schedule
-	fetching       *sharedFetch // due or in the air
-	waiters        int          // requests that wait for a fetch
+	fetching       *sharedFetch // due or under way
 	lastGood       uint64       // fetchesStarted when the last good fetch was sent, it included
 	confirmed      bool         // the last fetch was good
 	closed         bool
-	unavailableErr error  // what a request gets while nothing can be told
-	status         Status // fields that only the end of a fetch changes, and Counters
+	unavailableErr error        // what a request gets while nothing can be told
+	lastAnswer     *LookupError // that a request got, for the next that gets the same
+	status         Status       // fields that only the end of a fetch changes, and Counters
 
 	options     Options
 	wakeup      chan struct{} // wakes the run goroutine; holds one
@@ -44,22 +45,15 @@ type Cache struct {
 	notifier notifier
 }
 
-// A sharedFetch is one fetch, shared by all who wait for it.
-type sharedFetch struct {
-	trigger Trigger
-	done    chan struct{} // closed when it has landed
-	err     error         // valid after done
-}
-
-// New returns a Cache for the key set at url, which is https, or http to loopback. It makes no request itself: it starts the
+// New returns a Cache for the key set at a URL, which is https, or http to loopback. It makes no request itself: it starts the
 // goroutine that fetches, at once and then for as long as the Cache is not closed. An issuer that is down delays nothing; [Cache.Refresh]
 // tells. The error names the argument or the option that cannot be.
-func New(url string, opts *Options) (*Cache, error) {
-	return newCache(url, opts, rand.Float64, func(f *fetcher) error {
-		if _, err := fetch.ParseURL(url, f.allowHTTP); err != nil {
+func New(keySetURL string, opts *Options) (*Cache, error) {
+	return newCache(keySetURL, opts, rand.Float64, func(f *fetcher) error {
+		if _, err := parseURL(keySetURL, f.allowHTTP); err != nil {
 			return fmt.Errorf("jwks: url %w", err)
 		}
-		f.url = url
+		f.url = keySetURL
 		return nil
 	})
 }
@@ -68,8 +62,12 @@ func New(url string, opts *Options) (*Cache, error) {
 // with each refresh. The metadata must name the same issuer, byte for byte (RFC 8414 §3.3), so write it as the issuer does, with its
 // trailing slash or without.
 func FromIssuer(issuer string, opts *Options) (*Cache, error) {
-	return newCache(issuer, opts, rand.Float64, func(f *fetcher) error {
-		u, err := fetch.ParseURL(issuer, f.allowHTTP)
+	return fromIssuer(issuer, opts, rand.Float64)
+}
+
+func fromIssuer(issuer string, opts *Options, random func() float64) (*Cache, error) {
+	return newCache(issuer, opts, random, func(f *fetcher) error {
+		u, err := parseURL(issuer, f.allowHTTP)
 		if err != nil {
 			return fmt.Errorf("jwks: issuer %w", err)
 		}
@@ -79,6 +77,17 @@ func FromIssuer(issuer string, opts *Options) (*Cache, error) {
 		f.issuer, f.forms = u, wellKnown(u)
 		return nil
 	})
+}
+
+// parseURL is fetch.ParseURL, whose error names the option that allows more.
+func parseURL(raw string, allowHTTP bool) (*url.URL, error) {
+	u, err := fetch.ParseURL(raw, allowHTTP)
+	if err != nil && !allowHTTP {
+		if _, plain := fetch.ParseURL(raw, true); plain == nil {
+			return nil, fmt.Errorf("%w; Options.InsecureAllowHTTP allows it inside a network that you trust", err)
+		}
+	}
+	return u, err
 }
 
 func newCache(name string, opts *Options, random func() float64, target func(*fetcher) error) (*Cache, error) {
@@ -93,12 +102,18 @@ func newCache(name string, opts *Options, random func() float64, target func(*fe
 		options:        o,
 		wakeup:         make(chan struct{}, 1),
 		done:           make(chan struct{}),
-		fetcher:        fetcher{allowHTTP: o.InsecureAllowHTTP, maxBytes: o.MaxBytes, maxKeys: o.MaxKeys, name: name},
+		fetcher: fetcher{
+			name: name, timeout: o.Timeout, allowHTTP: o.InsecureAllowHTTP, redirects: o.SameHostRedirects,
+			maxBytes: o.MaxBytes, maxKeys: o.MaxKeys,
+		},
 	}
 	if err := target(&c.fetcher); err != nil {
 		return nil, err
 	}
-	c.fetcher.client = fetch.New(fetch.Options{HTTP: o.Client, SameHostRedirects: o.SameHostRedirects, DialTimeout: fetchTimeout})
+	c.fetcher.client = fetch.New(fetch.Options{
+		HTTP: o.Client, SameHostRedirects: o.SameHostRedirects, ProxyFromEnvironment: o.ProxyFromEnvironment,
+		PublicOnly: o.PublicOnly, DialTimeout: o.Timeout,
+	})
 	c.status.URL = c.fetcher.url
 	c.schedule.start(time.Now())
 	c.expiryTimer = time.AfterFunc(o.MaxStale, c.expire)
@@ -128,12 +143,20 @@ func (c *Cache) Keys(ctx context.Context, kid string) ([]*Key, error) {
 	return c.lookUpMissing(ctx, kid)
 }
 
+// Issuer returns the issuer that c was made for, and "" when it was made for a URL.
+func (c *Cache) Issuer() string {
+	if c.fetcher.issuer == nil {
+		return ""
+	}
+	return c.fetcher.name
+}
+
 // Age returns how long ago the keys held were asked for, and 0 while none are held. It takes no lock.
 func (c *Cache) Age() time.Duration {
 	if c.cached.Load() == nil {
 		return 0
 	}
-	return time.Since(c.created) - time.Duration(c.asked.Load())
+	return time.Since(c.created) - time.Duration(c.refreshed.Load())
 }
 
 // Held returns what Keys would return at once, and does no I/O: it causes no fetch, spends no permit for one and does not wait. Where Keys
@@ -148,9 +171,23 @@ func (c *Cache) Held(kid string) ([]*Key, error) {
 	return nil, c.answerWithoutFetch()
 }
 
-// Refresh fetches now and returns why the fetch does not count, if so; the keys held stay in use then. Called at start it makes the
-// program fail fast, or warm. It shares a fetch that is under way, and while failures are backed off it returns the last error without a
-// fetch. When ctx ends first it returns ctx's error, and the fetch goes on. Errors may wrap ErrMisconfigured.
+// SignatureFailed tells c that no key cached verified a signature, although the token's key ID is cached
+// or it names none: the issuer may have put a new key in the old one's place. At most once a minute, and
+// not during a back-off, that asks for one fetch in the background. It does not wait.
+func (c *Cache) SignatureFailed() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := time.Now()
+	if c.closed || c.fetching != nil || c.cached.Load() == nil || c.schedule.backingOff(now) || !c.schedule.takeRecheck(now) {
+		return
+	}
+	c.beginFetch(TriggerBadSignature)
+}
+
+// Refresh fetches now and returns why the fetch does not count, if so; the keys cached stay in use then.
+// Called at start it makes the program fail fast, or warm. It shares a refresh that is under way, and
+// while failures are backed off it returns the last error without a fetch. When ctx ends first it
+// returns ctx's error, and the fetch goes on. Errors may wrap ErrMisconfigured.
 func (c *Cache) Refresh(ctx context.Context) error {
 	for {
 		f, err := c.joinFetch()
@@ -159,7 +196,7 @@ func (c *Cache) Refresh(ctx context.Context) error {
 		}
 		select {
 		case <-f.done:
-			if f.trigger != TriggerSnapshot {
+			if f.trigger.isRefresh() {
 				return f.err
 			}
 		case <-ctx.Done():

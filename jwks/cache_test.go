@@ -3,6 +3,10 @@ package jwks_test
 import (
 	"fmt"
 	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -118,6 +122,66 @@ func TestOptionsOutOfBoundsAreNamed(t *testing.T) {
 		_, err := jwks.New(keySetURL, o)
 		if want := "jwks: Options." + field + " is "; err == nil || len(err.Error()) < len(want) || err.Error()[:len(want)] != want {
 			t.Errorf("got %v, want %s...", err, want)
+		}
+	}
+}
+
+// N10, T20, WAVE2 §2: what an option would do beside another is said at start.
+func TestOptionsThatContradictEachOther(t *testing.T) {
+	theirs := &http.Client{Transport: newIssuer()}
+	for name, tt := range map[string]struct {
+		url  string
+		o    jwks.Options
+		want string
+	}{
+		"http in a container network": {"http://keycloak:8080", jwks.Options{}, "Options.InsecureAllowHTTP"},
+		"another scheme":              {"ftp://keycloak", jwks.Options{}, `scheme "ftp"`},
+		"a proxy and a transport":     {issuerURL, jwks.Options{ProxyFromEnvironment: true, Client: theirs}, "Options.ProxyFromEnvironment"},
+		"public and a transport":      {issuerURL, jwks.Options{PublicOnly: true, Client: theirs}, "Options.PublicOnly"},
+		"public and a proxy":          {issuerURL, jwks.Options{PublicOnly: true, ProxyFromEnvironment: true}, "Options.PublicOnly"},
+		"too little time":             {issuerURL, jwks.Options{Timeout: time.Millisecond}, "Options.Timeout"},
+		"too much time":               {issuerURL, jwks.Options{Timeout: time.Hour}, "Options.Timeout"},
+	} {
+		for _, construct := range []func(string, *jwks.Options) (*jwks.Cache, error){jwks.New, jwks.FromIssuer} {
+			c, err := construct(tt.url, &tt.o)
+			if err == nil {
+				c.Close()
+			}
+			if err == nil || !strings.Contains(err.Error(), tt.want) || name == "another scheme" && strings.Contains(err.Error(), "Insecure") {
+				t.Errorf("%s: %v, want %s named", name, err, tt.want)
+			}
+		}
+	}
+	loopback := httptest.NewServer(body(keySet("a")))
+	defer loopback.Close()
+	c, err := jwks.New(loopback.URL, &jwks.Options{PublicOnly: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if err := c.Refresh(t.Context()); err == nil || !strings.Contains(err.Error(), "not a public address") {
+		t.Errorf("PublicOnly, and the issuer is on loopback: %v", err)
+	}
+}
+
+// T20: the environment is read once a process, so this test asks itself with another one.
+func TestAnUnusedProxyIsNamed(t *testing.T) {
+	if os.Getenv("JWKS_TEST_PROXY") == "" {
+		cmd := exec.Command(os.Args[0], "-test.run=^TestAnUnusedProxyIsNamed$")
+		cmd.Env = append(os.Environ(), "JWKS_TEST_PROXY=1", "HTTPS_PROXY=http://127.0.0.1:1", "NO_PROXY=")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("%v\n%s", err, out)
+		}
+		return
+	}
+	for used, want := range map[bool]string{false: "HTTPS_PROXY is set and not used: Options.ProxyFromEnvironment", true: "proxyconnect"} {
+		c, err := jwks.New("https://192.0.2.1/keys", &jwks.Options{Timeout: time.Second, ProxyFromEnvironment: used})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		if err := c.Refresh(t.Context()); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("with the option %v: %v, want %q", used, err, want)
 		}
 	}
 }

@@ -6,65 +6,97 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/bearward/bearward/internal/fetch"
 	"github.com/bearward/bearward/internal/jose"
 )
 
-// discoveryShare is how long discovery may take when the URL of the key set is known already, so that
-// time is left to fetch that.
-const discoveryShare = fetchTimeout / 2
-
 // wellKnown returns the metadata URLs of an issuer in the order in which they are tried: RFC 8414 §3.1
-// with the well-known part inserted before the issuer's path, OpenID Connect inserted so, and OpenID
-// Connect Discovery §4 with it appended.
+// with the well-known part inserted before the issuer's path, OpenID Connect inserted so, OpenID Connect
+// Discovery §4 with it appended, and RFC 8414 appended (Okta).
 func wellKnown(issuer *url.URL) []string {
 	path := strings.TrimSuffix(issuer.EscapedPath(), "/")
 	origin := issuer.Scheme + "://" + issuer.Host
-	forms := []string{
-		origin + "/.well-known/oauth-authorization-server" + path,
-		origin + "/.well-known/openid-configuration" + path,
-	}
+	const oauth, openid = "/.well-known/oauth-authorization-server", "/.well-known/openid-configuration"
+	forms := []string{origin + oauth + path, origin + openid + path}
 	if path != "" {
-		forms = append(forms, origin+path+"/.well-known/openid-configuration")
+		forms = append(forms, origin+path+openid, origin+path+oauth)
 	}
 	return forms
 }
 
-// discover reads the issuer's metadata and returns the URL of its key set. The form that answered last
-// time is tried first.
+// discover reads the issuer's metadata and returns the URL of its key set. Every form is asked until one
+// has a document that names the exact issuer and a key set that may be fetched. The form that answered
+// last time is asked first.
 func (f *fetcher) discover(ctx context.Context) (string, error) {
-	if f.url != "" {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, discoveryShare)
-		defer cancel()
-	}
-	var answers []error
+	failed := &discoveryError{}
 	for i := range f.forms {
 		form := (f.form + i) % len(f.forms)
 		found, err := f.metadata(ctx, f.forms[form])
 		if err == nil {
-			f.form = form
+			f.form = form // check: form-remembered
 			return found, nil
 		}
-		err = fmt.Errorf("jwks: discover %s: %w", f.forms[form], err)
-		if !nextForm(err) {
-			return "", err
+		if ctx.Err() != nil { // the cache is closed: the other forms would fail for the same reason
+			return "", fmt.Errorf("jwks: discover %s: %w", f.forms[form], err)
 		}
-		answers = append(answers, err)
+		failed.add(f.forms[form], err, i == 0 && f.url != "")
 	}
-	return "", errors.Join(answers...)
+	return "", failed
 }
 
-// nextForm reports whether err says that the issuer publishes no metadata at that URL, rather than that
-// it could not be asked.
-func nextForm(err error) bool {
+// A discoveryError is what is left when no form has good metadata.
+type discoveryError struct {
+	texts    []string
+	outage   error // of the longest Retry-After
+	contrary error // wraps ErrMisconfigured
+	decided  bool  // contrary is what the form says that had the metadata before
+}
+
+// add takes the answer at one form.
+func (e *discoveryError) add(form string, err error, hadMetadata bool) {
+	e.texts = append(e.texts, fmt.Sprintf("%s: %v", form, err))
+	switch {
+	case errors.Is(err, ErrMisconfigured):
+		e.decided = e.decided || hadMetadata
+		e.contrary = err
+	case isOutage(err) && retryAfter(err) >= retryAfter(e.outage):
+		e.outage = err
+	}
+}
+
+func (e *discoveryError) Error() string { return "jwks: discover " + strings.Join(e.texts, "; ") }
+
+// Unwrap returns an outage at a form where metadata may be, if there is one, or what contradicts the
+// configuration.
+func (e *discoveryError) Unwrap() error {
+	if e.outage != nil && !e.decided {
+		return e.outage
+	}
+	return e.contrary
+}
+
+// isOutage reports whether err says that a form could not be asked, rather than that it has no metadata.
+func isOutage(err error) bool {
 	var status *fetch.StatusError
 	if errors.As(err, &status) {
-		return !status.Outage()
+		return status.Outage()
 	}
-	return errors.Is(err, jose.ErrNotObject)
+	var redirect *fetch.RedirectError
+	return !errors.Is(err, errNoMetadata) && !errors.Is(err, fetch.ErrTooLong) && !errors.As(err, &redirect)
 }
+
+// retryAfter is what the issuer asked for with err.
+func retryAfter(err error) time.Duration {
+	var status *fetch.StatusError
+	if errors.As(err, &status) {
+		return status.RetryAfter
+	}
+	return 0
+}
+
+var errNoMetadata = errors.New("no metadata")
 
 // metadata reads one metadata document (RFC 8414 §3.2) and checks it (§3.3).
 func (f *fetcher) metadata(ctx context.Context, from string) (keySetURL string, err error) {
@@ -72,27 +104,31 @@ func (f *fetcher) metadata(ctx context.Context, from string) (keySetURL string, 
 	if err != nil {
 		return "", err
 	}
-	var issuer string
-	err = jose.Published(a.Body).Members(nil, func(name string, value jose.Published) error {
+	var issuer, fault string
+	named := false
+	err = jose.Published(a.Body).Members([]string{"issuer", "jwks_uri"}, func(name string, value jose.Published) error {
 		switch name {
 		case "issuer":
-			issuer, _ = value.Text()
+			issuer, named = value.Text()
 		case "jwks_uri":
 			keySetURL, _ = value.Text()
+		case "error":
+			fault, _ = value.Text()
 		}
 		return nil
 	})
-	if err != nil {
-		if errors.Is(err, jose.ErrDuplicate) {
-			return "", err
-		}
-		return "", jose.ErrNotObject // whatever is wrong with its JSON
-	}
-	if issuer != f.name { // check: issuer
+	switch {
+	case err != nil:
+		return "", fmt.Errorf("%w: %w", errNoMetadata, err)
+	case !named && fault != "":
+		return "", fmt.Errorf("%w: the error %q", errNoMetadata, truncate(fault))
+	case !named && keySetURL == "":
+		return "", fmt.Errorf("%w: it names no issuer", errNoMetadata)
+	case issuer != f.name: // check: issuer
 		return "", fmt.Errorf("%w: its issuer is %q, not %q", ErrMisconfigured, truncate(issuer), f.name)
 	}
 	if err := checkKeySetURL(keySetURL, f.issuer, f.allowHTTP); err != nil {
-		return "", fmt.Errorf("%w: jwks_uri %q %w", ErrMisconfigured, truncate(fetch.RedactURL(keySetURL)), err)
+		return "", fmt.Errorf("%w: jwks_uri %q %w", ErrMisconfigured, fetch.RedactURL(keySetURL), err)
 	}
 	return keySetURL, nil
 }

@@ -15,7 +15,7 @@ var errClosed = fmt.Errorf("%w: the cache is closed", ErrUnavailable)
 // beginFetch returns the fetch that is due or under way, or makes one due. The lock is held.
 func (c *Cache) beginFetch(trigger Trigger) *sharedFetch {
 	if c.fetching == nil { // check: single-flight
-		c.fetching = &sharedFetch{trigger: trigger, done: make(chan struct{})}
+		c.fetching = newSharedFetch(trigger)
 		c.wake()
 	}
 	return c.fetching
@@ -54,7 +54,7 @@ func (c *Cache) dueFetch() *sharedFetch {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := time.Now()
-	if c.closed || c.fetching == nil && now.Before(c.schedule.next) {
+	if c.closed || c.fetching == nil && !c.schedule.due(now) {
 		return nil
 	}
 	if c.fetching == nil {
@@ -77,9 +77,6 @@ func (c *Cache) runFetch(ctx context.Context, f *sharedFetch) {
 		c.restore(f)
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
-	// check: fetch-timeout
-	defer cancel()
 	asked := time.Now()
 	c.fetchesStarted.Add(1)
 	got, err := c.fetchWithoutLock(ctx, f)
@@ -90,23 +87,26 @@ func (c *Cache) runFetch(ctx context.Context, f *sharedFetch) {
 	c.notify(e)
 }
 
-// fetchWithoutLock is where the network is. A key that is not held is looked for where the keys were last, without discovery, which
-// would double what a flood of forged tokens can cause.
+// fetchWithoutLock is where the network is. What requests cause goes where the keys were last, without
+// discovery, which would double what a flood of forged tokens can cause.
 func (c *Cache) fetchWithoutLock(ctx context.Context, f *sharedFetch) (fetchResult, error) {
 	// check: lock-over-fetch
-	discover := f.trigger != TriggerUnknownKey
+	discover := f.trigger.isRefresh()
 	// check: discovery-on-unknown
 	return c.fetcher.fetch(ctx, discover)
 }
 
-// applyResult takes in how a fetch ended: new keys are in use, or the old ones stay, before anybody who waits goes on.
+// applyResult takes in how a fetch ended: new keys are in use, or the old ones stay, before anybody who
+// waits goes on.
 func (c *Cache) applyResult(f *sharedFetch, asked time.Time, got fetchResult, err error) RefreshEvent {
-	e := RefreshEvent{Trigger: f.trigger, URL: got.url, Err: err, DiscoveryErr: got.discoveryErr, NotModified: got.notModified}
+	e := RefreshEvent{
+		Trigger: f.trigger, URL: got.url, Err: err, DiscoveryErr: got.discoveryErr, NotModified: got.notModified,
+		Skipped: got.skips, Exposed: got.exposed, source: c.fetcher.name, read: got.read,
+	}
 	set := c.last
 	if err == nil && !got.notModified {
 		e.Added, e.Removed = reuseKeys(c.last, got.keys)
 		// check: withdrawn-kept
-		e.Skipped, e.Exposed = got.skips, got.exposed
 		set = newKeySet(got.keys)
 	}
 	c.mu.Lock()
@@ -117,17 +117,16 @@ func (c *Cache) applyResult(f *sharedFetch, asked time.Time, got fetchResult, er
 	}
 	if err == nil {
 		c.last = set
-		c.useKeys(set, now, asked)
-		c.schedule.succeeded(now, asked, got.hint)
-		c.lastGood, c.confirmed = c.fetchesStarted.Load(), true
+		c.cached.Store(set)
+		c.noteSuccess(f.trigger, now, asked, got.hint)
 		c.status.URL = got.url
-		if !got.notModified {
-			c.status.Skipped, c.status.Exposed = e.Skipped, e.Exposed
-		}
 	} else {
 		c.noteFailure(now, err)
 	}
-	c.count(f, e)
+	if got.read { // also a set without a usable key: that is when it matters most
+		c.status.Skipped, c.status.Exposed = got.skips, got.exposed
+	}
+	c.countFetch(f, e)
 	c.status.LastError = err
 	e.Elapsed, e.Next = now.Sub(asked), c.schedule.next.Sub(now)
 	if set := c.cached.Load(); set != nil {
@@ -137,11 +136,20 @@ func (c *Cache) applyResult(f *sharedFetch, asked time.Time, got fetchResult, er
 	return e
 }
 
-// useKeys puts set in use, as the issuer published it at asked. The lock is held.
-func (c *Cache) useKeys(set *keySet, now, asked time.Time) {
-	c.schedule.asked = asked
-	c.asked.Store(int64(asked.Sub(c.created)))
-	c.cached.Store(set)
+// noteSuccess takes note of a good fetch that was sent at asked. The lock is held.
+func (c *Cache) noteSuccess(trigger Trigger, now, asked time.Time, hint time.Duration) {
+	c.lastGood, c.confirmed = c.fetchesStarted.Load(), true
+	if trigger.isRefresh() { // check: lookup-is-no-refresh
+		c.schedule.succeeded(now, asked, hint)
+	} else {
+		c.schedule.looked(asked, c.fetcher.issuer == nil)
+	}
+	c.setAge(now)
+}
+
+// setAge makes the keys cached as old as the last good refresh, and ends them at MaxStale. The lock is held.
+func (c *Cache) setAge(now time.Time) {
+	c.refreshed.Store(int64(c.schedule.refreshed.Sub(c.created)))
 	c.expiryTimer.Reset(c.schedule.goodUntil().Sub(now))
 }
 
@@ -152,7 +160,7 @@ func (c *Cache) noteFailure(now time.Time, err error) {
 	if errors.As(err, &status) {
 		retryAfter = status.RetryAfter
 	}
-	c.schedule.failed(now, retryAfter, c.cached.Load() != nil)
+	c.schedule.failed(now, retryAfter, c.cached.Load() != nil, errors.Is(err, ErrMisconfigured))
 	c.confirmed = false
 	c.unavailableErr = fmt.Errorf("%w: %w", ErrUnavailable, err)
 	// check: failure-drops-keys
@@ -167,7 +175,7 @@ func (c *Cache) finishFetch(f *sharedFetch, err error) {
 	close(f.done)
 }
 
-func (c *Cache) count(f *sharedFetch, e RefreshEvent) {
+func (c *Cache) countFetch(f *sharedFetch, e RefreshEvent) {
 	n := &c.status.Counters
 	n.Fetches++
 	if e.Err != nil {
@@ -176,8 +184,11 @@ func (c *Cache) count(f *sharedFetch, e RefreshEvent) {
 	if e.NotModified {
 		n.NotModified++
 	}
-	if f.trigger == TriggerUnknownKey {
+	switch f.trigger {
+	case TriggerUnknownKey:
 		n.ByUnknownKey++
+	case TriggerBadSignature:
+		n.ByBadSignature++
 	}
 }
 
@@ -202,11 +213,13 @@ func (c *Cache) restore(f *sharedFetch) {
 	if errors.Is(err, fs.ErrNotExist) {
 		err = nil // the first start
 	}
-	e := RefreshEvent{Trigger: TriggerSnapshot, URL: c.fetcher.url, SnapshotErr: err, Keys: len(d.keys), Added: d.keys}
+	e := RefreshEvent{Trigger: TriggerSnapshot, URL: c.fetcher.url, SnapshotErr: err, Keys: len(d.keys), Added: d.keys, source: c.fetcher.name}
 	c.mu.Lock()
 	if now := time.Now(); len(d.keys) > 0 && !c.closed {
 		c.last = newKeySet(d.keys)
-		c.useKeys(c.last, now, now.Add(-age))
+		c.cached.Store(c.last)
+		c.schedule.asked, c.schedule.refreshed = now.Add(-age), now.Add(-age)
+		c.setAge(now)
 		c.status.URL = c.fetcher.url
 	}
 	c.finishFetch(f, nil)

@@ -16,7 +16,7 @@ var (
 func elements(doc []byte, limit int) ([]jose.Published, error) {
 	var keys []jose.Published
 	found := false
-	err := jose.Published(doc).Members(nil, func(name string, value jose.Published) error {
+	err := jose.Published(doc).Members([]string{"keys"}, func(name string, value jose.Published) error {
 		if name != "keys" {
 			return nil
 		}

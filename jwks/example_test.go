@@ -41,7 +41,7 @@ func ExampleNew() {
 func ExampleFromIssuer() {
 	_, err := jwks.FromIssuer("http://issuer.example", nil)
 	fmt.Println(err)
-	// Output: jwks: issuer has the scheme "http": it must be https, or http on loopback
+	// Output: jwks: issuer has the scheme "http": it must be https, or http on loopback; Options.InsecureAllowHTTP allows it inside a network that you trust
 }
 
 func ExampleCache_Refresh() {
@@ -138,10 +138,44 @@ func ExampleStates() {
 
 func ExampleTriggers() {
 	fmt.Println(jwks.Triggers())
-	// Output: [start snapshot clock unknown_key refresh]
+	// Output: [start snapshot clock unknown_key bad_signature refresh]
 }
 
 func ExampleSkipReasons() {
 	fmt.Println(len(jwks.SkipReasons()) > 0, jwks.SkipReasons()[0])
 	// Output: true malformed
+}
+
+// A verifier tells the cache of a bad signature under a key ID that is cached: the issuer may have put a new
+// key in the old one's place.
+func ExampleCache_SignatureFailed() {
+	issuer := newIssuer("2026-11")
+	keys, err := jwks.New(keySetURL, &jwks.Options{Client: &http.Client{Transport: issuer}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer keys.Close()
+	if err := keys.Refresh(context.Background()); err != nil {
+		fmt.Println(err)
+	}
+	keys.SignatureFailed() // does not wait
+	keys.SignatureFailed() // within the same minute: nothing more is fetched
+	if err := keys.Refresh(context.Background()); err != nil {
+		fmt.Println(err)
+	}
+	fmt.Println(keys.Status().Counters.ByBadSignature)
+	// Output: 1
+}
+
+// What a Cache was made for is what a verifier of its keys must expect in "iss".
+func ExampleCache_Issuer() {
+	keys, err := jwks.FromIssuer("https://issuer.example", &jwks.Options{Client: &http.Client{Transport: newIssuer()}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer keys.Close()
+	fmt.Println(keys.Issuer())
+	// Output: https://issuer.example
 }

@@ -8,14 +8,17 @@ import (
 
 // What the tests outside the package see of it.
 const (
-	FetchTimeout = fetchTimeout
+	FetchTimeout = defaultTimeout // of a fetch without discovery
 	WaitLimit    = waitLimit
 	MaxWaiters   = maxWaiters
 	QueueSize    = queueSize
 )
 
 // NewSeeded is New with a source of chance of the test's own.
-func NewSeeded(url string, opts *Options, random func() float64) (*Cache, error) {
+func NewSeeded(url string, opts *Options, random func() float64, discover ...bool) (*Cache, error) {
+	if len(discover) > 0 && discover[0] {
+		return fromIssuer(url, opts, random)
+	}
 	return newCache(url, opts, random, func(f *fetcher) error { f.url = url; return nil })
 }
 

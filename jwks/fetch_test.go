@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"context"
 	"encoding/binary"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -88,19 +89,25 @@ func TestK21_GzipBombIsCut(t *testing.T) {
 
 func TestK22_SetOfTooManyKeysIsRefused(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		var hundred []any
-		for n := range 100 {
-			hundred = append(hundred, edJWK("k"+string(rune('A'+n)), 0))
-		}
-		i := newIssuer()
-		i.answer(body(set(hundred...)))
-		c := warm(t, i)
-		i.answer(body(set(append(hundred, map[string]any{"kty": "AKP"})...)))
-		if err := c.Refresh(t.Context()); err == nil {
-			t.Error("a set of 101 keys was taken")
-		}
-		if got := len(c.Status().Keys); got != 100 {
-			t.Errorf("%d keys held, want 100", got)
+		for _, limit := range []int{0, 100} {
+			most := limit
+			if limit == 0 {
+				most = 1000 // the default
+			}
+			var all []any
+			for n := range most {
+				all = append(all, edJWK(fmt.Sprint("k", n), 0))
+			}
+			i := newIssuer()
+			i.answer(body(set(all...)))
+			c := warm(t, i, func(o *jwks.Options) { o.MaxKeys = limit })
+			i.answer(body(set(append(all, map[string]any{"kty": "AKP"})...)))
+			if err := c.Refresh(t.Context()); err == nil {
+				t.Errorf("a set of %d keys was taken", most+1)
+			}
+			if got := len(c.Status().Keys); got != most {
+				t.Errorf("%d keys cached, want %d", got, most)
+			}
 		}
 	})
 }

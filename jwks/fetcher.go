@@ -21,6 +21,8 @@ const maxETag = 1 << 10 // bytes; a longer one is not sent back
 // A fetcher gets the key set of one issuer, or of one URL. It is used by one goroutine at a time.
 type fetcher struct {
 	client    *fetch.Client
+	timeout   time.Duration // of each request
+	redirects bool          // some are followed
 	allowHTTP bool
 	maxBytes  int
 	maxKeys   int
@@ -39,6 +41,7 @@ type fetchResult struct {
 	document
 	url          string
 	notModified  bool
+	read         bool          // there is a key set, with usable keys or not
 	hint         time.Duration // how long the server lets it be cached, negative when it says nothing
 	discoveryErr error
 }
@@ -76,7 +79,9 @@ func (f *fetcher) fetch(ctx context.Context, discover bool) (got fetchResult, er
 		if etag = a.Header.Get("ETag"); len(etag) > maxETag {
 			etag = ""
 		}
-		if got.document, err = parse(a.Body, f.maxKeys); err != nil {
+		got.document, err = parse(a.Body, f.maxKeys)
+		got.read = err == nil || errors.Is(err, errNoneUsable)
+		if err != nil {
 			return got, fmt.Errorf("jwks: fetch %s: %w", fetch.RedactURL(got.url), err)
 		}
 	}
@@ -95,5 +100,28 @@ func (f *fetcher) get(ctx context.Context, from, etag string) (fetch.Answer, err
 		r.Header.Set("If-None-Match", etag)
 		r.Statuses = []int{http.StatusNotModified}
 	}
-	return f.client.Do(ctx, r)
+	ctx, cancel := context.WithTimeout(ctx, f.timeout)
+	// check: request-timeout
+	defer cancel()
+	a, err := f.client.Do(ctx, r)
+	return a, f.explain(from, err)
+}
+
+// explain adds to err what an operator can do about it.
+func (f *fetcher) explain(from string, err error) error {
+	var status *fetch.StatusError
+	var redirect *fetch.RedirectError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &redirect):
+		return fmt.Errorf("%w: Options.SameHostRedirects follows three, on the same host", err)
+	case !errors.As(err, &status):
+		if name := f.client.UnusedProxy(from); name != "" {
+			return fmt.Errorf("%w: %s is set and not used: Options.ProxyFromEnvironment uses it", err, name)
+		}
+	case status.Location != "" && !f.redirects:
+		return fmt.Errorf("%w: Options.SameHostRedirects follows redirects on the same host", err)
+	}
+	return err
 }

@@ -102,7 +102,7 @@ func TestLogRefreshesByLevel(t *testing.T) {
 		want string
 	}{
 		{jwks.RefreshEvent{Err: jwks.ErrUnavailable, Keys: 1}, "level=ERROR msg=\"keys not refreshed"},
-		{jwks.RefreshEvent{Err: jwks.ErrUnavailable}, "level=ERROR msg=\"keys not fetched, and none are held"},
+		{jwks.RefreshEvent{Err: jwks.ErrUnavailable}, "level=ERROR msg=\"keys not fetched, and none are cached"},
 		{jwks.RefreshEvent{Exposed: []string{"a"}, Added: key}, "level=ERROR msg=\"keys published"},
 		{jwks.RefreshEvent{Skipped: []jwks.Skip{{KeyID: "a", Reason: jwks.SkipUse}}, Added: key}, "level=WARN msg=\"published keys"},
 		{jwks.RefreshEvent{SnapshotErr: jwks.ErrUnavailable, Added: key}, "level=WARN msg=\"snapshot"},

@@ -92,6 +92,9 @@ func (i *issuer) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err := r.Context().Err(); err != nil {
 		return nil, err
 	}
+	if rec.fault != nil {
+		return nil, rec.fault
+	}
 	resp := rec.Result()
 	resp.Request = r
 	if rec.body != nil {
@@ -100,10 +103,12 @@ func (i *issuer) RoundTrip(r *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// A recorder lets a handler put a reader in the body's place, for bodies that drip or never end.
+// A recorder lets a handler put a reader in the body's place, for bodies that drip or never end, or end
+// the connection.
 type recorder struct {
 	*httptest.ResponseRecorder
-	body io.Reader
+	body  io.Reader
+	fault error
 }
 
 // What an issuer in trouble answers.

@@ -21,7 +21,7 @@ type document struct {
 	exposed []string // IDs of keys that were published with their private part
 }
 
-// Parse reads a JSON Web Key Set (RFC 7517 §5) of at most 512 KiB and 100 keys, and returns the keys that verify signatures. It leaves out
+// Parse reads a JSON Web Key Set (RFC 7517 §5) of at most 512 KiB and 1,000 keys, and returns the keys that verify signatures. It leaves out
 // the keys that it cannot or should not use, so that one of them does not cost the others; [Skipped] tells which and why. A private part
 // is dropped. The error says that doc is no key set, or that no key of it is usable.
 func Parse(doc []byte) (Static, error) {
@@ -88,14 +88,18 @@ func (d *document) add(index int, value jose.Published) {
 	d.keys = append(d.keys, key)
 }
 
-// crowded tells whether key is there already, or its ID stands for as many keys as it may.
+// crowded tells whether key is there already, or its ID stands for as many keys of its algorithm as it
+// may: some issuers publish one key once for each algorithm.
 func (d *document) crowded(key *Key) bool {
 	same := 0
 	for _, other := range d.keys {
+		if key.ID != other.ID || key.Algorithm != other.Algorithm {
+			continue
+		}
 		if key.equal(other) {
 			return true
 		}
-		if key.ID != "" && key.ID == other.ID {
+		if key.ID != "" {
 			same++
 		}
 	}
@@ -122,8 +126,10 @@ func (k *jwk) public() (crypto.PublicKey, SkipReason) {
 		e := new(big.Int).SetBytes(k.e)
 		return &rsa.PublicKey{N: new(big.Int).SetBytes(k.n), E: int(e.Int64())}, ""
 	case "EC":
-		point := slices.Concat([]byte{4}, k.x, k.y) // uncompressed (SEC 1 §2.3.3)
-		public, err := ecdsa.ParseUncompressedPublicKey(jose.AlgorithmOfCurve(k.crv).Curve(), point)
+		curve := jose.AlgorithmOfCurve(k.crv).Curve()
+		size := (curve.Params().BitSize + 7) / 8
+		point := slices.Concat([]byte{4}, coordinate(k.x, size), coordinate(k.y, size)) // SEC 1 §2.3.3
+		public, err := ecdsa.ParseUncompressedPublicKey(curve, point)
 		if err != nil { // check: point
 			return nil, SkipPoint
 		}

@@ -6,12 +6,15 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"math/big"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/bearward/bearward/jwks"
@@ -139,7 +142,8 @@ func TestJ08_KeyForAnotherUseIsSkipped(t *testing.T) {
 		"sig":       {ed, "used as EdDSA"},
 		"none":      {with(ed, map[string]any{"use": nil}), "used as EdDSA"},
 		"enc":       {with(ed, map[string]any{"use": "enc"}), "skipped for use"},
-		"empty":     {with(ed, map[string]any{"use": ""}), "skipped for use"},
+		"empty":     {with(ed, map[string]any{"use": ""}), "used as EdDSA"},
+		"a space":   {with(ed, map[string]any{"use": " "}), "skipped for use"},
 		"SIG":       {with(ed, map[string]any{"use": "SIG"}), "skipped for use"},
 		"no string": {with(ed, map[string]any{"use": true}), "skipped for malformed"},
 	})
@@ -151,7 +155,8 @@ func TestJ09_KeyWithoutTheVerifyOperationIsSkipped(t *testing.T) {
 		"verify":          {with(ed, map[string]any{"key_ops": []string{"verify"}}), "used as EdDSA"},
 		"sign and verify": {with(ed, map[string]any{"key_ops": []string{"sign", "verify"}}), "used as EdDSA"},
 		"encrypt":         {with(ed, map[string]any{"key_ops": []string{"encrypt"}}), "skipped for key_ops"},
-		"none":            {with(ed, map[string]any{"key_ops": []string{}}), "skipped for key_ops"},
+		"none":            {with(ed, map[string]any{"key_ops": []string{}}), "used as EdDSA"},
+		"an empty one":    {with(ed, map[string]any{"key_ops": []string{""}}), "skipped for key_ops"},
 		"no array":        {with(ed, map[string]any{"key_ops": "verify"}), "skipped for malformed"},
 		"no strings":      {with(ed, map[string]any{"key_ops": []any{"verify", 1}}), "skipped for malformed"},
 	})
@@ -165,7 +170,8 @@ func TestJ11_KeyThatIsNoPointIsSkipped(t *testing.T) {
 		"origin":              {with(p256, map[string]any{"x": b64(make([]byte, 32)), "y": b64(make([]byte, 32))}), "skipped for point"},
 		"beyond the field":    {with(p256, map[string]any{"x": b64([]byte(strings.Repeat("\xff", 32)))}), "skipped for point"},
 		"short coordinate":    {with(p256, map[string]any{"x": b64(make([]byte, 31))}), "skipped for point"},
-		"zeros before x":      {with(p256, map[string]any{"x": b64(append([]byte{0}, decode(t, p256["x"])...))}), "skipped for point"},
+		"a byte before x":     {with(p256, map[string]any{"x": b64(append([]byte{1}, decode(t, p256["x"])...))}), "skipped for point"},
+		"a byte behind x":     {with(p256, map[string]any{"x": b64(append(decode(t, p256["x"]), 0))}), "skipped for point"},
 		"without y":           {with(p256, map[string]any{"y": nil}), "skipped for malformed"},
 		"Ed25519 of 31 bytes": {with(ed, map[string]any{"x": b64(make([]byte, 31))}), "skipped for ed25519_len"},
 		"Ed25519 of 33 bytes": {with(ed, map[string]any{"x": b64(make([]byte, 33))}), "skipped for ed25519_len"},
@@ -223,7 +229,7 @@ func TestJ15_RSAExponentIsSane(t *testing.T) {
 		"zeros before e":   {with(rsaJWK("k", 2048), map[string]any{"e": "AAEAAQ"}), "used as "},
 		"e is no string":   {with(rsaJWK("k", 2048), map[string]any{"e": 65537}), "skipped for malformed"},
 		"padded base64":    {with(rsaJWK("k", 2048), map[string]any{"e": "AQAB===="}), "skipped for malformed"},
-		"standard base64":  {with(rsaJWK("k", 2048), map[string]any{"e": "+///"}), "skipped for malformed"},
+		"two alphabets":    {with(rsaJWK("k", 2048), map[string]any{"e": "-///"}), "skipped for malformed"},
 		"newline inside e": {with(rsaJWK("k", 2048), map[string]any{"e": "AQ\nAB"}), "skipped for malformed"},
 	})
 }
@@ -242,8 +248,8 @@ func TestJ20_J21_KeyIDIsABoundedString(t *testing.T) {
 		"256 bytes":    {with(ed, map[string]any{"kid": strings.Repeat("k", 256)}), "used as EdDSA"},
 		"257 bytes":    {with(ed, map[string]any{"kid": strings.Repeat("k", 257)}), "skipped for kid"},
 		"a number":     {with(ed, map[string]any{"kid": 1}), "skipped for kid"},
-		"null":         {map[string]any{"kty": "OKP", "crv": "Ed25519", "x": ed["x"], "kid": nil}, "skipped for kid"},
-		"empty":        {with(ed, map[string]any{"kid": ""}), "skipped for kid"},
+		"null":         {map[string]any{"kty": "OKP", "crv": "Ed25519", "x": ed["x"], "kid": nil}, "used as EdDSA"},
+		"empty":        {with(ed, map[string]any{"kid": ""}), "used as EdDSA"},
 		"without":      {with(ed, map[string]any{"kid": nil}), "used as EdDSA"},
 		"path-like":    {with(ed, map[string]any{"kid": "../../etc/passwd"}), "used as EdDSA"},
 		"control byte": {with(ed, map[string]any{"kid": "a\r\nb"}), "used as EdDSA"},
@@ -336,7 +342,7 @@ func TestParseRefusesWhatIsNoKeySet(t *testing.T) {
 	}
 }
 
-// keySetCost bounds what reading a set may cost (row J-42): 64 times its size and what each of at most 100 keys costs however small it is; and 10 ms
+// keySetCost bounds what reading a set may cost (row J-42): 64 times its size and what each of at most 1,000 keys costs however small it is; and 10 ms
 // for one of 4 KiB. The best of a few attempts counts, since the machine does other things too.
 func keySetCost(t *testing.T, doc []byte) {
 	t.Helper()
@@ -350,7 +356,7 @@ func keySetCost(t *testing.T, doc []byte) {
 		took = time.Since(start)
 		runtime.ReadMemStats(&after)
 		bytes = after.TotalAlloc - before.TotalAlloc
-		if bytes <= uint64(64*len(doc)+100<<10) && (took <= 10*time.Millisecond || len(doc) > 4<<10) {
+		if bytes <= uint64(64*len(doc)+1000<<10) && (took <= 10*time.Millisecond || len(doc) > 4<<10) {
 			return
 		}
 	}
@@ -398,7 +404,7 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, doc []byte) {
 		keySetCost(t, doc)
 		keys, err := jwks.Parse(doc)
-		if err == nil && (len(keys) == 0 || len(keys) > 100) {
+		if err == nil && (len(keys) == 0 || len(keys) > 1000) {
 			t.Errorf("%d keys and no error", len(keys))
 		}
 		for _, k := range keys {
@@ -421,4 +427,157 @@ func FuzzParse(f *testing.F) {
 			t.Error("the good key next to it is not the last")
 		}
 	})
+}
+
+// T11, T12: what serializers write for a member that a key does not have is as if it were not there.
+func TestEmptyMembersAreAbsent(t *testing.T) {
+	rsaKey, ed := rsaJWK("k", 2048), edJWK("k", 0)
+	cases := map[string]policy{
+		"Microsoft's":          {with(rsaKey, map[string]any{"key_ops": raw("[]"), "oth": raw("[ ]"), "use": "sig", "x5c": raw("[]")}), "used as "},
+		"kty null":             {with(ed, map[string]any{"kty": raw("null")}), "skipped for malformed"},
+		"kty empty":            {with(ed, map[string]any{"kty": ""}), "skipped for malformed"},
+		"n null":               {with(rsaKey, map[string]any{"n": raw("null")}), "skipped for malformed"},
+		"crv null on an EC":    {with(ecJWK(t, "k", elliptic.P256()), map[string]any{"crv": raw("null")}), "skipped for crv"},
+		"use of another type":  {with(ed, map[string]any{"use": raw("{}")}), "skipped for malformed"},
+		"key_ops of null":      {with(ed, map[string]any{"key_ops": raw("[null]")}), "skipped for malformed"},
+		"alg null on Ed25519":  {with(ed, map[string]any{"alg": raw("null")}), "used as EdDSA"},
+		"private parts, null":  {with(rsaKey, map[string]any{"d": raw("null"), "p": raw("null"), "q": raw("null"), "dp": raw("null"), "dq": raw("null"), "qi": raw("null")}), "used as "},
+		"private parts, empty": {with(rsaKey, map[string]any{"d": "", "k": "", "oth": raw("[]")}), "used as "},
+	}
+	for _, name := range []string{"kid", "use", "alg", "key_ops", "x5c", "x5t", "crv"} {
+		for _, empty := range []string{"null", `""`} {
+			cases[name+" is "+empty] = policy{with(rsaKey, map[string]any{name: raw(empty)}), "used as "}
+		}
+	}
+	checkPolicy(t, cases)
+	for name, value := range cases {
+		if keys, err := jwks.Parse([]byte(set(value.key))); (err == nil) != strings.HasPrefix(value.want, "used") {
+			t.Errorf("%s, alone: %v, %v", name, keys, err)
+		}
+	}
+}
+
+// T12: an alarm that anybody can sign tokens is given for a private part alone.
+func TestOnlyPrivatePartsRaiseTheAlarm(t *testing.T) {
+	for members, want := range map[string]bool{
+		`"d":null`: false, `"d":""`: false, `"oth":[]`: false, `"k":null`: false, `"priv":""`: false, `"p":null,"q":null`: false,
+		`"d":"AA"`: true, `"oth":[{"r":"AA"}]`: true, `"k":"AA"`: true, `"priv":"AA"`: true, `"d":1`: true, `"d":{}`: true, `"d":"","d":"AA"`: true,
+	} {
+		bubble(t, func(t *testing.T) {
+			errors := 0
+			i := newIssuer()
+			key, _ := json.Marshal(edJWK("a", 0))
+			i.answer(body(`{"keys":[` + string(key[:len(key)-1]) + "," + members + `}]}`))
+			c := warm(t, i, func(o *jwks.Options) { o.Logger = countErrors(&errors) })
+			synctest.Wait()
+			if got := len(c.Status().Exposed) > 0; got != want || (errors > 0) != want {
+				t.Errorf("%s: exposed %v, %d lines at level Error, want %v", members, c.Status().Exposed, errors, want)
+			}
+		})
+	}
+}
+
+// T19: what has one meaning is taken from an issuer, whatever the spelling.
+func TestPublishedKeysAreReadLiberally(t *testing.T) {
+	r, ed := rsaJWK("k", 2048), edJWK("k", 0)
+	std := func(s any) string { return base64.RawStdEncoding.EncodeToString(decode(t, s)) }
+	padded := func(s any) string { return base64.URLEncoding.EncodeToString(decode(t, s)) }
+	both := func(s any) string { return base64.StdEncoding.EncodeToString(decode(t, s)) }
+	spelled := string([]byte{0xfb, 0xff, 0xbf}) // "-_-_" in base64url, "+/+/" in base64
+	n := b64([]byte("\xff" + strings.Repeat(spelled, 85)))
+	short := ecWithLeadingZero(t)
+	cases := map[string]policy{
+		"n in the standard alphabet":       {with(r, map[string]any{"n": std(n)}), "used as "},
+		"n in the standard one, padded":    {with(r, map[string]any{"n": both(n)}), "used as "},
+		"n padded":                         {with(r, map[string]any{"n": padded(r["n"])}), "used as "},
+		"x of Ed25519 padded":              {with(ed, map[string]any{"x": padded(ed["x"])}), "used as EdDSA"},
+		"x of Ed25519, standard":           {with(ed, map[string]any{"x": both(ed["x"])}), "used as EdDSA"},
+		"e padded":                         {with(r, map[string]any{"e": "AAEAAQ=="}), "used as "},
+		"x without leading zeros":          {with(short, map[string]any{"x": b64(decode(t, short["x"])[1:])}), "used as ES256"},
+		"x with a sign byte":               {with(short, map[string]any{"x": b64(append([]byte{0}, decode(t, short["x"])...))}), "used as ES256"},
+		"x and y padded":                   {with(short, map[string]any{"x": padded(short["x"]), "y": padded(short["y"])}), "used as ES256"},
+		"an unrelated member twice":        {raw(`{"x5t":"a","x5t":"b","kty":"OKP","crv":"Ed25519","x":"` + ed["x"].(string) + `"}`), "used as EdDSA"},
+		"two alphabets in one":             {with(r, map[string]any{"n": "-/" + std(n)[2:]}), "skipped for malformed"},
+		"padding that is too long":         {with(r, map[string]any{"e": "AQAB===="}), "skipped for malformed"},
+		"padding that is too short":        {with(r, map[string]any{"e": "AAEAAQ="}), "skipped for malformed"},
+		"padding inside":                   {with(r, map[string]any{"e": "AA==AQ=="}), "skipped for malformed"},
+		"bits beyond the last byte":        {with(r, map[string]any{"e": "AAEAAR"}), "skipped for malformed"},
+		"a line break":                     {with(r, map[string]any{"n": n[:64] + "\n" + n[64:]}), "skipped for malformed"},
+		"a space":                          {with(r, map[string]any{"n": n[:64] + " " + n[64:]}), "skipped for malformed"},
+		"Ed25519 with a leading zero more": {with(ed, map[string]any{"x": b64(append([]byte{0}, decode(t, ed["x"])...))}), "skipped for ed25519_len"},
+	}
+	for _, name := range []string{"kid", "kty", "use", "alg", "crv", "key_ops", "x"} {
+		twice := with(ed, map[string]any{"key_ops": []string{"verify"}})
+		text, err := json.Marshal(twice)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := json.Marshal(map[string]any{name: twice[name]})
+		if err != nil {
+			t.Fatal(err)
+		}
+		cases[name+" twice"] = policy{raw(string(text[:len(text)-1]) + "," + string(again[1:])), "skipped for malformed"}
+	}
+	checkPolicy(t, cases)
+
+	bom := "\xef\xbb\xbf"
+	for name, doc := range map[string]string{
+		"a byte-order mark":     bom + keySet("a"),
+		"a name of ours, twice": `{"issuer":1,"issuer":2,` + keySet("a")[1:],
+	} {
+		if keys, err := jwks.Parse([]byte(doc)); err != nil || ids(keys) != "a" {
+			t.Errorf("%s: %v, %v", name, keys, err)
+		}
+	}
+	for name, doc := range map[string]string{
+		"the mark twice":    bom + bom + keySet("a"),
+		"the mark inside":   `{"keys":` + bom + `[]}`,
+		"keys twice":        `{"keys":[],` + keySet("a")[1:],
+		"keys, and by \\u":  `{"\u006beys":[],` + keySet("a")[1:],
+		"two documents":     keySet("a") + keySet("a"),
+		"trailing brackets": keySet("a") + "}",
+	} {
+		if keys, err := jwks.Parse([]byte(doc)); err == nil {
+			t.Errorf("%s: taken as %v", name, keys)
+		}
+	}
+	bubble(t, func(t *testing.T) { // metadata, too
+		doc := bom + `{"claims_supported":[],"claims_supported":["a"],"issuer":"` + pathIssuer + `","scopes_supported":1,"scopes_supported":2,"jwks_uri":"` + keySetURL + `"}`
+		c, _ := discover(t, site{appendForm: body(doc), keySetURL: body(bom + keySet("a"))})
+		check(t, c, "a", "served")
+	})
+}
+
+// ecWithLeadingZero makes a P-256 key whose x begins with a zero byte: one in 256 does.
+func ecWithLeadingZero(t *testing.T) map[string]any {
+	for range 100_000 {
+		if k := ecJWK(t, "k", elliptic.P256()); decode(t, k["x"])[0] == 0 {
+			return k
+		}
+	}
+	t.Fatal("no such key")
+	return nil
+}
+
+// T10: one key under one ID, once for each algorithm, as OpenAM publishes it.
+func TestJ23_OneKeyForManyAlgorithms(t *testing.T) {
+	var all []any
+	algorithms := []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"}
+	for _, alg := range algorithms {
+		all = append(all, with(rsaJWK("k", 2048), map[string]any{"alg": alg}))
+	}
+	for _, alg := range []string{"RSA-OAEP", "RSA-OAEP-256"} { // and for encryption, which is filtered first
+		all = append([]any{with(rsaJWK("k", 2048), map[string]any{"alg": alg, "use": "enc"})}, all...)
+	}
+	keys, err := jwks.Parse([]byte(set(all...)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, k := range keys {
+		got = append(got, k.Algorithm)
+	}
+	if !slices.Equal(got, algorithms) {
+		t.Errorf("got keys for %v, want %v", got, algorithms)
+	}
 }

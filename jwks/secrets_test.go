@@ -70,7 +70,7 @@ func TestNoSecretOfAURLIsTold(t *testing.T) {
 		})
 	}
 	t.Run("a snapshot of another URL", func(t *testing.T) {
-		file := filepath.Join(t.TempDir(), "keys")
+		file := filepath.Join(privateFolder(t), "keys")
 		text := `{"source": "https://issuer.example/old?key=sesame", "url": "https://issuer.example/old?key=sesame", "keys": []}`
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			t.Fatal(err)

@@ -68,12 +68,19 @@ const (
 // published is a set: the version of each key ID's material.
 type published map[string]byte
 
-// A fetch is one request that the issuer saw.
+// A fetch is one request for the key set that the issuer saw, and those for metadata before it.
 type fetch struct {
 	sent, ended time.Time
 	good        bool
+	refresh     bool   // not one that a token caused
+	mode        string // that it met
 	set         published
 }
+
+const (
+	simIssuer = "https://issuer.example/realms/sim"
+	simForm   = simIssuer + "/.well-known/openid-configuration" // the third: what stands at the others is always 404
+)
 
 // A world is one schedule: the issuer, the model of what the cache must hold, and the cache.
 type world struct {
@@ -92,12 +99,21 @@ type world struct {
 	seen    map[string]*jwks.Key // pointers, of what is held
 	counts  []budget
 	pending int
+
+	// Of an issuer with metadata.
+	discovers bool
+	metadata  string            // how it is answered
+	place     int               // of the key set
+	left      map[int]published // what stands at places that were left
+	found     bool              // the metadata was, once
+	told      string            // how it was answered last
+	looking   *fetch            // a fetch that has asked for metadata, and for no key set yet
 }
 
-// A budget is how many fetches unknown key IDs had caused at one time.
+// A budget is how many fetches unknown key IDs, and bad signatures, had caused at one time.
 type budget struct {
-	at time.Time
-	n  uint64
+	at            time.Time
+	n, signatures uint64
 }
 
 func simulate(t *testing.T, seed uint64) (steps int) {
@@ -108,8 +124,13 @@ func simulate(t *testing.T, seed uint64) (steps int) {
 	if w.rand.IntN(4) == 0 {
 		w.mode = w.someMode()
 	}
+	w.metadata, w.left, w.discovers = "ok", map[int]published{}, seed%2 == 1
 	chance := rand.New(rand.NewPCG(seed, 2))
-	c, err := jwks.NewSeeded(keySetURL, &jwks.Options{Client: &http.Client{Transport: w}, MaxStale: simMaxStale, MaxBytes: simMaxBytes}, chance.Float64)
+	name := keySetURL
+	if w.discovers {
+		name = simIssuer
+	}
+	c, err := jwks.NewSeeded(name, &jwks.Options{Client: &http.Client{Transport: w}, MaxStale: simMaxStale, MaxBytes: simMaxBytes}, chance.Float64, w.discovers)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -148,9 +169,14 @@ func (w *world) pass() {
 
 // step does one random thing.
 func (w *world) step() {
-	switch n := w.rand.IntN(12); n {
-	case 0, 1, 2, 3, 4, 5:
+	switch n := w.rand.IntN(16); n {
+	case 0, 1, 2, 3, 4, 5, 12, 13:
 		w.change(n)
+	case 14:
+		for range 20 {
+			w.cache.SignatureFailed()
+		}
+		synctest.Wait()
 	case 6:
 		for n := range 20 {
 			w.request(fmt.Sprint("forged ", n), false)
@@ -175,7 +201,20 @@ func (w *world) change(n int) {
 			w.mode, w.changed = mode, time.Now()
 		}
 	case 2:
-		w.mode, w.changed = "ok", time.Now()
+		w.mode, w.metadata, w.changed = "ok", "ok", time.Now()
+	case 12: // the metadata
+		if modes := []string{"ok", "404", "500", "hang", "another issuer"}; w.discovers {
+			w.metadata, w.changed = modes[w.rand.IntN(len(modes))], time.Now()
+		}
+	case 13: // the key set moves, and what stood there stays
+		if w.discovers {
+			w.left[w.place] = w.now
+			w.place++
+			w.now = clone(w.now)
+			kid := w.someKey()
+			w.now[kid]++
+			w.gone[kid] = time.Now()
+		}
 	case 3: // rotate
 		w.now = clone(w.now)
 		w.now[fmt.Sprint("k", w.next)] = 0
@@ -242,47 +281,117 @@ func (w *world) doc(p published) string {
 
 // RoundTrip is the issuer.
 func (w *world) RoundTrip(r *http.Request) (*http.Response, error) {
-	w.mu.Lock()
-	f := &fetch{sent: time.Now(), set: w.now}
-	w.checkSpacing(f)
-	w.fetches = append(w.fetches, f)
-	if w.flying++; w.flying > 1 {
-		w.t.Errorf("%d fetches in the air at a time", w.flying)
-	}
 	i := newIssuer()
-	doc := w.doc(w.now)
-	switch w.mode {
-	case "ok":
-		i.answer(body(doc))
-	case "slow":
-		i.answer(after(1500*time.Millisecond, body(doc)))
-	case "hang":
-		i.answer(hang)
-	case "500":
-		i.answer(status(500))
-	case "429":
-		i.answer(func(rw http.ResponseWriter, _ *http.Request) {
-			rw.Header().Set("Retry-After", "20")
-			rw.WriteHeader(429)
-		})
-	case "garbage":
-		i.answer(body("<html>"))
-	case "empty":
-		i.answer(body(`{"keys":[]}`))
-	case "truncated":
-		i.answer(body(doc[:len(doc)/2]))
-	case "huge":
-		i.answer(body(strings.Repeat(" ", simMaxBytes) + doc))
+	w.mu.Lock()
+	if w.flying++; w.flying > 1 {
+		w.t.Errorf("%d requests under way at a time", w.flying)
 	}
-	mode := w.mode
+	f := w.looking
+	if f == nil {
+		f = &fetch{sent: time.Now(), refresh: !w.discovers}
+		w.checkSpacing(f)
+	}
+	isMetadata := strings.Contains(r.URL.Path, "/.well-known/")
+	if isMetadata {
+		f.refresh, w.looking = true, f
+		i.answer(w.metadataAnswer(r.URL.String()))
+	} else {
+		w.looking = nil
+		w.fetches = append(w.fetches, f)
+		f.mode, f.set = w.mode, w.setAt(r.URL.String())
+		i.answer(w.keysAnswer(f))
+	}
 	w.mu.Unlock()
 	resp, err := i.RoundTrip(r)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.flying--
-	f.ended = time.Now()
-	f.good = err == nil && (mode == "ok" || mode == "slow")
+	if !isMetadata {
+		f.ended = time.Now()
+		f.good = err == nil && (f.mode == "ok" || f.mode == "slow")
+	} else if ended, contrary := w.discoveryEnded(r.URL.String()); ended { // and no key set is asked for
+		f.ended, f.mode = time.Now(), "metadata"
+		if contrary {
+			f.mode = "contrary"
+		}
+		w.fetches, w.looking = append(w.fetches, f), nil
+	}
 	return resp, err
+}
+
+// setAt is what is published at a URL.
+func (w *world) setAt(url string) published {
+	for place, set := range w.left {
+		if w.discovers && url == fmt.Sprint(keySetURL, place) {
+			return set
+		}
+	}
+	return w.now
+}
+
+func (w *world) metadataAnswer(url string) http.HandlerFunc {
+	if url != simForm {
+		return status(404)
+	}
+	w.told = w.metadata
+	switch {
+	case w.metadata == "ok":
+		return metadata(simIssuer, fmt.Sprint(keySetURL, w.place))
+	case w.metadata == "another issuer":
+		return metadata("https://evil.example", keySetURL)
+	case w.metadata == "hang":
+		return hang
+	case w.metadata == "404":
+		return status(404)
+	}
+	return status(500)
+}
+
+// discoveryEnded tells whether the fetch ends with this answer at one form, and whether it contradicts the
+// configuration. A cache whose URL is known goes on to the key set, unless that is so.
+func (w *world) discoveryEnded(url string) (ended, contrary bool) {
+	if url == simForm {
+		if w.told == "ok" {
+			w.found = true
+			return false, false
+		}
+	}
+	last := simIssuer + "/.well-known/oauth-authorization-server" // the fourth
+	if w.found {                                                  // the third is asked first, and so the second last
+		last = issuerURL + "/.well-known/openid-configuration/realms/sim"
+	}
+	if url != last {
+		return false, false
+	}
+	known := w.cache.Status().URL != ""
+	contrary = w.told == "another issuer"
+	return !known || contrary, contrary
+}
+
+func (w *world) keysAnswer(f *fetch) http.HandlerFunc {
+	doc := w.doc(f.set)
+	switch f.mode {
+	case "slow":
+		return after(1500*time.Millisecond, body(doc))
+	case "hang":
+		return hang
+	case "500":
+		return status(500)
+	case "429":
+		return func(rw http.ResponseWriter, _ *http.Request) {
+			rw.Header().Set("Retry-After", "20")
+			rw.WriteHeader(429)
+		}
+	case "garbage":
+		return body("<html>")
+	case "empty":
+		return body(`{"keys":[]}`)
+	case "truncated":
+		return body(doc[:len(doc)/2])
+	case "huge":
+		return body(strings.Repeat(" ", simMaxBytes) + doc)
+	}
+	return body(doc)
 }
 
 // checkSpacing checks that failures are backed off whatever asks (K-05).
@@ -296,9 +405,16 @@ func (w *world) checkSpacing(f *fetch) {
 }
 
 // lastGood is the last good fetch that has ended, nil when there was none.
-func (w *world) lastGood() *fetch {
+func (w *world) lastGood() *fetch { return w.last(func(f *fetch) bool { return f.good }) }
+
+// lastRefresh is the last good one that no token caused. Where there is no metadata, every fetch is whole.
+func (w *world) lastRefresh() *fetch {
+	return w.last(func(f *fetch) bool { return f.good && f.refresh })
+}
+
+func (w *world) last(is func(*fetch) bool) *fetch {
 	for _, f := range slices.Backward(w.fetches) {
-		if f.good && !f.ended.IsZero() {
+		if is(f) && !f.ended.IsZero() {
 			return f
 		}
 	}
@@ -307,10 +423,55 @@ func (w *world) lastGood() *fetch {
 
 // held is what the cache must hold now.
 func (w *world) held() published {
-	if f := w.lastGood(); f != nil && time.Since(f.sent) < simMaxStale {
-		return f.set
+	if f := w.lastRefresh(); f != nil && time.Since(f.sent) < simMaxStale {
+		return w.lastGood().set
 	}
 	return nil
+}
+
+// fetchTimeout bounds a whole fetch.
+func (w *world) fetchTimeout() time.Duration {
+	if w.discovers {
+		return 5 * jwks.FetchTimeout
+	}
+	return jwks.FetchTimeout
+}
+
+// checkIdle checks that the next fetch comes in time: the refresh at 88 % of the interval at most; after a
+// failure within 5 s, or a minute when the outage is long, the issuer asks for it or contradicts what is
+// configured.
+func (w *world) checkIdle() {
+	last := w.last(func(*fetch) bool { return true })
+	if last == nil {
+		return
+	}
+	limit := simRefresh*88/100 + w.fetchTimeout()
+	since := last
+	if last.good {
+		since = w.last(func(f *fetch) bool { return f.good && (f.refresh || !w.discovers) })
+		if since == nil {
+			return
+		}
+	} else {
+		limit = time.Minute + w.fetchTimeout()
+		began := last
+		for _, f := range slices.Backward(w.fetches) {
+			if f.good {
+				break
+			}
+			began = f
+		}
+		// A held-back request for the key set may stand for the outage of the metadata before it.
+		if last.ended.Sub(began.ended) < 2*time.Minute && last.mode != "429" && last.mode != "contrary" && w.metadata != "another issuer" {
+			limit = 5*time.Second + w.fetchTimeout()
+		}
+	}
+	if newest := w.fetches[len(w.fetches)-1]; w.looking != nil || newest.ended.IsZero() {
+		return // it is under way
+	}
+	if idle := time.Since(since.sent); idle > limit {
+		w.t.Errorf("no refresh for %v after %+v, want one within %v (K-02, K-04, K-05)", idle, last, limit)
+	}
 }
 
 // checkClocks checks what must hold at every moment.
@@ -324,23 +485,16 @@ func (w *world) checkClocks() {
 	if got := len(s.Keys); got != len(w.held()) {
 		t.Errorf("%d keys held, want %d (K-14, K-15, K-16, K-18)", got, len(w.held()))
 	}
-	if len(w.fetches) > 0 {
-		// The clock asks at 88 % of the interval at most, or after a back-off or a Retry-After of a minute.
-		last := w.fetches[len(w.fetches)-1]
-		limit := simRefresh*88/100 + jwks.FetchTimeout
-		if !last.good {
-			limit = time.Minute + jwks.FetchTimeout
-		}
-		if idle := time.Since(last.sent); idle > limit {
-			t.Errorf("no fetch for %v, want one within %v (K-02, K-04)", idle, limit)
-		}
-	}
-	w.counts = append(w.counts, budget{time.Now(), s.Counters.ByUnknownKey})
+	w.checkIdle()
+	w.counts = append(w.counts, budget{time.Now(), s.Counters.ByUnknownKey, s.Counters.ByBadSignature})
 	now := w.counts[len(w.counts)-1]
 	for _, then := range w.counts {
 		elapsed := now.at.Sub(then.at)
 		if got, most := now.n-then.n, 2+1+uint64(elapsed/simCooldown); got > most { // one may have been in the air then
 			t.Errorf("%d fetches by unknown key IDs in %v, want at most %d (K-09)", got, elapsed, most)
+		}
+		if got, most := now.signatures-then.signatures, 1+1+uint64(elapsed/time.Minute); got > most {
+			t.Errorf("%d fetches by bad signatures in %v, want at most %d (K-34)", got, elapsed, most)
 		}
 	}
 	for kid, k := range w.seen { // a pointer's life ends when its key is not held any more
@@ -402,6 +556,9 @@ func (w *world) checkVerdict(kid string, arrived time.Time, known bool, keys []*
 	}
 	good := w.lastGood()
 	version, holds := w.held()[kid]
+	if got != "served" && !errors.Is(err, context.Canceled) {
+		w.checkAdvice(kid, got, err)
+	}
 	switch got {
 	case "served":
 		if !holds || materialOf(kid, version) != material(keys[0]) || len(keys) != 1 {
@@ -417,7 +574,7 @@ func (w *world) checkVerdict(kid string, arrived time.Time, known bool, keys []*
 			if w.changed.After(gone) {
 				healthy = w.changed
 			}
-			if w.mode == "ok" && time.Since(healthy) > simRefresh+jwks.FetchTimeout {
+			if w.mode == "ok" && w.metadata == "ok" && time.Since(healthy) > simRefresh+w.fetchTimeout() {
 				t.Errorf("key %s: served %v after it was withdrawn (K-16)", kid, time.Since(gone))
 			}
 		}
@@ -428,8 +585,30 @@ func (w *world) checkVerdict(kid string, arrived time.Time, known bool, keys []*
 			t.Errorf("key %s: refused on account of a fetch %v ago (K-12)", kid, time.Since(good.sent))
 		}
 	default:
-		if w.mode == "ok" && time.Since(w.changed) > 2*time.Minute && !errors.Is(err, context.Canceled) {
+		if w.mode == "ok" && w.metadata == "ok" && time.Since(w.changed) > 2*time.Minute && !errors.Is(err, context.Canceled) {
 			t.Errorf("key %s: %v although the issuer is well (K-07)", kid, err)
 		}
+	}
+}
+
+// checkAdvice checks what the caller is told besides the error (T23, N7).
+func (w *world) checkAdvice(kid, got string, err error) {
+	var e *jwks.LookupError
+	if !errors.As(err, &e) {
+		w.t.Errorf("key %s: %s without a word of when to come back: %v", kid, got, err)
+		return
+	}
+	now := time.Now()
+	// Of a fetch that ends at this very moment it may know or not.
+	before := w.last(func(f *fetch) bool { return f.good && f.ended.Before(now) })
+	fits := e.AskedAt.IsZero() && w.held() == nil
+	for _, f := range w.fetches {
+		fits = fits || f.good && e.AskedAt.Equal(f.sent) && (f == before || f.ended.Equal(now))
+	}
+	if !fits {
+		w.t.Errorf("key %s: %s of keys asked for at %v, want those of %+v", kid, got, e.AskedAt, w.lastGood())
+	}
+	if wait := e.RetryAt.Sub(now); !e.RetryAt.IsZero() && (wait < 0 || wait > time.Minute) {
+		w.t.Errorf("key %s: %s, come back in %v, want within a minute", kid, got, wait)
 	}
 }

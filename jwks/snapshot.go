@@ -12,7 +12,6 @@ import (
 	"math/big"
 	"os"
 	"path/filepath"
-	"runtime"
 	"time"
 
 	"github.com/bearward/bearward/internal/fetch"
@@ -49,6 +48,9 @@ func saveSnapshot(file string, s snapshot) (err error) {
 			err = fmt.Errorf("jwks: save snapshot: %w", err)
 		}
 	}()
+	if err := checkFolder(file); err != nil { // or the next start would not use it
+		return err
+	}
 	content, err := json.Marshal(s)
 	if err != nil {
 		return err
@@ -115,7 +117,7 @@ func (f *fetcher) checkSnapshot(s snapshot, age, maxStale time.Duration) error {
 	return nil
 }
 
-// readOwned reads a file that only its owner may write.
+// readOwned reads a file that nobody else can have written, nor put there.
 func readOwned(file string) ([]byte, error) {
 	if info, err := os.Stat(file); err == nil && !info.Mode().IsRegular() { // opening a pipe would wait for a writer
 		return nil, fmt.Errorf("%s is not a file", file)
@@ -126,15 +128,32 @@ func readOwned(file string) ([]byte, error) {
 	}
 	defer f.Close()
 	info, err := f.Stat()
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, err
-	case !info.Mode().IsRegular():
+	}
+	if !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("%s is not a file", file)
-	case runtime.GOOS != "windows" && info.Mode().Perm()&0o022 != 0: // check: snapshot-mode
-		return nil, fmt.Errorf("%s is writable by others", file)
+	}
+	if err := checkOwner(info); err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	if err := checkFolder(file); err != nil {
+		return nil, err
 	}
 	return io.ReadAll(io.LimitReader(f, maxSnapshot)) // what is cut is malformed
+}
+
+// checkFolder tells why others could put a file of theirs in the place of this one.
+func checkFolder(file string) error {
+	folder := filepath.Dir(file)
+	info, err := os.Stat(folder)
+	if err != nil {
+		return err
+	}
+	if err := checkOwner(info); err != nil { // check: snapshot-folder
+		return fmt.Errorf("folder %s: %w: give the file a folder of its own with mode 0700", folder, err)
+	}
+	return nil
 }
 
 // toJWKs turns keys back into JWKs.

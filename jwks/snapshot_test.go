@@ -18,9 +18,40 @@ func kept(t *testing.T, i *issuer, file string, set ...func(*jwks.Options)) *jwk
 	return open(t, i, append(set, func(o *jwks.Options) { o.SnapshotFile = file })...)
 }
 
+// privateFolder is a folder of the test's own, whatever the umask.
+func privateFolder(t *testing.T) string {
+	t.Helper()
+	folder := t.TempDir()
+	if err := os.Chmod(folder, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return folder
+}
+
+// give gives a file or folder to another user, or skips the test.
+func give(t *testing.T, file string) {
+	t.Helper()
+	if runtime.GOOS == "windows" || os.Geteuid() != 0 {
+		t.Skip("only root can give files away")
+	}
+	if err := os.Chown(file, 12345, -1); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func chmod(t *testing.T, file string, mode os.FileMode) {
+	t.Helper()
+	if runtime.GOOS == "windows" {
+		t.Skip("no modes here")
+	}
+	if err := os.Chmod(file, mode); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // saved returns a snapshot file of a cache that was closed after a good fetch.
 func saved(t *testing.T, doc string) string {
-	file := filepath.Join(t.TempDir(), "keys.json")
+	file := filepath.Join(privateFolder(t), "keys.json")
 	i := newIssuer()
 	i.answer(body(doc))
 	c := kept(t, i, file)
@@ -104,19 +135,32 @@ func TestK32_FilesThatAreRefused(t *testing.T) {
 		}
 	}
 	for name, change := range map[string]func(*testing.T, string){
-		"past max-stale":      func(*testing.T, string) { sleep(24 * time.Hour) },
-		"of another issuer":   edit(`"source":"`+keySetURL, `"source":"https://evil.example`),
-		"of another URL":      edit(`"url":"`+keySetURL, `"url":"https://evil.example/keys`),
-		"from the future":     edit(`"fetched":"2000-01-01`, `"fetched":"2000-01-03`),
-		"truncated":           edit(`]}`, ``),
-		"without keys":        edit(`"kid"`, `"kid":1,"kid"`),
-		"of another program":  edit(`"source"`, `"sauce"`),
-		"longer than allowed": edit(`"source"`, strings.Repeat(" ", 5<<20)+`"source"`),
-		"writable by others": func(t *testing.T, file string) {
-			if runtime.GOOS == "windows" {
-				t.Skip("no modes here")
+		"past max-stale":          func(*testing.T, string) { sleep(24 * time.Hour) },
+		"of another issuer":       edit(`"source":"`+keySetURL, `"source":"https://evil.example`),
+		"of another URL":          edit(`"url":"`+keySetURL, `"url":"https://evil.example/keys`),
+		"from the future":         edit(`"fetched":"2000-01-01`, `"fetched":"2000-01-03`),
+		"truncated":               edit(`]}`, ``),
+		"without keys":            edit(`"kid"`, `"kid":1,"kid"`),
+		"of another program":      edit(`"source"`, `"sauce"`),
+		"longer than allowed":     edit(`"source"`, strings.Repeat(" ", 5<<20)+`"source"`),
+		"writable by its group":   func(t *testing.T, file string) { chmod(t, file, 0o620) },
+		"writable by all":         func(t *testing.T, file string) { chmod(t, file, 0o602) },
+		"of another user":         func(t *testing.T, file string) { give(t, file) },
+		"in another user's place": func(t *testing.T, file string) { give(t, filepath.Dir(file)) },
+		"in a place of a group":   func(t *testing.T, file string) { chmod(t, filepath.Dir(file), 0o770) },
+		"in a place for all":      func(t *testing.T, file string) { chmod(t, filepath.Dir(file), os.ModeSticky|0o777) },
+		"a link to another user's": func(t *testing.T, file string) {
+			theirs := filepath.Join(privateFolder(t), "theirs")
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
 			}
-			if err := os.Chmod(file, 0o620); err != nil {
+			if err := os.WriteFile(theirs, text, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			give(t, theirs)
+			os.Remove(file)
+			if err := os.Symlink(theirs, file); err != nil {
 				t.Fatal(err)
 			}
 		},
@@ -147,7 +191,7 @@ func TestK32_FilesThatAreRefused(t *testing.T) {
 
 func TestSnapshotOfAnIssuerNeedsNoDiscovery(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		file := filepath.Join(t.TempDir(), "keys.json")
+		file := filepath.Join(privateFolder(t), "keys.json")
 		use := func(o *jwks.Options) { o.SnapshotFile = file }
 		c, _ := discover(t, site{oauthForm: metadata(pathIssuer, keySetURL), keySetURL: body(keySet("a"))}, use)
 		if err := c.Refresh(t.Context()); err != nil {
@@ -163,7 +207,7 @@ func TestSnapshotOfAnIssuerNeedsNoDiscovery(t *testing.T) {
 func TestK32_AnIssuersSnapshotLeadsNowhereElse(t *testing.T) {
 	for _, url := range []string{"http://issuer.example/keys", "ftp://issuer.example/keys", "https://user:pw@issuer.example/keys", ""} {
 		bubble(t, func(t *testing.T) {
-			file := filepath.Join(t.TempDir(), "keys.json")
+			file := filepath.Join(privateFolder(t), "keys.json")
 			use := func(o *jwks.Options) { o.SnapshotFile = file }
 			c, _ := discover(t, site{oauthForm: metadata(pathIssuer, keySetURL), keySetURL: body(keySet("a"))}, use)
 			if err := c.Refresh(t.Context()); err != nil {
@@ -180,7 +224,7 @@ func TestK32_AnIssuersSnapshotLeadsNowhereElse(t *testing.T) {
 			c, i := discover(t, site{oauthForm: status(500)}, use)
 			check(t, c, "a", "not judged")
 			for _, asked := range i.urls() {
-				if !strings.HasPrefix(asked, issuerURL+"/.well-known/") {
+				if !strings.HasPrefix(asked, issuerURL+"/") || !strings.Contains(asked, "/.well-known/") {
 					t.Errorf("%q: asked for %s", url, asked)
 				}
 			}
@@ -203,10 +247,29 @@ func TestSnapshotThatCannotBeWrittenIsReported(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		i := newIssuer("a")
 		events := make(chan jwks.RefreshEvent, 10)
-		c := kept(t, i, filepath.Join(t.TempDir(), "missing", "keys.json"), func(o *jwks.Options) { o.OnRefresh = func(e jwks.RefreshEvent) { events <- e } })
+		c := kept(t, i, filepath.Join(privateFolder(t), "missing", "keys.json"), func(o *jwks.Options) { o.OnRefresh = func(e jwks.RefreshEvent) { events <- e } })
 		check(t, c, "a", "served")
 		if e := <-events; e.SnapshotErr == nil || e.Err != nil {
 			t.Errorf("event %+v, want a snapshot error alone", e)
+		}
+	})
+}
+
+// What the next start would not use is told when it is written.
+func TestSnapshotInAPlaceOfOthersIsReported(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		file := filepath.Join(privateFolder(t), "keys.json")
+		chmod(t, filepath.Dir(file), 0o777)
+		i := newIssuer("a")
+		var told error
+		c := kept(t, i, file, func(o *jwks.Options) { o.OnRefresh = func(e jwks.RefreshEvent) { told = e.SnapshotErr } })
+		check(t, c, "a", "served")
+		synctest.Wait()
+		if told == nil || !strings.Contains(told.Error(), "mode 0700") {
+			t.Errorf("told %v, want what to do", told)
+		}
+		if _, err := os.Stat(file); err == nil {
+			t.Error("the file was written all the same")
 		}
 	})
 }

@@ -44,14 +44,15 @@ type Status struct {
 
 // Counters only grow. They are for metrics.
 type Counters struct {
-	Fetches       uint64 // that ended, good or not
-	Failures      uint64 // fetches that do not count
-	NotModified   uint64 // good fetches that said that nothing changed
-	ByUnknownKey  uint64 // fetches that unknown key IDs caused
-	Unknown       uint64 // requests refused because the issuer publishes no such key
-	Unavailable   uint64 // requests that could not be judged
-	Waits         uint64 // requests that waited for a fetch
-	DroppedEvents uint64 // that OnRefresh was too slow for
+	Fetches        uint64 // that ended, good or not
+	Failures       uint64 // fetches that do not count
+	NotModified    uint64 // good fetches that said that nothing changed
+	ByUnknownKey   uint64 // fetches that unknown key IDs caused
+	ByBadSignature uint64 // fetches that bad signatures under known key IDs caused
+	Unknown        uint64 // requests refused because the issuer publishes no such key
+	Unavailable    uint64 // requests that could not be judged
+	Waits          uint64 // requests that waited for a fetch
+	DroppedEvents  uint64 // that OnRefresh was too slow for
 }
 
 // Status tells what c holds. It never waits for the network.
@@ -59,7 +60,7 @@ func (c *Cache) Status() Status {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s := c.status
-	s.State, s.LastGood, s.Next, s.MaxStale = c.state(), c.schedule.asked, c.schedule.next, c.options.MaxStale
+	s.State, s.LastGood, s.Next, s.MaxStale = c.state(), c.schedule.refreshed, c.schedule.next, c.options.MaxStale
 	if !s.LastGood.IsZero() {
 		s.Age = time.Since(s.LastGood)
 	}
@@ -79,7 +80,7 @@ func (c *Cache) state() State {
 		return StateFresh
 	case c.cached.Load() != nil:
 		return StateStale
-	case !c.schedule.asked.IsZero():
+	case !c.schedule.refreshed.IsZero():
 		return StateExpired
 	}
 	return StateEmpty

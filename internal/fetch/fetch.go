@@ -10,7 +10,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -18,8 +20,6 @@ const maxRedirects = 3
 
 // ErrTooLong is wrapped by the error of an answer that is longer than its request allows.
 var ErrTooLong = errors.New("document is too long")
-
-var errRedirect = errors.New("redirect leaves the host, or is one too many")
 
 // Options adjust a Client. The zero value means a transport of its own that follows no redirect.
 type Options struct {
@@ -30,6 +30,12 @@ type Options struct {
 
 	// SameHostRedirects follows up to three redirects of a GET that keep scheme, host and port.
 	SameHostRedirects bool
+
+	// ProxyFromEnvironment makes the Client's own transport use the proxy of HTTPS_PROXY and its kin.
+	ProxyFromEnvironment bool
+
+	// PublicOnly makes the Client's own transport dial public addresses alone.
+	PublicOnly bool
 
 	// DialTimeout bounds a connection attempt, and a TLS handshake, of the Client's own transport.
 	DialTimeout time.Duration
@@ -53,7 +59,7 @@ func New(o Options) *Client {
 		c.http.CheckRedirect = sameHostRedirect
 	}
 	if c.http.Transport == nil {
-		c.own = newTransport(o.DialTimeout)
+		c.own = newTransport(o)
 		c.http.Transport = c.own
 	}
 	return c
@@ -77,12 +83,41 @@ func sameHostRedirect(to *http.Request, via []*http.Request) error {
 		return http.ErrUseLastResponse // what is posted is for one URL alone
 	}
 	if len(via) > maxRedirects { // check: redirect-count
-		return errRedirect
+		return &RedirectError{Location: RedactURL(to.URL.String()), TooMany: true}
 	}
 	if to.URL.Scheme != first.URL.Scheme || to.URL.Host != first.URL.Host { // check: redirect-host
-		return errRedirect
+		return &RedirectError{Location: RedactURL(to.URL.String())}
 	}
 	return nil
+}
+
+// A RedirectError is a redirect that is not followed although some are.
+type RedirectError struct {
+	Location string // without its query
+	TooMany  bool   // the fourth on one host; otherwise it leaves the host
+}
+
+func (e *RedirectError) Error() string {
+	if e.TooMany {
+		return fmt.Sprintf("redirect to %s is one too many", e.Location)
+	}
+	return fmt.Sprintf("redirect to %s leaves the host", e.Location)
+}
+
+// UnusedProxy names the environment variable that has a proxy for the URL, and that c does not use. It
+// is empty when c uses it, when the transport is the user's, and when there is none.
+func (c *Client) UnusedProxy(rawURL string) string {
+	if c.own == nil || c.own.Proxy != nil {
+		return ""
+	}
+	u, err := url.Parse(rawURL)
+	if err != nil {
+		return ""
+	}
+	if proxy, err := http.ProxyFromEnvironment(&http.Request{URL: u}); err != nil || proxy == nil {
+		return ""
+	}
+	return strings.ToUpper(u.Scheme) + "_PROXY"
 }
 
 // A Request asks for one document.
@@ -123,7 +158,7 @@ func (c *Client) Do(ctx context.Context, r Request) (Answer, error) {
 	defer resp.Body.Close()
 	a := Answer{Status: resp.StatusCode, Header: resp.Header}
 	if a.Status != http.StatusOK && !slices.Contains(r.Statuses, a.Status) { // check: status
-		return Answer{}, &StatusError{Code: a.Status, RetryAfter: retryAfter(resp)}
+		return Answer{}, newStatusError(resp)
 	}
 	a.Body, err = io.ReadAll(io.LimitReader(resp.Body, int64(r.MaxBytes)+1))
 	if err != nil {
@@ -139,10 +174,23 @@ func (c *Client) Do(ctx context.Context, r Request) (Answer, error) {
 type StatusError struct {
 	Code       int
 	RetryAfter time.Duration // what the server asked for with 429 or 503, otherwise 0
+	Location   string        // of a redirect, without its query
+}
+
+func newStatusError(resp *http.Response) *StatusError {
+	e := &StatusError{Code: resp.StatusCode, RetryAfter: retryAfter(resp)}
+	if to, err := resp.Location(); err == nil && e.Code/100 == 3 {
+		e.Location = RedactURL(to.String())
+	}
+	return e
 }
 
 func (e *StatusError) Error() string {
-	return fmt.Sprintf("status %d %s", e.Code, http.StatusText(e.Code))
+	text := fmt.Sprintf("status %d %s", e.Code, http.StatusText(e.Code))
+	if e.Location != "" {
+		text += " to " + e.Location
+	}
+	return text
 }
 
 // Outage reports whether the answer says nothing about whether the document exists.

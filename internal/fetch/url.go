@@ -30,7 +30,7 @@ func ParseURL(raw string, allowHTTP bool) (*url.URL, error) {
 }
 
 // RedactURL returns a URL as errors and logs tell it: without its query, which may be a secret, and
-// without a name or a password.
+// without a name or a password, and at most 256 bytes of it.
 func RedactURL(raw string) string {
 	u, err := url.Parse(raw)
 	if err != nil || u.Opaque != "" {
@@ -40,7 +40,8 @@ func RedactURL(raw string) string {
 	if u.RawQuery != "" {
 		u.RawQuery = "..."
 	}
-	return u.String()
+	text := u.String()
+	return text[:min(len(text), 256)]
 }
 
 // withoutURL returns what is in a *url.Error, whose text has the URL with its query.

@@ -2,6 +2,7 @@ package jose
 
 import (
 	"bytes"
+	"encoding/base64"
 	"errors"
 	"slices"
 	"strings"
@@ -18,18 +19,22 @@ var ErrDuplicate = errors.New("a member appears twice")
 // does not spoil its set.
 type Published []byte
 
-// Members calls each for every member of the one JSON object that p holds, in order. It refuses a second member of a name, when the
-// name is one of once; with none given, of any name.
+// byteOrderMark is what some editors put in front of UTF-8 (RFC 8259 §8.1 lets a parser ignore it).
+var byteOrderMark = []byte("\xef\xbb\xbf")
+
+// Members calls each for every member of the one JSON object that p holds, in order. It refuses a second
+// member of a name that is in once: those that somebody reads. Serializers do write others twice.
 func (p Published) Members(once []string, each func(name string, value Published) error) error {
+	p = bytes.TrimPrefix(p, byteOrderMark)
 	r := Reader{small: true}
-	seen := map[string]bool{}
+	seen := make([]bool, len(once))
 	member := func(raw []byte, v Value) error {
 		name := string(raw)
-		if once == nil || slices.Contains(once, name) {
-			if seen[name] { // check: duplicate-member
+		if i := slices.Index(once, name); i >= 0 {
+			if seen[i] { // check: duplicate-member
 				return ErrDuplicate
 			}
-			seen[name] = true
+			seen[i] = true
 		}
 		return each(name, p[v.Start:v.End])
 	}
@@ -77,7 +82,23 @@ func (p Published) Texts() ([]string, bool) {
 	return all, err == nil
 }
 
-// Octets returns what p holds in base64url without padding, strictly (RFC 7515 §2). An empty string holds nothing.
+// IsEmpty reports whether p is null, an empty string or an empty array: what serializers write for a
+// member that there is not.
+func (p Published) IsEmpty() bool {
+	switch jsontext.Value(p).Kind() {
+	case 'n':
+		return true
+	case '"':
+		return len(p) == 2
+	case '[':
+		return len(bytes.TrimSpace(p[1:len(p)-1])) == 0
+	}
+	return false
+}
+
+// Octets returns what p holds in base64url (RFC 7515 §2), or in base64, with padding or without: the
+// meaning is one as long as one alphabet is used. Line breaks and bits beyond the last byte have none,
+// and an empty string holds nothing.
 func (p Published) Octets() ([]byte, bool) {
 	s, ok := p.Text()
 	if !ok || s == "" {
@@ -86,6 +107,16 @@ func (p Published) Octets() ([]byte, bool) {
 	if strings.ContainsAny(s, "\r\n") { // check: base64-newline
 		return nil, false // encoding/base64 passes over these, in its strict form too
 	}
-	b, err := DecodeBase64(nil, s)
+	encoding := base64.RawURLEncoding
+	if strings.ContainsAny(s, "+/") {
+		encoding = base64.RawStdEncoding
+	}
+	if short := strings.TrimRight(s, "="); len(short) < len(s) {
+		if len(s)%4 != 0 || len(s)-len(short) > 2 { // check: base64-padding
+			return nil, false
+		}
+		s = short
+	}
+	b, err := encoding.Strict().DecodeString(s)
 	return b, err == nil
 }

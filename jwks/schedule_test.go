@@ -91,7 +91,11 @@ func TestK05_BackoffGrowsIsCappedAndHoldsForEveryTrigger(t *testing.T) {
 		i.answer(status(http.StatusInternalServerError))
 		sleep(9 * time.Minute) // the refresh fails, and the back-off begins
 		sleep(10 * time.Minute)
-		want := []time.Duration{1, 2, 4, 8, 16, 32, 60, 60, 60}
+		want := []time.Duration{1, 2, 4}
+		for len(want) < 26 { // for two minutes of outage
+			want = append(want, 5)
+		}
+		want = append(want, 10, 20, 40, 60, 60, 60)
 		for n := range want {
 			want[n] *= time.Second
 		}
