@@ -21,14 +21,11 @@ const (
 	claimAuthTime
 	claimAcr
 	claimAmr
-	claimNonce
-	claimAtHash
-	claimCHash
 	builtinClaims
 )
 
 var builtinNames = [builtinClaims]string{
-	"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "cnf", "auth_time", "acr", "amr", "nonce", "at_hash", "c_hash",
+	"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "cnf", "auth_time", "acr", "amr",
 }
 
 // A claimPlan says which claims of a token are looked at, by number. It is immutable.
@@ -43,6 +40,7 @@ type claimPlan struct {
 	required  []int
 	needsID   bool // one of clientIDs is required
 	fixed     []fixedClaim
+	idToken   []int // each marks an ID token
 }
 
 // lists says where the lists of a Principal stand: the names that lead there from the top.
@@ -77,6 +75,9 @@ func newClaimPlan(c Config) *claimPlan {
 			continue
 		}
 		p.required = append(p.required, p.claim(name))
+	}
+	for _, name := range c.IDTokenClaims {
+		p.idToken = append(p.idToken, p.claim(name))
 	}
 	for name, value := range c.FixedClaims {
 		p.fixed = append(p.fixed, fixedClaim{p.claim(name), value})
@@ -126,12 +127,13 @@ type claimReader struct {
 	notBefore jose.NumericDate // nbf, once it was read
 }
 
-// read finds the claims of doc, which must stay as it is while the steps run.
+// read finds the claims of doc, which must stay as it is while the steps run. A claim that is null is absent: serializers write that
+// for what is not set. Not so cnf: a binding that names no key is none that anybody could prove, and no plain token.
 func (r *claimReader) read(plan *claimPlan, doc []byte) error {
 	r.plan, r.raw = plan, doc
 	r.found = append(r.found[:0], make([]jose.Value, len(plan.names))...)
 	return r.Object(doc, func(name []byte, v jose.Value) error {
-		if n, ok := plan.number(name); ok {
+		if n, ok := plan.number(name); ok && (v.Kind != 'n' || n == claimCnf) { // check: null-binding
 			r.found[n] = v
 		}
 		return nil
@@ -183,6 +185,9 @@ func (r *claimReader) audience(p *Principal) *Error {
 	}
 	if err := r.Strings(r.raw, p.doc, v, func(s string) { p.aud = append(p.aud, s) }); err != nil { // check: audience-type
 		return r.fault(ReasonAudienceMismatch, claimAud, expected, err)
+	}
+	if len(p.aud) == 0 { // names nobody, as an absent one does (Ory Hydra)
+		r.found[claimAud] = jose.Value{}
 	}
 	return nil
 }
@@ -273,7 +278,8 @@ func (r *claimReader) scopes(p *Principal, claim int, form ScopeForm) *Error {
 	return r.fault(ReasonClaimInvalid, claim, "scopes in the configured form", jose.ErrWrongType)
 }
 
-// authentication checks the types of auth_time, acr and amr when they are there (RFC 9068 §2.2.1).
+// authentication checks the types of auth_time, acr and amr when they are there (RFC 9068 §2.2.1). It is asked of tokens that say
+// they are of that profile alone: other issuers write them as they like, and nothing here uses them.
 func (r *claimReader) authentication(p *Principal) *Error {
 	if _, err := r.date(p, claimAuthTime); err != nil {
 		return err
@@ -318,7 +324,12 @@ func (r *claimReader) fixed(p *Principal) *Error {
 	return nil
 }
 
-// isIDToken reports whether the claims have the marks of an ID token (OpenID Connect Core §2, §3.3.2.11).
-func (r *claimReader) isIDToken() bool {
-	return r.has(claimNonce) || r.has(claimAtHash) || r.has(claimCHash)
+// idTokenMark returns the claim by which the token is an ID token (OpenID Connect Core §2, §3.3.2.11), or -1.
+func (r *claimReader) idTokenMark() int {
+	for _, claim := range r.plan.idToken {
+		if r.has(claim) {
+			return claim
+		}
+	}
+	return -1
 }

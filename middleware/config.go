@@ -52,9 +52,12 @@ type Config struct {
 	// published without "alg" is bound to the first RSA algorithm named here (RS256 by default).
 	Algorithms []Algorithm
 	// Types are the media types that "typ" may name, without regard to case and to a leading "application/"; "" stands for a token
-	// without "typ". Default: at+jwt alone (RFC 9068 §4). When anything else is named, a token of another type than at+jwt that
-	// carries "nonce", "at_hash" or "c_hash" is refused as an ID token.
+	// without "typ". Default: at+jwt alone (RFC 9068 §4).
 	Types []string
+	// IDTokenClaims are the claims that mark an ID token: a token of another type than at+jwt that has one of them, and not null,
+	// is refused. Default: nonce, at_hash and c_hash (OpenID Connect Core §2, §3.3.2.11). Name fewer for an issuer that also writes
+	// one of them into access tokens, where FixedClaims tell the two apart; an empty slice that is not nil names none.
+	IDTokenClaims []string
 
 	// ScopeClaim is the claim that holds the scopes. Default "scope".
 	ScopeClaim string
@@ -74,8 +77,8 @@ type Config struct {
 	// FixedClaims are claims that must be strings with exactly these values, such as token_use: access. Default: none.
 	FixedClaims map[string]string
 
-	// InsecureAllowIDTokens accepts tokens that bear the marks of an ID token, for issuers whose access tokens cannot be told from
-	// them (Dex). It departs from RFC 9068 §4: what an application got to know who logged in then also opens the API.
+	// InsecureAllowIDTokens accepts tokens that have one of IDTokenClaims, for issuers whose access tokens cannot be told from ID
+	// tokens (Dex). It departs from RFC 9068 §4: what an application got to know who logged in then also opens the API.
 	InsecureAllowIDTokens bool
 
 	// Leeway is how far the issuer's clock may be from ours. Default 30 s, at most 5 min; a negative value means none.
@@ -183,6 +186,9 @@ func (c *Config) claimDefaults() error {
 	if len(c.ClientIDClaims) == 0 {
 		c.ClientIDClaims = []string{"client_id"}
 	}
+	if err := c.idTokenDefaults(); err != nil {
+		return err
+	}
 	if c.RequiredClaims == nil {
 		c.RequiredClaims = []string{"sub", "client_id", "iat", "jti"}
 	}
@@ -211,6 +217,27 @@ func (c *Config) claimDefaults() error {
 		return fmt.Errorf("auth: Config.ScopeFallback cannot be %q", c.ScopeFallback)
 	}
 	return c.listDefaults()
+}
+
+// idTokenDefaults fills in what marks an ID token. To leave a mark out, something else must tell ID tokens apart.
+func (c *Config) idTokenDefaults() error {
+	marks := []string{"nonce", "at_hash", "c_hash"}
+	if c.IDTokenClaims == nil {
+		c.IDTokenClaims = marks
+		return nil
+	}
+	c.IDTokenClaims = slices.Clone(c.IDTokenClaims)
+	if slices.Contains(c.IDTokenClaims, "") {
+		return errors.New("auth: Config.IDTokenClaims names an empty claim")
+	}
+	onlyAccessTokens := !slices.ContainsFunc(c.Types, func(typ string) bool { return typ != accessTokenType })
+	for _, mark := range marks {
+		left := !slices.Contains(c.IDTokenClaims, mark)
+		if left && len(c.FixedClaims) == 0 && !onlyAccessTokens && !c.InsecureAllowIDTokens { // check: config-id-token-claims
+			return fmt.Errorf("auth: Config.IDTokenClaims leaves out %s, and no FixedClaims tell access tokens from ID tokens", mark)
+		}
+	}
+	return nil
 }
 
 // listDefaults fills in where the lists of a Principal stand.

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"github.com/bearward/bearward/internal/jose"
 )
 
 // Credentials are what a caller presented, whatever the transport: the one seam for adapters
@@ -91,7 +93,7 @@ func checkSyntax(token string) *Error {
 	if token == "" || strings.ContainsAny(token, " \t,") { // check: header-syntax
 		return &Error{Reason: ReasonInvalidRequest}
 	}
-	return errMalformedToken
+	return notCompact(jose.ErrCompact)
 }
 
 // token68 marks the characters of a token68 (RFC 9110 §11.2), which is what RFC 6750 §2.1 calls

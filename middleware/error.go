@@ -22,8 +22,8 @@ type Error struct {
 	about *detail
 }
 
-// A detail is what one check saw.
-type detail struct{ claim, expected, seen string }
+// A detail is what one check saw. Its note is a constant text, or one that is made of the configuration and of names of algorithms.
+type detail struct{ claim, expected, seen, note string }
 
 // oneOf tells an operator what was configured: "a or b", with "none" for the empty name.
 func oneOf(names []string) string {
@@ -83,6 +83,15 @@ func (e *Error) Expected() string {
 		return ""
 	}
 	return e.about.expected
+}
+
+// Detail returns what an operator is told beyond the Reason, such as "encrypted (5 parts)" for a token
+// that is no JWS, or "". It holds nothing that the caller made up, so it is safe to log.
+func (e *Error) Detail() string {
+	if e.about == nil {
+		return ""
+	}
+	return e.about.note
 }
 
 // Seen returns what the token had in place of Expected, cut to 128 printable ASCII bytes, or "". It

@@ -7,6 +7,7 @@ import (
 	"log"
 	"time"
 
+	"github.com/bearward/bearward/jwks"
 	auth "github.com/bearward/bearward/middleware"
 )
 
@@ -131,4 +132,20 @@ func ExampleReasons() {
 	// 503 UNAVAILABLE
 	// 500 INTERNAL
 	// SIGNATURE_INVALID is INVALID_TOKEN to callers
+}
+
+// What an operator is told beyond the Reason is a constant text: it fits a log, and an alert.
+func ExampleError_Detail() {
+	keys := jwks.Static{}
+	v, err := auth.NewVerifier(keys, auth.Config{Issuer: "https://issuer.example", Audiences: []string{"https://api.example"}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, token := range []string{"oat_8f3a1c", "eyJhbGciOiJkaXIifQ..AAAA.AAAA.AAAA"} {
+		_, err := v.VerifyToken(context.Background(), token)
+		fmt.Println(auth.AsError(err).Reason, auth.AsError(err).Detail())
+	}
+	// Output:
+	// TOKEN_MALFORMED opaque: it has no dots, so it is no JWT
+	// TOKEN_MALFORMED encrypted (5 parts)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/bearward/bearward/internal/jose"
 	"github.com/bearward/bearward/internal/tokencache"
@@ -13,7 +14,9 @@ import (
 // the Verifier of the exact "iss" that it names (RFC 8725 §3.8). It is immutable and safe for concurrent use.
 type Issuers struct {
 	byIssuer map[string]*Verifier
+	longest  int // bytes of the longest issuer's name
 	maxBytes int
+	buffers  sync.Pool   // of *[]byte, to decode claims into
 	tokens   *tokenCache // of all of them, so that a token is looked up once; nil when none remembers any
 }
 
@@ -23,6 +26,7 @@ func NewIssuers(vs ...*Verifier) (*Issuers, error) {
 		return nil, errors.New("auth: NewIssuers needs a Verifier")
 	}
 	is := &Issuers{byIssuer: make(map[string]*Verifier, len(vs))}
+	is.buffers.New = func() any { return new([]byte) }
 	size := 0
 	for i, v := range vs {
 		if v == nil {
@@ -32,6 +36,7 @@ func NewIssuers(vs ...*Verifier) (*Issuers, error) {
 			return nil, fmt.Errorf("auth: NewIssuers: two Verifiers for issuer %q", v.Issuer())
 		}
 		is.byIssuer[v.Issuer()] = v
+		is.longest = max(is.longest, len(v.Issuer()))
 		is.maxBytes = max(is.maxBytes, v.config.MaxTokenBytes)
 		size += max(v.config.CacheSize, 0)
 	}
@@ -50,21 +55,49 @@ func (is *Issuers) lookup(ctx context.Context, raw string) (*Principal, *Error) 
 	return lookupIn(ctx, is.tokens, raw, is.maxBytes)
 }
 
-// verifyUncached finds the Verifier of the issuer that the token names.
+// verifyUncached finds the Verifier of the issuer that the token names. Nobody has vouched for that name: it chooses the Verifier, which
+// reads it again.
 func (is *Issuers) verifyUncached(ctx context.Context, raw string) (*Principal, *Error) {
 	if len(raw) > is.maxBytes { // check: issuers-token-size
 		return nil, &Error{Reason: ReasonTokenTooLarge}
 	}
-	iss, err := unverifiedIssuer(raw)
-	if err != nil {
-		return nil, &Error{Reason: ReasonTokenMalformed, Err: err}
-	}
-	v, ok := is.byIssuer[iss]
-	if !ok {
-		return nil, &Error{Reason: ReasonIssuerNotTrusted, about: &detail{claim: "iss", expected: "a configured issuer"}}
+	v, refused := is.verifierOf(raw)
+	if refused != nil {
+		return nil, refused
 	}
 	return v.verify(ctx, raw, is.tokens)
 }
+
+// verifierOf finds iss by passing over everything else, wherever it stands.
+func (is *Issuers) verifierOf(raw string) (*Verifier, *Error) {
+	parts, err := jose.Split(raw)
+	if err != nil {
+		return nil, notCompact(err)
+	}
+	buffer := is.buffers.Get().(*[]byte)
+	defer is.buffers.Put(buffer)
+	var refused *Error
+	if *buffer, refused = decodePart(*buffer, parts.Payload, "claims"); refused != nil {
+		return nil, refused
+	}
+	var found [1]jose.Value
+	if err := jose.Skim(*buffer, issName[:], found[:]); err != nil {
+		return nil, malformed("claims", err)
+	}
+	if kind := found[0].Kind; kind != '"' && kind != 'n' && kind != 0 { // check: issuers-name-type
+		return nil, malformed("iss", jose.ErrWrongType)
+	}
+	// A name that is longer than any of ours, with every character an escape, need not be decoded.
+	if text := found[0]; text.End-text.Start <= 6*is.longest+2 { // check: issuers-name-size
+		iss, _ := jose.SkimText(*buffer, text)
+		if v, ok := is.byIssuer[iss]; ok {
+			return v, nil
+		}
+	}
+	return nil, &Error{Reason: ReasonIssuerNotTrusted, about: &detail{claim: "iss", expected: "a configured issuer"}}
+}
+
+var issName = [...]string{"iss"}
 
 // Ready returns nil when the keys of every issuer are held, but for those of Config.ReadyWithoutKeys.
 func (is *Issuers) Ready() error {
@@ -75,35 +108,4 @@ func (is *Issuers) Ready() error {
 		}
 	}
 	return errors.Join(errs...)
-}
-
-// errIssuerFound stops the walk at "iss"; what follows is the Verifier's to read.
-var errIssuerFound = errors.New("found")
-
-// unverifiedIssuer returns the "iss" of a token that nobody has verified: it chooses the Verifier, which compares it again.
-func unverifiedIssuer(raw string) (string, error) {
-	parts, err := jose.Split(raw)
-	if err != nil {
-		return "", err
-	}
-	doc, err := jose.DecodeBase64(nil, parts.Payload)
-	if err != nil {
-		return "", err
-	}
-	var r jose.Reader
-	var iss string
-	err = r.Object(doc, func(name []byte, v jose.Value) error {
-		if string(name) != "iss" {
-			return nil
-		}
-		var err error
-		if iss, err = jose.Text(string(doc), v); err != nil {
-			return err
-		}
-		return errIssuerFound
-	})
-	if err != nil && err != errIssuerFound {
-		return "", err
-	}
-	return iss, nil
 }

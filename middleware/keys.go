@@ -3,6 +3,7 @@ package auth
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/bearward/bearward/internal/jose"
 	"github.com/bearward/bearward/jwks"
@@ -24,7 +25,7 @@ func cacheLookup(source jwks.Source) func(kid string) ([]*jwks.Key, error) {
 func (v *Verifier) cachedKeys(h jose.Header) ([]*jwks.Key, *Error) {
 	// "" means every key to a Source.
 	if h.HasKeyID && h.KeyID == "" { // check: kid-empty
-		return nil, &Error{Reason: ReasonKeyUnknown}
+		return nil, &Error{Reason: ReasonKeyUnknown, about: emptyKeyID}
 	}
 	if v.cacheLookup == nil {
 		return nil, nil
@@ -48,7 +49,8 @@ func (v *Verifier) fetchKeys(ctx context.Context, h jose.Header) ([]*jwks.Key, *
 	return v.candidates(keys, h)
 }
 
-// candidates returns those of keys that h may mean: one at least, and at most jose.MaxCandidates.
+// candidates returns those of keys that h may mean: one at least, and at most jose.MaxCandidates. A token that names no key may mean
+// any that its algorithm fits; where these are more, nobody can tell which, and all of them would cost too much.
 func (v *Verifier) candidates(keys []*jwks.Key, h jose.Header) ([]*jwks.Key, *Error) {
 	if len(keys) == 1 && v.matches(keys[0], h) {
 		return keys, nil
@@ -59,17 +61,50 @@ func (v *Verifier) candidates(keys []*jwks.Key, h jose.Header) ([]*jwks.Key, *Er
 			matching = append(matching, k)
 		}
 	}
-	if len(matching) == 0 || !h.HasKeyID && len(matching) > 1 { // check: kid-less-ambiguous
-		return nil, &Error{Reason: ReasonKeyUnknown}
+	if len(matching) == 0 {
+		return nil, &Error{Reason: ReasonKeyUnknown, about: v.noneMatches(keys, h)}
+	}
+	if !h.HasKeyID && len(matching) > jose.MaxCandidates { // check: kid-less-ambiguous
+		return nil, &Error{Reason: ReasonKeyUnknown, about: manyWithoutKeyID}
 	}
 	// check: candidates-tried
 	return matching[:min(len(matching), jose.MaxCandidates)], nil
 }
 
+// What operators are told of a token without a key.
+var (
+	emptyKeyID       = &detail{claim: "kid", expected: "the ID of a published key", note: "kid is empty"}
+	unpublishedKeyID = &detail{claim: "kid", expected: "the ID of a published key", note: "no key of that kid is published"}
+	noMatchingKey    = &detail{claim: "kid", expected: "the ID of a published key", note: "no kid, and no published key is for the token's alg"}
+	manyWithoutKeyID = &detail{claim: "kid", expected: "the ID of a published key", note: "no kid, and more than 3 published keys are for the token's alg"}
+)
+
+// noneMatches tells why no one of keys, which is what was found for h, may verify its token.
+func (v *Verifier) noneMatches(keys []*jwks.Key, h jose.Header) *detail {
+	if !h.HasKeyID {
+		return noMatchingKey
+	}
+	for _, k := range keys {
+		if k == nil || k.ID != h.KeyID {
+			continue
+		}
+		published := bound(k, v.rsaDefault).String()
+		note := fmt.Sprintf("published for %s, the token says %s", published, h.Algorithm)
+		switch {
+		case published == h.Algorithm.String():
+			note = "published for " + published + ", whose keys have another type, curve or size"
+		case k.Algorithm == "":
+			note = fmt.Sprintf("published without alg, which stands for %s (the first RSA algorithm of Config.Algorithms), the token says %s", published, h.Algorithm)
+		}
+		return &detail{claim: "alg", expected: published, seen: h.Algorithm.String(), note: note}
+	}
+	return unpublishedKeyID
+}
+
 // keyFault tells a key that the issuer does not have from one that could not be looked for.
 func (v *Verifier) keyFault(err error) *Error {
 	if errors.Is(err, jwks.ErrUnknownKey) { // check: key-unknown
-		return &Error{Reason: ReasonKeyUnknown, Err: err}
+		return &Error{Reason: ReasonKeyUnknown, Err: err, about: unpublishedKeyID}
 	}
 	// check: key-unavailable
 	return &Error{Reason: ReasonUnavailable, Err: err}

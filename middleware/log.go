@@ -33,6 +33,9 @@ func LogRefusals(logger *slog.Logger) func(context.Context, Decision) {
 		if claim := d.Err.Claim(); claim != "" {
 			attrs = append(attrs, slog.String("claim", claim), slog.String("expected", d.Err.Expected()))
 		}
+		if detail := d.Err.Detail(); detail != "" {
+			attrs = append(attrs, slog.String("detail", detail))
+		}
 		if len(d.Err.Scopes) > 0 {
 			attrs = append(attrs, slog.String("scopes", strings.Join(d.Err.Scopes, " ")))
 		}

@@ -47,6 +47,78 @@ func TestLogRefusalsTellsWhatToMend(t *testing.T) {
 	}
 }
 
+// A token that cannot be judged by any key says what it is; a key that is published and not used, why (the texts are constants and names
+// of algorithms).
+func TestLogRefusalsTellsWhatTheTokenIs(t *testing.T) {
+	key := newSigningKey(t, "RS256", "a")
+	bare := key.public()
+	bare.Algorithm = ""
+	bound := newSigningKey(t, "PS256", "b").public()
+	v := func(keys ...*jwks.Key) auth.TokenVerifier {
+		v, err := auth.NewVerifier(jwks.Static(keys), auth.Config{Issuer: testIssuer, Audiences: []string{testAudience}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+	header := func(text string) string { return key.sign(t, text, claims()) }
+	payload := func(text string) string { return key.sign(t, key.header(), text) }
+	four := []*jwks.Key{newSigningKey(t, "EdDSA", "1").public(), newSigningKey(t, "EdDSA", "2").public(), newSigningKey(t, "EdDSA", "3").public(), newSigningKey(t, "EdDSA", "4").public()}
+	for _, tt := range []struct {
+		name, token, want string
+		keys              []*jwks.Key
+	}{
+		{"opaque", "oat_8f3a1", `detail="opaque: it has no dots, so it is no JWT"`, nil},
+		{"encrypted", "eyJhbGciOiJkaXIifQ..AAAA.AAAA.AAAA", `detail="encrypted (5 parts)"`, nil},
+		{"two parts", "eyJhbGciOiJkaXIifQ.AAAA", `detail="not a compact JWS"`, nil},
+		{"not canonical", "eyK.AAAA.AAAA", `detail="header: not base64url without padding, in its one spelling"`, nil},
+		{"a header twice", header(`{"alg":"RS256","alg":"RS256"}`), `detail="header: a member appears twice"`, nil},
+		{"a numeric kid", header(`{"alg":"RS256","typ":"at+jwt","kid":7}`), `detail="header: \"kid\" is not a string of at most 256 bytes"`, nil},
+		{"no alg", header(`{"typ":"at+jwt"}`), `detail="header: \"alg\" is missing, or not a string"`, nil},
+		{"a header with a chain of certificates", header(`{"alg":"RS256","x5c":["` + strings.Repeat("A", 5000) + `"]}`), `detail="header: over 4 KiB, over 32 members, or nested over 4 deep"`, nil},
+		{"a claim twice", payload(`{"iss":"a","iss":"b"}`), `detail="claims: a member appears twice"`, []*jwks.Key{bare}},
+		{"a claim twice, deep", payload(`{"x":[{"a":1,"a":2}]}`), `detail="claims: a member appears twice"`, []*jwks.Key{bare}},
+		{"claims of no JSON", payload(`{"iss":`), `detail="claims: not JSON in UTF-8"`, []*jwks.Key{bare}},
+		{"claims too deep", payload(`{"x":` + strings.Repeat("[", 70) + strings.Repeat("]", 70) + `}`), `detail="claims: nested over 64 deep, or a number over 64 digits"`, []*jwks.Key{bare}},
+		{"claims that are no object", payload(`"text"`), `detail="claims: not exactly one JSON object"`, []*jwks.Key{bare}},
+		{"another alg than the key's", header(`{"alg":"RS256","typ":"at+jwt","kid":"b"}`), `claim=alg expected=PS256 detail="published for PS256, the token says RS256"`, []*jwks.Key{bound}},
+		{"another alg than that of a key without alg", header(`{"alg":"PS256","typ":"at+jwt","kid":"a"}`),
+			`detail="published without alg, which stands for RS256 (the first RSA algorithm of Config.Algorithms), the token says PS256"`, []*jwks.Key{bare}},
+		{"a kid that is not published", header(`{"alg":"RS256","typ":"at+jwt","kid":"z"}`), `detail="no key of that kid is published"`, []*jwks.Key{bare}},
+		{"an empty kid", header(`{"alg":"RS256","typ":"at+jwt","kid":""}`), `detail="kid is empty"`, []*jwks.Key{bare}},
+		{"no kid, and many keys", header(`{"alg":"EdDSA","typ":"at+jwt"}`), `detail="no kid, and more than 3 published keys are for the token's alg"`, four},
+		{"no kid, and no key", header(`{"alg":"ES256","typ":"at+jwt"}`), `detail="no kid, and no published key is for the token's alg"`, four},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := logged(t, t.Context(), v(tt.keys...), tt.token); !strings.Contains(got, tt.want) {
+				t.Errorf("got %s, want %s", got, tt.want)
+			}
+		})
+	}
+}
+
+// A token for Microsoft Graph has a nonce in its header, and a signature over something else than it holds.
+func TestLogRefusalsKnowsMicrosoftsOwnTokens(t *testing.T) {
+	key := newSigningKey(t, "RS256", "a")
+	v, err := auth.NewVerifier(jwks.Static{key.public()}, auth.Config{Issuer: testIssuer, Audiences: []string{testAudience}, Types: []string{"JWT"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	good := key.sign(t, `{"typ":"JWT","nonce":"AQABAAAA","alg":"RS256","kid":"a"}`, claims())
+	if err := verify(t, v, good); err != nil {
+		t.Errorf("a nonce in the header alone: %v", err)
+	}
+	forged := good[:strings.LastIndexByte(good, '.')] + "." + encode(make([]byte, 256))
+	const graph = "its header has a nonce: a token for Microsoft Graph or another API of Microsoft, which no other API can verify"
+	if got := logged(t, t.Context(), v, forged); !strings.Contains(got, "reason=SIGNATURE_INVALID") || !strings.Contains(got, graph) {
+		t.Error(got)
+	}
+	plain := key.sign(t, `{"typ":"JWT","alg":"RS256","kid":"a"}`, claims())
+	if got := logged(t, t.Context(), v, plain[:strings.LastIndexByte(plain, '.')]+"."+encode(make([]byte, 256))); strings.Contains(got, "detail") {
+		t.Errorf("without a nonce: %s", got)
+	}
+}
+
 // failing does not judge, for a reason whose text quotes what the caller sent.
 type failing struct{ err error }
 

@@ -65,8 +65,21 @@ func NewPrincipal(claims []byte) (*Principal, error) {
 			return nil, fmt.Errorf("auth: NewPrincipal: claim %q: %w", err.Claim(), err.Err)
 		}
 	}
-	p.until = p.exp.Time() // zero when the claims do not say
+	p.until = p.expiry(0, 0) // zero when the claims do not say
 	return p, nil
+}
+
+// expiry returns when the token is no longer good: at exp, or at iat and maxAge when that is earlier and maxAge is not 0, and in both
+// cases leeway later. It is the zero time when the claims do not say.
+func (p *Principal) expiry(maxAge, leeway time.Duration) time.Time {
+	until := p.exp.Time()
+	if until.IsZero() {
+		return until
+	}
+	if end := p.iat.Time().Add(maxAge); maxAge > 0 && p.iat.Given && end.Before(until) { // check: max-age-in-expiry
+		until = end
+	}
+	return until.Add(leeway)
 }
 
 // Issuer returns "iss".
@@ -160,7 +173,8 @@ func (p *Principal) Claims(v any) error {
 }
 
 // Roles returns the roles that Config.RolesClaim leads to: an array of strings, one of objects with a "value" (RFC 9068 §2.2.3.1, RFC
-// 7643 §4.1.2), or an object with a member for each role (ZITADEL). It returns nil when there are none, or in another form.
+// 7643 §4.1.2), an object with a member for each role (ZITADEL), or a single string, which is one role whatever is in it (.NET). It
+// returns nil when there are none, or in another form.
 func (p *Principal) Roles() []string { return p.list(p.places().roles) }
 
 // Groups returns the groups that Config.GroupsClaim leads to, in the forms of Roles.
@@ -191,6 +205,12 @@ func (p *Principal) list(path []string) []string {
 		value = members[name]
 	}
 	switch value.Kind() {
+	case '"': // a list of one, as .NET writes it
+		var one string
+		if json.Unmarshal(value, &one) != nil || one == "" {
+			return nil
+		}
+		return []string{one}
 	case '[':
 		return elementsOf(value)
 	case '{':

@@ -72,17 +72,17 @@ func lookupIn(ctx context.Context, tokens *tokenCache, raw string, maxBytes int)
 	if known == nil {
 		return nil, nil
 	}
-	return known.Value.recheck(ctx, known.Until)
+	return known.Value.recheck(ctx)
 }
 
 // recheck asks what may have changed since the token was verified: the clock each time, and the source, for the very key that
 // verified it.
-func (t *cachedToken) recheck(ctx context.Context, until time.Time) (*Principal, *Error) {
+func (t *cachedToken) recheck(ctx context.Context) (*Principal, *Error) {
 	v, p, now := t.verifier, t.principal, time.Now()
 	if err := v.unexpired(p, now); err != nil { // of all refusals the commonest: no key can change it any more
 		return nil, err
 	}
-	if now.Before(t.from) || !now.Before(until) { // check: cached-clock
+	if now.Before(t.from) { // check: cached-clock
 		return nil, nil
 	}
 	keys, err := v.keys.Keys(ctx, p.key.ID)
@@ -107,11 +107,5 @@ func (v *Verifier) remember(tokens *tokenCache, p *Principal, h jose.Header, not
 	if !from.IsZero() {
 		from = from.Add(-v.config.Leeway)
 	}
-	until := p.until
-	if limit := v.config.MaxAge; limit > 0 {
-		if end := p.iat.Time().Add(limit + v.config.Leeway); end.Before(until) {
-			until = end
-		}
-	}
-	tokens.Add(tokens.Tag(raw), cachedToken{v, p, from}, until, now)
+	tokens.Add(tokens.Tag(raw), cachedToken{v, p, from}, p.until, now)
 }

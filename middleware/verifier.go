@@ -26,6 +26,7 @@ type Verifier struct {
 	keys        jwks.Source
 	cacheLookup func(kid string) ([]*jwks.Key, error) // what keys can tell without I/O, nil when it cannot be asked
 	plan        *claimPlan
+	skimNames   []string // the claims that are looked at before a fetch
 	allowed     [jose.Algorithms]bool
 	rsaDefault  jose.Algorithm
 	signatures  *jose.Signatures
@@ -38,6 +39,7 @@ type Verifier struct {
 type scratch struct {
 	claims                            claimReader
 	header, payload, signature, input []byte
+	skimmed                           []jose.Value
 }
 
 // NewVerifier returns a Verifier that checks tokens by config with the issuer's keys. It does no I/O. The error names the field at fault.
@@ -49,7 +51,7 @@ func NewVerifier(keys jwks.Source, config Config) (*Verifier, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := &Verifier{config: c, keys: keys, cacheLookup: cacheLookup(keys), plan: newClaimPlan(c)}
+	v := &Verifier{config: c, keys: keys, cacheLookup: cacheLookup(keys), plan: newClaimPlan(c), skimNames: skimNames(c)}
 	algorithms := make([]jose.Algorithm, len(c.Algorithms))
 	for i, a := range c.Algorithms {
 		algorithms[i] = jose.Algorithm(a)
@@ -112,12 +114,11 @@ func (v *Verifier) verify(ctx context.Context, raw string, tokens *tokenCache) (
 	if err != nil {
 		return nil, err
 	}
-	if s.signature, err = decodePart(s.signature, parts.Signature); err != nil {
+	if s.signature, err = decodePart(s.signature, parts.Signature, "signature"); err != nil {
 		return nil, err
 	}
-	var p *Principal
 	if candidates == nil {
-		if p, err = v.readClaims(s, parts, time.Now()); err != nil { // check: read-before-fetch
+		if err = v.checkBeforeFetch(s, parts, time.Now()); err != nil { // check: read-before-fetch
 			return nil, err
 		}
 		if candidates, err = v.fetchKeys(ctx, head); err != nil {
@@ -126,13 +127,12 @@ func (v *Verifier) verify(ctx context.Context, raw string, tokens *tokenCache) (
 	}
 	key := v.verifyingKey(s, head.Algorithm, candidates, parts)
 	if key == nil {
-		return nil, &Error{Reason: ReasonSignatureInvalid}
+		return nil, v.badSignature(head)
 	}
 	now := time.Now() // the keys may have been waited for
-	if p == nil {
-		if p, err = v.readClaims(s, parts, now); err != nil {
-			return nil, err
-		}
+	p, err := v.readClaims(s, parts, now)
+	if err != nil {
+		return nil, err
 	}
 	p.key = key
 	if err := v.claims(s, p, head, now); err != nil {
@@ -145,8 +145,17 @@ func (v *Verifier) verify(ctx context.Context, raw string, tokens *tokenCache) (
 	return p, nil
 }
 
-// errMalformedToken refuses what is no compact JWS at all. It is made once, so that garbage costs no memory.
-var errMalformedToken = &Error{Reason: ReasonTokenMalformed, Err: jose.ErrCompact}
+// badSignature refuses a token that none of its candidates signed.
+func (v *Verifier) badSignature(h jose.Header) *Error {
+	if h.HasNonce {
+		return &Error{Reason: ReasonSignatureInvalid, about: microsoftNonce}
+	}
+	return &Error{Reason: ReasonSignatureInvalid}
+}
+
+// microsoftNonce tells of a token whose signature is over a hash of the nonce in its header, which only Microsoft's own APIs know.
+var microsoftNonce = &detail{claim: "nonce", expected: "absent from the header",
+	note: "its header has a nonce: a token for Microsoft Graph or another API of Microsoft, which no other API can verify"}
 
 // split bounds the token's size and splits it.
 func (v *Verifier) split(raw string) (jose.Compact, *Error) {
@@ -155,7 +164,7 @@ func (v *Verifier) split(raw string) (jose.Compact, *Error) {
 	}
 	parts, err := jose.Split(raw)
 	if err != nil {
-		return jose.Compact{}, errMalformedToken
+		return jose.Compact{}, notCompact(err)
 	}
 	return parts, nil
 }
@@ -165,22 +174,22 @@ func (v *Verifier) header(s *scratch, parts jose.Compact) (jose.Header, *Error) 
 	if h, ok := v.headers.find(parts.Header); ok {
 		return h, nil
 	}
-	var refused *Error
-	if s.header, refused = decodePart(s.header, parts.Header); refused != nil {
-		return jose.Header{}, refused
+	var err error
+	if s.header, err = jose.DecodeHeader(s.header[:0], parts.Header); err != nil {
+		return jose.Header{}, malformed("header", err)
 	}
 	h, err := s.claims.Header(s.header)
 	if err != nil {
-		return h, &Error{Reason: ReasonTokenMalformed, Err: err}
+		return h, malformed("header", err)
 	}
 	if h.Algorithm == 0 || !v.allowed[h.Algorithm] { // check: algorithm-allowed
-		return h, &Error{Reason: ReasonAlgorithmNotAllowed, about: &detail{"alg", fmt.Sprint(v.config.Algorithms), wellKnownAlgorithm(h.AlgorithmName)}}
+		return h, &Error{Reason: ReasonAlgorithmNotAllowed, about: &detail{claim: "alg", expected: fmt.Sprint(v.config.Algorithms), seen: wellKnownAlgorithm(h.AlgorithmName)}}
 	}
 	if h.Extension != "" { // check: extensions
-		return h, &Error{Reason: ReasonExtensionNotSupported, about: &detail{h.Extension, "absent", ""}}
+		return h, &Error{Reason: ReasonExtensionNotSupported, about: &detail{claim: h.Extension, expected: "absent"}}
 	}
 	if !v.acceptsType(h) { // check: type-accepted
-		return h, &Error{Reason: ReasonTokenTypeNotAccepted, about: &detail{"typ", oneOf(v.config.Types), wellKnownType(h)}}
+		return h, &Error{Reason: ReasonTokenTypeNotAccepted, about: &detail{claim: "typ", expected: oneOf(v.config.Types), seen: wellKnownType(h)}}
 	}
 	return h, nil
 }
@@ -194,24 +203,23 @@ func (v *Verifier) acceptsType(h jose.Header) bool {
 	return slices.Contains(v.config.Types, typ)
 }
 
-// decodePart decodes part into the memory of dst.
-func decodePart(dst []byte, part string) ([]byte, *Error) {
+// decodePart decodes a part of the token, which name names, into the memory of dst.
+func decodePart(dst []byte, part, name string) ([]byte, *Error) {
 	out, err := jose.DecodeBase64(dst[:0], part)
 	if err != nil {
-		return out, errMalformedToken
+		return out, malformed(name, err)
 	}
 	return out, nil
 }
 
-// readClaims finds the claims, and reads iss, aud and exp: a token that these alone condemn never causes a fetch. They are read once, from the
-// bytes that the signature is over.
+// readClaims finds the claims, and reads and checks iss, aud and exp. They are read once, from the bytes that the signature is over.
 func (v *Verifier) readClaims(s *scratch, parts jose.Compact, now time.Time) (*Principal, *Error) {
 	var refused *Error
-	if s.payload, refused = decodePart(s.payload, parts.Payload); refused != nil {
+	if s.payload, refused = decodePart(s.payload, parts.Payload, "claims"); refused != nil {
 		return nil, refused
 	}
 	if err := s.claims.read(v.plan, s.payload); err != nil { // check: claims-json
-		return nil, &Error{Reason: ReasonTokenMalformed, Err: err}
+		return nil, malformed("claims", err)
 	}
 	p := &Principal{doc: string(s.payload)}
 	if refused = v.checkIssuerAudienceExpiry(s, p, now); refused != nil {
@@ -220,7 +228,7 @@ func (v *Verifier) readClaims(s *scratch, parts jose.Compact, now time.Time) (*P
 	return p, nil
 }
 
-// checkIssuerAudienceExpiry checks that the token is of our issuer, meant for us, and has not run out.
+// checkIssuerAudienceExpiry checks that the token is of our issuer, meant for us, and has not expired.
 func (v *Verifier) checkIssuerAudienceExpiry(s *scratch, p *Principal, now time.Time) *Error {
 	for _, read := range [...]func(*claimReader, *Principal) *Error{
 		(*claimReader).issuer, (*claimReader).audience, (*claimReader).identity, (*claimReader).times,
@@ -230,23 +238,43 @@ func (v *Verifier) checkIssuerAudienceExpiry(s *scratch, p *Principal, now time.
 		}
 	}
 	if p.issuer != v.config.Issuer { // check: issuer
-		return &Error{Reason: ReasonIssuerNotTrusted, about: &detail{claim: "iss", expected: v.config.Issuer}}
+		return v.otherIssuer()
 	}
 	if !v.isMeantForUs(p, s) { // check: audience
-		return &Error{Reason: ReasonAudienceMismatch, about: &detail{claim: "aud", expected: v.audience()}}
+		return v.otherAudience()
 	}
 	if p.exp.Sec < 0 || p.exp.Sec == 0 && p.exp.Nsec <= 0 { // check: expiry-required
-		return s.claims.fault(ReasonClaimInvalid, claimExp, "a time after the epoch", errMissing) // an absent exp reads as 0
+		return noExpiry() // an absent exp reads as 0
 	}
-	p.until = p.exp.Time().Add(v.config.Leeway)
+	p.until = p.expiry(v.config.MaxAge, v.config.Leeway)
 	return v.unexpired(p, now)
 }
 
+func (v *Verifier) otherIssuer() *Error {
+	return &Error{Reason: ReasonIssuerNotTrusted, about: &detail{claim: "iss", expected: v.config.Issuer}}
+}
+
+func (v *Verifier) otherAudience() *Error {
+	return &Error{Reason: ReasonAudienceMismatch, about: &detail{claim: "aud", expected: v.audience()}}
+}
+
+func noExpiry() *Error {
+	return &Error{Reason: ReasonClaimInvalid, Err: errMissing, about: &detail{claim: "exp", expected: "a time after the epoch"}}
+}
+
+func expired() *Error {
+	return &Error{Reason: ReasonTokenExpired, about: &detail{claim: "exp", expected: "a time to come"}}
+}
+
+// unexpired compares the token with the clock: with exp, and with iat where Config.MaxAge bounds the time since.
 func (v *Verifier) unexpired(p *Principal, now time.Time) *Error {
-	if !now.Before(p.until) { // check: expired
-		return &Error{Reason: ReasonTokenExpired, about: &detail{claim: "exp", expected: "a time to come"}}
+	if now.Before(p.until) { // check: expired
+		return nil
 	}
-	return nil
+	if now.Before(p.expiry(0, v.config.Leeway)) { // check: max-age
+		return &Error{Reason: ReasonTokenTooOld, about: &detail{claim: "iat", expected: "at most " + v.config.MaxAge.String() + " ago"}}
+	}
+	return expired()
 }
 
 // audience tells an operator whom a token must be meant for.
@@ -275,9 +303,14 @@ func (v *Verifier) claims(s *scratch, p *Principal, h jose.Header, now time.Time
 	if err := v.unexpired(p, now); err != nil { // check: expired-while-waiting
 		return err
 	}
+	isAccessToken := jose.MediaType(h.Type) == accessTokenType
+	if isAccessToken {
+		if err := r.authentication(p); err != nil {
+			return err
+		}
+	}
 	for _, check := range [...]func(*claimReader, *Principal) *Error{
-		(*claimReader).required, (*claimReader).fixed, (*claimReader).authentication, (*claimReader).readConfirmation,
-		(*claimReader).readScopes,
+		(*claimReader).required, (*claimReader).fixed, (*claimReader).readConfirmation, (*claimReader).readScopes,
 	} {
 		if err := check(r, p); err != nil {
 			return err
@@ -286,8 +319,8 @@ func (v *Verifier) claims(s *scratch, p *Principal, h jose.Header, now time.Time
 	if err := v.checkTimes(r, p, now); err != nil {
 		return err
 	}
-	if jose.MediaType(h.Type) != accessTokenType && !v.config.InsecureAllowIDTokens && r.isIDToken() { // check: id-token-marks
-		return &Error{Reason: ReasonIDToken}
+	if mark := r.idTokenMark(); mark >= 0 && !isAccessToken && !v.config.InsecureAllowIDTokens { // check: id-token-marks
+		return &Error{Reason: ReasonIDToken, about: &detail{claim: v.plan.names[mark], expected: "absent"}}
 	}
 	for _, check := range v.config.Checks {
 		if err := check(p); err != nil { // check: config-checks
@@ -297,7 +330,7 @@ func (v *Verifier) claims(s *scratch, p *Principal, h jose.Header, now time.Time
 	return nil
 }
 
-// checkTimes checks nbf, iat, and the ages that the configuration bounds.
+// checkTimes checks nbf and iat, and how long the token is good for.
 func (v *Verifier) checkTimes(r *claimReader, p *Principal, now time.Time) *Error {
 	var err *Error
 	if r.notBefore, err = r.date(p, claimNbf); err != nil {
@@ -309,9 +342,6 @@ func (v *Verifier) checkTimes(r *claimReader, p *Principal, now time.Time) *Erro
 	}
 	if p.iat.Time().After(latest) { // check: issued-in-future
 		return &Error{Reason: ReasonTokenIssuedInFuture, about: &detail{claim: "iat", expected: "a time that has come"}}
-	}
-	if limit := v.config.MaxAge; limit > 0 && !now.Add(-v.config.Leeway).Before(p.iat.Time().Add(limit)) { // check: max-age
-		return &Error{Reason: ReasonTokenTooOld, about: &detail{claim: "iat", expected: "at most " + limit.String() + " ago"}}
 	}
 	if limit := v.config.MaxLifetime; limit > 0 && p.exp.Time().After(p.iat.Time().Add(limit)) { // check: max-lifetime
 		return &Error{Reason: ReasonTokenTooOld, about: &detail{claim: "exp", expected: "at most " + limit.String() + " after iat"}}

@@ -156,15 +156,22 @@ func TestMatrixNoKeyIsLookedFor(t *testing.T) {
 	)
 }
 
-// TestMatrixWithoutKeyID holds the row which says that a token that names no key, where several fit, is refused and causes no fetch.
+// TestMatrixWithoutKeyID holds the row which says that a token that names no key is tried with up to three that it fits, and causes no
+// fetch where there are more.
 func TestMatrixWithoutKeyID(t *testing.T) {
-	issuer := authtest.NewIssuer(t, nil)
+	issuer := authtest.NewIssuer(t, nil) // with two keys
+	nameless := authtest.Header{"kid": authtest.Absent}
+	few := newGroup(t, "few-keys", issuer.Verifier(auth.Config{}))
+	few.ask(question{"J-22", "no kid, and two keys that fit", "orders", bearer(token(issuer, "read:orders", nameless)), nil, accepted})
+	issuer.Publish()
+	few = newGroup(t, "three-keys", issuer.Verifier(auth.Config{}))
+	few.ask(question{"J-22", "no kid, and three keys that fit", "orders", bearer(token(issuer, "read:orders", nameless)), nil, accepted})
 	issuer.Publish()
 	g := newGroup(t, "no-kid", issuer.Verifier(auth.Config{}))
 	g.ask(question{"J-22", "a key that is named", "orders", bearer(token(issuer, "read:orders")), nil, accepted})
 	before := issuer.Fetches()
 	for i := range 5 {
-		g.ask(question{"J-22", fmt.Sprint("no key is named, ", i), "orders", bearer(token(issuer, "read:orders", authtest.Header{"kid": authtest.Absent})), nil, invalid(auth.ReasonKeyUnknown)})
+		g.ask(question{"J-22", fmt.Sprint("no key is named, ", i), "orders", bearer(token(issuer, "read:orders", nameless)), nil, invalid(auth.ReasonKeyUnknown)})
 	}
 	if n := issuer.Fetches() - before; n != 0 {
 		t.Errorf("%d fetches of keys", n)

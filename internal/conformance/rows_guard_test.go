@@ -12,8 +12,14 @@ import (
 func TestMatrixClaims(t *testing.T) {
 	issuer := authtest.NewIssuer(t, nil)
 	g := newGroup(t, "claims", issuer.Verifier(auth.Config{}))
-	for name, values := range map[string][]any{"auth_time": {"0", true, nil, object{}}, "acr": {1, nil, []string{"a"}}, "amr": {"pwd", []any{"pwd", 1}, object{}}} {
-		for _, v := range values {
+	other := newGroup(t, "claims-jwt", issuer.Verifier(auth.Config{Types: []string{"JWT"}}))
+	for name, values := range map[string][]any{"auth_time": {"0", true, object{}}, "acr": {1, []string{"a"}}, "amr": {"pwd", []any{"pwd", 1}, []any{object{"method": "password"}}, object{}}} {
+		for _, v := range append(values, nil) {
+			if v == nil { // which is absent
+				g.ask(question{"AT-36", name + " null", "orders", bearer(token(issuer, "read:orders", authtest.Claims{name: v})), nil, accepted})
+				continue
+			}
+			other.ask(question{"AT-36", name + " " + encoded(v) + " in a token of another profile", "orders", bearer(token(issuer, "read:orders", authtest.Header{"typ": "JWT"}, authtest.Claims{name: v})), nil, accepted})
 			g.ask(question{"AT-36", name + " " + encoded(v), "orders", bearer(token(issuer, "read:orders", authtest.Claims{name: v})), nil, invalid(auth.ReasonClaimInvalid)})
 		}
 	}

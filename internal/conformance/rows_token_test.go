@@ -87,7 +87,9 @@ func TestMatrixToken(t *testing.T) {
 	with("AT-20", "a fraction", accepted, claim("exp", float64(in(time.Hour))+0.5))
 	with("AT-22", "nbf to come", invalid(auth.ReasonTokenNotYetValid), authtest.NotYetValid)
 	with("AT-22", "nbf within the leeway", accepted, claim("nbf", in(10*time.Second)))
-	for _, v := range []any{"1", true, nil, object{}} {
+	with("AT-22", "nbf null, which is absent", accepted, claim("nbf", nil))
+	with("AT-23", "iat null, which is absent", invalid(auth.ReasonClaimInvalid), claim("iat", nil))
+	for _, v := range []any{"1", true, object{}} {
 		with("AT-22", fmt.Sprintf("nbf %#v", v), invalid(auth.ReasonClaimInvalid), claim("nbf", v))
 		with("AT-23", fmt.Sprintf("iat %#v", v), invalid(auth.ReasonClaimInvalid), claim("iat", v))
 	}
@@ -105,16 +107,18 @@ func TestMatrixToken(t *testing.T) {
 
 	// scope
 	with("AT-34", "an array", invalid(auth.ReasonClaimInvalid), authtest.ScopeArray)
-	for _, scope := range []any{object{}, 1, nil, true, `read:orders "x"`, "read:orders\n", `read:orders \`} {
+	for _, scope := range []any{object{}, 1, true, `read:orders "x"`, "read:orders\n", `read:orders \`} {
 		with("AT-34", fmt.Sprintf("scope %#v", scope), invalid(auth.ReasonClaimInvalid), claim("scope", scope))
 	}
+	g.ask(question{"AT-34", "scope null, which is absent", "orders", bearer(token(issuer, "", claim("scope", nil))), nil, short("read:orders")})
 	g.ask(question{"AT-34", "scp is not read", "orders", bearer(token(issuer, "", claim("scp", []string{"read:orders"}))), nil, short("read:orders")})
 	g.ask(question{"AT-34", "permissions are not read", "orders", bearer(token(issuer, "", claim("permissions", []string{"read:orders"}))), nil, short("read:orders")})
 
 	// claims that are read only when asked for
 	for said, values := range map[string][]any{
-		"":    {1, "x", nil, true, []any{1, nil}, []any{"a", 1}, []any{[]string{"a"}}, []any{object{"display": "a"}}, object{}, []string{}},
+		"":    {1, "", nil, true, []any{1, nil}, []any{"a", 1}, []any{[]string{"a"}}, []any{object{"display": "a"}}, object{}, []string{}},
 		"a":   {[]string{"a"}, object{"a": 1}, []any{object{"value": "a", "display": "A"}}},
+		"x":   {"x"}, // a list of one
 		"a b": {[]string{"a", "b"}, object{"b": object{}, "a": nil}},
 	} {
 		for _, v := range values {

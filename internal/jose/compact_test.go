@@ -49,3 +49,15 @@ func TestDecodeBase64(t *testing.T) {
 		}
 	}
 }
+
+// Whoever mends an API from its log needs to know what came in place of a JWT.
+func TestWhatIsNoCompactJWSIsTold(t *testing.T) {
+	for raw, want := range map[string]Fault{
+		"3yKkd8aGh2vDmlQ0p5Xc": ErrOpaque, "": ErrOpaque, "aa.bb.cc.dd.ee": ErrEncrypted, "aa..cc.dd.ee": ErrEncrypted,
+		`{"payload":"aa","signature":"bb"}`: ErrJSONForm, "aa.bb": ErrCompact, "aa.bb.cc.dd": ErrCompact, "aa..cc": ErrCompact, "aa.bb\n.cc": ErrCompact,
+	} {
+		if _, err := Split(raw); err != want {
+			t.Errorf("%q: %v, want %v", raw, err, want)
+		}
+	}
+}

@@ -28,6 +28,9 @@ func NumericDateOf(doc string, v Value) (NumericDate, error) {
 		return NumericDate{}, ErrWrongType
 	}
 	text := doc[v.Start:v.End]
+	if len(text) > maxNumber { // check: numeric-date-length
+		return NumericDate{}, ErrBounds
+	}
 	if sec, err := strconv.ParseInt(text, 10, 64); err == nil {
 		if sec > maxNumericDate || sec < -maxNumericDate { // check: numeric-date-range
 			return NumericDate{}, ErrBounds

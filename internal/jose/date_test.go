@@ -1,6 +1,7 @@
 package jose
 
 import (
+	"strings"
 	"testing"
 )
 
@@ -23,6 +24,8 @@ func TestNumericDate(t *testing.T) {
 		{"1e300", false, 0, 0},
 		{"1e400", false, 0, 0},
 		{"-1e300", false, 0, 0},
+		{"1700000000." + strings.Repeat("0", maxNumber-11), true, 1700000000, 0},
+		{"1700000000." + strings.Repeat("0", maxNumber), false, 0, 0},
 	}
 	for _, tt := range tests {
 		d, err := NumericDateOf(tt.text, Value{Kind: '0', End: len(tt.text)})

@@ -52,32 +52,74 @@ func FuzzHeader(f *testing.F) {
 	})
 }
 
-// What isSmall says of a document must hold for the walk that counts.
-func FuzzSmall(f *testing.F) {
+// What surelyHolds says of a document must hold for the walk that counts.
+func FuzzLimits(f *testing.F) {
 	for _, seed := range []string{
-		`{"a":[[[1,2],{"b":"x"}],-1.5e+7]}`, `{"a":"[[[["}`, `{"a":` + strings.Repeat("[", maxDepth) + strings.Repeat("]", maxDepth) + `}`,
-		`{"a":[` + strings.Repeat("1", maxNumber+1) + `]}`, `{"a":1,"b":"` + strings.Repeat("e", maxNumber+1) + `"}`, members(maxMembers + 1),
+		`{"a":[[[1,2],{"b":"x"}],-1.5e+7]}`, `{"a":"[[[["}`, `{"a":` + strings.Repeat("[", MaxDepth) + strings.Repeat("]", MaxDepth) + `}`,
+		`{"a":[` + strings.Repeat("1", maxNumber+1) + `]}`, `{"a":1,"b":"` + strings.Repeat("e", maxNumber+1) + `"}`, members(33), `{"a":"\"[","b":"\\"}`,
 	} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, doc []byte) {
-		type member struct {
-			name  string
-			value Value
+		for _, l := range []limits{{depth: MaxDepth}, limitsOfHeader} {
+			if l.surelyHolds(doc) && !l.holds(doc) {
+				t.Errorf("%q surely holds %+v, and does not", doc, l)
+			}
 		}
+	})
+}
+
+// FuzzSkim compares what is found by skimming with what is read: of what a Reader takes, the two say the same.
+func FuzzSkim(f *testing.F) {
+	for _, seed := range []string{
+		`{"iss":"i","aud":["a","b"],"exp":1}`, `{"x":{"iss":"no","y":["\"",{}]}, "\u0069ss" : "\u0061", "aud":"a"}`, ` { "a" : [ ] , "iss" : null } `,
+		`{"a":"\ud83d\ude00","exp":1.5e3,"iss":"\ud83d\ude00"}`, `{"iss":"a","iss":"b"}`, `{`, `{"iss"`, `{"iss":`, `{"iss":"`, "{\"iss\":\"\xff\"}",
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, doc []byte) {
+		names := []string{"iss", "aud", "exp"}
+		found := make([]Value, len(names))
+		fuzztest.Bounded(t, string(doc), func() { _ = Skim(doc, names, found) })
+		skimmed := Skim(doc, names, found)
+		if skimmed == nil {
+			for _, v := range found {
+				_, _ = SkimText(doc, v)
+				if v.Kind == '[' {
+					_ = SkimElements(doc, v, func(text []byte) bool { return EqualText(text, "a") })
+				}
+			}
+		}
+		want := make([]Value, len(names))
 		var r Reader
-		var got, want []member
-		err := r.Object(doc, func(name []byte, v Value) error {
-			got = append(got, member{string(name), v})
+		if r.Object(doc, func(name []byte, v Value) error {
+			if n := slices.Index(names, string(name)); n >= 0 {
+				want[n] = v
+			}
 			return nil
-		})
-		r.small = false
-		counted := r.walk(doc, func(name []byte, v Value) error {
-			want = append(want, member{string(name), v})
-			return nil
-		})
-		if (err == nil) != (counted == nil) || err == nil && !slices.Equal(got, want) {
-			t.Errorf("%q: %v, %v; counted: %v, %v", doc, got, err, want, counted)
+		}) != nil {
+			return
+		}
+		if skimmed != nil || !slices.Equal(found, want) {
+			t.Fatalf("%q: %v, %v, want %v", doc, found, skimmed, want)
+		}
+		for _, v := range want {
+			if text, err := Text(string(doc), v); err == nil {
+				if got, ok := SkimText(doc, v); got != text || !ok || !EqualText(doc[v.Start:v.End], text) || EqualText(doc[v.Start:v.End], text+"x") {
+					t.Errorf("%q says %q, and by skimming %q", doc[v.Start:v.End], text, got)
+				}
+			}
+			var list, skimmed []string
+			if v.Kind == '[' && r.Strings(doc, string(doc), v, func(s string) { list = append(list, s) }) == nil {
+				_ = SkimElements(doc, v, func(text []byte) bool {
+					s, _ := SkimText(text, Value{'"', 0, len(text)})
+					skimmed = append(skimmed, s)
+					return false
+				})
+				if !slices.Equal(list, skimmed) {
+					t.Errorf("%q holds %q, and by skimming %q", doc[v.Start:v.End], list, skimmed)
+				}
+			}
 		}
 	})
 }

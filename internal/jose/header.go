@@ -2,7 +2,6 @@ package jose
 
 import (
 	"bytes"
-	"errors"
 	"strings"
 )
 
@@ -17,6 +16,10 @@ type Header struct {
 	HasType       bool
 	// Extension names the first member that asks for processing this package does not do.
 	Extension string
+	// HasNonce tells a token that Microsoft made for an API of its own: what is signed is not what is sent.
+	HasNonce bool
+
+	hasAlgorithm bool
 }
 
 // headerNames are the registered members (RFC 7515 §4.1, RFC 7516 §4.1, RFC 7797 §3) that a variant in another case could be mistaken for.
@@ -24,46 +27,81 @@ var headerNames = [...]string{
 	"alg", "b64", "crit", "cty", "enc", "jku", "jwk", "kid", "typ", "x5c", "x5t", "x5t#S256", "x5u", "zip",
 }
 
-var errHeader = errors.New("not an acceptable JOSE header")
+// The faults of a header.
+const (
+	ErrHeaderTooLarge Fault = "over 4 KiB, over 32 members, or nested over 4 deep"
+	errAlgorithm      Fault = `"alg" is missing, or not a string`
+	errKeyID          Fault = `"kid" is not a string of at most 256 bytes`
+	errType           Fault = `"typ" is not a string`
+	errVariant        Fault = "a registered member in another case"
+)
+
+// Bounds of a header. What needs more brings a key or a certificate along, which nobody here uses.
+const (
+	maxHeaderBytes = 4 << 10
+	maxHeader64    = (maxHeaderBytes*8 + 5) / 6 // bytes in base64url
+)
+
+// limitsOfHeader count members and elements, so that a header costs less to read than a signature to check.
+var limitsOfHeader = limits{depth: 4, members: 32}
+
+// DecodeHeader appends what a compact JWS's header encodes to dst.
+func DecodeHeader(dst []byte, part string) ([]byte, error) {
+	if len(part) > maxHeader64 { // check: header-size
+		return dst, ErrHeaderTooLarge
+	}
+	return DecodeBase64(dst, part)
+}
 
 // Header reads a decoded header.
 func (r *Reader) Header(doc []byte) (Header, error) {
+	if limitsOfHeader.check(doc) != nil { // check: header-members
+		return Header{}, ErrHeaderTooLarge
+	}
 	var h Header
 	text := string(doc)
-	hasAlg := false
-	err := r.Object(doc, func(name []byte, v Value) error {
-		var err error
+	err := r.walk(doc, func(name []byte, v Value) error {
+		ok := true
 		switch string(name) {
 		case "alg":
-			h.AlgorithmName, err = Text(text, v)
+			h.AlgorithmName, ok = textOf(text, v)
 			h.Algorithm = AlgorithmNamed(h.AlgorithmName)
-			hasAlg = true
+			h.hasAlgorithm = ok
 		case "kid":
-			h.KeyID, err = Text(text, v)
-			h.HasKeyID = true
-			if err == nil && len(h.KeyID) > MaxKeyID { // check: kid-length
-				return errHeader
+			h.KeyID, h.HasKeyID = textOf(text, v)
+			if !h.HasKeyID || len(h.KeyID) > MaxKeyID { // check: kid-length
+				return errKeyID
 			}
 		case "typ":
-			h.Type, err = Text(text, v)
-			h.HasType = true
+			if h.Type, h.HasType = textOf(text, v); !h.HasType { // check: typ-string
+				return errType
+			}
 		case "crit", "b64", "zip":
 			h.Extension = string(name)
+		case "nonce":
+			h.HasNonce = true
 		default:
 			if isVariant(name) { // check: header-case-variants
-				return errHeader
+				return errVariant
 			}
 		}
-		// check: header-types
-		return err
+		if !ok { // check: alg-string
+			return errAlgorithm
+		}
+		return nil
 	})
 	if err != nil {
 		return Header{}, err
 	}
-	if !hasAlg { // check: alg-required
-		return Header{}, errHeader
+	if !h.hasAlgorithm { // check: alg-required
+		return Header{}, errAlgorithm
 	}
 	return h, nil
+}
+
+func textOf(doc string, v Value) (string, bool) {
+	s, err := Text(doc, v)
+	return s, err == nil
 }
 
 // isVariant reports whether name differs from a registered member in case alone. Another reader might take it for that member.

@@ -24,6 +24,11 @@ func TestReadHeader(t *testing.T) {
 		{"a variant in case alone", `{"alg":"RS256","Typ":"at+jwt"}`, false},
 		{"a variant by the Kelvin sign", `{"alg":"RS256","` + "\u212a" + `id":"k"}`, false},
 		{"not an object", `"RS256"`, false},
+		{"members at the bound", `{"alg":"RS256",` + members(31)[1:], true},
+		{"members over the bound", `{"alg":"RS256",` + members(32)[1:], false},
+		{"members and elements over the bound", `{"alg":"RS256","x5c":["` + strings.Repeat(`","`, 30) + `"]}`, false},
+		{"depth at the bound", `{"alg":"RS256","x":[[[]]]}`, true},
+		{"depth over the bound", `{"alg":"RS256","x":[[[[]]]]}`, false},
 	}
 	var r Reader
 	for _, tt := range tests {
@@ -48,6 +53,14 @@ func TestMediaType(t *testing.T) {
 	} {
 		if got := MediaType(typ); got != want {
 			t.Errorf("%q: %q, want %q", typ, got, want)
+		}
+	}
+}
+
+func TestDecodeHeader(t *testing.T) {
+	for size, ok := range map[int]bool{100: true, maxHeaderBytes: true, maxHeaderBytes + 1: false} {
+		if got, err := DecodeHeader(nil, base64url.EncodeToString(make([]byte, size))); (err == nil) != ok || ok && len(got) != size {
+			t.Errorf("a header of %d bytes: %d, %v", size, len(got), err)
 		}
 	}
 }

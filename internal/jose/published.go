@@ -3,16 +3,11 @@ package jose
 import (
 	"bytes"
 	"encoding/base64"
-	"errors"
 	"slices"
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
-
-// ErrDuplicate refuses a member that appears twice: readers that take the first and readers that take the last would see two
-// documents in one (RFC 8259 §4).
-var ErrDuplicate = errors.New("a member appears twice")
 
 // A Published is one JSON value that a trusted issuer publishes: a key set, a key, a document of metadata. It is bounded by the size
 // of its document, and read apart from tokens. Duplicates deeper inside are left to whoever reads the value, so that one bad key
@@ -26,7 +21,7 @@ var byteOrderMark = []byte("\xef\xbb\xbf")
 // member of a name that is in once: those that somebody reads. Serializers do write others twice.
 func (p Published) Members(once []string, each func(name string, value Published) error) error {
 	p = bytes.TrimPrefix(p, byteOrderMark)
-	r := Reader{small: true}
+	var r Reader
 	seen := make([]bool, len(once))
 	member := func(raw []byte, v Value) error {
 		name := string(raw)

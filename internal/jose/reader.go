@@ -8,30 +8,37 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// This file is the only one that reads JSON on the request path. It stands on jsontext, which refuses duplicate names (RFC 7515 §4,
-// RFC 7519 §4) and invalid UTF-8 itself and matches names exactly; what is added here is bounds.
+// This file is the one that walks over JSON. It stands on jsontext, which refuses duplicate names (RFC 7515 §4, RFC 7519 §4) and
+// invalid UTF-8 itself and matches names exactly; what is added here is bounds.
 
-// Bounds of a header or of claims (RFC 8725 §3.10 asks for care with what an attacker sends; the size as a whole is bounded before).
+// MaxDepth is how deep the objects and arrays of a document may nest, the outermost included. It bounds the stack of whoever reads
+// the document next; how many members there are is bounded by the size of the whole.
+const MaxDepth = 64
+
+// maxNumber bounds one number, in bytes: readers differ on what to make of longer ones (RFC 8259 §6).
+const maxNumber = 64
+
+// The faults of JSON.
 const (
-	maxDepth   = 16  // nested objects and arrays, the outermost included
-	maxMembers = 512 // members and elements, at all depths together
-	maxNumber  = 64  // bytes of one number
+	// ErrNotObject says that a document is not exactly one JSON object.
+	ErrNotObject Fault = "not exactly one JSON object"
+	// ErrSyntax says that a document is no JSON in UTF-8.
+	ErrSyntax Fault = "not JSON in UTF-8"
+	// ErrDuplicate refuses a member that appears twice: readers that take the first and readers that take the last would see two
+	// documents in one (RFC 8259 §4).
+	ErrDuplicate Fault = "a member appears twice"
+	// ErrBounds refuses a document for its shape.
+	ErrBounds Fault = "nested over 64 deep, or a number over 64 digits"
+	// ErrWrongType says that a value is of another type than its member has.
+	ErrWrongType Fault = "JSON value of the wrong type"
 )
 
-var (
-	ErrNotObject = errors.New("not exactly one JSON object")
-	ErrBounds    = errors.New("JSON nests too deep, or has too many members or too long a number")
-	ErrWrongType = errors.New("JSON value of the wrong type")
-)
-
-// A Reader walks JSON objects. It may be used again after an error, by one goroutine at a time.
+// A Reader walks JSON objects of tokens, strictly. It may be used again after an error, by one goroutine at a time.
 type Reader struct {
 	dec   jsontext.Decoder
 	in    bytes.Buffer
 	name  []byte // scratch for names with escapes
-	count int
-	small bool // isSmall of what is read: nothing needs to be counted
-	plain bool // there is no escape in it
+	plain bool   // there is no escape in what is read
 }
 
 // A Value is one value inside a document: its kind, and where its text begins and ends.
@@ -40,42 +47,53 @@ type Value struct {
 	Start, End int
 }
 
-// Object calls member for each member of the one object that doc holds. The name is valid until member returns.
+// Object calls member for each member of the one object that doc holds. The name is valid until member returns. Values that member
+// passes over are not decoded.
 func (r *Reader) Object(doc []byte, member func(name []byte, v Value) error) error {
-	r.small = isSmall(doc)
+	if err := (limits{depth: MaxDepth}).check(doc); err != nil {
+		return err
+	}
 	return r.walk(doc, member)
 }
 
-// walk is Object with r.small as it is.
+// walk is Object without bounds.
 func (r *Reader) walk(doc []byte, member func(name []byte, v Value) error, opts ...jsontext.Options) error {
 	r.in = *bytes.NewBuffer(doc)
 	r.dec.Reset(&r.in, opts...)
 	// check: json-duplicates
 	// check: json-utf8
-	r.count, r.plain = 0, bytes.IndexByte(doc, '\\') < 0
+	r.plain = bytes.IndexByte(doc, '\\') < 0
 	if t, err := r.dec.ReadToken(); err != nil || t.Kind() != '{' {
 		return ErrNotObject
 	}
 	for r.dec.PeekKind() != '}' {
 		name, err := r.memberName()
 		if err != nil {
-			return err
+			return syntaxError(err)
 		}
 		v, err := r.value()
 		if err != nil {
-			return err
+			return syntaxError(err)
 		}
 		if err := member(name, v); err != nil {
 			return err
 		}
 	}
 	if _, err := r.dec.ReadToken(); err != nil {
-		return err
+		return ErrSyntax
 	}
 	if _, err := r.dec.ReadToken(); err != io.EOF { // check: trailing-data
 		return ErrNotObject
 	}
 	return nil
+}
+
+// syntaxError returns what err of jsontext means. Its own text has names and places of the document, which no log should have.
+func syntaxError(err error) error {
+	if errors.Is(err, jsontext.ErrDuplicateName) {
+		return ErrDuplicate
+	}
+	return ErrSyntax
 }
 
 func (r *Reader) memberName() ([]byte, error) {
@@ -90,106 +108,14 @@ func (r *Reader) memberName() ([]byte, error) {
 	return r.name, err
 }
 
-// value passes over one value, within the bounds.
+// value passes over one value.
 func (r *Reader) value() (Value, error) {
-	if r.small {
-		return r.whole()
-	}
-	kind := r.dec.PeekKind()
-	if kind != '{' && kind != '[' {
-		v, err := r.whole()
-		if err != nil {
-			return v, err
-		}
-		return v, r.bound(kind, v.End-v.Start)
-	}
-	outer := r.dec.StackDepth()
-	if _, err := r.dec.ReadToken(); err != nil {
-		return Value{}, err
-	}
-	start := int(r.dec.InputOffset()) - 1
-	for r.dec.StackDepth() > outer {
-		if err := r.nested(); err != nil {
-			return Value{}, err
-		}
-	}
-	return Value{kind, start, int(r.dec.InputOffset())}, nil
-}
-
-// whole passes over one value in one step.
-func (r *Reader) whole() (Value, error) {
 	raw, err := r.dec.ReadValue()
 	if err != nil {
 		return Value{}, err
 	}
 	end := int(r.dec.InputOffset())
 	return Value{raw.Kind(), end - len(raw), end}, nil
-}
-
-// nested passes over one token inside an object or array.
-func (r *Reader) nested() error {
-	kind := r.dec.PeekKind()
-	switch kind {
-	case '{', '}', '[', ']':
-		if _, err := r.dec.ReadToken(); err != nil {
-			return err
-		}
-		return r.bound(kind, 1)
-	}
-	raw, err := r.dec.ReadValue()
-	if err != nil {
-		return err
-	}
-	return r.bound(kind, len(raw))
-}
-
-// bound counts one token of the given kind and size.
-func (r *Reader) bound(kind jsontext.Kind, size int) error {
-	r.count++
-	if r.count > maxMembers { // check: json-members
-		return ErrBounds
-	}
-	if r.dec.StackDepth() > maxDepth { // check: json-depth
-		return ErrBounds
-	}
-	if kind == '0' && size > maxNumber { // check: json-number
-		return ErrBounds
-	}
-	return nil
-}
-
-// isSmall reports whether doc keeps within the bounds however it is built, as most do: it has so few brackets, commas and colons, also
-// inside strings, and nowhere so many of a number's characters in a row. What is nested in it can be passed over in one step.
-func isSmall(doc []byte) bool {
-	open := bytes.Count(doc, []byte{'{'}) + bytes.Count(doc, []byte{'['})
-	if open > maxDepth { // check: small-depth
-		return false
-	}
-	if 2*open+bytes.Count(doc, []byte{','})+bytes.Count(doc, []byte{':'}) > maxMembers { // check: small-members
-		return false
-	}
-	for i := maxNumber; i < len(doc); i += maxNumber + 1 { // one of these stands in any such row
-		if rowAt(doc, i) > maxNumber { // check: small-number
-			return false
-		}
-	}
-	return true
-}
-
-// rowAt returns how many characters of a number stand in a row around doc[i].
-func rowAt(doc []byte, i int) int {
-	from, to := i, i
-	for to < len(doc) && isOfNumber(doc[to]) {
-		to++
-	}
-	for to > i && from > 0 && isOfNumber(doc[from-1]) {
-		from--
-	}
-	return to - from
-}
-
-func isOfNumber(c byte) bool {
-	return '0' <= c && c <= '9' || c == '-' || c == '+' || c == '.' || c == 'e' || c == 'E'
 }
 
 // Strings calls element for each string of the array v, and fails when v is no array of strings. The document is given as bytes and

@@ -33,14 +33,18 @@ func TestStrictObject(t *testing.T) {
 		{"a comment", `{/**/}`, false},
 		{"NaN", `{"a":NaN}`, false},
 		{"a leading zero", `{"a":01}`, false},
-		{"depth at the bound", `{"a":` + strings.Repeat("[", maxDepth-1) + strings.Repeat("]", maxDepth-1) + `}`, true},
-		{"depth over the bound", `{"a":` + strings.Repeat("[", maxDepth) + strings.Repeat("]", maxDepth) + `}`, false},
-		{"members at the bound", members(maxMembers), true},
-		{"members over the bound", members(maxMembers + 1), false},
-		{"elements over the bound", `{"a":[` + strings.TrimSuffix(strings.Repeat("1,", maxMembers), ",") + `]}`, false},
+		{"depth at the bound", nested(MaxDepth), true},
+		{"depth over the bound", nested(MaxDepth + 1), false},
+		{"depth over the bound, and brackets in strings", `{"s":"]]]]\"]","a":` + nested(MaxDepth) + `}`, false},
+		{"many brackets side by side", `{"a":[` + strings.TrimSuffix(strings.Repeat(`[],{"a":"["},`, 1000), ",") + `]}`, true},
+		{"many members", members(3000), true},
+		{"many elements", `{"a":[` + strings.TrimSuffix(strings.Repeat("1,", 3000), ",") + `]}`, true},
+		{"many members of a member", `{"a":` + members(3000) + `}`, true},
+		{"a duplicate among many", `{"a":` + strings.Replace(members(3000), "m2999", "m1", 1) + `}`, false},
 		{"a number at the bound", `{"a":` + strings.Repeat("1", maxNumber) + `}`, true},
 		{"a number over the bound", `{"a":` + strings.Repeat("1", maxNumber+1) + `}`, false},
 		{"a long number inside an array", `{"a":[[` + strings.Repeat("1", maxNumber+1) + `]]}`, false},
+		{"digits in a string", `{"a":"` + strings.Repeat("1", maxNumber+1) + `"}`, true},
 	}
 	var r Reader // one for all, since an error must leave it usable
 	for _, tt := range tests {
@@ -51,6 +55,11 @@ func TestStrictObject(t *testing.T) {
 			}
 		})
 	}
+}
+
+// nested returns an object that nests so deep.
+func nested(depth int) string {
+	return `{"a":` + strings.Repeat("[", depth-1) + strings.Repeat("]", depth-1) + `}`
 }
 
 func members(n int) string {
@@ -94,3 +103,54 @@ func TestStrictValues(t *testing.T) {
 }
 
 func kindOf(s string) jsontext.Kind { return jsontext.Value(s).Kind() }
+
+func TestSkim(t *testing.T) {
+	names := []string{"iss", "aud"}
+	for _, tt := range []struct{ name, doc, iss, aud string }{
+		{"first", `{"iss":"i","aud":"a"}`, `"i"`, `"a"`},
+		{"last, after much else", `{"roles":{"a":["x",{"iss":"no"}]},"s":"\"}","n":-1.5e7,"t":true,"aud":["a"],"iss":"i"}`, `"i"`, `["a"]`},
+		{"spread out", " {\n\t\"iss\" : \"i\" ,\r\n\"aud\":[ \"a\" ] } ", `"i"`, `[ "a" ]`},
+		{"an escaped name", `{"\u0069s\u0073":"i"}`, `"i"`, ""},
+		{"a name that only begins so", `{"issuer":"i","is":"i","iss\u0000":"i","ISS":"i"}`, "", ""},
+		{"neither", `{}`, "", ""},
+		{"not looked at", `{"iss":"i","aud":7,,,`, `"i"`, `7`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			found := make([]Value, 2)
+			if err := Skim([]byte(tt.doc), names, found); err != nil {
+				t.Fatal(err)
+			}
+			for i, want := range []string{tt.iss, tt.aud} {
+				if got := tt.doc[found[i].Start:found[i].End]; got != want {
+					t.Errorf("%s is %q, want %q", names[i], got, want)
+				}
+			}
+		})
+	}
+	for _, doc := range []string{``, `[]`, `"iss"`, `{"a"`, `{"a":`, `{"a":[`, `{"a" 1}`, `{a:1}`, `{"a":}`, nested(MaxDepth + 1)} {
+		if err := Skim([]byte(doc), names, make([]Value, 2)); err == nil {
+			t.Errorf("%.20q is an object", doc)
+		}
+	}
+	if err := Skim([]byte(nested(MaxDepth)), names, make([]Value, 2)); err != nil {
+		t.Errorf("depth at the bound: %v", err)
+	}
+}
+
+func TestEqualText(t *testing.T) {
+	for quoted, s := range map[string]string{
+		`"a"`: "a", `""`: "", `"\u0061b"`: "ab", `"\"\\\/\b\f\n\r\t"`: "\"\\/\b\f\n\r\t", `"\u00e9"`: "é", `"é"`: "é", `"\ud83d\ude00"`: "😀",
+	} {
+		if !EqualText([]byte(quoted), s) {
+			t.Errorf("%s does not say %q", quoted, s)
+		}
+		if EqualText([]byte(quoted), s+"x") || EqualText([]byte(quoted), "x"+s) || s != "" && EqualText([]byte(quoted), s[:len(s)-1]) {
+			t.Errorf("%s says more than %q", quoted, s)
+		}
+	}
+	for _, quoted := range []string{``, `"`, `a`, `"\`, `"\"`, `"\u00"`, `"\u00zz"`, `"\ud83d"`, `"\x"`} {
+		if EqualText([]byte(quoted), "a") || EqualText([]byte(quoted), "") && quoted != `""` {
+			t.Errorf("%s says something", quoted)
+		}
+	}
+}

@@ -47,12 +47,11 @@ type result struct {
 
 // A judge is the built test binary of one package.
 type judge struct {
-	path    string // import path of the package under test
-	dir     string
-	deps    map[string]bool // import paths that the binary links
-	binary  string
-	timeout time.Duration // on one mutant, once it is ready
-	ready   func() error  // builds the binary when it is first asked for, and runs it without a mutant
+	path   string // import path of the package under test
+	dir    string
+	deps   map[string]bool // import paths that the binary links
+	binary string
+	ready  func() error // builds the binary when it is first asked for, and runs it without a mutant
 }
 
 // A court holds the judges of a module, and of modules below it.
@@ -61,7 +60,7 @@ type court struct {
 	judges   []*judge
 	rowTests rowTests      // when the rows that kill a mutant are asked for
 	folder   string        // temporary, for binaries and traces
-	timeout  time.Duration // of one judge on one mutant, at least
+	timeout  time.Duration // of one judge on one mutant
 }
 
 // newCourt finds the packages whose tests link a mutant's package.
@@ -88,21 +87,14 @@ func newCourt(ctx context.Context, root string, mutants []mutant, mutated map[st
 
 func (c *court) remove() { os.RemoveAll(c.folder) }
 
-const (
-	patience = 5 * time.Minute // with tests without a mutant, on a machine that has much to do
-	slack    = 5               // how many times as long they may take with one
-)
-
 // build builds the tests of j, and runs them once without a mutant: tests that fail by themselves would kill everything.
 func (c *court) build(ctx context.Context, j *judge, overlay string) error {
 	if _, err := command(ctx, j.dir, "go", "test", "-c", "-overlay", overlay, "-o", j.binary, j.path); err != nil {
 		return err
 	}
-	began := time.Now()
-	if out, err := c.start(ctx, j, "", os.DevNull, patience); err != nil {
+	if out, err := c.start(ctx, j, "", os.DevNull); err != nil {
 		return fmt.Errorf("without a mutant, the tests of %s: %w\n%s", j.path, err, out)
 	}
-	j.timeout = max(c.timeout, slack*time.Since(began))
 	return nil
 }
 
@@ -301,7 +293,7 @@ func (c *court) askOnce(ctx context.Context, m mutant, j *judge) (r result, fail
 	}
 	trace.Close()
 	defer os.Remove(trace.Name())
-	out, err := c.start(ctx, j, m.name, trace.Name(), j.timeout)
+	out, err := c.start(ctx, j, m.name, trace.Name())
 	reached, readErr := os.ReadFile(trace.Name())
 	if readErr != nil || !slices.Contains(strings.Fields(string(reached)), m.name) {
 		r.output = out[max(0, len(out)-2000):]
@@ -318,10 +310,10 @@ func (c *court) askOnce(ctx context.Context, m mutant, j *judge) (r result, fail
 }
 
 // start runs one judge's tests in its package's folder, against the named mutant, or none, and returns what they printed.
-func (c *court) start(ctx context.Context, j *judge, name, trace string, timeout time.Duration) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, timeout+10*time.Second) // the tests' own limit should strike first
+func (c *court) start(ctx context.Context, j *judge, name, trace string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.timeout+10*time.Second) // the tests' own limit should strike first
 	defer cancel()
-	cmd := exec.CommandContext(ctx, j.binary, "-test.short", "-test.failfast", "-test.timeout="+timeout.String())
+	cmd := exec.CommandContext(ctx, j.binary, "-test.short", "-test.failfast", "-test.timeout="+c.timeout.String())
 	cmd.Dir = j.dir
 	cmd.Env = append(os.Environ(), "BEARWARD_MUTANT="+name, "BEARWARD_MUTANT_REACHED="+trace)
 	cmd.WaitDelay = time.Second

@@ -113,17 +113,16 @@ func expire(t *issuer.Draft) error {
 	return Claims{"iat": now.Add(-2 * time.Hour).Unix(), "exp": now.Add(-time.Hour).Unix()}.apply(t)
 }
 
-var errOneKey = errors.New("a token without kid is good while only one key is published: call Publish first")
-
 // signUnpublished signs with the key that is never published.
 func signUnpublished(t *issuer.Draft) (err error) {
 	t.Key, err = t.Issuer.Unpublished()
 	return err
 }
 
+// noKid names no key, and an algorithm that no published one is for: with its own algorithm, it would be tried with every key of it.
 func noKid(t *issuer.Draft) error {
-	if len(t.Issuer.KeyIDs()) < 2 {
-		return errOneKey
+	if err := wrongAlgorithm(t); err != nil {
+		return err
 	}
 	return Header{"kid": Absent}.apply(t)
 }

@@ -82,7 +82,7 @@ const (
 
 // Of the key and the signature.
 const (
-	NoKid          Defect = "NoKid"          // no "kid", while several keys are published
+	NoKid          Defect = "NoKid"          // no "kid", and an algorithm that no published key is for
 	EmptyKid       Defect = "EmptyKid"       // an empty "kid"
 	UnknownKid     Defect = "UnknownKid"     // a "kid" that is not published
 	WrongAlgorithm Defect = "WrongAlgorithm" // another allowed algorithm than its key is for

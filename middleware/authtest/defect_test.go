@@ -139,7 +139,7 @@ var whatDiffers = map[authtest.Defect]string{
 	authtest.ExpiryTooLarge:      "claim exp",
 	authtest.Expired:             "claim exp, claim iat",
 	authtest.CaseVariantExpiry:   "claim EXP, claim exp, claim iat",
-	authtest.NoKid:               "header kid",
+	authtest.NoKid:               "header alg, header kid, signature",
 	authtest.EmptyKid:            "header kid",
 	authtest.UnknownKid:          "header kid, signature",
 	authtest.WrongAlgorithm:      "header alg, signature",

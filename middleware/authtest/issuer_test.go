@@ -370,11 +370,6 @@ func TestMisuseFailsTheTestWithClearText(t *testing.T) {
 			`authtest: Token: "Stale" is not a Defect; Defects lists them`},
 		{"a defect of other algorithms", func(tb testing.TB) { authtest.NewIssuer(tb, nil).Token("", authtest.DERSignature) },
 			"authtest: Token: DERSignature is not for tokens of algorithm RS256; Issuer.Defects lists those that are"},
-		{"no kid with one key", func(tb testing.TB) {
-			issuer := authtest.NewIssuer(tb, nil)
-			issuer.Withdraw()
-			issuer.Token("", authtest.NoKid)
-		}, "authtest: Token: NoKid: a token without kid is good while only one key is published: call Publish first"},
 		{"a claim that JSON cannot hold", func(tb testing.TB) { authtest.NewIssuer(tb, nil).Token("", authtest.Claims{"x": func() {}}) },
 			"authtest: Token: claims: json: unsupported type: func()"},
 		{"a key that is not published", func(tb testing.TB) { authtest.NewIssuer(tb, nil).Withdraw("key-9") },

@@ -1,0 +1,206 @@
+package jose
+
+import (
+	"unicode/utf16"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// This file finds single values in JSON that nobody has vouched for yet, by passing over all else undecoded: that costs a fraction
+// of a signature check, whatever is sent. It is lax where a Reader is strict, so what it finds may refuse a token, and never accept
+// one.
+
+// Skim finds the members of the one object of doc that names name, and puts the value of names[i] into found[i]; Kind 0 means that
+// it is not there. It stops when all are found.
+func Skim(doc []byte, names []string, found []Value) error {
+	clear(found)
+	i := afterSpace(doc, 0)
+	if i >= len(doc) || doc[i] != '{' {
+		return ErrNotObject
+	}
+	missing := len(names)
+	for i = afterSpace(doc, i+1); missing > 0 && i < len(doc) && doc[i] != '}'; i = afterSpace(doc, i) {
+		if doc[i] != '"' {
+			return ErrNotObject
+		}
+		name := Value{'"', i, afterString(doc, i)}
+		if i = afterSpace(doc, name.End); i >= len(doc) || doc[i] != ':' {
+			return ErrNotObject
+		}
+		i = afterSpace(doc, i+1)
+		end, err := afterValue(doc, i)
+		if err != nil {
+			return err
+		}
+		for n := range names {
+			if EqualText(doc[name.Start:name.End], names[n]) && found[n].Kind == 0 {
+				found[n] = Value{jsontext.Value(doc[i:end]).Kind(), i, end}
+				missing--
+			}
+		}
+		if i = afterSpace(doc, end); i < len(doc) && doc[i] == ',' {
+			i++
+		}
+	}
+	return nil
+}
+
+// SkimElements calls element for the text of each element of the array v of doc, until it returns true.
+func SkimElements(doc []byte, v Value, element func(text []byte) bool) error {
+	for i := afterSpace(doc, v.Start+1); i < v.End-1; {
+		end, err := afterValue(doc, i)
+		if err != nil {
+			return err
+		}
+		if element(doc[i:end]) {
+			return nil
+		}
+		if i = afterSpace(doc, end); i < v.End && doc[i] == ',' {
+			i++
+		}
+		i = afterSpace(doc, i)
+	}
+	return nil
+}
+
+// EqualText reports whether quoted is a JSON string that says s, escapes and all.
+func EqualText(quoted []byte, s string) bool {
+	if len(quoted) < 2 || quoted[0] != '"' || quoted[len(quoted)-1] != '"' {
+		return false
+	}
+	in := quoted[1 : len(quoted)-1]
+	for len(in) > 0 {
+		if in[0] != '\\' {
+			if s == "" || s[0] != in[0] {
+				return false
+			}
+			in, s = in[1:], s[1:]
+			continue
+		}
+		r, n := unescape(in)
+		var b [utf8.UTFMax]byte
+		text := b[:utf8.EncodeRune(b[:], r)]
+		if n == 0 || len(s) < len(text) || s[:len(text)] != string(text) {
+			return false
+		}
+		in, s = in[n:], s[len(text):]
+	}
+	return s == ""
+}
+
+// SkimText returns what the JSON string v of doc says, and false for what is none. An escape that means nothing makes it none.
+func SkimText(doc []byte, v Value) (string, bool) {
+	quoted := doc[v.Start:v.End]
+	if v.Kind != '"' || afterString(quoted, 0) != len(quoted) || len(quoted) < 2 || quoted[len(quoted)-1] != '"' {
+		return "", false
+	}
+	b, err := jsontext.AppendUnquote(nil, quoted)
+	return string(b), err == nil
+}
+
+// unescape returns the character of the escape at the begin of in, and its length; 0 for none (RFC 8259 §7).
+func unescape(in []byte) (rune, int) {
+	if len(in) < 2 {
+		return 0, 0
+	}
+	switch c := in[1]; c {
+	case '"', '\\', '/':
+		return rune(c), 2
+	case 'b':
+		return '\b', 2
+	case 'f':
+		return '\f', 2
+	case 'n':
+		return '\n', 2
+	case 'r':
+		return '\r', 2
+	case 't':
+		return '\t', 2
+	case 'u':
+		r, ok := hex4(in[2:])
+		if !ok {
+			return 0, 0
+		}
+		if !utf16.IsSurrogate(r) {
+			return r, 6
+		}
+		if len(in) >= 12 && in[6] == '\\' && in[7] == 'u' {
+			if low, ok := hex4(in[8:]); ok {
+				if r = utf16.DecodeRune(r, low); r != utf8.RuneError {
+					return r, 12
+				}
+			}
+		}
+	}
+	return 0, 0
+}
+
+func hex4(in []byte) (r rune, ok bool) {
+	if len(in) < 4 {
+		return 0, false
+	}
+	for _, c := range in[:4] {
+		switch {
+		case '0' <= c && c <= '9':
+			c -= '0'
+		case 'a' <= c && c <= 'f':
+			c -= 'a' - 10
+		case 'A' <= c && c <= 'F':
+			c -= 'A' - 10
+		default:
+			return 0, false
+		}
+		r = r<<4 | rune(c)
+	}
+	return r, true
+}
+
+func afterSpace(doc []byte, i int) int {
+	for i < len(doc) && (doc[i] == ' ' || doc[i] == '\t' || doc[i] == '\n' || doc[i] == '\r') {
+		i++
+	}
+	return i
+}
+
+// afterValue returns where the value that begins at doc[i] ends.
+func afterValue(doc []byte, i int) (int, error) {
+	if i >= len(doc) {
+		return i, ErrNotObject
+	}
+	switch doc[i] {
+	case '"':
+		return afterString(doc, i), nil
+	case '{', '[':
+		return afterNested(doc, i)
+	}
+	from := i
+	for i < len(doc) && doc[i] != ',' && doc[i] != '}' && doc[i] != ']' && afterSpace(doc, i) == i {
+		i++
+	}
+	if i == from {
+		return i, ErrNotObject
+	}
+	return i, nil
+}
+
+// afterNested passes over an object or an array. Which bracket closes which is not looked at.
+func afterNested(doc []byte, i int) (int, error) {
+	for depth := 0; i < len(doc); {
+		switch doc[i] {
+		case '"':
+			i = afterString(doc, i)
+			continue
+		case '{', '[':
+			if depth++; depth >= MaxDepth { // check: skim-depth
+				return i, ErrBounds
+			}
+		case '}', ']':
+			if depth--; depth == 0 {
+				return i + 1, nil
+			}
+		}
+		i++
+	}
+	return i, ErrNotObject
+}
