@@ -1,17 +1,19 @@
 // Package otelauth turns what a Guard and a key cache tell into OpenTelemetry metrics, and refusals into events of the request's span.
 //
-// One [Telemetry] takes the decisions of every Guard that it is given to, and one [Issuer] of it the fetches and the state of one key cache:
+// One [Telemetry] takes the decisions of every Guard, and the fetches and the state of all their keys:
 //
 //	telemetry, err := otelauth.New(nil)
-//	issuer, err := telemetry.Issuer("main")
-//	keys, err := jwks.FromIssuer(url, &jwks.Options{OnRefresh: issuer.OnRefresh})
-//	err = issuer.Watch(keys)
-//	guard, err := auth.NewWithKeys(keys, config, &auth.GuardOptions{OnDecision: telemetry.OnDecision})
+//	keys := &jwks.Options{OnRefresh: telemetry.OnRefresh}
+//	guard, err := auth.New(issuer, audience, &auth.GuardOptions{OnDecision: telemetry.OnDecision, Keys: keys})
+//	err = telemetry.Watch(guard)
 //	err = telemetry.Declare(rules)
 //
-// It links the API of OpenTelemetry alone: SDK and exporter are the program's affair. New and Issuer do no I/O, and nothing here starts a
-// goroutine; [Telemetry.Close] ends what Watch began. Hooks have one function each: to log as well, call both in a closure, as the
-// example of Telemetry.OnDecision does.
+// It is the same with several issuers, by provider.Guard. [auth.Hooks] and [jwks.Hooks] join hooks, such
+// as those that log. An [Issuer] bears a name of the program's own in place of the issuer's, and is for
+// key caches that the program makes by [jwks.New].
+//
+// It links the API of OpenTelemetry alone: SDK and exporter are the program's affair. New and Watch do no
+// I/O, and nothing here starts a goroutine; [Telemetry.Close] ends what Watch began.
 //
 // # Metrics
 //
@@ -54,7 +56,7 @@
 //	bearward.claim             of an event: the header member or claim at fault, as configured
 //	bearward.expected          of an event: what the check would have accepted, as configured
 //	bearward.cause             of an event, when the request was not judged: keys, canceled, timeout, wiring, or _OTHER
-//	bearward.issuer            the name given to Telemetry.Issuer
+//	bearward.issuer            jwks.RefreshEvent.Source, which is the issuer's URL, or the name given to Telemetry.Issuer; or _OTHER
 //	bearward.jwks.trigger      start, clock, unknown_key, refresh
 //	bearward.jwks.result       good, not_modified (good, and nothing changed), failed
 //	bearward.jwks.change       added, removed; a key that changed in place did both
@@ -64,7 +66,7 @@
 //	bearward.jwks.removed      of a span: how many went
 //
 // The conventions' http.route and rpc.method are not there. The key of a rule may hold a method beside the route, or stand for a whole service, and a hook is
-// not told which transport it serves; the server's span has them. Operations are bounded by [Options].MaxOperations: beyond it, and
+// not told which transport it serves; the server's span has them. Operations are bounded by [Options].MaxOperations, and issuers by MaxIssuers: beyond it, and
 // for a name that is over 256 bytes or no UTF-8, it is _OTHER. An SDK has a bound of its own on the attribute sets of an instrument, 2,000 unless told otherwise.
 //
 // # Refusals in traces

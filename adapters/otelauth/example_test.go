@@ -76,19 +76,14 @@ func Example() {
 		t.Fatal(err)
 	}
 	defer telemetry.Close()
-	issuer, err := telemetry.Issuer("main")
+	guard, err := auth.New(idp.URL, idp.Audience, &auth.GuardOptions{
+		OnDecision: telemetry.OnDecision,
+		Keys:       &jwks.Options{Client: idp.Client(), OnRefresh: telemetry.OnRefresh},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	keys, err := jwks.FromIssuer(idp.URL, &jwks.Options{Client: idp.Client(), OnRefresh: issuer.OnRefresh})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := issuer.Watch(keys); err != nil {
-		t.Fatal(err)
-	}
-	guard, err := auth.NewWithKeys(keys, idp.Config(), &auth.GuardOptions{OnDecision: telemetry.OnDecision})
-	if err != nil {
+	if err := telemetry.Watch(guard); err != nil {
 		t.Fatal(err)
 	}
 	defer guard.Close()
@@ -118,7 +113,7 @@ func Example() {
 	// 401
 	// bearward.decisions bearward.operation=GET /orders/{id} bearward.outcome=accepted: 1
 	// bearward.decisions bearward.operation=GET /orders/{id} bearward.outcome=refused error.type=TOKEN_EXPIRED: 1
-	// bearward.jwks.keys bearward.issuer=main: 2
+	// bearward.jwks.keys bearward.issuer=https://issuer.example: 2
 	// span GET /orders/{id} has bearward.refusal bearward.claim=exp bearward.expected=a time to come bearward.operation=GET /orders/{id} bearward.outcome=refused error.type=TOKEN_EXPIRED
 }
 
@@ -136,7 +131,7 @@ func ExampleNew() {
 	// Output: otelauth: Options.MaxOperations is 50000, not within 1 to 2000
 }
 
-// Metrics and a log: a hook is one function, and may call two.
+// Metrics and a log.
 func ExampleTelemetry_OnDecision() {
 	reader := sdkmetric.NewManualReader()
 	telemetry, err := otelauth.New(&otelauth.Options{MeterProvider: sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader))})
@@ -145,18 +140,15 @@ func ExampleTelemetry_OnDecision() {
 		return
 	}
 	defer telemetry.Close()
-	log := auth.LogRefusals(slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{
+	logger := slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{
 		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
 			if a.Key == slog.TimeKey {
 				return slog.Attr{} // which no Output could foretell
 			}
 			return a
 		},
-	})))
-	opts := &auth.GuardOptions{OnDecision: func(ctx context.Context, d auth.Decision) {
-		telemetry.OnDecision(ctx, d)
-		log(ctx, d)
-	}}
+	}))
+	opts := &auth.GuardOptions{OnDecision: auth.Hooks(telemetry.OnDecision, auth.LogRefusals(logger))}
 
 	opts.OnDecision(context.Background(), auth.Decision{Operation: "GET /orders", Err: &auth.Error{Reason: auth.ReasonSignatureInvalid}})
 	print(reader, "bearward.decisions", "bearward.decision.duration")
@@ -198,7 +190,7 @@ func ExampleIssuer_Watch() {
 		if name == "partner" {
 			idp.Fail(http.StatusServiceUnavailable)
 		}
-		keys := idp.Source(nil) // in a program: jwks.FromIssuer
+		keys := idp.Source(&jwks.Options{OnRefresh: issuer.OnRefresh}) // in a program: jwks.New
 		if err := issuer.Watch(keys); err != nil {
 			t.Fatal(err)
 		}

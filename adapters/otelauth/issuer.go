@@ -19,7 +19,8 @@ const (
 	keySkipReason = "bearward.jwks.skip_reason"
 )
 
-// An Issuer measures one key cache. It is safe for concurrent use. Make it with [Telemetry.Issuer].
+// An Issuer measures one key cache under a name of the program's own, where that of its issuer will not
+// do. It is safe for concurrent use. Make it with [Telemetry.Issuer].
 type Issuer struct {
 	telemetry      *Telemetry
 	name           attribute.KeyValue
@@ -37,19 +38,24 @@ func (t *Telemetry) Issuer(name string) (*Issuer, error) {
 	if name == "" || !isName(name) {
 		return nil, fmt.Errorf("otelauth: Issuer needs a name, of at most %d bytes of UTF-8", maxNameBytes)
 	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.issuers[name] != nil {
+		return nil, fmt.Errorf("otelauth: Issuer: the name %q is taken", name)
+	}
+	i := t.newIssuer(name)
+	t.issuers[name] = i
+	return i, nil
+}
+
+func (t *Telemetry) newIssuer(name string) *Issuer {
 	i := &Issuer{telemetry: t, name: attribute.String(keyIssuer, name), in: map[jwks.State]metric.MeasurementOption{}}
 	i.named = i.with()
 	i.added, i.removed = i.with(attribute.String(keyChange, "added")), i.with(attribute.String(keyChange, "removed"))
 	for _, s := range jwks.States() {
 		i.in[s] = i.with(attribute.String(keyState, string(s)))
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.issuers[name] != nil {
-		return nil, fmt.Errorf("otelauth: Issuer: the name %q is taken", name)
-	}
-	t.issuers[name] = i
-	return i, nil
+	return i
 }
 
 // with returns the Issuer's attribute and others.
@@ -100,7 +106,13 @@ func (i *Issuer) observe(_ context.Context, o metric.Observer) error {
 	if keys == nil {
 		return nil
 	}
-	t, s := i.telemetry, keys.Status()
+	i.report(o, keys.Status())
+	return nil
+}
+
+// report tells s.
+func (i *Issuer) report(o metric.Observer, s jwks.Status) {
+	t := i.telemetry
 	for _, state := range jwks.States() {
 		var is int64
 		if state == s.State {
@@ -130,5 +142,4 @@ func (i *Issuer) observe(_ context.Context, o metric.Observer) error {
 	} {
 		o.ObserveInt64(c.instrument, int64(min(c.n, 1<<63-1)), i.named)
 	}
-	return nil
 }

@@ -1,17 +1,20 @@
 // Package promauth turns what a Guard and a key cache tell into metrics for Prometheus.
 //
-// One [Metrics] takes the decisions of every Guard that it is given to, and one [Issuer] of it the fetches and the state of one key cache:
+// One [Metrics] takes the decisions of every Guard, and the fetches and the state of all their keys:
 //
 //	metrics, err := promauth.New(prometheus.DefaultRegisterer, nil)
-//	issuer, err := metrics.Issuer("main")
-//	keys, err := jwks.FromIssuer(url, &jwks.Options{OnRefresh: issuer.OnRefresh})
-//	err = issuer.Watch(keys)
-//	guard, err := auth.NewWithKeys(keys, config, &auth.GuardOptions{OnDecision: metrics.OnDecision})
+//	keys := &jwks.Options{OnRefresh: metrics.OnRefresh}
+//	guard, err := auth.New(issuer, audience, &auth.GuardOptions{OnDecision: metrics.OnDecision, Keys: keys})
+//	metrics.Watch(guard)
 //	err = metrics.Declare(rules)
 //
-// New and Issuer do no I/O and start no goroutine; there is nothing to close. Hooks have one function each: to log as well, call both in a
-// closure, as the example of Metrics.OnDecision does. Serve the metrics on a listener that callers of the API cannot reach. A dashboard for
-// Grafana and alert rules are in examples/monitoring of the repository.
+// It is the same with several issuers, by provider.Guard. [auth.Hooks] and [jwks.Hooks] join hooks, such
+// as those that log. An [Issuer] bears a name of the program's own in place of the issuer's, and is for
+// key caches that the program makes by [jwks.New].
+//
+// New and Watch do no I/O and start no goroutine; there is nothing to close. Serve the metrics on a
+// listener that callers of the API cannot reach. A dashboard for Grafana and alert rules are in
+// examples/monitoring of the repository.
 //
 // # Metrics
 //
@@ -44,12 +47,13 @@
 //	reason        of a decision: the names of auth.Reasons, such as TOKEN_EXPIRED, and "none" when accepted; of a skipped key: a jwks.SkipReason
 //	verification  full: the token was verified; remembered: its signature was not verified again; repeated: judged before in the same request;
 //	              none: no token was verified
-//	issuer        the name given to Metrics.Issuer
+//	issuer        jwks.RefreshEvent.Source, which is the issuer's URL, or the name given to Metrics.Issuer; "other":
+//	              beyond Options.MaxIssuers, over 256 bytes, or no UTF-8
 //	state         a jwks.State: empty, fresh, stale, expired, closed
 //	trigger       a jwks.Trigger but snapshot, which is no fetch: start, clock, unknown_key, refresh
 //	result        good; not_modified: good, and nothing changed; failed
 //	change        added; removed
 //
-// A counter that is born with its first event hides that event from rate(). So the series of an issuer are there at 0 from the start, and
+// A counter that is born with its first event hides that event from rate(). So the series of an issuer are there at 0 from the call of Metrics.Watch or Metrics.Issuer, and
 // those of an operation, all outcomes but reported, from the call of Metrics.Declare or else its first decision.
 package promauth

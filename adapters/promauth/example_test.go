@@ -23,26 +23,19 @@ import (
 // An API, and its metrics on a listener that only operators reach.
 func Example() {
 	registry := prometheus.NewRegistry()
+	issuer, audience := "https://issuer.example", "https://api.example"
+	// region: metrics
 	metrics, err := promauth.New(registry, nil)
 	if err != nil {
 		log.Fatal(err)
 	}
-	measured, err := metrics.Issuer("main")
+	keys := &jwks.Options{OnRefresh: metrics.OnRefresh}
+	guard, err := auth.New(issuer, audience, &auth.GuardOptions{OnDecision: metrics.OnDecision, Keys: keys})
 	if err != nil {
 		log.Fatal(err)
 	}
-	keys, err := jwks.FromIssuer("https://issuer.example", &jwks.Options{OnRefresh: measured.OnRefresh})
-	if err != nil {
-		log.Fatal(err)
-	}
-	if err := measured.Watch(keys); err != nil {
-		log.Fatal(err)
-	}
-	config := auth.Config{Issuer: "https://issuer.example", Audiences: []string{"https://api.example"}}
-	guard, err := auth.NewWithKeys(keys, config, &auth.GuardOptions{OnDecision: metrics.OnDecision})
-	if err != nil {
-		log.Fatal(err)
-	}
+	metrics.Watch(guard)
+	// endregion
 	defer guard.Close()
 
 	mux := httpauth.NewMux(guard)
@@ -57,12 +50,13 @@ func Example() {
 	scrape := httptest.NewRecorder()
 	operators.ServeHTTP(scrape, httptest.NewRequest("GET", "/metrics", nil))
 	for line := range strings.Lines(scrape.Body.String()) {
-		if strings.Contains(line, "CREDENTIALS_MISSING") && strings.Contains(line, "/orders") {
+		if strings.Contains(line, "CREDENTIALS_MISSING") && strings.Contains(line, "/orders") || strings.HasPrefix(line, "bearward_jwks_keys{") {
 			fmt.Print(line)
 		}
 	}
 	// Output:
 	// bearward_decisions_total{operation="GET /orders",outcome="refused",reason="CREDENTIALS_MISSING"} 1
+	// bearward_jwks_keys{issuer="https://issuer.example"} 0
 }
 
 // A hook that logs refusals and counts all decisions.
@@ -71,11 +65,8 @@ func ExampleMetrics_OnDecision() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	logged := auth.LogRefusals(slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{ReplaceAttr: withoutTime})))
-	guard, err := auth.NewGuard(nobody{}, &auth.GuardOptions{OnDecision: func(ctx context.Context, d auth.Decision) {
-		logged(ctx, d)
-		metrics.OnDecision(ctx, d)
-	}})
+	logger := slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{ReplaceAttr: withoutTime}))
+	guard, err := auth.NewGuard(nobody{}, &auth.GuardOptions{OnDecision: auth.Hooks(auth.LogRefusals(logger), metrics.OnDecision)})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -85,6 +76,19 @@ func ExampleMetrics_OnDecision() {
 }
 
 // A hook that logs fetches of the keys and counts them.
+func ExampleMetrics_OnRefresh() {
+	metrics, err := promauth.New(prometheus.NewRegistry(), nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	logger := slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{ReplaceAttr: withoutTime}))
+	opts := jwks.Options{OnRefresh: jwks.Hooks(jwks.LogRefreshes(logger), metrics.OnRefresh)}
+	opts.OnRefresh(jwks.RefreshEvent{Source: "https://issuer.example", Trigger: jwks.TriggerClock, Keys: 2, Err: errors.New("status 503")})
+	// Output:
+	// level=ERROR msg="keys not refreshed: those held stay in use" refresh.trigger=clock refresh.url="" refresh.keys=2 refresh.elapsed=0s refresh.next=0s refresh.error="status 503"
+}
+
+// A name of one's own for the keys of an issuer, here with a key cache of one's own.
 func ExampleIssuer_OnRefresh() {
 	metrics, err := promauth.New(prometheus.NewRegistry(), nil)
 	if err != nil {
@@ -94,14 +98,10 @@ func ExampleIssuer_OnRefresh() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	logged := jwks.LogRefreshes(slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{ReplaceAttr: withoutTime})))
-	opts := jwks.Options{OnRefresh: func(e jwks.RefreshEvent) {
-		logged(e)
-		measured.OnRefresh(e)
-	}}
-	opts.OnRefresh(jwks.RefreshEvent{Trigger: jwks.TriggerClock, Keys: 2, Err: errors.New("status 503")})
+	keys, err := jwks.New("https://issuer.example/keys", &jwks.Options{OnRefresh: measured.OnRefresh})
+	fmt.Println(err, keys.Close())
 	// Output:
-	// level=ERROR msg="keys not refreshed: those held stay in use" refresh.trigger=clock refresh.url="" refresh.keys=2 refresh.elapsed=0s refresh.next=0s refresh.error="status 503"
+	// <nil> <nil>
 }
 
 // Two guards that are told apart in one registry.

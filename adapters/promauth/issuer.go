@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/bearward/bearward/jwks"
+	auth "github.com/bearward/bearward/middleware"
 )
 
 // Values of the labels result and change.
@@ -22,7 +23,79 @@ const (
 	changeRemoved = "removed"
 )
 
-// An Issuer measures one key cache. It is safe for concurrent use. Make it with [Metrics.Issuer].
+// issuerOther is the label of those that are beyond Options.MaxIssuers, or whose name can be no label.
+const issuerOther = "other"
+
+// OnRefresh counts e under the name of its issuer. It is for jwks.Options.OnRefresh of any number of key
+// caches, and so for GuardOptions.Keys.
+func (m *Metrics) OnRefresh(e jwks.RefreshEvent) { m.fetches.count(m.issuerOf(e.Source), e) }
+
+// Watch makes the Status of g part of every scrape, which never waits for the network: the state of each
+// issuer's keys, under the issuer's name. Without it there are only the series of OnRefresh. An issuer
+// of two Guards has the series of the one that was watched first. It panics when g is nil. Metrics keeps
+// g for as long as it is collected itself.
+func (m *Metrics) Watch(g *auth.Guard) {
+	if g == nil {
+		panic("promauth: Watch needs a Guard")
+	}
+	for _, s := range g.Status() {
+		m.issuerOf(s.Issuer)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !slices.Contains(m.watched, g) {
+		m.watched = append(m.watched, g)
+	}
+}
+
+// issuerOf returns the label of an issuer, whose series exist from then on.
+func (m *Metrics) issuerOf(name string) string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	switch _, known := m.issuers[name]; {
+	case known:
+		return name
+	case name == "" || !isLabel(name) || len(m.issuers) >= m.mostIssuers: // check: issuers-bound
+		return issuerOther
+	}
+	m.add(name)
+	return name
+}
+
+// add makes the series of an issuer. The lock is held.
+func (m *Metrics) add(name string) *Issuer {
+	i := &Issuer{name: name, vectors: &m.fetches}
+	m.fetches.start(name)
+	m.issuers[name] = i
+	return i
+}
+
+// collectStatus sends the Status of every key cache that is watched, one for each name: a second one
+// would spoil the whole scrape.
+func (m *Metrics) collectStatus(to chan<- prometheus.Metric) {
+	m.mu.Lock()
+	named, watched := maps.Clone(m.issuers), slices.Clone(m.watched)
+	m.mu.Unlock()
+	sent := map[string]bool{}
+	for _, name := range slices.Sorted(maps.Keys(named)) {
+		if keys := named[name].keys.Load(); keys != nil {
+			collect(to, name, keys.Status())
+			sent[name] = true
+		}
+	}
+	for _, g := range watched {
+		for _, s := range g.Status() {
+			if m.issuerOf(s.Issuer) != s.Issuer || sent[s.Issuer] || s.Keys.State == "" {
+				continue
+			}
+			collect(to, s.Issuer, s.Keys)
+			sent[s.Issuer] = true
+		}
+	}
+}
+
+// An Issuer measures one key cache under a name of the program's own, where that of its issuer will not
+// do. It is safe for concurrent use. Make it with [Metrics.Issuer].
 type Issuer struct {
 	name    string
 	vectors *fetchVectors
@@ -40,21 +113,7 @@ func (m *Metrics) Issuer(name string) (*Issuer, error) {
 	if _, taken := m.issuers[name]; taken {
 		return nil, fmt.Errorf("promauth: Issuer: the name %q is taken", name)
 	}
-	i := &Issuer{name: name, vectors: &m.fetches}
-	m.fetches.start(name)
-	m.issuers[name] = i
-	return i, nil
-}
-
-// all returns the Issuers in order of their names.
-func (m *Metrics) all() []*Issuer {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	all := make([]*Issuer, 0, len(m.issuers))
-	for _, name := range slices.Sorted(maps.Keys(m.issuers)) {
-		all = append(all, m.issuers[name])
-	}
-	return all
+	return m.add(name), nil
 }
 
 // OnRefresh counts e. It is for jwks.Options.OnRefresh.

@@ -13,10 +13,11 @@ import (
 	auth "github.com/bearward/bearward/middleware"
 )
 
-// Bounds of Options.MaxOperations.
+// Defaults of Options, and the bound of both.
 const (
 	defaultOperations = 200
-	mostOperations    = 2000
+	defaultIssuers    = 100
+	most              = 2000
 )
 
 // Options adjust Metrics. The zero value, and nil, mean the defaults.
@@ -24,6 +25,10 @@ type Options struct {
 	// MaxOperations bounds the operations that have series of their own, about 25 each: those of Declare, and then those that come first. Decisions on
 	// others count under "other". 1 to 2,000, default 200.
 	MaxOperations int
+	// MaxIssuers bounds the issuers that have series of their own, about 90 each: those of Watch and
+	// Issuer, and then those whose keys are fetched first. Fetches of others count under "other". 1 to
+	// 2,000, default 100.
+	MaxIssuers int
 }
 
 // Metrics counts decisions and collects what its Issuers tell. It is safe for concurrent use. Make it with [New].
@@ -32,12 +37,14 @@ type Metrics struct {
 	durations *prometheus.HistogramVec
 	elapsed   map[string]prometheus.Observer // by auth.Decision.Verification
 
-	most  int
+	most, mostIssuers int
+
 	other *operation
 	known atomic.Pointer[map[string]*operation] // replaced, never changed
 
 	mu      sync.Mutex // guards replacing known, and what follows
 	issuers map[string]*Issuer
+	watched []*auth.Guard
 	fetches fetchVectors
 }
 
@@ -54,16 +61,25 @@ func New(reg prometheus.Registerer, opts *Options) (*Metrics, error) {
 	if o.MaxOperations == 0 {
 		o.MaxOperations = defaultOperations
 	}
-	if o.MaxOperations < 1 || o.MaxOperations > mostOperations {
-		return nil, fmt.Errorf("promauth: Options.MaxOperations is %d, not within 1 to %d", o.MaxOperations, mostOperations)
+	if o.MaxIssuers == 0 {
+		o.MaxIssuers = defaultIssuers
+	}
+	for _, bound := range []struct {
+		field string
+		value int
+	}{{"MaxOperations", o.MaxOperations}, {"MaxIssuers", o.MaxIssuers}} {
+		if bound.value < 1 || bound.value > most {
+			return nil, fmt.Errorf("promauth: Options.%s is %d, not within 1 to %d", bound.field, bound.value, most)
+		}
 	}
 	m := &Metrics{
-		decisions: newDecisions(),
-		durations: newDurations(),
-		most:      o.MaxOperations,
-		issuers:   map[string]*Issuer{},
-		fetches:   newFetchVectors(),
-		elapsed:   map[string]prometheus.Observer{},
+		decisions:   newDecisions(),
+		durations:   newDurations(),
+		most:        o.MaxOperations,
+		mostIssuers: o.MaxIssuers,
+		issuers:     map[string]*Issuer{},
+		fetches:     newFetchVectors(),
+		elapsed:     map[string]prometheus.Observer{},
 	}
 	for _, v := range verifications {
 		m.elapsed[v] = m.durations.WithLabelValues(v)
@@ -127,7 +143,5 @@ func (c collector) Collect(to chan<- prometheus.Metric) {
 	c.metrics.decisions.Collect(to)
 	c.metrics.durations.Collect(to)
 	c.metrics.fetches.collect(to)
-	for _, i := range c.metrics.all() {
-		i.collect(to)
-	}
+	c.metrics.collectStatus(to)
 }

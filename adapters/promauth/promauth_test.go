@@ -277,6 +277,7 @@ func TestNewNamesWhatIsWrong(t *testing.T) {
 		"no Registerer":             {nil, nil, "promauth: New needs a Registerer"},
 		"a nil Registry":            {nobody, nil, "promauth: New needs a Registerer"},
 		"a negative bound":          {prometheus.NewRegistry(), &promauth.Options{MaxOperations: -1}, "promauth: Options.MaxOperations is -1"},
+		"no issuers":                {prometheus.NewRegistry(), &promauth.Options{MaxIssuers: -1}, "promauth: Options.MaxIssuers is -1"},
 		"a bound over the greatest": {prometheus.NewRegistry(), &promauth.Options{MaxOperations: 2001}, "promauth: Options.MaxOperations is 2001"},
 		"names that are taken":      {taken, nil, "promauth: Registerer: duplicate metrics collector registration"},
 	} {

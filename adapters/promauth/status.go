@@ -27,15 +27,10 @@ func statusDesc(name, help string, labels ...string) *prometheus.Desc {
 	return prometheus.NewDesc("bearward_jwks_"+name, help, append([]string{"issuer"}, labels...), nil)
 }
 
-// collect sends the Status of the cache that is watched.
-func (i *Issuer) collect(to chan<- prometheus.Metric) {
-	keys := i.keys.Load()
-	if keys == nil {
-		return
-	}
-	s := keys.Status()
+// collect sends what s says, under an issuer's name.
+func collect(to chan<- prometheus.Metric, issuer string, s jwks.Status) {
 	send := func(desc *prometheus.Desc, kind prometheus.ValueType, value float64, labels ...string) {
-		to <- prometheus.MustNewConstMetric(desc, kind, value, append([]string{i.name}, labels...)...)
+		to <- prometheus.MustNewConstMetric(desc, kind, value, append([]string{issuer}, labels...)...)
 	}
 	gauge := func(desc *prometheus.Desc, value float64, labels ...string) {
 		send(desc, prometheus.GaugeValue, value, labels...)

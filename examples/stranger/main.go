@@ -50,25 +50,20 @@ func main() {
 	_ = operators.Shutdown(context.Background())
 }
 
-// newGuard returns a Guard that logs what it refuses, and why keys could not be fetched, and counts what it decides.
+// newGuard returns a Guard that logs what it refuses, and why keys could not be fetched, and counts both.
 func newGuard(issuer, audience string, logger *slog.Logger, registry prometheus.Registerer) (*auth.Guard, error) {
 	metrics, err := promauth.New(registry, nil)
 	if err != nil {
 		return nil, err
 	}
-	keys, err := jwks.FromIssuer(issuer, &jwks.Options{OnRefresh: jwks.LogRefreshes(logger)})
+	guard, err := auth.New(issuer, audience, &auth.GuardOptions{
+		OnDecision: auth.Hooks(auth.LogRefusals(logger), metrics.OnDecision),
+		Keys:       &jwks.Options{OnRefresh: jwks.Hooks(jwks.LogRefreshes(logger), metrics.OnRefresh)},
+	})
 	if err != nil {
 		return nil, err
 	}
-	logRefusal := auth.LogRefusals(logger)
-	config := auth.Config{Issuer: issuer, Audiences: []string{audience}}
-	guard, err := auth.NewWithKeys(keys, config, &auth.GuardOptions{OnDecision: func(ctx context.Context, d auth.Decision) {
-		logRefusal(ctx, d)
-		metrics.OnDecision(ctx, d)
-	}})
-	if err != nil {
-		return nil, errors.Join(err, keys.Close())
-	}
+	metrics.Watch(guard)
 	return guard, nil
 }
 

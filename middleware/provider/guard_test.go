@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 
@@ -48,6 +49,8 @@ func TestOneGuardForSeveralIssuers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		i := twoIssuers(t)
 		i.other.Fail(http.StatusServiceUnavailable)
+		var told sync.Map
+		i.options.OnRefresh = func(e jwks.RefreshEvent) { told.Store(e.Source, e.Err == nil) }
 		guard, err := provider.Guard(&auth.GuardOptions{Keys: &i.options, Realm: "orders"}, i.presets...)
 		if err != nil {
 			t.Fatal(err)
@@ -70,6 +73,11 @@ func TestOneGuardForSeveralIssuers(t *testing.T) {
 		claim := authtest.Claims{"iss": i.presets[0].Config.Issuer, "aud": "orders-api", "typ": "Bearer"}
 		if err := ask(i.other.Token("read:orders", claim)); err == nil {
 			t.Error("one issuer speaks for the other")
+		}
+		for _, p := range i.presets {
+			if good, ok := told.Load(p.Config.Issuer); !ok || good.(bool) != (p.KeySetURL == "") {
+				t.Errorf("%s: told %v, good %v", p.Config.Issuer, ok, good)
+			}
 		}
 		for n, s := range guard.Status() {
 			if want := []string{"https://issuer.example", "https://sso.example/realms/shop"}[n]; s.Issuer != want || (s.Err == nil) != (n == 1) {

@@ -46,15 +46,24 @@ type Preset struct {
 // Err returns what is wrong with the values that the preset was made from, or nil.
 func (p Preset) Err() error { return p.err }
 
-// Source returns a key cache for the issuer. Opts may be nil. The caller closes it.
+// Source returns a key cache for the issuer. Opts may be nil. The caller closes it. Its events name the
+// issuer as their Source, whatever the URL of the keys.
 func (p Preset) Source(opts *jwks.Options) (*jwks.Cache, error) {
 	if p.err != nil {
 		return nil, p.err
 	}
-	if p.KeySetURL != "" {
-		return jwks.New(p.KeySetURL, opts)
+	if p.KeySetURL == "" {
+		return jwks.FromIssuer(p.Config.Issuer, opts)
 	}
-	return jwks.FromIssuer(p.Config.Issuer, opts)
+	if opts != nil && opts.OnRefresh != nil {
+		named := *opts
+		named.OnRefresh = func(e jwks.RefreshEvent) {
+			e.Source = p.Config.Issuer
+			opts.OnRefresh(e)
+		}
+		return jwks.New(p.KeySetURL, &named)
+	}
+	return jwks.New(p.KeySetURL, opts)
 }
 
 // Verifier returns a Verifier over a source of the caller's, for [auth.NewGuard] and [auth.NewIssuers].
