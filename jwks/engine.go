@@ -101,7 +101,7 @@ func (c *Cache) fetchWithoutLock(ctx context.Context, f *sharedFetch) (fetchResu
 func (c *Cache) applyResult(f *sharedFetch, asked time.Time, got fetchResult, err error) RefreshEvent {
 	e := RefreshEvent{
 		Trigger: f.trigger, URL: got.url, Err: err, DiscoveryErr: got.discoveryErr, NotModified: got.notModified,
-		Skipped: got.skips, Exposed: got.exposed, source: c.fetcher.name, read: got.read,
+		Skipped: got.skips, Exposed: got.exposed, Source: c.fetcher.source(), read: got.read,
 	}
 	set := c.last
 	if err == nil && !got.notModified {
@@ -213,7 +213,7 @@ func (c *Cache) restore(f *sharedFetch) {
 	if errors.Is(err, fs.ErrNotExist) {
 		err = nil // the first start
 	}
-	e := RefreshEvent{Trigger: TriggerSnapshot, URL: c.fetcher.url, SnapshotErr: err, Keys: len(d.keys), Added: d.keys, source: c.fetcher.name}
+	e := RefreshEvent{Trigger: TriggerSnapshot, URL: c.fetcher.url, SnapshotErr: err, Keys: len(d.keys), Added: d.keys, Source: c.fetcher.source()}
 	c.mu.Lock()
 	if now := time.Now(); len(d.keys) > 0 && !c.closed {
 		c.last = newKeySet(d.keys)
@@ -239,7 +239,7 @@ func (c *Cache) save(asked time.Time) error {
 		return err
 	}
 	return saveSnapshot(c.options.SnapshotFile, snapshot{
-		Source: c.fetcher.name, URL: c.fetcher.url, Fetched: asked, Keys: keys,
+		Source: c.fetcher.source(), URL: c.fetcher.url, Fetched: asked, Keys: keys,
 	})
 }
 

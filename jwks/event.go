@@ -32,6 +32,7 @@ func Triggers() []Trigger {
 
 // A RefreshEvent tells how one fetch ended. Slices are read only.
 type RefreshEvent struct {
+	Source       string        // the Cache's issuer, or the URL that New was given, without its query: fit for a label
 	Trigger      Trigger       // what asked for it
 	URL          string        // of the key set, whole; its query is not in a text, such as Err's. Empty when it is not known yet
 	Elapsed      time.Duration // from asking to the end, discovery included
@@ -47,8 +48,7 @@ type RefreshEvent struct {
 
 	Next time.Duration // until the refresh clock asks for the next fetch
 
-	source string // the issuer, or the URL, of the Cache
-	read   bool   // a key set was read, with usable keys or not
+	read bool // a key set was read, with usable keys or not
 }
 
 // LogValue groups the fields that say something, for log/slog.

@@ -36,6 +36,14 @@ type fetcher struct {
 	etag string // of the last good answer from url
 }
 
+// source returns the issuer, or the URL as texts tell it.
+func (f *fetcher) source() string {
+	if f.issuer != nil {
+		return f.name
+	}
+	return fetch.RedactURL(f.name)
+}
+
 // A fetchResult is a key set that has passed every check.
 type fetchResult struct {
 	document

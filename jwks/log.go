@@ -103,10 +103,10 @@ func (l *problemLog) isNews(e RefreshEvent, problem string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := time.Now()
-	logged := l.logged[e.source]
+	logged := l.logged[e.Source]
 	if logged == nil || len(logged) >= maxProblems {
 		logged = map[string]time.Time{}
-		l.logged[e.source] = logged
+		l.logged[e.Source] = logged
 	}
 	if at, ok := logged[problem]; ok && now.Sub(at) < repeatEvery {
 		return false
@@ -122,10 +122,10 @@ func (l *problemLog) recovered(e RefreshEvent) bool {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	was := l.failed[e.source]
-	l.failed[e.source] = e.Err != nil
+	was := l.failed[e.Source]
+	l.failed[e.Source] = e.Err != nil
 	if was && e.Err == nil {
-		delete(l.logged, e.source)
+		delete(l.logged, e.Source)
 	}
 	return was && e.Err == nil
 }

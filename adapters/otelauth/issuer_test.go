@@ -97,13 +97,13 @@ func TestWatchTellsWhatTheCacheHolds(t *testing.T) {
 		if _, err := keys.Keys(t.Context(), "unknown"); err == nil {
 			t.Fatal("an unknown key was found")
 		}
-		at("an unknown key was sought", "fresh", map[string]string{"key_age": ": 0", "unknown_keys": ": 1", "waits": ": 1", "unjudged": ": 0", "dropped_events": ": 0"})
+		at("an unknown key was sought", "fresh", map[string]string{"key_age": ": 10", "unknown_keys": ": 1", "waits": ": 1", "unjudged": ": 0", "dropped_events": ": 0"})
 
 		issuer.Fail(http.StatusServiceUnavailable)
 		_ = keys.Refresh(t.Context())
 		at("the issuer is down", "stale", map[string]string{"keys": ": 2"})
 		time.Sleep(time.Hour)
-		at("for an hour", "expired", map[string]string{"key_age": ": 3600", "keys": ": 0"})
+		at("for an hour", "expired", map[string]string{"key_age": ": 3610", "keys": ": 0"})
 		if err := keys.Close(); err != nil {
 			t.Error(err)
 		}

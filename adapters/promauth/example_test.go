@@ -85,7 +85,7 @@ func ExampleMetrics_OnRefresh() {
 	opts := jwks.Options{OnRefresh: jwks.Hooks(jwks.LogRefreshes(logger), metrics.OnRefresh)}
 	opts.OnRefresh(jwks.RefreshEvent{Source: "https://issuer.example", Trigger: jwks.TriggerClock, Keys: 2, Err: errors.New("status 503")})
 	// Output:
-	// level=ERROR msg="keys not refreshed: those held stay in use" refresh.trigger=clock refresh.url="" refresh.keys=2 refresh.elapsed=0s refresh.next=0s refresh.error="status 503"
+	// level=ERROR msg="keys not refreshed: those cached stay in use" refresh.trigger=clock refresh.url="" refresh.keys=2 refresh.elapsed=0s refresh.next=0s refresh.error="status 503"
 }
 
 // A name of one's own for the keys of an issuer, here with a key cache of one's own.

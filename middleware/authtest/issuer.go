@@ -3,6 +3,7 @@ package authtest
 import (
 	"cmp"
 	"crypto"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -139,7 +140,7 @@ func (is *Issuer) Client() *http.Client { return is.client }
 func (is *Issuer) Config() auth.Config { return is.core.Config() }
 
 // Source returns a key cache that discovers the issuer and follows its rotations, and is closed when the test ends. Its Client is the
-// issuer's unless opts, which may be nil, name one.
+// issuer's unless opts, which may be nil, name one, and its Logger likewise the test's log.
 func (is *Issuer) Source(opts *jwks.Options) *jwks.Cache {
 	is.tb.Helper()
 	var o jwks.Options
@@ -149,12 +150,23 @@ func (is *Issuer) Source(opts *jwks.Options) *jwks.Cache {
 	if o.Client == nil {
 		o.Client = is.client
 	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.NewTextHandler(testLog{is.tb}, nil))
+	}
 	cache, err := is.source(&o)
 	if err != nil {
 		is.tb.Fatalf("authtest: Source: %v", err)
 	}
 	is.tb.Cleanup(func() { _ = cache.Close() })
 	return cache
+}
+
+// testLog writes to the log of a test.
+type testLog struct{ tb testing.TB }
+
+func (l testLog) Write(line []byte) (int, error) {
+	l.tb.Log(strings.TrimSuffix(string(line), "\n"))
+	return len(line), nil
 }
 
 func (is *Issuer) source(opts *jwks.Options) (*jwks.Cache, error) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"runtime"
 	"slices"
@@ -429,6 +430,35 @@ func TestConcurrentUse(t *testing.T) {
 		time.Sleep(10 * time.Minute)
 		if got := judge(t, guard, issuer.Token("read:orders")); got != "" {
 			t.Errorf("in the end: %v", got)
+		}
+	})
+}
+
+// logged is a test whose log can be read.
+type logged struct {
+	testing.TB
+	lines []string
+}
+
+func (l *logged) Log(args ...any) { l.lines = append(l.lines, fmt.Sprint(args...)) }
+
+// Why keys cannot be fetched stands in the log of the test, unless it names a Logger.
+func TestTheKeysOfATestLogToIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for own, want := range map[*slog.Logger]int{nil: 1, slog.New(slog.DiscardHandler): 0} {
+			l := &logged{TB: t}
+			issuer := authtest.NewIssuer(l, nil)
+			issuer.Fail(503)
+			var opts *jwks.Options
+			if own != nil {
+				opts = &jwks.Options{Logger: own}
+			}
+			keys := issuer.Source(opts)
+			synctest.Wait()
+			if len(l.lines) != want || want == 1 && !strings.Contains(l.lines[0], "level=ERROR") {
+				t.Errorf("%q, want %d lines", l.lines, want)
+			}
+			keys.Close()
 		}
 	})
 }
