@@ -163,7 +163,7 @@ func (b *browser) focused() string {
 	const script = `(() => { const el = document.activeElement; return el.getAttribute("aria-label") || el.innerText || el.name || el.id || el.tagName; })()`
 	name, err := chromedp.Run(b.ctx, chromedp.Evaluate[string](script))
 	b.must(err)
-	return strings.TrimSpace(name)
+	return strings.Join(strings.Fields(name), " ")
 }
 
 // said is what the live region reads out, once it says something that is not in before.

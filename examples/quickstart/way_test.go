@@ -19,6 +19,10 @@ func (b *browser) register() {
 	b.look("01-start")
 	b.press("Register")
 	b.look("02-register")
+	b.run(chromedp.SetValue(chromedp.ID("callback"), "http://app.example/callback"))
+	b.wants(b.press("Register"), "Use https.")
+	b.look("02-register-wrong")
+	b.run(chromedp.SetValue(chromedp.ID("callback"), "http://"+b.ports.app()+"/callback"))
 	resp, err := chromedp.RunResponse(b.ctx, chromedp.Click(chromedp.CSS(`form button[type=submit]`)))
 	if err != nil || resp.Status != 200 {
 		b.t.Fatalf("register: %v %v", resp, err)
@@ -168,6 +172,10 @@ func TestTheWholeWayInABrowser(t *testing.T) {
 	b.look("17-bye")
 	b.wants(b.goTo(home+"dashboard"), "Log in and consent")
 	b.wants(b.press("Log in"), "Password")
+	b.stack.issuer.SetDown(true)
+	b.wants(b.goTo(home), "The issuer is down: nobody can register or log in.")
+	b.look("18-start-down")
+	b.press("Bring it up")
 	b.sheets()
 
 	leaked, known := b.spy.leaks()

@@ -2,7 +2,6 @@ package webapp
 
 import (
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 )
@@ -60,7 +59,7 @@ func (a *App) showDashboard(w http.ResponseWriter, status int, l *login, t token
 	a.page(w, status, "dashboard", dashboardPage{
 		shell: shell{
 			Title: l.last.Headline() + " " + l.last.Title, Wide: true, Tabs: tabs, Tab: tabs[0].Path,
-			Account: &account{Name: l.Name, Subject: l.Subject, App: l.reg.Name}, Pressed: l.last.Action,
+			Account: &account{Name: l.Name, Subject: l.Subject, App: l.reg.Name}, Pressed: successor(l.last.Action, s),
 		},
 		Lesson:  tabs[0],
 		Blocked: blockedByReason(tabs[:1]),
@@ -70,11 +69,19 @@ func (a *App) showDashboard(w http.ResponseWriter, status int, l *login, t token
 	})
 }
 
+// successor is the button that stands where the pressed one stood: there the keyboard goes on.
+func successor(pressed string, s situation) string {
+	if pressed == "down" || pressed == "up" {
+		return outageAction(s.Down).Name
+	}
+	return pressed
+}
+
 func (a *App) now(l *login, t tokens, s situation) now {
 	facts := factsOf(t.Access)
 	n := now{
 		Subject: l.Subject, App: l.reg.Name, Down: s.Down, Issuer: strings.TrimPrefix(strings.TrimPrefix(a.cfg.IssuerURL, "http://"), "https://"),
-		Scopes: slices.DeleteFunc(facts.scopes, func(scope string) bool { return slices.Contains(identityScopes, scope) }),
+		Scopes: apiScopes(facts),
 	}
 	if n.Expired = facts.expired(); n.Expired {
 		n.Expires = "expired at " + clock(facts.expiry)

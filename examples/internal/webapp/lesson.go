@@ -65,8 +65,8 @@ type situation struct {
 // Reasons why an action is not possible.
 const (
 	blockedDown   = "The issuer is down. Bring it up first."
-	blockedNone   = "It needs a refresh token, which you did not allow. Ask for more scopes, and allow it to keep access."
-	blockedEnded  = "It needs a refresh token, and yours is worthless since a used one was replayed. Log in again."
+	blockedNone   = "Needs a refresh token, which you did not allow. Ask for more scopes, and let it keep access."
+	blockedEnded  = "Needs a refresh token. Yours is worthless since the replay: log in again."
 	blockedNoMore = "The token has every scope that this registration may ask for."
 )
 

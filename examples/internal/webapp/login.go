@@ -201,7 +201,7 @@ func (a *App) redeem(ctx context.Context, at attempt, answer url.Values) (*login
 	if err != nil {
 		return nil, fmt.Errorf("webapp: redeem code: %w", quiet(err))
 	}
-	rec.expect(exchange{Title: "The application fetches the issuer’s metadata and keys, to check the ID token", From: "application", To: "issuer"})
+	rec.expect(exchange{Title: "The application reads the issuer’s metadata, which leads to the keys that verify the ID token", From: "application", To: "issuer"})
 	claims, err := a.verifyIdentity(ctx, conf.ClientID, at.Nonce, tok)
 	if err != nil {
 		return nil, err
@@ -237,14 +237,21 @@ func (a *App) replace(ctx context.Context, rec *recorder, old *login) {
 
 // openingOf says what the login brought.
 func openingOf(l *login, t tokens) string {
-	got := "an access token with " + list(factsOf(t.Access).scopes)
-	if len(factsOf(t.Access).scopes) == 0 {
-		got = "an access token without any scope"
+	got := "an access token without any scope of the API"
+	if scopes := apiScopes(factsOf(t.Access)); len(scopes) > 0 {
+		got = "an access token with " + list(scopes)
 	}
-	if t.Refresh != "" {
-		return "You logged in as " + l.Subject + ". The application got a refresh token, and " + got + "."
+	if t.Refresh == "" {
+		got += ", and no refresh token"
+	} else {
+		got = "a refresh token, and " + got
 	}
-	return "You logged in as " + l.Subject + ". The application got " + got + ", and no refresh token."
+	return "You logged in as " + l.Subject + ". The application got " + got + "."
+}
+
+// apiScopes are the scopes of a token that an API asks for.
+func apiScopes(facts tokenFacts) []string {
+	return slices.DeleteFunc(facts.scopes, func(scope string) bool { return slices.Contains(identityScopes, scope) })
 }
 
 // frontChannel tells the two steps that went through the browser.

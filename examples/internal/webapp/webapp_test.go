@@ -197,7 +197,7 @@ func TestDashboardShowsTheWireWithoutSecrets(t *testing.T) {
 			if _, page, _ := p.post("/do/replay", nil); strings.Count(page, "invalid_grant") != 2 {
 				t.Errorf("replay:\n%s", page)
 			}
-			if _, page, _ := p.post("/do/rotate", nil); !strings.Contains(page, "yours is worthless since a used one was replayed") {
+			if _, page, _ := p.post("/do/rotate", nil); !strings.Contains(page, "Yours is worthless since the replay") {
 				t.Errorf("after the replay:\n%s", page)
 			}
 		})
