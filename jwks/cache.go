@@ -211,7 +211,7 @@ func (c *Cache) joinFetch() (*sharedFetch, error) {
 	defer c.mu.Unlock()
 	switch {
 	case c.closed:
-		return nil, errClosed
+		return nil, ErrClosed
 	case c.fetching == nil && c.schedule.backingOff(time.Now()):
 		return nil, fmt.Errorf("%w (backing off)", c.status.LastError)
 	}

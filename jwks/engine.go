@@ -10,8 +10,6 @@ import (
 	"github.com/bearward/bearward/internal/fetch"
 )
 
-var errClosed = fmt.Errorf("%w: the cache is closed", ErrUnavailable)
-
 // beginFetch returns the fetch that is due or under way, or makes one due. The lock is held.
 func (c *Cache) beginFetch(trigger Trigger) *sharedFetch {
 	if c.fetching == nil { // check: single-flight
@@ -113,7 +111,7 @@ func (c *Cache) applyResult(f *sharedFetch, asked time.Time, got fetchResult, er
 	defer c.mu.Unlock()
 	now := time.Now()
 	if c.closed { // check: result-after-close
-		e.Err, err = errClosed, errClosed
+		e.Err, err = ErrClosed, ErrClosed
 	}
 	if err == nil {
 		c.last = set
@@ -255,7 +253,7 @@ func (c *Cache) notify(e RefreshEvent) {
 func (c *Cache) shutdown() {
 	c.mu.Lock()
 	if c.fetching != nil {
-		c.finishFetch(c.fetching, errClosed)
+		c.finishFetch(c.fetching, ErrClosed)
 	}
 	c.mu.Unlock()
 	c.fetcher.client.Close()

@@ -19,6 +19,9 @@ var (
 	// ErrUnavailable is returned by a Source that cannot tell, because no usable key set could be had. A token met with it
 	// has not been judged.
 	ErrUnavailable = errors.New("jwks: key not available")
+
+	// ErrClosed means that the Cache was closed. It wraps ErrUnavailable.
+	ErrClosed = fmt.Errorf("%w: the cache is closed", ErrUnavailable)
 )
 
 // A Source finds the public keys of one issuer. Implementations must be safe for concurrent use.

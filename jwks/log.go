@@ -67,7 +67,7 @@ func (l *problemLog) hook(e RefreshEvent) {
 // describe tells how much e matters, and what it is about.
 func (l *problemLog) describe(e RefreshEvent) (slog.Level, string) {
 	switch {
-	case errors.Is(e.Err, errClosed):
+	case errors.Is(e.Err, ErrClosed):
 		return slog.LevelDebug, "the cache was closed during a fetch"
 	case e.Err != nil && e.Keys == 0:
 		return slog.LevelError, "keys not fetched, and none are cached: no token can be verified"

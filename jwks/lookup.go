@@ -94,7 +94,7 @@ func (c *Cache) decide(kid string, arrived uint64) ([]*Key, *waiter, error) {
 	}
 	switch {
 	case c.closed:
-		return nil, nil, c.count(errClosed, time.Time{})
+		return nil, nil, c.count(ErrClosed, time.Time{})
 	case c.fetching != nil: // joined
 	case s.backingOff(now) && (set == nil || s.hasPermit(now)):
 		return nil, nil, c.count(c.unavailableErr, s.next)

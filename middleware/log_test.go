@@ -126,15 +126,31 @@ func (f failing) VerifyToken(_ context.Context, raw string) (*auth.Principal, er
 	return nil, &auth.Error{Reason: auth.ReasonUnavailable, Err: fmt.Errorf("about %s: %w", raw, f.err)}
 }
 
-func TestLogRefusalsTellsWhetherKeysAreTheCause(t *testing.T) {
+func TestLogRefusalsTellsTheCause(t *testing.T) {
 	for _, tt := range []struct {
 		err  error
-		want bool
-	}{{jwks.ErrUnavailable, true}, {errors.New("another"), false}} {
+		want string
+	}{{jwks.ErrUnavailable, "cause=keys"}, {jwks.ErrClosed, "cause=closed"}, {errors.New("another"), "cause=other"}} {
 		got := logged(t, t.Context(), failing{tt.err}, "TOKEN")
-		if strings.Contains(got, "cause=keys") != tt.want || strings.Contains(got, "TOKEN") || !strings.Contains(got, "level=ERROR") {
+		if !strings.Contains(got, tt.want) || strings.Contains(got, "TOKEN") || !strings.Contains(got, "level=ERROR") {
 			t.Errorf("%v: %s", tt.err, got)
 		}
+	}
+}
+
+// A Guard that was closed while requests still come is the program's fault, not the issuer's.
+func TestLogRefusalsTellsThatTheGuardIsClosed(t *testing.T) {
+	issuer := authtest.NewIssuer(t, nil)
+	keys := issuer.Source(nil)
+	verifier, err := auth.NewVerifier(keys, issuer.Config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := keys.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if got := logged(t, t.Context(), verifier, issuer.Token("read:orders", authtest.Header{"kid": "new"})); !strings.Contains(got, "cause=closed") {
+		t.Errorf("got %s, want cause=closed", got)
 	}
 }
 

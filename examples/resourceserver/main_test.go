@@ -33,6 +33,7 @@ func TestWrongCommandLinesAreSaid(t *testing.T) {
 		"an address without port":        {[]string{"-addr", "nowhere"}, exitFailed, "missing port"},
 		"metrics on the API's address":   {[]string{"-addr", "127.0.0.1:9", "-metrics", "127.0.0.1:9"}, exitUsage, "Config.Metrics"},
 		"metrics on a taken port":        {[]string{"-metrics", taken}, exitFailed, "taken by another program"},
+		"a port beyond the last":         {[]string{"-addr", ":99999"}, exitFailed, "invalid port"},
 		"a taken port":                   {[]string{"-addr", taken}, exitFailed, "taken by another program"},
 		"help":                           {[]string{"-h"}, 0, "-issuer"},
 	} {
@@ -40,6 +41,9 @@ func TestWrongCommandLinesAreSaid(t *testing.T) {
 		code := run(t.Context(), append(good[:len(good):len(good)], c.args...), &errs)
 		if code != c.code || !strings.Contains(errs.String(), c.want) {
 			t.Errorf("%s: exit code %d, %q; want %d and %q", name, code, errs.String(), c.code, c.want)
+		}
+		if strings.Contains(errs.String(), "closed") {
+			t.Errorf("%s: the program speaks of what it closed itself: %q", name, errs.String())
 		}
 	}
 }

@@ -107,6 +107,12 @@ func (a *App) ask(ctx context.Context, rec *recorder, q question) {
 	if accepted == len(c.Answers) {
 		a.meet(kid)
 	}
+	if c.why == "" && c.common() == kindUnavailable {
+		c.why = "its key is new to them, and they ask the issuer again as Retry-After says"
+		if a.cfg.Issuer.Down() {
+			c.why = "its key is new to them, and the issuer cannot be asked for it"
+		}
+	}
 	rec.add(part{Calls: &c})
 }
 
