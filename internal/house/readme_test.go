@@ -282,7 +282,7 @@ func TestRender(t *testing.T) {
 // What a newcomer copies for two issuers, metrics and logs is ten lines at most.
 func TestTheBlocksOfREADMEAreShort(t *testing.T) {
 	const most = 10
-	text, err := os.ReadFile("../../README.md")
+	text, err := os.ReadFile("README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
