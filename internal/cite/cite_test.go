@@ -13,6 +13,9 @@ var cited = regexp.MustCompile(`"([A-Z]{1,2}-\d\d)"`)
 
 func TestEachRowOfTheTestKitsHasASource(t *testing.T) {
 	asked := map[string]bool{}
+	for _, row := range defects {
+		asked[row] = true
+	}
 	for _, folder := range []string{"middleware/authtest", "adapters/grpcauth/grpcauthtest"} {
 		names, err := filepath.Glob("../../" + folder + "/*.go")
 		if err != nil || len(names) == 0 {
@@ -32,6 +35,11 @@ func TestEachRowOfTheTestKitsHasASource(t *testing.T) {
 					t.Errorf("%s asks for %s, which has no source", name, m[1])
 				}
 			}
+		}
+	}
+	for defect, row := range defects {
+		if sources[row] == "" {
+			t.Errorf("%s breaks %s, which has no source", defect, row)
 		}
 	}
 	for id := range sources {

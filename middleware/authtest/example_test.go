@@ -204,5 +204,6 @@ func ExampleAssertGuarded() {
 	authtest.AssertGuarded(t, issuer, mux, rules, nil)
 	// Output:
 	// GET /stats: RFC 6750 §3.1 (B-25): a good token with scopes []: got 403 with error="insufficient_scope", scope="read:orders", want a Bearer challenge with scope="admin:all"
-	// GET /stats: RFC 6750 §2.1 (B-01): a good token with scopes ["admin:all"]: got 403 with error="insufficient_scope", scope="read:orders"
+	// GET /stats: RFC 6750 §2.1 (B-01): a good token with scopes ["admin:all"]: got 403 with error="insufficient_scope", scope="read:orders", want it accepted: the rule is admin:all
+	// GET /stats: RFC 6750 §3.1 (B-25): a good token with scopes ["read:orders"]: got 200, want 403: the rule is admin:all
 }

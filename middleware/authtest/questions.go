@@ -1,0 +1,210 @@
+package authtest
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/bearward/bearward/internal/cite"
+	auth "github.com/bearward/bearward/middleware"
+)
+
+func (a *assertion) assert() {
+	a.tb.Helper()
+	if a.need.IsPublic() {
+		if got := a.send(request{}, a.issuer.Token("", Expired)); got.status == 401 || got.status == 403 {
+			a.failf("O-08", "a public operation, with a bad token", "got %d, want it accepted", got.status)
+		}
+		return
+	}
+	token := a.goodToken()
+	open := false
+	if a.need.IsOptional() {
+		a.optional(token)
+	} else {
+		open = !a.withoutToken(token)
+	}
+	a.want("B-08", "two tokens", a.send(request{}, token, token), 400, `error="invalid_request"`)
+	if open {
+		return // every other question would tell the same
+	}
+	a.badTokens()
+	met := a.scopeSets(http.MethodGet)
+	if a.every {
+		for _, method := range []string{"POST", "PUT", "PATCH", "DELETE"} {
+			if key, _, _ := a.rules.ForRoute(method, a.pattern); met && key == a.key {
+				met = a.scopeSets(method)
+			}
+		}
+	}
+	a.identity(token)
+	if met && !a.need.IsOptional() {
+		a.bypassAttempts()
+	}
+}
+
+// goodToken returns a token that meets the requirement, and keeps the answer to it.
+func (a *assertion) goodToken() string {
+	a.tb.Helper()
+	for _, scope := range []string{a.everyScope(), strings.Join(a.need.ChallengeScopes(), " ")} {
+		token := a.issuer.Token(scope)
+		if a.judge(token, a.need) != nil {
+			continue
+		}
+		first, second := a.send(request{}, token), a.send(request{}, token)
+		a.reference, a.stable = &first, same(first, second)
+		return token
+	}
+	return a.issuer.Token(strings.Join(a.need.ChallengeScopes(), " "))
+}
+
+// withoutToken asks without a token that counts, and reports whether the plain request was refused.
+func (a *assertion) withoutToken(token string) bool {
+	a.tb.Helper()
+	got := a.send(request{})
+	if !a.want("B-13", "no token", got, 401, "realm=") && got.reached() {
+		return false
+	}
+	if strings.Contains(got.challenge(), "error=") {
+		a.failf("B-14", "no token", "the challenge says error: %q", got.challenge())
+	}
+	a.want("B-15", "another scheme", a.send(request{header: map[string]string{"Authorization": "Basic eDp5"}}), 401, "realm=")
+	a.want("B-11", "the token in the query", a.send(request{path: withQuery(a.path, "access_token="+url.QueryEscape(token))}), 401)
+	a.want("B-11", "the token in a cookie", a.send(request{header: map[string]string{"Cookie": "access_token=" + token + "; jwt=" + token}}), 401)
+	return true
+}
+
+// optional asks an operation that needs no token. What it answers depends on the token, and a cache must
+// know that (RFC 9110 §12.5.5).
+func (a *assertion) optional(token string) {
+	a.tb.Helper()
+	const anonymous = "an optional operation, without a token"
+	got := a.send(request{})
+	if got.status == 401 || got.status == 403 || got.status == 503 {
+		a.failf("O-08", anonymous, "got %d, want it accepted", got.status)
+		return
+	}
+	for what, got := range map[string]reply{anonymous: got, "an optional operation, with a good token": a.send(request{}, token)} {
+		if got.reached() && !varies(got.header) {
+			a.failf("O-08", what, `got %s without "Vary: Authorization": a cache may give one caller's answer to another (RFC 9110 §12.5.5)`, got)
+		}
+	}
+}
+
+// varies reports whether caches are told that the answer depends on the token, or not to store it.
+func varies(h http.Header) bool {
+	for _, directive := range strings.Split(strings.ToLower(strings.Join(h.Values("Cache-Control"), ",")), ",") {
+		if directive = strings.TrimSpace(directive); directive == "no-store" || directive == "private" {
+			return true
+		}
+	}
+	for _, name := range strings.Split(strings.Join(h.Values("Vary"), ","), ",") {
+		if name = strings.TrimSpace(name); name == "*" || strings.EqualFold(name, "Authorization") {
+			return true
+		}
+	}
+	return false
+}
+
+// mostLines is how many failures of one kind are told in full.
+const mostLines = 3
+
+// badTokens asks with every token that the issuer's Config refuses.
+func (a *assertion) badTokens() {
+	a.tb.Helper()
+	var accepted []string
+	for _, b := range a.bad {
+		row, got := cite.Defect(string(b.defect)), a.send(request{}, b.token)
+		what := "a token with the defect " + string(b.defect)
+		switch {
+		case got.status == b.status && b.status == 401:
+			a.want(row, what, got, 401, `error="invalid_token"`)
+		case got.status == b.status:
+		case len(accepted) < mostLines:
+			a.failf(row, what, "got %s, want %d", got, b.status)
+			fallthrough
+		default:
+			accepted = append(accepted, fmt.Sprintf("%s (%s)", b.defect, row))
+		}
+	}
+	if len(accepted) > mostLines {
+		a.failf("B-24", fmt.Sprintf("%d more bad tokens", len(accepted)-mostLines), "not refused either: %s. If the API's Config accepts them "+
+			"on purpose, give it to the issuer: authtest.Options.Config", strings.Join(accepted[mostLines:], ", "))
+	}
+}
+
+// scopeSets asks with all the scopes that the requirement names, with all but one, with each alone, with
+// none, and with all that the other rules name. It wants what the requirement itself says, and reports
+// whether it got that. The method counts for rules of every method.
+func (a *assertion) scopeSets(method string) bool {
+	a.tb.Helper()
+	all := a.need.Scopes()
+	sets := [][]string{all, nil, a.poorScopes()}
+	for i := range all {
+		sets = append(sets, slices.Delete(slices.Clone(all), i, i+1), all[i:i+1])
+	}
+	slices.SortFunc(sets, slices.Compare)
+	met := true
+	for _, set := range slices.CompactFunc(sets, slices.Equal) {
+		token := a.issuer.Token(strings.Join(set, " "))
+		what, q := fmt.Sprintf("a good token with scopes %q", set), request{}
+		if a.every {
+			what, q.method = method+" with "+what, method
+		}
+		refusal, got := a.judge(token, a.need), a.send(q, token)
+		switch {
+		case refusal == nil:
+			if got.status == 400 || got.status == 401 || got.status == 403 || got.status == 503 {
+				a.failf("B-01", what, "got %s, want it accepted: the rule is %s", got, a.need)
+				met = false
+			}
+		case refusal.Reason == auth.ReasonInsufficientScope && got.status != 403:
+			a.failf("B-25", what, "got %s, want 403: the rule is %s", got, a.need)
+			met = false
+		case refusal.Reason == auth.ReasonInsufficientScope:
+			met = a.want("B-25", what, got, 403, `error="insufficient_scope"`, `scope="`+strings.Join(refusal.Scopes, " ")+`"`) && met
+		case got.reached(): // a check of the user's own
+			a.failf("B-25", what, "got %d, want it refused: %s", got.status, refusal.Reason)
+			met = false
+		}
+	}
+	return met
+}
+
+// poorScopes returns as many of the API's scopes as a token can have and still not meet the requirement,
+// and none when every token does.
+func (a *assertion) poorScopes() []string {
+	a.tb.Helper()
+	own := a.need.Scopes()
+	poor := slices.DeleteFunc(slices.Clone(a.scopes), func(s string) bool { return slices.Contains(own, s) })
+	refused := func(scopes []string) bool { return a.judge(a.issuer.Token(strings.Join(scopes, " ")), a.need) != nil }
+	if !refused(poor) {
+		return nil
+	}
+	for _, s := range own {
+		if more := append(slices.Clone(poor), s); refused(more) {
+			poor = more
+		}
+	}
+	slices.Sort(poor)
+	return poor
+}
+
+// keysDown asks with a key that nobody knows while the issuer fails: that cannot be judged.
+func (a *assertion) keysDown() {
+	a.tb.Helper()
+	token := a.issuer.Token(strings.Join(a.need.ChallengeScopes(), " "), UnknownKid)
+	a.issuer.Fail(http.StatusServiceUnavailable)
+	defer a.issuer.Recover()
+	const what = "a token whose key cannot be fetched"
+	got := a.send(request{}, token)
+	a.want("K-11", what, got, 503)
+	if got.status == 503 && got.header.Get("Retry-After") == "" {
+		a.failf("O-02", what, "got 503 without Retry-After")
+	}
+	if got.status == 503 && got.challenge() != "" {
+		a.failf("O-02", what, "got 503 with a challenge: %q", got.challenge())
+	}
+}
