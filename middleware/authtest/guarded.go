@@ -128,6 +128,7 @@ type kit struct {
 	guard      *auth.Guard // judges tokens as the API's own should
 	scopes     []string    // all that the rules name
 	bad        []badToken
+	tokens     map[string]string // good ones, by their scope claim
 	verdicts   map[[2]string]*auth.Error
 	told       map[string]bool // ways around the guard, by pattern
 }
@@ -141,7 +142,7 @@ type badToken struct {
 
 func newKit(tb testing.TB, issuer *Issuer, rules auth.Rules) *kit {
 	tb.Helper()
-	k := &kit{tb: tb, issuer: issuer, rules: rules, operations: map[string]operation{}, verdicts: map[[2]string]*auth.Error{}, told: map[string]bool{}}
+	k := &kit{tb: tb, issuer: issuer, rules: rules, operations: map[string]operation{}, tokens: map[string]string{}, verdicts: map[[2]string]*auth.Error{}, told: map[string]bool{}}
 	v, err := auth.NewVerifier(issuer.Keys(), issuer.Config())
 	if err == nil {
 		k.guard, err = auth.NewGuard(v, nil)
@@ -170,6 +171,15 @@ func newKit(tb testing.TB, issuer *Issuer, rules auth.Rules) *kit {
 
 // everyScope is a scope claim for all the API.
 func (k *kit) everyScope() string { return strings.Join(k.scopes, " ") }
+
+// token returns a good token with scopes. Signing takes most of the time, so each is made once.
+func (k *kit) token(scope string) string {
+	k.tb.Helper()
+	if k.tokens[scope] == "" {
+		k.tokens[scope] = k.issuer.Token(scope)
+	}
+	return k.tokens[scope]
+}
 
 // judge returns why need is not met with a token, nil when it is.
 func (k *kit) judge(token string, need auth.Requirement) *auth.Error {
