@@ -3,6 +3,7 @@ package main_test
 import (
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"path"
@@ -412,5 +413,52 @@ func TestAssertGuardedRaisesNoFalseAlarm(t *testing.T) {
 				authtest.AssertGuarded(t, issuer, h, rules, nil)
 			})
 		}
+	}
+}
+
+// An optional operation answers differently with a token: caches must know, or not store the answer.
+func TestAssertGuardedWantsVary(t *testing.T) {
+	issuer := authtest.NewIssuer(t, &authtest.Options{Algorithm: auth.ES256})
+	g := issuer.Guard(nil)
+	for _, c := range []struct {
+		name              string
+		anonymous, signed http.Header
+		want              []string // which answers fail
+	}{
+		{"on both", http.Header{"Vary": {"Authorization"}}, http.Header{"Vary": {"Authorization"}}, nil},
+		{"in another case, with others", http.Header{"Vary": {"Accept, authorization"}}, http.Header{"Vary": {"Accept", "AUTHORIZATION"}}, nil},
+		{"everything", http.Header{"Vary": {"*"}}, http.Header{"Vary": {"*"}}, nil},
+		{"not stored, or private", http.Header{"Cache-Control": {"max-age=0, no-store"}}, http.Header{"Cache-Control": {"Private"}}, nil},
+		{"on the anonymous answer alone", http.Header{"Vary": {"Authorization"}}, nil, []string{"with a good token"}},
+		{"on the authorized answer alone", nil, http.Header{"Vary": {"Authorization"}}, []string{"without a token"}},
+		{"another field", http.Header{"Vary": {"Accept"}}, http.Header{"Vary": {"X-Authorization"}}, []string{"without a token", "with a good token"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			h := answered(func(w http.ResponseWriter, r *http.Request) {
+				ctx, err := g.Authorize(r.Context(), auth.RequestCredentials(r, "GET /books"), auth.Optional())
+				if err != nil {
+					g.Refuse(w, r, err)
+					return
+				}
+				header := c.anonymous
+				if p, ok := auth.PrincipalFrom(ctx); ok && p.Subject() != "" {
+					header = c.signed
+				}
+				maps.Copy(w.Header(), header)
+				io.WriteString(w, "[]")
+			})
+			said := &recorder{TB: t}
+			authtest.AssertGuarded(said, issuer, h, auth.Rules{"GET /books": auth.Optional()}, nil)
+			if len(said.errors) != len(c.want) {
+				t.Errorf("said %q, want %d failures", said.errors, len(c.want))
+			}
+			for _, want := range c.want {
+				if !slices.ContainsFunc(said.errors, func(s string) bool {
+					return strings.HasPrefix(s, "GET /books: Bearward (O-08): an optional operation, "+want+`: got 200 without "Vary: Authorization"`)
+				}) {
+					t.Errorf("said %q, want a failure %s", said.errors, want)
+				}
+			}
+		})
 	}
 }
