@@ -3,6 +3,7 @@ package otelauth_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -27,8 +28,9 @@ func TestNothingOfATokenIsRecorded(t *testing.T) {
 		if d.Err == nil {
 			return
 		}
-		// "none" and "absent" are words of this package too.
-		if seen := d.Err.Seen(); seen != "" && seen != "none" && seen != "absent" && !strings.Contains(d.Err.Expected(), seen) {
+		// The names of algorithms, "none" and "absent" are words of this package too.
+		const words = "none absent RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 EdDSA"
+		if seen := d.Err.Seen(); seen != "" && !slices.Contains(strings.Fields(words), seen) && !strings.Contains(d.Err.Expected(), seen) {
 			secrets = append(secrets, seen)
 		}
 	}}))
