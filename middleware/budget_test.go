@@ -3,6 +3,7 @@
 package auth_test
 
 import (
+	"context"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -135,4 +136,52 @@ func TestAColdTokenCostsFewAllocationsBeyondItsSignature(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A plain token through a Guard with Bindings, which it does not need, costs what it costs without them.
+func TestW03_BindingsCostAPlainTokenNoAllocation(t *testing.T) {
+	issuer, v := cached(t)
+	r := httptest.NewRequest("GET", "/orders", nil)
+	r.Header.Set("Authorization", "Bearer "+issuer.Token("read:orders"))
+	cost := func(opts *auth.GuardOptions) float64 {
+		h := must(auth.NewGuard(v, opts)).Require("read:orders")(http.HandlerFunc(ok))
+		w := httptest.NewRecorder()
+		got := allocations(t, func() { h.ServeHTTP(w, r) })
+		if w.Code != 200 {
+			t.Fatalf("%d %s", w.Code, w.Body)
+		}
+		return got
+	}
+	without := cost(nil)
+	with := cost(&auth.GuardOptions{Bindings: []auth.Binding{&schemeBinding{scheme: "DPoP"}, &fakeBinding{member: "x5t#S256"}}})
+	if with > without {
+		t.Errorf("%v allocations with Bindings, %v without", with, without)
+	}
+}
+
+// A bound token costs the record of what its proof was checked against.
+func TestABoundTokenCostsOneAllocationMore(t *testing.T) {
+	v := newFake(t)
+	g := must(auth.NewGuard(v, &auth.GuardOptions{Bindings: []auth.Binding{&connectionBinding{}}}))
+	cost := func(token string) float64 {
+		c := bearer(token)
+		return allocations(t, func() {
+			v.asked = v.asked[:0]
+			if _, err := g.Authorize(t.Context(), c, auth.AnyToken()); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+	if plain, bound := cost("reader"), cost("bound"); bound > plain+1 {
+		t.Errorf("%v allocations, %v for a plain token", bound, plain)
+	}
+}
+
+// connectionBinding reads no field.
+type connectionBinding struct{}
+
+func (*connectionBinding) Member() string   { return "jkt" }
+func (*connectionBinding) Fields() []string { return nil }
+func (*connectionBinding) Check(context.Context, string, *auth.Credentials, *auth.Principal, []byte) error {
+	return nil
 }

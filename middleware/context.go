@@ -10,20 +10,27 @@ type grant struct {
 	context.Context
 	guard     *Guard
 	principal *Principal // nil for an anonymous request
-	presented *presented // nil likewise; fmt prints where it points to, and not the token there
+	scheme    int        // which of guard's the caller used
+	presented *presented // with a Principal or a proof; fmt prints where it points to, and not the token there
 }
 
-// grant returns ctx with the verdict on c, whose Principal may be nil.
-func (g *Guard) grant(ctx context.Context, c *Credentials, p *Principal) *grant {
-	if p == nil {
+// grant returns ctx with what o found out about c.
+func (g *Guard) grant(ctx context.Context, c *Credentials, o *outcome) *grant {
+	if o.principal == nil && o.bound == nil {
 		return &grant{Context: ctx, guard: g}
 	}
 	both := &struct { // one allocation
 		grant
 		of presented
-	}{grant{Context: ctx, guard: g, principal: p}, c.presented(len(g.proofs) > 0)}
+	}{grant{ctx, g, o.principal, o.scheme, nil}, presented{c.Authorization[0], o.bound}}
 	both.grant.presented = &both.of
 	return &both.grant
+}
+
+// grantOf returns the innermost grant that ctx carries, or nil.
+func grantOf(ctx context.Context) *grant {
+	gr, _ := ctx.Value(principalKey{}).(*grant)
+	return gr
 }
 
 // Value returns the grant itself for the principal's key.
@@ -34,17 +41,17 @@ func (gr *grant) Value(key any) any {
 	return gr.Context.Value(key)
 }
 
-// earlier returns the grant that ctx carries, when this Guard gave it to exactly these credentials
-// and it has not expired since.
+// earlier returns a grant that ctx carries, when this Guard gave it to exactly these credentials and it
+// has not expired since.
 func (g *Guard) earlier(ctx context.Context, c *Credentials) *grant {
-	gr, ok := ctx.Value(principalKey{}).(*grant)
-	if !ok || gr.principal == nil {
+	gr := grantOf(ctx)
+	if gr == nil || gr.principal == nil {
 		return nil
 	}
 	if gr.guard != g { // check: verify-once-guard
 		return nil
 	}
-	if !gr.presented.same(c) || !gr.principal.until.IsZero() && !time.Now().Before(gr.principal.until) { // check: verify-once-expired
+	if !gr.presented.same(ctx, c) || !gr.principal.until.IsZero() && !time.Now().Before(gr.principal.until) { // check: verify-once-expired
 		return nil
 	}
 	return gr

@@ -1,88 +1,128 @@
 package auth
 
 import (
+	"context"
 	"crypto/tls"
+	"net"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strings"
 
 	"github.com/bearward/bearward/internal/jose"
 )
 
-// Credentials are what a caller presented, whatever the transport: the one seam for adapters
-// written elsewhere. They come from the header alone; a token in a query, form or cookie is never
-// looked at (RFC 9700 §4.3.2).
+// Credentials are what a caller presented, whatever the transport: the one seam for adapters written
+// elsewhere. They come from the header alone; a token in a query, form or cookie is never looked at
+// (RFC 9700 §4.3.2).
+//
+// What follows Authorization is read for sender-constrained tokens alone ("cnf"), by the Bindings of
+// the Guard.
 type Credentials struct {
 	// Operation is the key of the rule, such as "GET /orders": for hooks, never for a verdict. It
 	// must not hold what the caller sent.
 	Operation string
-	// Authorization and DPoP are every value of the field of that name, as received.
-	Authorization, DPoP []string
-	// Method and URL are the request's as the client saw them (RFC 9449 §4.2). Only Proofs read
-	// them.
-	Method, URL string
-	// TLS is the connection's state, nil without TLS. Only Proofs read it.
+	// Authorization is every value of the field of that name, as received.
+	Authorization []string
+
+	// Method is the request's, and POST over gRPC.
+	Method string
+	// Target is the request target as the client sent it: http.Request.RequestURI, or the escaped
+	// path where there is none. Over gRPC it is "/pkg.Service/Method".
+	Target string
+	// Peer is the address of the connection's other end: the caller, or the nearest proxy. The zero
+	// Addr stands for the one that [ConnContext] left in the context, and if there is none, for an
+	// unknown one. It must not come from http.Request.RemoteAddr, into which middlewares write what
+	// the caller says.
+	Peer netip.Addr
+	// TLS is the connection's state, nil without TLS.
 	TLS *tls.ConnectionState
+	// Header is the request's. Over gRPC it has the fields that [Guard.ReadsFields] names.
+	Header http.Header
+	// Answer is the header of the answer, such as http.ResponseWriter.Header returns: a Binding may
+	// set fields in it (DPoP-Nonce). The adapter sends them with every answer, accepted and refused.
+	// With nil, a Binding that has to answer refuses with ReasonInternal.
+	Answer http.Header
+
+	// Complete fills in what costs something to gather, of the fields from Method to Header. It is
+	// called at most once, for a sender-constrained token, before anything of them is read. Default
+	// none: they are complete.
+	Complete func(ctx context.Context, c *Credentials)
 }
 
-// RequestCredentials returns the credentials that r carries. The URL is the one that r names, by
-// its Host and TLS state; it is built only for a request with a DPoP field, since nothing else
-// reads it. Behind a proxy that changes either, build Credentials yourself.
-func RequestCredentials(r *http.Request, operation string) Credentials {
+// RequestCredentials returns the credentials that r carries. w is where the answer goes; with nil,
+// Answer is nil.
+func RequestCredentials(w http.ResponseWriter, r *http.Request, operation string) Credentials {
 	c := Credentials{
 		Operation:     operation,
 		Authorization: r.Header["Authorization"],
-		DPoP:          r.Header["Dpop"],
 		Method:        r.Method,
+		Target:        r.RequestURI,
 		TLS:           r.TLS,
+		Header:        r.Header,
 	}
-	if len(c.DPoP) > 0 {
-		scheme := "http://"
-		if r.TLS != nil {
-			scheme = "https://"
-		}
-		c.URL = scheme + r.Host + r.URL.EscapedPath()
+	if c.Target == "" { // a call within the program
+		c.Target = r.URL.EscapedPath()
+	}
+	if w != nil {
+		c.Answer = w.Header()
 	}
 	return c
 }
 
-// bearerToken returns the one token that the Authorization values hold (RFC 6750 §2.1, RFC 9110
-// §11.4).
-func bearerToken(values []string) (string, *Error) {
-	token, refused := bearerValue(values)
-	if refused == nil {
-		refused = checkSyntax(token)
+type peerKey struct{}
+
+// ConnContext is for http.Server.ConnContext. It keeps the address of the connection's other end, for
+// Bindings that believe a proxy and nobody else: middlewares that rewrite http.Request.RemoteAddr
+// cannot change it. Under grpc.Server.ServeHTTP it serves as well. It changes nothing for connections
+// that are not over IP.
+func ConnContext(ctx context.Context, conn net.Conn) context.Context {
+	if peer := addressOf(conn.RemoteAddr()); peer.IsValid() {
+		return context.WithValue(ctx, peerKey{}, peer)
 	}
-	if refused != nil {
-		return "", refused
-	}
-	return token, nil
+	return ctx
 }
 
-// bearerValue returns what follows the scheme in the one Authorization value, unexamined.
-func bearerValue(values []string) (string, *Error) {
-	if len(values) == 0 {
-		return "", &Error{Reason: ReasonCredentialsMissing}
+// addressOf returns the IP address in a, and the zero Addr when there is none.
+func addressOf(a net.Addr) netip.Addr {
+	switch a := a.(type) {
+	case nil:
+		return netip.Addr{}
+	case *net.TCPAddr:
+		return a.AddrPort().Addr().Unmap()
+	default:
+		p, _ := netip.ParseAddrPort(a.String())
+		return p.Addr().Unmap()
 	}
-	if len(values) > 1 { // check: one-authorization
-		return "", &Error{Reason: ReasonInvalidRequest}
+}
+
+// complete makes c ready for Bindings.
+func (c *Credentials) complete(ctx context.Context) {
+	if c.Complete != nil {
+		c.Complete(ctx, c)
+		c.Complete = nil
 	}
-	value := values[0]
-	if rest, ok := strings.CutPrefix(value, "Bearer "); ok { // the usual spelling, told at a glance
-		return strings.TrimLeft(rest, " "), nil
+	if !c.Peer.IsValid() {
+		c.Peer, _ = ctx.Value(peerKey{}).(netip.Addr)
 	}
-	end := strings.IndexAny(value, " \t,")
-	if end < 0 {
-		end = len(value)
+}
+
+// fields returns a copy of the values of the fields, nil for no fields.
+func (c *Credentials) fields(names []string) [][]string {
+	var all [][]string
+	for _, name := range names {
+		all = append(all, slices.Clone(c.Header.Values(name)))
 	}
-	scheme := value[:end]
-	if scheme == "" && value != "" { // check: empty-scheme
-		return "", &Error{Reason: ReasonInvalidRequest}
+	return all
+}
+
+// sameConnection reports whether a and b, which may be copies, are states of one connection as far as
+// the caller's certificate goes.
+func sameConnection(a, b *tls.ConnectionState) bool {
+	if a == b {
+		return true
 	}
-	if !strings.EqualFold(scheme, "Bearer") { // check: bearer-scheme
-		return "", &Error{Reason: ReasonCredentialsMissing}
-	}
-	return strings.TrimLeft(value[end:], " "), nil
+	return a != nil && b != nil && slices.Equal(a.PeerCertificates, b.PeerCertificates)
 }
 
 // checkSyntax tells whether a bearer value is one token.
@@ -115,26 +155,28 @@ func isToken68(s string) bool {
 	return s != ""
 }
 
-// presented are the credentials that a verdict was reached on, by value: what a header says later
-// makes no difference to them.
+// presented are the credentials that a verdict was reached on, by value: what a header says later makes
+// no difference to them.
 type presented struct {
 	authorization string
-	proof         *Credentials // what Proofs read, nil for a Guard without any
+	bound         *boundRequest // nil for a plain token, which is the same whatever the request is
 }
 
-func (c *Credentials) presented(hasProofs bool) presented {
-	p := presented{authorization: c.Authorization[0]}
-	if hasProofs {
-		p.proof = &Credentials{DPoP: slices.Clone(c.DPoP), Method: c.Method, URL: c.URL, TLS: c.TLS}
-	}
-	return p
+// sameToken reports whether c has the token that was presented before, under the same scheme.
+func (p *presented) sameToken(c *Credentials) bool {
+	return p != nil && len(c.Authorization) == 1 && c.Authorization[0] == p.authorization // check: verify-once-credentials
 }
 
 // same reports whether c is exactly what was presented before.
-func (p *presented) same(c *Credentials) bool {
-	if len(c.Authorization) != 1 || c.Authorization[0] != p.authorization { // check: verify-once-credentials
+func (p *presented) same(ctx context.Context, c *Credentials) bool {
+	if !p.sameToken(c) {
 		return false
 	}
-	was := p.proof
-	return was == nil || slices.Equal(c.DPoP, was.DPoP) && c.Method == was.Method && c.URL == was.URL && c.TLS == was.TLS // check: verify-once-proofs
+	if p.bound == nil {
+		return true
+	}
+	full := *c
+	full.complete(ctx)
+	// check: verify-once-bound
+	return p.bound.same(&full)
 }

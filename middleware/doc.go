@@ -1,5 +1,5 @@
-// Package auth decides whether a request may pass: it verifies OAuth 2.0 access tokens (RFC 9068, RFC 6750) and compares
-// their scopes with what an operation requires.
+// Package auth decides whether a request may pass: it verifies OAuth 2.0 access tokens (RFC 9068,
+// RFC 6750) and compares their scopes with what an operation requires.
 //
 // Who uses it calls it auth, since routers have a package "middleware" of their own:
 //
@@ -15,12 +15,14 @@
 //
 // [PrincipalFrom] tells a handler who is calling.
 //
-// [New] is for issuers of RFC 9068 tokens. Package provider has presets for named issuers, whose tokens mostly look otherwise, and
-// [NewWithKeys] takes every setting: [jwks.LogRefreshes] among them, without which no log says why keys could not be fetched. Routers and
-// gRPC have adapters of their own (httpauth, chiauth, echoauth, grpcauth), and package authtest is for the tests of an API that is guarded.
+// [New] is for issuers of RFC 9068 tokens. Package provider has presets for named issuers, whose
+// tokens mostly look otherwise, and [NewWithKeys] takes every setting: [jwks.LogRefreshes] among
+// them, without which no log says why keys could not be fetched. Routers and gRPC have adapters of
+// their own (httpauth, chiauth, echoauth, grpcauth), and package authtest is for the tests of an
+// API that is guarded.
 //
-// A [Guard] is the one door. Its [Guard.Authorize] takes the credentials that a caller presented and the [Requirement] of the
-// operation, and comes to one of three verdicts:
+// Every request passes a [Guard]. Its [Guard.Authorize] takes the credentials that a caller
+// presented and the [Requirement] of the operation, and comes to one of three verdicts:
 //
 //   - accepted: the token is good and the requirement is met;
 //   - refused: the request was judged and is bad (400, 401 or 403);
@@ -30,32 +32,40 @@
 //
 // # The order of checks
 //
-//  1. the credentials: exactly one Authorization value of scheme Bearer, and nothing from query, form or cookie;
+//  1. the credentials: exactly one Authorization value, of scheme Bearer or of a [SchemeBinding], and
+//     nothing from query, form or cookie;
 //  2. the size, 16 KiB by default, and the compact form in strict base64url;
 //  3. the header: algorithm, critical extensions, type; keys that a token brings along are never used;
 //  4. the key, from this issuer's own source, that fits the algorithm and no other;
 //  5. the signature;
 //  6. issuer, audience and expiry;
 //  7. the other claims: not before, issued at, what is required, marks of an ID token, [Config].Checks;
-//  8. the proof of possession: a sender-constrained token ("cnf") is refused until a [Proof] checks it;
-//  9. the operation's [Requirement].
+//  8. [GuardOptions].Revoked;
+//  9. the sender: a token that is bound to one ("cnf") is refused until a [Binding] checks each of its
+//     members, and a plain one where only bound tokens are accepted;
+//  10. the operation's [Requirement].
 //
-// Where the key is not held, issuer, audience and expiry are looked at before it is sought, so that a token that can only fail never causes
-// a fetch of keys. Steps 2 to 7 are remembered per token; the clock, the issuer's keys and the other steps are looked at on every request.
+// Where the key is not held, issuer, audience and expiry are looked at before it is sought, so that
+// a token that can only fail never causes a fetch of keys. Steps 2 to 7 are remembered per token;
+// the clock, the issuer's keys and the other steps are looked at on every request.
 //
 // # Refusals
 //
-// A refusal is an [Error] with a [Reason] of a closed set. It is answered with the status of its Reason, a WWW-Authenticate challenge (RFC 6750 §3)
-// where there is one, and a problem document (RFC 9457), all of constant text: no token, claim or key ID reaches an answer or a log.
+// A refusal is an [Error] with a [Reason] of a closed set. It is answered with the status of its
+// Reason, a WWW-Authenticate challenge (RFC 6750 §3) where there is one, and a problem document
+// (RFC 9457), all of constant text: no token, claim or key ID reaches an answer or a log.
 // [GuardOptions].OnDecision tells operators more, and [LogRefusals] writes it to a logger.
 //
 // # Startup and runtime
 //
-// Constructors do no I/O, so an API starts while its issuer is down, and judges once the keys are there. What is wrong in a configuration is an
-// error that names the field; what is wrong in a literal of the program, such as a scope with a space or a zero Requirement, is a panic at start.
-// Nothing panics while serving. [New] starts the background refresh of the issuer's keys, one goroutine; [Guard.Ready] tells whether
-// keys are held, and [Guard.Close] stops the refresh and waits for it: after the server has stopped.
+// Constructors do no I/O, so an API starts while its issuer is down, and judges once the keys are
+// there. What is wrong in a configuration is an error that names the field; what is wrong in a
+// literal of the program, such as a scope with a space or a zero Requirement, is a panic at start.
+// Nothing panics while serving. [New] starts the background refresh of the issuer's keys, one
+// goroutine; [Guard.Ready] tells whether keys are held, and [Guard.Close] stops the refresh and
+// waits for it: after the server has stopped.
 //
-// Everything in this package is safe for concurrent use once it is constructed. A [Principal] and an Error may be shared between requests, and are
-// immutable. Hooks are called on the request's goroutine: a slow one makes requests slow, and its panic is contained.
+// Everything in this package is safe for concurrent use once it is constructed. A [Principal] and
+// an Error may be shared between requests, and are immutable. Hooks are called on the request's
+// goroutine: a slow one makes requests slow, and its panic is contained.
 package auth

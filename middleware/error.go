@@ -9,7 +9,7 @@ import (
 	"unicode/utf8"
 )
 
-// An Error says that a request was not let through, and why. A *Error may be shared between
+// An Error says that a request was refused, and why. A *Error may be shared between
 // requests: read only.
 type Error struct {
 	// Reason is why: one of the constants.
@@ -19,7 +19,37 @@ type Error struct {
 	// Err is the cause, for operators. It never reaches a caller, and may be nil.
 	Err error
 
-	about *detail
+	about     *detail
+	scheme    int  // which of the Guard's schemes the caller used, for the challenge
+	boundOnly bool // the rule accepts bound tokens alone
+}
+
+// orInternal returns e, or the Error of a program that made none of its nil *Error.
+func (e *Error) orInternal() *Error {
+	if e == nil { // check: error-nil
+		return &Error{Reason: ReasonInternal}
+	}
+	return e
+}
+
+// validScopes returns the scopes of e that are scopes (RFC 6749 §3.3): a check of the user's own, and a
+// handler, may put any text there.
+func (e *Error) validScopes() []string {
+	if !slices.ContainsFunc(e.Scopes, func(s string) bool { return !isScope(s) }) {
+		return e.Scopes
+	}
+	return slices.DeleteFunc(slices.Clone(e.Scopes), func(s string) bool { return !isScope(s) }) // check: error-scopes
+}
+
+// challenged returns err with what its challenge needs to know of the request.
+func (g *Guard) challenged(err *Error, req Requirement, o *outcome) *Error {
+	scopes, boundOnly := err.validScopes(), g.bearerIsPlain && req.needsBound()
+	if o.scheme == err.scheme && boundOnly == err.boundOnly && len(scopes) == len(err.Scopes) {
+		return err
+	}
+	e := *err
+	e.Scopes, e.scheme, e.boundOnly = scopes, o.scheme, boundOnly
+	return &e
 }
 
 // A detail is what one check saw. Its note is a constant text, or one that is made of the configuration and of names of algorithms.
@@ -41,19 +71,24 @@ const maxSeen = 128
 
 // Error returns a constant text for the Reason. It carries nothing that the caller sent, so it is
 // safe to log.
-func (e *Error) Error() string { return "auth: request refused: " + e.Reason.String() }
+func (e *Error) Error() string {
+	if e == nil {
+		return "<nil>"
+	}
+	return "auth: request refused: " + e.Reason.String()
+}
 
 // Unwrap returns Err.
-func (e *Error) Unwrap() error { return e.Err }
+func (e *Error) Unwrap() error { return e.orInternal().Err }
 
 // Status returns the HTTP status: 400, 401, 403, 500 or 503.
-func (e *Error) Status() int { return responseFor(e.Reason).status }
+func (e *Error) Status() int { return responseFor(e.orInternal().Reason).status }
 
 // Description returns the constant text that callers are shown.
-func (e *Error) Description() string { return responseFor(e.Reason).text }
+func (e *Error) Description() string { return responseFor(e.orInternal().Reason).text }
 
 // OAuthError returns the error code of RFC 6750 §3.1, or "" when the challenge carries none.
-func (e *Error) OAuthError() string { return responseFor(e.Reason).error }
+func (e *Error) OAuthError() string { return responseFor(e.orInternal().Reason).error }
 
 // RetryAfter returns how long a caller should wait before it tries again, and 0 when trying again
 // will not help.
@@ -71,7 +106,7 @@ const retryAfter = 5 * time.Second
 // Claim returns the name of the header member or claim that was at fault, as configured, or "" when
 // no single one was.
 func (e *Error) Claim() string {
-	if e.about == nil {
+	if e == nil || e.about == nil {
 		return ""
 	}
 	return e.about.claim
@@ -79,7 +114,7 @@ func (e *Error) Claim() string {
 
 // Expected returns what the check would have accepted, in words or as configured, or "".
 func (e *Error) Expected() string {
-	if e.about == nil {
+	if e == nil || e.about == nil {
 		return ""
 	}
 	return e.about.expected
@@ -98,7 +133,7 @@ func (e *Error) Detail() string {
 // comes from the caller: before the signature was checked it is told only for "typ" and "alg" of
 // well-known names. The sinks of this module do not print it.
 func (e *Error) Seen() string {
-	if e.about == nil {
+	if e == nil || e.about == nil {
 		return ""
 	}
 	return e.about.seen
@@ -108,6 +143,11 @@ func (e *Error) Seen() string {
 // not have returned: nothing is known of the token, so the request counts as not judged.
 func asError(err error) *Error {
 	if e, ok := errors.AsType[*Error](err); ok && e != nil && e.Reason.known() { // check: reason-known
+		if scopes := e.validScopes(); len(scopes) != len(e.Scopes) {
+			clean := *e
+			clean.Scopes = scopes
+			return &clean
+		}
 		return e
 	}
 	return &Error{Reason: ReasonUnavailable, Err: err}

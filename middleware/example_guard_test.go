@@ -147,29 +147,61 @@ func ExampleGuard_ReadyHandler() {
 	// 503 5
 }
 
-// An adapter gathers what a Guard reads, and no more.
-func ExampleGuard_ReadsProofs() {
+// A Guard without Bindings reads no field but Authorization.
+func ExampleGuard_ReadsFields() {
 	guard, err := auth.NewGuard(everybody{}, nil)
 	if err != nil {
 		log.Fatal(err)
 	}
-	r := httptest.NewRequest("GET", "/orders", nil)
-	c := auth.Credentials{Operation: "GET /orders", Authorization: r.Header["Authorization"]}
-	if guard.ReadsProofs() {
-		c = auth.RequestCredentials(r, "GET /orders") // with what a proof of possession is checked against
-	}
-	_, err = guard.Authorize(r.Context(), c, auth.AnyToken())
-	fmt.Println(guard.ReadsProofs(), err)
-	// Output: false auth: request refused: CREDENTIALS_MISSING
+	fmt.Println(guard.ReadsFields() == nil)
+	// Output: true
 }
 
 func ExampleRequestCredentials() {
 	r := httptest.NewRequest("POST", "https://api.example/orders?sort=date", nil)
 	r.Header.Set("Authorization", "Bearer alice")
-	c := auth.RequestCredentials(r, "POST /orders")
-	fmt.Println(c.Operation, c.Authorization, c.Method, c.TLS != nil)
+	c := auth.RequestCredentials(httptest.NewRecorder(), r, "POST /orders")
+	fmt.Println(c.Operation, c.Authorization, c.Method, c.TLS != nil, c.Answer != nil)
 	// Output:
-	// POST /orders [Bearer alice] POST true
+	// POST /orders [Bearer alice] POST true true
+}
+
+// For adapters: what cannot be enforced is an error at start.
+func ExampleGuard_CanEnforce() {
+	guard, err := auth.NewGuard(everybody{}, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(guard.CanEnforce(auth.Bound()))
+	fmt.Println(guard.CanEnforce(auth.AnyToken().ReportOnly()))
+	fmt.Println(guard.CanEnforce(auth.Scopes("read:orders")))
+	// Output:
+	// Bound needs GuardOptions.Bindings: no token could pass
+	// ReportOnly needs GuardOptions.OnDecision: nobody would be told
+	// <nil>
+}
+
+// An adapter for streams decides anew on one that is open.
+func ExampleGuard_Recheck() {
+	guard, err := auth.NewGuard(everybody{}, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	c := auth.Credentials{Authorization: []string{"Bearer alice"}}
+	ctx, err := guard.Authorize(context.Background(), c, auth.AnyToken())
+	if err != nil {
+		log.Fatal(err)
+	}
+	_, err = guard.Recheck(ctx, c, auth.Scopes("admin:all")) // the rule has changed
+	fmt.Println(err)
+	// Output: auth: request refused: INSUFFICIENT_SCOPE
+}
+
+// The address of the connection, for Bindings that believe one proxy.
+func ExampleConnContext() {
+	server := &http.Server{ConnContext: auth.ConnContext}
+	fmt.Println(server.ConnContext != nil)
+	// Output: true
 }
 
 // For checks at start: is there a guard in front of this handler?

@@ -15,7 +15,7 @@ func ExampleParseRequirement() {
 	fmt.Println(err)
 	// Output:
 	// write:orders and (admin or owner) <nil>
-	// auth: ParseRequirement: line 1, column 17: expected a scope, "any token", "optional" or "public"
+	// auth: ParseRequirement: line 1, column 17: expected a scope, "any token", "bound token", "optional" or "public"
 }
 
 // What tables, documents and test kits ask of a Requirement.
@@ -65,4 +65,13 @@ func ExampleRules_Text() {
 	// Output:
 	// /healthz    = public
 	// GET /orders = read:orders
+}
+
+// A rule that is tried before it is enforced, and one for bound tokens alone.
+func ExampleRequirement_ReportOnly() {
+	fmt.Println(auth.Scopes("read:stats").ReportOnly())
+	fmt.Println(auth.AllOf(auth.Bound(), auth.Scopes("pay")))
+	// Output:
+	// report-only read:stats
+	// bound token and pay
 }

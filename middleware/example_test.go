@@ -87,8 +87,8 @@ func ExampleGuard_Authorize() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	handle := func(r *http.Request) (int, []string) {
-		ctx, err := guard.Authorize(r.Context(), auth.RequestCredentials(r, "GET /orders"), auth.Scopes("read:orders"))
+	handle := func(w http.ResponseWriter, r *http.Request) (int, []string) {
+		ctx, err := guard.Authorize(r.Context(), auth.RequestCredentials(w, r, "GET /orders"), auth.Scopes("read:orders"))
 		if err != nil {
 			refused := auth.AsError(err)
 			return refused.Status(), guard.Challenge(refused)
@@ -96,7 +96,7 @@ func ExampleGuard_Authorize() {
 		_ = r.WithContext(ctx)
 		return http.StatusOK, nil
 	}
-	fmt.Println(handle(httptest.NewRequest("GET", "/orders", nil)))
+	fmt.Println(handle(httptest.NewRecorder(), httptest.NewRequest("GET", "/orders", nil)))
 	// Output:
 	// 401 [Bearer realm="api"]
 }

@@ -101,8 +101,15 @@ func FuzzAuthorization(f *testing.F) {
 	}
 	g := mustGuard(NewGuard(refuser{}, nil))
 	f.Fuzz(func(t *testing.T, value string) {
-		fuzztest.Bounded(t, value, func() { _, _ = bearerToken([]string{value}) })
-		token, refused := bearerToken([]string{value})
+		read := func() (string, *Error) {
+			token, _, refused := g.credentials([]string{value})
+			if refused == nil {
+				refused = checkSyntax(token)
+			}
+			return token, refused
+		}
+		fuzztest.Bounded(t, value, func() { _, _ = read() })
+		token, refused := read()
 		if refused == nil && (token == "" || strings.ContainsAny(token, " \t,\r\n\"") || !strings.HasSuffix(value, token)) {
 			t.Errorf("%q has the token %q", value, token)
 		}

@@ -3,6 +3,7 @@ package auth
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"time"
 )
@@ -10,15 +11,20 @@ import (
 // A Guard verifies a request's credentials and compares them with what the operation requires. It
 // is safe for concurrent use. Its zero value is not usable.
 type Guard struct {
-	verifier   TokenVerifier
-	proofs     map[string]Proof
-	onDecision func(context.Context, Decision)
-	reportOnly map[string]bool // by operation
-	override   func(http.ResponseWriter, *http.Request, *Error)
-	metadata   string
-	answers    map[Reason]answer
-	challenge  string // the auth-params that every challenge begins with
-	close      func() error
+	verifier      TokenVerifier
+	revoked       func(context.Context, *Principal) (bool, error)
+	bindings      map[string]Binding // by member of "cnf"
+	schemes       []scheme           // Bearer, and then those of bindings
+	bearerIsPlain bool               // every Binding has a scheme of its own, and there is one
+	requireBound  bool
+	readsFields   []string
+	onDecision    func(context.Context, Decision)
+	override      func(http.ResponseWriter, *http.Request, *Error)
+	metadata      string
+	bodies        map[Reason][]byte   // of the problem documents without scopes
+	lines         map[Reason][]string // of WWW-Authenticate without scopes, by scheme
+	challenge     string              // the auth-params that every challenge begins with, after its scheme
+	close         func() error
 }
 
 // ResourceMetadata returns the URL given in GuardOptions, or "".
@@ -43,13 +49,40 @@ func (g *Guard) Close() error {
 	return g.close()
 }
 
-// Authorize decides on one request: it verifies its credentials, and then asks whether they meet
-// req. With a nil error the request is accepted, and the returned context carries its Principal;
-// the error is otherwise a *[Error].
+// Authorize decides on one request: it verifies its credentials, and then asks whether they meet req.
+// With a nil error the request is accepted, and the returned context carries its Principal; the error
+// is otherwise a *[Error]. Under a rule that is only reported on ([Requirement.ReportOnly]), every
+// request is accepted, and OnDecision is told what would have been refused.
 //
 // Asked again with the context that it returned and the same credentials, it does not verify again,
-// but compares with req anew.
+// but compares with req anew. So it is with guards in a row that share a Binding: it checks a request's
+// proof once.
+//
+// An adapter has duties: what is in Credentials.Answer goes out with the answer, whatever that is; an
+// answer to an Optional operation has "Vary: Authorization"; a refusal is written by [Guard.Refuse], or
+// has the header that [Guard.SetRefusalHeader] sets.
 func (g *Guard) Authorize(ctx context.Context, c Credentials, req Requirement) (context.Context, error) {
+	o := outcome{before: g.earlier(ctx, &c)}
+	return g.decide(ctx, &c, req, &o)
+}
+
+// Recheck decides anew on a request that goes on, such as an open stream, by the context that Authorize
+// returned for it: it verifies the token, asks GuardOptions.Revoked and compares with req, as if for
+// the first time. Bindings are not asked, since a request's proof is spent; those that had proved the
+// token count. With another context, or another Authorization value, it is Authorize.
+func (g *Guard) Recheck(ctx context.Context, c Credentials, req Requirement) (context.Context, error) {
+	var o outcome
+	for gr := grantOf(ctx); gr != nil; gr = grantOf(gr.Context) {
+		if gr.guard == g && gr.presented.sameToken(&c) { // check: recheck-credentials
+			o.rechecking, o.bound = true, gr.presented.bound
+			break
+		}
+	}
+	return g.decide(ctx, &c, req, &o)
+}
+
+// decide authorizes a request, tells OnDecision, and makes the context of its handler.
+func (g *Guard) decide(ctx context.Context, c *Credentials, req Requirement, o *outcome) (context.Context, error) {
 	req = req.now()
 	if req.IsPublic() {
 		return ctx, nil
@@ -58,10 +91,11 @@ func (g *Guard) Authorize(ctx context.Context, c Credentials, req Requirement) (
 	if g.onDecision != nil {
 		start = time.Now()
 	}
-	o := outcome{before: g.earlier(ctx, &c)}
-	err := g.authorize(ctx, &c, req, &o)
-	reportOnly := err != nil && g.reportOnly[c.Operation] && err.Reason != ReasonNoRule
-	// check: report-only-no-rule
+	err := g.authorize(ctx, c, req, o)
+	if err != nil {
+		err = g.challenged(err, req, o)
+	}
+	reportOnly := err != nil && req.isReportOnly() && g.onDecision != nil // check: report-only-untold
 	if g.onDecision != nil {
 		callHook(ctx, g.onDecision, Decision{Operation: c.Operation, Err: err, Principal: o.principal, Elapsed: time.Since(start), Repeated: o.before != nil,
 			Cached: o.cached, KeyAge: g.keyAge(o.principal), ReportOnly: reportOnly})
@@ -72,39 +106,47 @@ func (g *Guard) Authorize(ctx context.Context, c Credentials, req Requirement) (
 	case err == nil && o.before != nil:
 		return ctx, nil
 	}
-	return g.grant(ctx, &c, o.principal), nil
+	return g.grant(ctx, c, o), nil
 }
 
 // An outcome is what authorize found out on its way.
 type outcome struct {
-	before    *grant     // this Guard's verdict on the same credentials in the same request
-	principal *Principal // whose token was verified, whatever became of the request
-	cached    bool
+	before     *grant        // this Guard's verdict on the same credentials in the same request
+	rechecking bool          // the proofs in bound count, and no Binding is asked
+	scheme     int           // which of the Guard's schemes the caller used
+	verified   *Principal    // whose token is good; its proofs may be missing
+	bound      *boundRequest // what the proofs were checked against
+	principal  *Principal    // who the caller is, whatever became of the request
+	cached     bool
 }
 
 // authorize is the order of checks of a request, as the package's documentation lists them.
 func (g *Guard) authorize(ctx context.Context, c *Credentials, req Requirement, o *outcome) *Error {
 	if req.IsZero() { // check: zero-requirement
-		return &Error{Reason: ReasonNoRule}
+		return errNoRule
 	}
 	if o.before != nil {
-		o.principal = o.before.principal
+		o.principal, o.scheme, o.bound = o.before.principal, o.before.scheme, o.before.presented.bound
 	} else {
-		token, err := bearerValue(c.Authorization)
+		token, scheme, err := g.credentials(c.Authorization)
 		if err != nil {
-			if req.IsOptional() && err.Reason == ReasonCredentialsMissing { // check: optional-anonymous
+			if o.scheme = scheme; req.IsOptional() && err.Reason == ReasonCredentialsMissing { // check: optional-anonymous
 				return nil
 			}
 			return err
 		}
-		p, cached, err := g.verify(ctx, token)
-		if err != nil {
+		o.scheme = scheme
+		if o.verified, o.cached, err = g.verify(ctx, token); err != nil {
 			return err
 		}
-		if err := g.prove(ctx, c, p); err != nil {
+		if err := g.askRevoked(ctx, o.verified); err != nil {
 			return err
 		}
-		o.principal, o.cached = p, cached
+		if err := g.checkBindings(ctx, c, token, o); err != nil {
+			o.cached = false
+			return err
+		}
+		o.principal = o.verified
 	}
 	if req.IsOptional() {
 		return nil
@@ -112,6 +154,9 @@ func (g *Guard) authorize(ctx context.Context, c *Credentials, req Requirement, 
 	// check: requirement
 	return req.check(ctx, o.principal)
 }
+
+// errNoRule is made once: read only.
+var errNoRule = &Error{Reason: ReasonNoRule}
 
 // verify asks the verifier about a token that is not empty and holds no space.
 func (g *Guard) verify(ctx context.Context, token string) (p *Principal, cached bool, refused *Error) {
@@ -130,4 +175,31 @@ func (g *Guard) verify(ctx context.Context, token string) (p *Principal, cached 
 		return nil, false, &Error{Reason: ReasonInternal, Err: errors.New("auth: the TokenVerifier returned neither a Principal nor an error")}
 	}
 	return p, false, nil
+}
+
+// maxRevokedTime bounds how long GuardOptions.Revoked may take.
+const maxRevokedTime = 250 * time.Millisecond
+
+// askRevoked asks GuardOptions.Revoked about a good token. What it cannot tell is not judged.
+func (g *Guard) askRevoked(ctx context.Context, p *Principal) (refused *Error) {
+	if g.revoked == nil {
+		return nil
+	}
+	defer func() {
+		if v := recover(); v != nil { // check: revoked-panic
+			refused = &Error{Reason: ReasonUnavailable, Err: fmt.Errorf("auth: GuardOptions.Revoked panicked: %v", v)}
+		}
+	}()
+	limited, cancel := context.WithTimeout(ctx, maxRevokedTime)
+	defer cancel()
+	revoked, err := g.revoked(limited, p)
+	switch {
+	case err != nil: // check: revoked-error
+		return &Error{Reason: ReasonUnavailable, Err: fmt.Errorf("auth: GuardOptions.Revoked: %w", err)}
+	case revoked: // check: revoked
+		return &Error{Reason: ReasonTokenRevoked}
+	case limited.Err() != nil: // check: revoked-late
+		return &Error{Reason: ReasonUnavailable, Err: fmt.Errorf("auth: GuardOptions.Revoked: %w", limited.Err())}
+	}
+	return nil
 }

@@ -191,36 +191,43 @@ func TestAuthorizeByRequirement(t *testing.T) {
 	}
 }
 
-type fakeProof struct {
+// fakeBinding stands in for a Binding where the test is about the Guard alone.
+type fakeBinding struct {
 	member string
 	err    error
 	asked  int
 }
 
-func (f *fakeProof) Confirms() string { return f.member }
+func (f *fakeBinding) Member() string   { return f.member }
+func (f *fakeBinding) Fields() []string { return []string{"Proof"} }
 
-func (f *fakeProof) Prove(_ context.Context, _ auth.Credentials, _ *auth.Principal, _ []byte) error {
+func (f *fakeBinding) Check(context.Context, string, *auth.Credentials, *auth.Principal, []byte) error {
 	f.asked++
 	return f.err
 }
 
-func TestProofs(t *testing.T) {
+func TestBindings(t *testing.T) {
 	tests := []struct {
 		name, token string
-		proofs      []auth.Proof
+		bindings    []auth.Binding
 		want        auth.Reason
 	}{
-		{"proved", "bound", []auth.Proof{&fakeProof{member: "jkt"}}, ""},
-		{"not proved", "bound", []auth.Proof{&fakeProof{member: "jkt", err: errors.New("no")}}, auth.ReasonBindingNotProved},
-		{"not judged", "bound", []auth.Proof{&fakeProof{member: "jkt", err: &auth.Error{Reason: auth.ReasonUnavailable}}}, auth.ReasonUnavailable},
-		{"one of two members proved", "two", []auth.Proof{&fakeProof{member: "jkt"}}, auth.ReasonBindingNotProved},
-		{"both members proved", "two", []auth.Proof{&fakeProof{member: "jkt"}, &fakeProof{member: "x5t#S256"}}, ""},
-		{"a member of another name", "bound", []auth.Proof{&fakeProof{member: "x5t#S256"}}, auth.ReasonBindingNotProved},
+		{"proved", "bound", []auth.Binding{&fakeBinding{member: "jkt"}}, ""},
+		{"not proved", "bound", []auth.Binding{&fakeBinding{member: "jkt", err: errors.New("no")}}, auth.ReasonBindingNotProved},
+		{"not judged", "bound", []auth.Binding{&fakeBinding{member: "jkt", err: &auth.Error{Reason: auth.ReasonUnavailable}}}, auth.ReasonUnavailable},
+		{"wired wrongly", "bound", []auth.Binding{&fakeBinding{member: "jkt", err: &auth.Error{Reason: auth.ReasonInternal}}}, auth.ReasonInternal},
+		{"a proof that is none", "bound", []auth.Binding{&fakeBinding{member: "jkt", err: fmt.Errorf("x: %w", &auth.Error{Reason: auth.ReasonProofInvalid})}}, auth.ReasonProofInvalid},
+		{"a reason that is not a Binding's", "bound", []auth.Binding{&fakeBinding{member: "jkt", err: &auth.Error{Reason: auth.ReasonForbidden}}}, auth.ReasonBindingNotProved},
+		{"one of two members proved", "two", []auth.Binding{&fakeBinding{member: "jkt"}}, auth.ReasonBindingNotProved},
+		{"both members proved", "two", []auth.Binding{&fakeBinding{member: "jkt"}, &fakeBinding{member: "x5t#S256"}}, ""},
+		{"a member of another name", "bound", []auth.Binding{&fakeBinding{member: "x5t#S256"}}, auth.ReasonBindingNotProved},
+		{"an empty cnf", "hollow", []auth.Binding{&fakeBinding{member: "jkt"}}, auth.ReasonBindingNotProved},
+		{"a cnf that is no object", "odd", []auth.Binding{&fakeBinding{member: "jkt"}}, auth.ReasonBindingNotProved},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			defer noPanic(t)
-			g := must(auth.NewGuard(newFake(t), &auth.GuardOptions{Proofs: tt.proofs}))
+			g := must(auth.NewGuard(newFake(t), &auth.GuardOptions{Bindings: tt.bindings}))
 			_, err := g.Authorize(t.Context(), bearer(tt.token), auth.AnyToken())
 			if got := reasonOf(err); got != tt.want {
 				t.Errorf("reason %v, want %v", got, tt.want)
@@ -231,8 +238,8 @@ func TestProofs(t *testing.T) {
 
 func TestVerifyOnce(t *testing.T) {
 	v := newFake(t)
-	proof := &fakeProof{member: "jkt"}
-	g := must(auth.NewGuard(v, &auth.GuardOptions{Proofs: []auth.Proof{proof}}))
+	proof := &fakeBinding{member: "jkt"}
+	g := must(auth.NewGuard(v, &auth.GuardOptions{Bindings: []auth.Binding{proof}}))
 	other := must(auth.NewGuard(v, nil))
 
 	ctx, err := g.Authorize(t.Context(), bearer("bound"), auth.AnyToken())
@@ -460,10 +467,27 @@ func TestGuardMisconfigured(t *testing.T) {
 		{"a relative metadata URL", func() { must(auth.NewGuard(v, &auth.GuardOptions{ResourceMetadata: "/x"})) }, "GuardOptions.ResourceMetadata"},
 		{"a metadata URL with a fragment", func() { must(auth.NewGuard(v, &auth.GuardOptions{ResourceMetadata: "https://x/#y"})) }, "GuardOptions.ResourceMetadata"},
 		{"a metadata URL with a quote", func() { must(auth.NewGuard(v, &auth.GuardOptions{ResourceMetadata: `https://x/"`})) }, "GuardOptions.ResourceMetadata"},
-		{"a nil proof", func() { must(auth.NewGuard(v, &auth.GuardOptions{Proofs: []auth.Proof{nil}})) }, "GuardOptions.Proofs[0]"},
-		{"two proofs of one member", func() {
-			must(auth.NewGuard(v, &auth.GuardOptions{Proofs: []auth.Proof{&fakeProof{member: "jkt"}, &fakeProof{member: "jkt"}}}))
-		}, "GuardOptions.Proofs"},
+		{"a nil binding", func() { must(auth.NewGuard(v, &auth.GuardOptions{Bindings: []auth.Binding{nil}})) }, "GuardOptions.Bindings[0]"},
+		{"a binding that is no pointer", func() {
+			must(auth.NewGuard(v, &auth.GuardOptions{Bindings: []auth.Binding{valueBinding{&fakeBinding{member: "jkt"}}}}))
+		}, "GuardOptions.Bindings[0]"},
+		{"a binding of no member", func() { must(auth.NewGuard(v, &auth.GuardOptions{Bindings: []auth.Binding{&fakeBinding{}}})) }, "GuardOptions.Bindings"},
+		{"two bindings of one member", func() {
+			must(auth.NewGuard(v, &auth.GuardOptions{Bindings: []auth.Binding{&fakeBinding{member: "jkt"}, &fakeBinding{member: "jkt"}}}))
+		}, "GuardOptions.Bindings"},
+		{"a scheme that is taken", func() {
+			must(auth.NewGuard(v, &auth.GuardOptions{Bindings: []auth.Binding{&schemeBinding{scheme: "bearer"}}}))
+		}, "bearer"},
+		{"a scheme with a space", func() {
+			must(auth.NewGuard(v, &auth.GuardOptions{Bindings: []auth.Binding{&schemeBinding{scheme: "D P"}}}))
+		}, "D P"},
+		{"a challenge with a line break", func() {
+			must(auth.NewGuard(v, &auth.GuardOptions{Bindings: []auth.Binding{&schemeBinding{scheme: "DPoP", challenge: "a\r\nb"}}}))
+		}, "DPoP"},
+		{"a field that is none", func() {
+			must(auth.NewGuard(v, &auth.GuardOptions{Bindings: []auth.Binding{&schemeBinding{scheme: "DPoP", field: "a b"}}}))
+		}, "a b"},
+		{"bound tokens without bindings", func() { must(auth.NewGuard(v, &auth.GuardOptions{RequireBound: true})) }, "GuardOptions.RequireBound"},
 		{"a scope with a space", func() { auth.Scopes("read write") }, "read write"},
 		{"a scope with a quote", func() { auth.AnyScope("read", `a"b`) }, "is not a scope"},
 		{"an empty scope", func() { must(auth.NewGuard(v, nil)).Require("") }, "is not a scope"},

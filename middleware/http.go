@@ -11,24 +11,21 @@ func (g *Guard) Require(first string, rest ...string) func(http.Handler) http.Ha
 	return g.Enforce(Scopes(first, rest...))
 }
 
-// Enforce returns a net/http middleware that lets through only requests that meet req. It panics
-// when req is the zero Requirement.
+// Enforce returns a net/http middleware that accepts only requests that meet req. It panics when g
+// cannot enforce req ([Guard.CanEnforce]).
 //
 // Hooks are told the pattern that the router matched (http.Request.Pattern) as the operation.
 func (g *Guard) Enforce(req Requirement) func(http.Handler) http.Handler {
 	return g.EnforceNamed(func(r *http.Request) string { return r.Pattern }, req)
 }
 
-// EnforceNamed is Enforce for adapters of routers: hooks are told what operation returns, which
-// must not hold what the caller sent.
+// EnforceNamed is Enforce for adapters of routers: hooks are told what operation returns, which must
+// not hold what the caller sent.
 //
 //go:noinline
 func (g *Guard) EnforceNamed(operation func(*http.Request) string, req Requirement) func(http.Handler) http.Handler {
-	if g == nil || g.verifier == nil {
-		panic("auth: Require or Enforce of a Guard that is nil or was not made by a constructor")
-	}
-	if req.IsZero() {
-		panic("auth: Enforce of the zero Requirement, which denies every request")
+	if err := g.CanEnforce(req); err != nil {
+		panic("auth: Require or Enforce: " + err.Error())
 	}
 	return func(next http.Handler) http.Handler {
 		if next == nil {
@@ -69,18 +66,10 @@ func (h *enforced) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if h.req.IsOptional() {
 		w.Header().Add("Vary", "Authorization") // check: vary
 	}
-	ctx, err := h.guard.Authorize(r.Context(), h.guard.credentialsOf(r, h.operation(r)), h.req)
+	ctx, err := h.guard.Authorize(r.Context(), RequestCredentials(w, r, h.operation(r)), h.req)
 	if err != nil { // check: http-refuse
 		h.guard.Refuse(w, r, err)
 		return
 	}
 	h.next.ServeHTTP(w, r.WithContext(ctx))
-}
-
-// credentialsOf is RequestCredentials, without what nothing reads in a Guard that has no Proofs.
-func (g *Guard) credentialsOf(r *http.Request, operation string) Credentials {
-	if !g.ReadsProofs() {
-		return Credentials{Operation: operation, Authorization: r.Header["Authorization"]}
-	}
-	return RequestCredentials(r, operation)
 }

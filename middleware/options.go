@@ -19,27 +19,31 @@ type GuardOptions struct {
 	// ResourceMetadata is the URL of the API's RFC 9728 document, named in challenges. Default
 	// none.
 	ResourceMetadata string
-	// Proofs check the members of "cnf". Default none: every sender-constrained token is refused.
-	Proofs []Proof
 	// Keys adjust the key cache that [New], and each preset of package provider, makes: its log,
 	// hooks, client, snapshot file. With several issuers they adjust the cache of each. Default:
 	// the defaults of jwks.Options. It is an error where the caller brings the keys.
 	Keys *jwks.Options
+	// Bindings check the members of "cnf", each one member, and may bring authentication schemes of
+	// their own. Default none: every sender-constrained token is refused.
+	Bindings []Binding
+	// RequireBound refuses every token that no Binding proved to be its sender's, at every operation
+	// that is not Public, Optional ones included. It needs Bindings. Default false: plain tokens are
+	// accepted beside bound ones. [Bound] asks it of one operation.
+	RequireBound bool
+	// Revoked tells whether a token that was found good is revoked all the same ([Revocations] is
+	// one such store). It is asked on every request, once, also about a remembered token, and when
+	// an open stream is decided on anew. True refuses the token with ReasonTokenRevoked. An error, a
+	// panic, and no answer within 250 ms mean that the request is not judged (503): its context ends
+	// then, and it must return. It must be safe for concurrent use. Default none.
+	Revoked func(context.Context, *Principal) (bool, error)
 	// OnDecision is told of every verdict, before the handler runs or the refusal is written. It
 	// must be quick and safe for concurrent use; a panic in it is contained; [Hooks] joins
 	// several. Default none. Requests to a Public operation are not judged and not told.
 	OnDecision func(context.Context, Decision)
-	// ReportOnly names operations whose requests are judged, and told to OnDecision, but let
-	// through whatever the verdict: for the time in which a guard is put before an API that is in
-	// use. A handler then finds the Principal of a token that was good but short of scopes, and
-	// none otherwise. Each name is the exact key of a rule, such as "GET /orders"; there is no name
-	// for all operations, an operation that no rule names stays refused, and OnDecision must be
-	// set. Default none: every operation is enforced.
-	ReportOnly []string
-	// WriteRefusal writes the answer to a refused request; the challenge, Retry-After and
-	// Cache-Control are set when it is called, and the status is err.Status unless it writes
-	// another. Default: problem documents (RFC 9457). gRPC and Echo do not use it: Echo has an
-	// HTTPErrorHandler.
+	// WriteRefusal writes the answer to a refused request. The challenge, Retry-After and
+	// Cache-Control are set when it is called, Content-Type is not, and the status is err.Status
+	// unless it writes another. Default: problem documents (RFC 9457). gRPC and Echo do not use it:
+	// Echo has an HTTPErrorHandler.
 	WriteRefusal func(w http.ResponseWriter, r *http.Request, err *Error)
 }
 
@@ -65,7 +69,10 @@ func NewGuard(v TokenVerifier, opts *GuardOptions) (*Guard, error) {
 	if opts.Keys != nil { // check: keys-ignored
 		return nil, errors.New("auth: GuardOptions.Keys is set, but the keys were made before: give the options to what made them")
 	}
-	g := &Guard{verifier: v, onDecision: opts.OnDecision, override: opts.WriteRefusal, metadata: opts.ResourceMetadata}
+	g := &Guard{
+		verifier: v, revoked: opts.Revoked, requireBound: opts.RequireBound,
+		onDecision: opts.OnDecision, override: opts.WriteRefusal, metadata: opts.ResourceMetadata,
+	}
 	realm := opts.Realm
 	if realm == "" {
 		realm = "api"
@@ -74,46 +81,38 @@ func NewGuard(v TokenVerifier, opts *GuardOptions) (*Guard, error) {
 	if err != nil {
 		return nil, fmt.Errorf("auth: GuardOptions.Realm: %w", err)
 	}
-	g.challenge = "Bearer realm=" + quoted
+	g.challenge = "realm=" + quoted
 	if g.metadata != "" {
 		if err := checkMetadataURL(g.metadata); err != nil {
 			return nil, fmt.Errorf("auth: GuardOptions.ResourceMetadata: %w", err)
 		}
 		g.challenge += `, resource_metadata="` + g.metadata + `"`
 	}
-	g.proofs = make(map[string]Proof, len(opts.Proofs))
-	for i, p := range opts.Proofs {
-		if p == nil {
-			return nil, fmt.Errorf("auth: GuardOptions.Proofs[%d] is nil", i)
-		}
-		if _, ok := g.proofs[p.Confirms()]; ok { // check: proof-twice
-			return nil, fmt.Errorf("auth: GuardOptions.Proofs: two proofs for %q", p.Confirms())
-		}
-		g.proofs[p.Confirms()] = p
+	if err := g.addBindings(opts.Bindings); err != nil {
+		return nil, err
 	}
-	if len(opts.ReportOnly) > 0 && g.onDecision == nil { // check: report-only-untold
-		return nil, errors.New("auth: GuardOptions.ReportOnly needs OnDecision: nobody would be told")
-	}
-	g.reportOnly = make(map[string]bool, len(opts.ReportOnly))
-	for _, name := range opts.ReportOnly {
-		if !namesOneOperation(name) { // check: report-only-name
-			return nil, fmt.Errorf("auth: GuardOptions.ReportOnly: %q is not the key of a rule for one part of an API", name)
-		}
-		g.reportOnly[name] = true
+	if g.requireBound && len(g.bindings) == 0 { // check: require-bound-by-nothing
+		return nil, errors.New("auth: GuardOptions.RequireBound needs Bindings: no token could pass")
 	}
 	g.prepare()
 	return g, nil
 }
 
-// namesOneOperation reports whether name is "/path" or "METHOD /path" whose path begins with a
-// literal: nothing that stands for a whole API.
-func namesOneOperation(name string) bool {
-	method, path, ok := strings.Cut(name, " ")
-	if !ok {
-		method, path = "", name
+// CanEnforce returns why g cannot enforce req, nil when it can: req is the zero Requirement; it is only
+// reported on, and g has no OnDecision to tell; or it needs a bound token ([Bound]), and g has no
+// Bindings. Enforce and the adapters panic with its error when they are given req.
+func (g *Guard) CanEnforce(req Requirement) error {
+	switch n := req.now().node; {
+	case g == nil || g.verifier == nil:
+		return errors.New("the Guard is nil, or was not made by a constructor")
+	case n == nil:
+		return errors.New("the zero Requirement denies every request")
+	case n.kind == kindReportOnly && g.onDecision == nil: // check: report-only-untold-start
+		return errors.New("ReportOnly needs GuardOptions.OnDecision: nobody would be told")
+	case n.bound && len(g.bindings) == 0: // check: bound-by-nothing
+		return errors.New("Bound needs GuardOptions.Bindings: no token could pass")
 	}
-	rest, ok := strings.CutPrefix(path, "/")
-	return ok && !strings.ContainsAny(method, "/*") && rest != "" && !strings.ContainsRune("/*{:", rune(rest[0])) && !strings.ContainsAny(path, " \t")
+	return nil
 }
 
 // isNil reports whether v is nil, or holds a nil pointer, as the result of a constructor does whose

@@ -31,7 +31,14 @@ const (
 	ReasonClaimInvalid          Reason = "CLAIM_INVALID"           // a claim is missing, has the wrong type, or not the value that Config fixes
 	ReasonIDToken               Reason = "ID_TOKEN"                // the token bears the marks of an ID token
 	ReasonClaimsRefused         Reason = "CLAIMS_REFUSED"          // one of Config.Checks said no
+	ReasonTokenRevoked          Reason = "TOKEN_REVOKED"           // GuardOptions.Revoked says so
+	ReasonBindingRequired       Reason = "BINDING_REQUIRED"        // a plain token, where GuardOptions.RequireBound or Bound asks for a bound one
+	ReasonSchemeMismatch        Reason = "SCHEME_MISMATCH"         // a bound token not under its Binding's scheme, or another token under it
+	ReasonProofInvalid          Reason = "PROOF_INVALID"           // no proof, two, or one that is broken or of another request
 	ReasonBindingNotProved      Reason = "BINDING_NOT_PROVED"      // "cnf" binds the token to a key whose possession was not proved
+	ReasonProofExpired          Reason = "PROOF_EXPIRED"           // the proof is of another time: it is old, or a clock is wrong
+	ReasonProofNonceRequired    Reason = "PROOF_NONCE_REQUIRED"    // the proof has no nonce, or not one of this API's
+	ReasonProofReplayed         Reason = "PROOF_REPLAYED"          // the proof was used before
 	ReasonInsufficientScope     Reason = "INSUFFICIENT_SCOPE"      // the operation needs scopes that the token lacks
 	ReasonForbidden             Reason = "FORBIDDEN"               // a check given to Requirement.With said no
 	ReasonNoRule                Reason = "NO_RULE"                 // no rule names the operation
@@ -59,7 +66,14 @@ var reasons = [...]Reason{
 	ReasonClaimInvalid,
 	ReasonIDToken,
 	ReasonClaimsRefused,
+	ReasonTokenRevoked,
+	ReasonBindingRequired,
+	ReasonSchemeMismatch,
+	ReasonProofInvalid,
 	ReasonBindingNotProved,
+	ReasonProofExpired,
+	ReasonProofNonceRequired,
+	ReasonProofReplayed,
 	ReasonInsufficientScope,
 	ReasonForbidden,
 	ReasonNoRule,
@@ -111,6 +125,18 @@ func responseFor(r Reason) response {
 		return token("The access token lacks a claim that this API needs")
 	case ReasonClaimsRefused:
 		return token("The access token is not accepted by this API")
+	case ReasonTokenRevoked:
+		return token("The access token is revoked")
+	case ReasonBindingRequired:
+		return token("This API needs an access token that is bound to its sender")
+	case ReasonSchemeMismatch:
+		return token("The access token is not one for this authentication scheme")
+	case ReasonProofInvalid, ReasonProofReplayed:
+		return response{"INVALID_DPOP_PROOF", http.StatusUnauthorized, "invalid_dpop_proof", "The DPoP proof is not valid"}
+	case ReasonProofExpired:
+		return response{"INVALID_DPOP_PROOF", http.StatusUnauthorized, "invalid_dpop_proof", "The DPoP proof was not made just now; check the clock"}
+	case ReasonProofNonceRequired:
+		return response{"USE_DPOP_NONCE", http.StatusUnauthorized, "use_dpop_nonce", "The DPoP proof needs the nonce of this answer"}
 	case ReasonBindingNotProved:
 		return token("The access token is bound to a key whose possession was not proved")
 	case ReasonInsufficientScope:

@@ -13,53 +13,67 @@ import (
 // ProblemType is the media type of refusals (RFC 9457 §6.1).
 const ProblemType = "application/problem+json"
 
-// An answer is a refusal made ready before the first request.
-type answer struct {
-	challenge []string
-	body      []byte
-}
-
-// prepare renders the answer of every Reason.
+// prepare renders what the refusals of every Reason have alike.
 func (g *Guard) prepare() {
-	g.answers = make(map[Reason]answer, len(reasons))
+	g.bodies = make(map[Reason][]byte, len(reasons))
+	g.lines = make(map[Reason][]string, len(reasons))
 	for _, r := range reasons {
 		e := &Error{Reason: r}
-		g.answers[r] = answer{g.renderChallenge(e), e.problem()}
+		g.bodies[r] = e.problem()
+		for i := range g.schemes {
+			g.lines[r] = append(g.lines[r], g.challengeLine(e, i))
+		}
 	}
 }
 
-// Challenge returns the values of WWW-Authenticate for err, one for each field line; none when the
-// answer carries no challenge (RFC 6750 §3).
+// Challenge returns the values of WWW-Authenticate for err, one for each field line and scheme; none
+// when the answer carries no challenge (RFC 6750 §3). The scheme that the caller used comes first, with
+// the error, which every scheme has for a request with several (RFC 9449 §7.2); then every other that could pass, first those of Bindings: clients without a secret take
+// the first they know. The slice is the caller's.
 func (g *Guard) Challenge(err *Error) []string {
-	if len(err.Scopes) > 0 {
-		return g.renderChallenge(err)
-	}
-	return g.answers[err.Reason].challenge
-}
-
-// renderChallenge is the one encoder of WWW-Authenticate. Everything in it is a constant, a setting
-// or a scope of the rule.
-func (g *Guard) renderChallenge(err *Error) []string {
-	v := responseFor(err.Reason)
-	if v.error == "" && err.Reason != ReasonCredentialsMissing { // check: challenge-where-none
+	reason := err.orInternal().Reason
+	code := responseFor(reason).error
+	if code == "" && reason != ReasonCredentialsMissing { // check: challenge-where-none
 		return nil
 	}
+	withoutBearer := g.bearerIsPlain && (g.requireBound || err.boundOnly)
+	first := err.scheme
+	if first == everyScheme || first == bearerScheme && (withoutBearer || code == "") {
+		first = min(bearerScheme+1, len(g.schemes)-1)
+	}
+	lines := []string{g.lines[reason][first]}
+	if len(err.Scopes) > 0 {
+		lines[0] = g.challengeLine(err, first)
+	}
+	others := ReasonCredentialsMissing
+	if err.scheme == everyScheme {
+		others = reason
+	}
+	for i := bearerScheme + 1; i < len(g.schemes); i++ {
+		if i != first {
+			lines = append(lines, g.lines[others][i])
+		}
+	}
+	if first != bearerScheme && !withoutBearer { // check: bearer-not-offered
+		lines = append(lines, g.lines[others][bearerScheme])
+	}
+	return lines
+}
+
+// challengeLine is the one encoder of WWW-Authenticate. Everything in it is a constant, a setting or a
+// scope of the rule.
+func (g *Guard) challengeLine(err *Error, scheme int) string {
+	v := responseFor(err.Reason)
 	var b strings.Builder
-	b.WriteString(g.challenge)
+	b.WriteString(g.schemes[scheme].name + " " + g.challenge)
 	if v.error != "" {
 		b.WriteString(`, error="` + v.error + `", error_description="` + v.text + `"`)
 	}
-	if len(err.Scopes) > 0 {
-		b.WriteString(`, scope="`)
-		for i, s := range err.Scopes {
-			if i > 0 {
-				b.WriteByte(' ')
-			}
-			b.WriteString(s)
-		}
-		b.WriteByte('"')
+	if scopes := err.validScopes(); len(scopes) > 0 {
+		b.WriteString(`, scope="` + strings.Join(scopes, " ") + `"`)
 	}
-	return []string{b.String()}
+	b.WriteString(g.schemes[scheme].params)
+	return b.String()
 }
 
 // quote returns s as a quoted-string (RFC 9110 §5.6.4), or an error when s has a character that is
@@ -83,14 +97,15 @@ func quote(s string) (string, error) {
 
 // problem returns the problem document of e (RFC 9457 §3).
 func (e *Error) problem() []byte {
+	e = e.orInternal()
 	v := responseFor(e.Reason)
 	b := append([]byte(`{"type":"about:blank","title":`), quoteJSON(http.StatusText(v.status))...)
 	b = append(b, `,"status":`...)
 	b = strconv.AppendInt(b, int64(v.status), 10)
 	b = append(append(b, `,"detail":`...), quoteJSON(v.text)...)
 	b = append(append(b, `,"code":`...), quoteJSON(v.code)...)
-	if len(e.Scopes) > 0 {
-		b = append(append(b, `,"scope":`...), quoteJSON(strings.Join(e.Scopes, " "))...)
+	if scopes := e.validScopes(); len(scopes) > 0 {
+		b = append(append(b, `,"scope":`...), quoteJSON(strings.Join(scopes, " "))...)
 	}
 	return append(b, '}', '\n')
 }
@@ -104,40 +119,51 @@ func quoteJSON(s string) []byte {
 func (e *Error) MarshalJSON() ([]byte, error) { return e.problem(), nil }
 
 // SetRefusalHeader sets in h what an answer to err needs besides its body: WWW-Authenticate,
-// Retry-After, Cache-Control and Content-Type. It is for adapters whose router writes the answer
-// itself.
+// Retry-After, Cache-Control and Content-Type. Challenges of other schemes that h has already stay,
+// behind the Guard's own. It is for adapters whose router writes the answer itself.
 func (g *Guard) SetRefusalHeader(h http.Header, err *Error) {
-	if c := g.Challenge(err); len(c) > 0 { // check: challenge
-		h["Www-Authenticate"] = c
+	g.setChallenge(h, err)
+	h.Set("Content-Type", ProblemType)
+}
+
+// setChallenge is SetRefusalHeader without what tells of a body.
+func (g *Guard) setChallenge(h http.Header, err *Error) {
+	if lines := g.Challenge(err); len(lines) > 0 { // check: challenge
+		for _, line := range h["Www-Authenticate"] {
+			if name, _, _ := strings.Cut(line, " "); !g.hasScheme(name) { // check: challenge-of-others
+				lines = append(lines, line)
+			}
+		}
+		h["Www-Authenticate"] = lines
 	}
 	if after := err.RetryAfter(); after > 0 { // check: retry-after
 		h.Set("Retry-After", strconv.Itoa(int(after.Seconds())))
 	}
 	h.Set("Cache-Control", "no-store") // check: no-store
-	h.Set("Content-Type", ProblemType)
 }
 
-// Refuse writes the answer to a request that Authorize did not let through. An error that holds no
-// *[Error] counts as not judged.
+// Refuse writes the answer to a request that Authorize refused. An error that holds no *[Error] counts
+// as not judged.
 func (g *Guard) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 	e := asError(err)
-	g.SetRefusalHeader(w.Header(), e)
+	g.setChallenge(w.Header(), e)
 	if g.override != nil {
 		own := &refusalWriter{ResponseWriter: w, status: e.Status()}
 		g.override(own, r, e)
 		own.finish()
 		return
 	}
-	body := g.answers[e.Reason].body
+	body := g.bodies[e.Reason]
 	if len(e.Scopes) > 0 {
 		body = e.problem()
 	}
+	w.Header().Set("Content-Type", ProblemType)
 	w.WriteHeader(e.Status())
 	_, _ = w.Write(body)
 }
 
-// A refusalWriter sees to it that a refusal is never answered with 200: the status is the refusal's
-// unless another was written.
+// A refusalWriter sees to it that a refusal is never answered with 200 by omission: the status is the
+// refusal's unless another was written.
 type refusalWriter struct {
 	http.ResponseWriter
 	status int
@@ -145,7 +171,9 @@ type refusalWriter struct {
 }
 
 func (w *refusalWriter) WriteHeader(status int) {
-	w.wrote = true
+	if status >= http.StatusOK || status == http.StatusSwitchingProtocols { // check: refuse-informational
+		w.wrote = true
+	}
 	w.ResponseWriter.WriteHeader(status)
 }
 
@@ -153,6 +181,14 @@ func (w *refusalWriter) Write(b []byte) (int, error) {
 	w.finish()
 	return w.ResponseWriter.Write(b)
 }
+
+// FlushError is for http.ResponseController, and Flush for those who ask for an http.Flusher.
+func (w *refusalWriter) FlushError() error {
+	w.finish() // check: refuse-flush
+	return http.NewResponseController(w.ResponseWriter).Flush()
+}
+
+func (w *refusalWriter) Flush() { _ = w.FlushError() }
 
 func (w *refusalWriter) finish() {
 	if !w.wrote { // check: refuse-status

@@ -2,7 +2,6 @@ package auth_test
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -14,58 +13,53 @@ import (
 	"github.com/bearward/bearward/middleware/authtest"
 )
 
-func TestReportOnlyNames(t *testing.T) {
-	v := newFake(t)
-	hook := func(context.Context, auth.Decision) {}
-	for _, name := range []string{"", "*", "/", "/*", "GET /", "GET /*", "GET *", "/{path...}", "GET /{$}", "/:any", "//orders", "orders", "GET", "* /orders", "GET  /orders", "GET /orders "} {
-		func() {
+func TestReportOnlyNeedsSomebodyToTell(t *testing.T) {
+	g := must(auth.NewGuard(newFake(t), nil))
+	if err := g.CanEnforce(auth.Scopes("admin").ReportOnly()); err == nil || !strings.Contains(err.Error(), "OnDecision") {
+		t.Errorf("without a hook: %v", err)
+	}
+	// Rules that come later are enforced.
+	if _, err := g.Authorize(t.Context(), auth.Credentials{}, auth.Scopes("admin").ReportOnly()); reasonOf(err) != auth.ReasonCredentialsMissing {
+		t.Errorf("without a hook: %v, want it enforced", err)
+	}
+}
+
+func TestReportOnlyIsTheOutermost(t *testing.T) {
+	need := auth.Scopes("admin").ReportOnly()
+	for name, build := range map[string]func(){
+		"the zero Requirement": func() { auth.Requirement{}.ReportOnly() },
+		"Public":               func() { auth.Public().ReportOnly() },
+		"twice":                func() { need.ReportOnly() },
+		"inside AllOf":         func() { auth.AllOf(need) },
+		"inside AnyOf":         func() { auth.AnyOf(auth.AnyToken(), need) },
+		"with a check":         func() { need.With(func(context.Context, *auth.Principal) error { return nil }) },
+	} {
+		t.Run(name, func(t *testing.T) {
 			defer func() {
-				if said := fmt.Sprint(recover()); !strings.Contains(said, "GuardOptions.ReportOnly") {
-					t.Errorf("%q: %s", name, said)
+				if recover() == nil {
+					t.Error("no panic")
 				}
 			}()
-			must(auth.NewGuard(v, &auth.GuardOptions{OnDecision: hook, ReportOnly: []string{"GET /orders", name}}))
-		}()
+			build()
+		})
 	}
-	for _, name := range []string{"GET /orders", "/orders", "/pkg.Svc/Method", "/pkg.Svc/*", "GET /files/*", "api.example/orders"[11:]} {
-		must(auth.NewGuard(v, &auth.GuardOptions{OnDecision: hook, ReportOnly: []string{name}}))
-	}
-	defer func() {
-		if said := fmt.Sprint(recover()); !strings.Contains(said, "OnDecision") {
-			t.Errorf("without a hook: %s", said)
-		}
-	}()
-	must(auth.NewGuard(v, &auth.GuardOptions{ReportOnly: []string{"GET /orders"}}))
-}
-
-// An operation without a rule stays refused, even when its name is on the list, and so does one without a name.
-func TestReportOnlyOpensNothingWithoutARule(t *testing.T) {
-	g := must(auth.NewGuard(newFake(t), &auth.GuardOptions{OnDecision: func(context.Context, auth.Decision) {}, ReportOnly: []string{"GET /orders"}}))
-	for _, c := range []struct {
-		operation string
-		need      auth.Requirement
-		pass      bool
-	}{{"GET /orders", auth.Scopes("admin"), true}, {"GET /orders", auth.Requirement{}, false}, {"", auth.Scopes("admin"), false}, {"GET /Orders", auth.Scopes("admin"), false}} {
-		_, err := g.Authorize(t.Context(), auth.Credentials{Operation: c.operation}, c.need)
-		if (err == nil) != c.pass {
-			t.Errorf("%q, %v: %v", c.operation, c.need, err)
-		}
+	if !auth.Optional().ReportOnly().IsOptional() || need.IsZero() || need.IsPublic() {
+		t.Error("what is reported on is not what it was")
 	}
 }
 
-// A principal that was let through in a report counts for nothing at the next guard.
+// Whatever the operations are called, the rule alone tells what is reported on.
 func TestAReportIsNoVerdict(t *testing.T) {
 	issuer := authtest.NewIssuer(t, nil)
-	g := issuer.Guard(&auth.GuardOptions{OnDecision: func(context.Context, auth.Decision) {}, ReportOnly: []string{"GET /orders"}})
+	g := issuer.Guard(&auth.GuardOptions{OnDecision: func(context.Context, auth.Decision) {}})
 	for _, raw := range []string{issuer.Token("read:orders"), issuer.Token("admin", authtest.Expired), "x"} {
 		c := auth.Credentials{Operation: "GET /orders", Authorization: []string{"Bearer " + raw}}
-		ctx, err := g.Authorize(t.Context(), c, auth.Scopes("admin"))
+		ctx, err := g.Authorize(t.Context(), c, auth.Scopes("admin").ReportOnly())
 		if err != nil {
 			t.Fatal(err)
 		}
-		c.Operation = "GET /admin"
 		if _, err := g.Authorize(ctx, c, auth.Scopes("admin")); err == nil {
-			t.Errorf("%.10s... is let through where nothing is reported on only", raw)
+			t.Errorf("%.10s... is accepted where nothing is reported on only", raw)
 		}
 	}
 }

@@ -27,6 +27,8 @@ const (
 	kindOptional
 	kindPublic
 	kindLive
+	kindBound
+	kindReportOnly
 )
 
 // A node is one term of a Requirement.
@@ -36,6 +38,7 @@ type node struct {
 	children []*node
 	check    func(context.Context, *Principal) error
 	needs    []string           // the scopes that a challenge names, sorted
+	bound    bool               // no plain token can meet it
 	live     func() Requirement // what kindLive stands for at this time
 }
 
@@ -62,12 +65,30 @@ func AnyOf(first Requirement, rest ...Requirement) Requirement {
 // AnyToken requires a good token, whatever its scopes.
 func AnyToken() Requirement { return Requirement{&node{kind: kindToken}} }
 
+// Bound requires a token that is bound to its sender ("cnf"), by a member that one of
+// GuardOptions.Bindings checks; a plain token is refused with 401. Combine it with scopes by [AllOf].
+// [GuardOptions].RequireBound asks it of every operation.
+func Bound() Requirement { return Requirement{&node{kind: kindBound, bound: true}} }
+
 // Optional accepts callers without credentials as anonymous: PrincipalFrom then returns false. A
 // bad token is still refused, and a token that could not be verified is not taken for none.
 func Optional() Requirement { return Requirement{&node{kind: kindOptional}} }
 
 // Public accepts every request. Its credentials are not looked at.
 func Public() Requirement { return Requirement{&node{kind: kindPublic}} }
+
+// ReportOnly returns r as a rule that is evaluated and reported to OnDecision but not enforced: for the
+// time in which a guard is put before an API that is in use. The handler finds the Principal of a token
+// that was good but short of what r asks, and none otherwise. It is the outermost: it panics when r is
+// the zero Requirement, Public, a rule of LiveRules or ReportOnly already, and nothing can be made of
+// its result. A Guard without OnDecision cannot enforce it ([Guard.CanEnforce]); where [LiveRules] bring
+// it in later, such a Guard enforces r.
+func (r Requirement) ReportOnly() Requirement {
+	if r.node == nil || r.node.kind != kindOptional {
+		r.mustCombine("ReportOnly")
+	}
+	return Requirement{&node{kind: kindReportOnly, children: []*node{r.node}, needs: r.node.needs, bound: r.node.bound}}
+}
 
 // With adds a check of the user's own, made on every request after the rest of r was met. Its error
 // refuses the request with 403, unless it holds a *[Error], which is then the refusal. The check
@@ -78,7 +99,7 @@ func (r Requirement) With(check func(context.Context, *Principal) error) Require
 		panic("auth: Requirement.With needs a check")
 	}
 	r.mustCombine("With")
-	return Requirement{&node{kind: kindWith, children: []*node{r.node}, check: check, needs: r.node.needs}}
+	return Requirement{&node{kind: kindWith, children: []*node{r.node}, check: check, needs: r.node.needs, bound: r.node.bound}}
 }
 
 func ofScopes(kind nodeKind, first string, rest []string) Requirement {
@@ -99,8 +120,13 @@ func ofRequirements(kind nodeKind, name string, first Requirement, rest []Requir
 	return Requirement{n.withNeeds()}
 }
 
-// withNeeds fills in what the challenge names: all of an all-of, the first of an any-of.
+// withNeeds fills in what the challenge names: all of an all-of, the first of an any-of; and whether
+// only a bound token can meet n.
 func (n *node) withNeeds() *node {
+	n.bound = slices.ContainsFunc(n.children, func(c *node) bool { return c.bound })
+	if n.kind == kindAny {
+		n.bound = !slices.ContainsFunc(n.children, func(c *node) bool { return !c.bound })
+	}
 	of := n.children
 	if n.kind == kindAny {
 		of = of[:1]
@@ -119,6 +145,8 @@ func (r Requirement) mustCombine(where string) {
 		panic("auth: the zero Requirement inside " + where)
 	case r.node.kind == kindLive: // check: live-stands-alone
 		panic("auth: a rule of LiveRules inside " + where + ": put that into the rules themselves")
+	case r.node.kind == kindReportOnly: // check: report-only-outermost
+		panic("auth: a Requirement that is only reported on inside " + where + ": ReportOnly comes last")
 	case r.node.kind == kindPublic || r.node.kind == kindOptional: // check: public-stands-alone
 		panic(fmt.Sprintf("auth: %v stands alone: it cannot be inside %s", r, where))
 	}
@@ -143,8 +171,17 @@ func (r Requirement) IsOptional() bool { return r.is(kindOptional) }
 
 func (r Requirement) is(kind nodeKind) bool {
 	n := r.now().node
+	if n != nil && n.kind == kindReportOnly {
+		n = n.children[0]
+	}
 	return n != nil && n.kind == kind
 }
+
+// isReportOnly reports whether r is evaluated and not enforced.
+func (r Requirement) isReportOnly() bool { return r.node != nil && r.node.kind == kindReportOnly }
+
+// needsBound reports whether no plain token can meet r.
+func (r Requirement) needsBound() bool { return r.node != nil && r.node.bound }
 
 // ChallengeScopes returns a copy of the scopes that the challenge of a refusal names, sorted.
 func (r Requirement) ChallengeScopes() []string {
@@ -178,14 +215,22 @@ func (n *node) scopes(all []string) []string {
 	return all
 }
 
-// errScopes is the outcome of a term whose scopes the token lacks.
-var errScopes = errors.New("scopes missing")
+// The outcomes of terms that a client can do something about: the token lacks scopes, or is not bound.
+var (
+	errScopes = errors.New("scopes missing")
+	errPlain  = errors.New("not a bound token")
+)
 
 // check reports whether p meets r. It is only asked of requirements that need a token.
 func (r Requirement) check(ctx context.Context, p *Principal) *Error {
+	if r.node.bound && p.cnf == "" { // check: requirement-bound
+		return errBindingRequired // whatever else is missing: another token is needed first
+	}
 	switch err := r.node.met(ctx, p); {
 	case err == nil:
 		return nil
+	case err == errPlain:
+		return errBindingRequired
 	case err == errScopes: // check: requirement-scopes
 		return &Error{Reason: ReasonInsufficientScope, Scopes: r.ChallengeScopes()}
 	default:
@@ -211,6 +256,13 @@ func (n *node) met(ctx context.Context, p *Principal) error {
 		return nil
 	case kindToken:
 		return nil
+	case kindBound:
+		if p.cnf == "" { // check: bound-term
+			return errPlain
+		}
+		return nil
+	case kindReportOnly:
+		return n.children[0].met(ctx, p)
 	case kindWith:
 		if err := n.children[0].met(ctx, p); err != nil { // check: with-scopes
 			return err
@@ -229,7 +281,7 @@ func (n *node) all(ctx context.Context, p *Principal) error {
 	var first error
 	for _, c := range n.children {
 		err := c.met(ctx, p)
-		if err == errScopes { // check: all-of
+		if err == errScopes || err == errPlain { // check: all-of
 			return err
 		}
 		if first == nil { // check: all-of-checks
@@ -240,21 +292,22 @@ func (n *node) all(ctx context.Context, p *Principal) error {
 }
 
 func (n *node) any(ctx context.Context, p *Principal) error {
-	var refused error
-	lacking := false
+	var refused, lacking error
 	for _, c := range n.children {
 		switch err := c.met(ctx, p); {
 		case err == nil:
 			return nil
-		case err == errScopes:
-			lacking = true
+		case err == errScopes || err == errPlain:
+			if lacking == nil {
+				lacking = err
+			}
 		case refused == nil:
 			refused = err
 		}
 	}
 	// check: any-of
-	if lacking || refused == nil {
-		return errScopes
+	if lacking != nil {
+		return lacking
 	}
 	return refused
 }
@@ -283,6 +336,11 @@ func (n *node) words(nested bool) (words string, parsable bool) {
 		return "optional", true
 	case kindPublic:
 		return "public", true
+	case kindBound:
+		return "bound token", true
+	case kindReportOnly:
+		words, parsable = n.children[0].words(false)
+		return "report-only " + words, parsable
 	case kindWith:
 		words, _ = n.children[0].words(true)
 		return words + " with a check", false

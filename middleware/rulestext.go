@@ -17,15 +17,17 @@ import (
 //	GET /me           = any token
 //	GET /catalogue    = optional
 //	/healthz          = public
+//	GET /stats        = report-only read:stats
 //	/pkg.Svc/Method   = read:orders
 //
 // Each line is a rule: its key, an equals sign with spaces around it, and what it asks for: scopes,
-// joined by "and" or "or" with parentheses where both occur; "any token"; "optional"; or "public".
-// A scope that is one of these words, or holds a parenthesis, an equals sign or a number sign,
-// stands in double quotes. What follows a number sign that begins a word is a comment. Lines end
-// with LF or CR LF; the text is UTF-8, its rules ASCII. A comment that holds what could pass for
-// the end of its line (a CR alone, U+2028), or that turns the direction of writing around, is a
-// fault: people would see other rules.
+// "any token" and "bound token", joined by "and" or "or" with parentheses where both occur; "optional";
+// or "public". In front of all but "public", "report-only" stands for [Requirement.ReportOnly]. A scope
+// that is one of these words, or holds a parenthesis, an equals sign or a number sign, stands in double
+// quotes. What follows a number sign that begins a word is a comment. Lines end with LF or CR LF; the
+// text is UTF-8, its rules ASCII. A comment that holds what could pass for the end of its line (a CR
+// alone, U+2028), or that turns the direction of writing around, is a fault: people would see other
+// rules.
 //
 // The error names every fault with its line and column, as "line 3, column 15: ...", both counted
 // from 1, columns in bytes. No rules at all is an error.
@@ -212,10 +214,21 @@ func (p *ruleParser) rule() (string, Requirement) {
 	return strings.Join(words, " "), req
 }
 
-// need = "public" / "optional" / term
+// need = "public" / [ "report-only" ] ( "optional" / term )
 func (p *ruleParser) need() Requirement {
 	if p.err != nil {
 		return Requirement{}
+	}
+	if p.accept("report-only") {
+		t, _ := p.peek()
+		req := p.need()
+		if req.IsPublic() || req.isReportOnly() { // check: rules-text-report-only
+			p.fail(t, "report-only stands once, before what is reported on: not %s", req)
+		}
+		if p.err != nil {
+			return Requirement{}
+		}
+		return req.ReportOnly()
 	}
 	for word, req := range map[string]func() Requirement{"public": Public, "optional": Optional} {
 		if p.accept(word) {
@@ -275,11 +288,11 @@ func join(joint string, all []Requirement) Requirement {
 	return AnyOf(all[0], all[1:]...)
 }
 
-// factor = "(" term ")" / "any" "token" / scope
+// factor = "(" term ")" / "any" "token" / "bound" "token" / scope
 func (p *ruleParser) factor(depth int) Requirement {
 	t, ok := p.peek()
 	if !ok {
-		p.fail(t, "expected a scope, \"any token\", \"optional\" or \"public\"")
+		p.fail(t, "expected a scope, \"any token\", \"bound token\", \"optional\" or \"public\"")
 		return Requirement{}
 	}
 	p.next++
@@ -298,9 +311,12 @@ func (p *ruleParser) factor(depth int) Requirement {
 			p.fail(end, "expected a closing parenthesis")
 		}
 		return req
-	case t.text == "any":
+	case t.text == "any" || t.text == "bound":
 		if after, _ := p.peek(); !p.accept("token") {
-			p.fail(after, `expected "token" after "any"`)
+			p.fail(after, `expected "token" after %q`, t.text)
+		}
+		if t.text == "bound" {
+			return Bound()
 		}
 		return AnyToken()
 	case isRuleWord(t.text): // check: rules-text-word
@@ -316,7 +332,7 @@ func (p *ruleParser) factor(depth int) Requirement {
 // isRuleWord reports whether s is a word of the text form.
 func isRuleWord(s string) bool {
 	switch s {
-	case "and", "or", "any", "token", "optional", "public", "(", ")", "=":
+	case "and", "or", "any", "bound", "token", "optional", "public", "report-only", "(", ")", "=":
 		return true
 	}
 	return false

@@ -3,10 +3,12 @@ package chiauth
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"maps"
 	"net/http"
 	"path"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 
@@ -41,7 +43,17 @@ func Enforce(guard *auth.Guard, rules auth.Rules, r chi.Routes) func(http.Handle
 	if err := rules.Validate(); err != nil {
 		panic("chiauth: " + err.Error())
 	}
+	mustEnforce(guard, rules)
 	return inFront(table{guard: guard, rules: maps.Clone(rules), routes: r, tree: sync.OnceValue(func() *tree { return treeOf(r) })})
+}
+
+// mustEnforce panics when guard cannot enforce one of rules.
+func mustEnforce(guard *auth.Guard, rules auth.Rules) {
+	for _, key := range slices.Sorted(maps.Keys(rules)) {
+		if err := guard.CanEnforce(rules[key]); err != nil {
+			panic(fmt.Sprintf("chiauth: rule %q: %v", key, err))
+		}
+	}
 }
 
 // inFront returns the middleware of a table. It is not inlined, so that all of them share one
@@ -108,7 +120,7 @@ func (t *table) guarded(method, pattern string, next http.Handler) http.Handler 
 	key, req, ok := t.rules.ForRoute(method, pattern)
 	if !ok {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			_, err := t.guard.Authorize(r.Context(), auth.RequestCredentials(r, method+" "+pattern), auth.Requirement{})
+			_, err := t.guard.Authorize(r.Context(), auth.RequestCredentials(w, r, method+" "+pattern), auth.Requirement{})
 			t.guard.Refuse(w, r, err)
 		})
 	}

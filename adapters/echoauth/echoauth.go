@@ -67,8 +67,8 @@ func Enforce(guard *auth.Guard, req auth.Requirement) echo.MiddlewareFunc {
 	if guard == nil {
 		panic("echoauth: Require and Enforce need a Guard")
 	}
-	if req.IsZero() {
-		panic("echoauth: Enforce of the zero Requirement, which denies every request")
+	if err := guard.CanEnforce(req); err != nil {
+		panic("echoauth: Require or Enforce: " + err.Error())
 	}
 	var names operations
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
@@ -90,7 +90,7 @@ func admit(guard *auth.Guard, c echo.Context, operation string, req auth.Require
 	if req.IsOptional() {
 		c.Response().Header().Add(echo.HeaderVary, echo.HeaderAuthorization)
 	}
-	ctx, err := guard.Authorize(r.Context(), auth.RequestCredentials(r, operation), req)
+	ctx, err := guard.Authorize(r.Context(), auth.RequestCredentials(c.Response(), r, operation), req)
 	if err != nil { // check: admit
 		e := auth.AsError(err)
 		guard.SetRefusalHeader(c.Response().Header(), e)

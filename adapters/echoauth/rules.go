@@ -1,8 +1,10 @@
 package echoauth
 
 import (
+	"fmt"
 	"maps"
 	"reflect"
+	"slices"
 	"sync"
 
 	"github.com/labstack/echo/v4"
@@ -42,6 +44,11 @@ func EnforceRules(guard *auth.Guard, rules auth.Rules) echo.MiddlewareFunc {
 	}
 	if err := rules.Validate(); err != nil {
 		panic("echoauth: " + err.Error())
+	}
+	for _, key := range slices.Sorted(maps.Keys(rules)) {
+		if err := guard.CanEnforce(rules[key]); err != nil {
+			panic(fmt.Sprintf("echoauth: rule %q: %v", key, err))
+		}
 	}
 	return inFront(&table{guard: guard, rules: maps.Clone(rules)})
 }

@@ -30,7 +30,7 @@ func FuzzMetadata(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	d := &interceptors{guard: issuer.Guard(nil), table: rules}
+	d := newInterceptors(issuer.Guard(nil), rules, Options{})
 	f.Fuzz(func(t *testing.T, values, method string) {
 		md := metadata.MD{"x-request-id": {canary}}
 		if values != "" {

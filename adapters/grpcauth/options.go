@@ -2,13 +2,19 @@ package grpcauth
 
 import (
 	"context"
-	"crypto/tls"
-	"strings"
+	"fmt"
+	"maps"
+	"net"
+	"net/http"
+	"slices"
+	"sync"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/peer"
+	"google.golang.org/grpc/status"
 
 	auth "github.com/bearward/bearward/middleware"
 )
@@ -43,32 +49,60 @@ func (o Options) ServerOptions(guard *auth.Guard, rules auth.Rules) []grpc.Serve
 	if err != nil {
 		panic(err.Error())
 	}
-	i := &interceptors{guard, t, o}
+	for _, key := range slices.Sorted(maps.Keys(rules)) {
+		if err := guard.CanEnforce(rules[key]); err != nil {
+			panic(fmt.Sprintf("grpcauth: rule %q: %v", key, err))
+		}
+	}
+	i := newInterceptors(guard, t, o)
 	return []grpc.ServerOption{grpc.ChainUnaryInterceptor(i.unary), grpc.ChainStreamInterceptor(i.stream)}
 }
 
 // interceptors are the two of a guarded server.
 type interceptors struct {
-	guard   *auth.Guard
-	table   *table
-	options Options
+	guard    *auth.Guard
+	table    *table
+	options  Options
+	fields   []string                                 // that the guard's Bindings read
+	binds    bool                                     // it has some
+	complete func(context.Context, *auth.Credentials) // fills in what they read
+}
+
+func newInterceptors(guard *auth.Guard, t *table, o Options) *interceptors {
+	i := &interceptors{guard: guard, table: t, options: o, fields: guard.ReadsFields()}
+	i.binds, i.complete = i.fields != nil, i.completeCredentials
+	return i
 }
 
 func (i *interceptors) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
-	ctx, err := i.authorize(ctx, info.FullMethod)
+	answer := i.answer()
+	granted, err := i.authorize(ctx, info.FullMethod, answer)
 	if err != nil { // check: unary
-		st, trailer := i.refusal(err)
+		st, trailer := i.refusal(err, answer)
 		_ = grpc.SetTrailer(ctx, trailer) // fails only outside a call
 		return nil, st.Err()
 	}
-	return handler(ctx, req)
+	if len(answer) > 0 { // check: unary-answer
+		if err := grpc.SetHeader(ctx, metadataOf(answer)); err != nil {
+			return nil, status.Error(codes.Internal, "the header was sent before the call was authorized")
+		}
+	}
+	i.release(answer)
+	return handler(granted, req)
 }
 
 func (i *interceptors) stream(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
-	ctx, err := i.authorize(ss.Context(), info.FullMethod)
+	answer := i.answer()
+	ctx, err := i.authorize(ss.Context(), info.FullMethod, answer)
 	if err != nil { // check: stream
-		return i.refuseStream(ss, err)
+		return i.refuseStream(ss, err, answer)
 	}
+	if len(answer) > 0 { // check: stream-answer
+		if err := ss.SetHeader(metadataOf(answer)); err != nil {
+			return status.Error(codes.Internal, "the header was sent before the call was authorized")
+		}
+	}
+	i.release(answer)
 	guarded := &guardedStream{ServerStream: ss, ctx: ctx}
 	p, ok := auth.PrincipalFrom(ctx)
 	if !ok || p.ValidUntil().IsZero() || i.options.AllowExpiredStreams {
@@ -77,40 +111,69 @@ func (i *interceptors) stream(srv any, ss grpc.ServerStream, info *grpc.StreamSe
 	return i.serveUntilExpiry(srv, guarded, p.ValidUntil(), info.FullMethod, handler)
 }
 
+// answers are the header fields that Bindings answer with, used again while they set none, so that a
+// plain token costs nothing.
+var answers = sync.Pool{New: func() any { return make(http.Header) }}
+
+// answer returns an empty header, and nil when no Binding can set a field.
+func (i *interceptors) answer() http.Header {
+	if !i.binds {
+		return nil
+	}
+	return answers.Get().(http.Header)
+}
+
+// release gives back a header that holds nothing.
+func (i *interceptors) release(answer http.Header) {
+	if answer != nil && len(answer) == 0 {
+		answers.Put(answer)
+	}
+}
+
+// metadataOf returns header fields as metadata.
+func metadataOf(h http.Header) metadata.MD {
+	md := make(metadata.MD, len(h))
+	for name, values := range h {
+		md.Append(name, values...)
+	}
+	return md
+}
+
 // authorize asks the guard about one call. A method without a rule has the zero Requirement, which
-// denies every request; its name is not told to hooks, since it may be the caller's own text where
-// a server has an UnknownServiceHandler.
-func (i *interceptors) authorize(ctx context.Context, method string) (context.Context, error) {
+// denies every request; its name is not told to hooks, since it may be the caller's own text where a
+// server has an UnknownServiceHandler.
+func (i *interceptors) authorize(ctx context.Context, method string, answer http.Header) (context.Context, error) {
 	rule := i.table.find(method)
 	if rule.requirement.IsPublic() {
 		return ctx, nil
 	}
-	return i.guard.Authorize(ctx, i.credentialsOf(ctx, method, rule.key), rule.requirement)
+	return i.guard.Authorize(ctx, i.credentials(ctx, method, rule.key, answer), rule.requirement)
 }
 
-// credentialsOf returns what the caller presented. The URL is the one of RFC 9449 for a call, and
-// is built only for a proof.
-func (i *interceptors) credentialsOf(ctx context.Context, method, operation string) auth.Credentials {
+// credentials returns what the caller presented.
+func (i *interceptors) credentials(ctx context.Context, method, operation string, answer http.Header) auth.Credentials {
 	c := auth.Credentials{Operation: operation, Authorization: metadata.ValueFromIncomingContext(ctx, "authorization")}
-	if !i.guard.ReadsProofs() {
-		return c
-	}
-	c.DPoP, c.Method = metadata.ValueFromIncomingContext(ctx, "dpop"), "POST"
-	if len(c.DPoP) > 0 {
-		c.URL = "https://" + strings.Join(metadata.ValueFromIncomingContext(ctx, ":authority"), "") + method
-	}
-	if p, ok := peer.FromContext(ctx); ok {
-		c.TLS = stateOf(p.AuthInfo)
+	if i.binds {
+		c.Method, c.Target, c.Answer, c.Complete = http.MethodPost, method, answer, i.complete
 	}
 	return c
 }
 
-// stateOf returns a copy of the TLS state that info holds, nil without TLS. The copy is large, so
-// there is none where nothing is to be copied.
-func stateOf(info credentials.AuthInfo) *tls.ConnectionState {
-	if _, ok := info.(credentials.TLSInfo); !ok {
-		return nil
+// completeCredentials fills in what the connection and the metadata tell.
+func (i *interceptors) completeCredentials(ctx context.Context, c *auth.Credentials) {
+	if p, ok := peer.FromContext(ctx); ok {
+		// Under ServeHTTP it is another type, made of http.Request.RemoteAddr.
+		if a, ok := p.Addr.(*net.TCPAddr); ok {
+			c.Peer = a.AddrPort().Addr().Unmap()
+		}
+		if info, ok := p.AuthInfo.(credentials.TLSInfo); ok {
+			c.TLS = &info.State
+		}
 	}
-	held := info.(credentials.TLSInfo)
-	return &held.State
+	c.Header = make(http.Header, len(i.fields))
+	for _, name := range i.fields {
+		if values := metadata.ValueFromIncomingContext(ctx, name); len(values) > 0 {
+			c.Header[name] = values
+		}
+	}
 }

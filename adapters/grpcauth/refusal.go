@@ -1,6 +1,7 @@
 package grpcauth
 
 import (
+	"maps"
 	"net/http"
 	"strings"
 
@@ -34,7 +35,7 @@ func Code(err *auth.Error) codes.Code {
 }
 
 // refusal returns the status and the trailer of a call that err refuses.
-func (i *interceptors) refusal(err error) (*status.Status, metadata.MD) {
+func (i *interceptors) refusal(err error, answer http.Header) (*status.Status, metadata.MD) {
 	e := auth.AsError(err)
 	info := &errdetails.ErrorInfo{Reason: e.Reason.Code(), Domain: Domain, Metadata: map[string]string{}}
 	for name, value := range map[string]string{
@@ -49,6 +50,11 @@ func (i *interceptors) refusal(err error) (*status.Status, metadata.MD) {
 	if m := i.guard.ResourceMetadata(); m != "" && len(challenge) > 0 {
 		info.Metadata["resource_metadata"] = m
 	}
+	for name, values := range answer { // for clients that get no trailers
+		if len(values) == 1 {
+			info.Metadata[strings.ToLower(name)] = values[0]
+		}
+	}
 	details := []protoadapt.MessageV1{info}
 	if after := e.RetryAfter(); after > 0 { // check: retry-info
 		details = append(details, &errdetails.RetryInfo{RetryDelay: durationpb.New(after)})
@@ -58,14 +64,15 @@ func (i *interceptors) refusal(err error) (*status.Status, metadata.MD) {
 		st = with
 	}
 	trailer := metadata.MD{}
-	if len(challenge) > 0 { // check: challenge
+	maps.Copy(trailer, metadataOf(answer)) // check: refusal-answer
+	if len(challenge) > 0 {                // check: challenge
 		trailer["www-authenticate"] = challenge
 	}
 	return st, trailer
 }
 
-func (i *interceptors) refuseStream(ss grpc.ServerStream, err error) error {
-	st, trailer := i.refusal(err)
+func (i *interceptors) refuseStream(ss grpc.ServerStream, err error, answer http.Header) error {
+	st, trailer := i.refusal(err, answer)
 	ss.SetTrailer(trailer)
 	return st.Err()
 }

@@ -95,10 +95,10 @@ func (h handled) result() error {
 // its context. A panic of the handler is raised here, where the interceptors outside can recover
 // it; one that comes after the end has no caller any more and is dropped.
 func (i *interceptors) serveUntilExpiry(srv any, s *guardedStream, until time.Time, method string, handler grpc.StreamHandler) error {
+	running, returned := context.WithCancel(s.ctx)
 	ctx, cancel := context.WithCancel(s.ctx)
 	defer cancel()
 	s.ctx = ctx
-	running, returned := context.WithCancel(s.ServerStream.Context())
 	defer returned()
 	done := make(chan handled, 1)
 	go handle(srv, s, handler, done, returned)
@@ -146,9 +146,10 @@ func (i *interceptors) reauthorize(ctx context.Context, s *guardedStream, method
 	defer close(r.done)
 	ctx, cancel := context.WithTimeout(ctx, recheckTimeout)
 	defer cancel()
-	again, err := i.authorize(ctx, method)
+	rule := i.table.find(method)
+	again, err := i.guard.Recheck(ctx, i.credentials(ctx, method, rule.key, nil), rule.requirement)
 	if r.refused = nil; err != nil && len(done) == 0 { // check: stream-expired
-		r.refused = i.refuseStream(s.ServerStream, err)
+		r.refused = i.refuseStream(s.ServerStream, err, nil)
 	}
 	return again, r.refused
 }

@@ -42,7 +42,12 @@ func (d *told) String() string {
 // bidi begins a stream of both directions, which ends with the test.
 func bidi(t *testing.T, guard *auth.Guard, token string) grpc.ClientStream {
 	t.Helper()
-	conn := start(t, grpcauth.ServerOptions(guard, auth.Rules{rpctest.Bidi: auth.AnyToken()}), talk(&rpctest.Talk{}))
+	return bidiOf(t, guard, auth.AnyToken(), token)
+}
+
+func bidiOf(t *testing.T, guard *auth.Guard, need auth.Requirement, token string) grpc.ClientStream {
+	t.Helper()
+	conn := start(t, grpcauth.ServerOptions(guard, auth.Rules{rpctest.Bidi: need}), talk(&rpctest.Talk{}))
 	cs, err := conn.NewStream(with(t.Context(), token), &grpc.StreamDesc{ClientStreams: true, ServerStreams: true}, rpctest.Bidi)
 	if err != nil {
 		t.Fatal(err)
@@ -70,7 +75,7 @@ func TestAStreamThatIsOnlyReportedOnOutlivesItsToken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		issuer := authtest.NewIssuer(t, nil)
 		var decisions told
-		cs := bidi(t, issuer.Guard(&auth.GuardOptions{OnDecision: decisions.hook, ReportOnly: []string{rpctest.Bidi}}), issuer.Token("read"))
+		cs := bidiOf(t, issuer.Guard(&auth.GuardOptions{OnDecision: decisions.hook}), auth.AnyToken().ReportOnly(), issuer.Token("read"))
 		time.Sleep(24 * time.Hour)
 		_ = cs.CloseSend()
 		if err := cs.RecvMsg(new(rpctest.Message)); err != nil {

@@ -49,7 +49,7 @@
 // what [auth.Error.Seen] tells.
 //
 //	attribute                  values
-//	bearward.outcome           accepted, refused, not_judged (500 or 503), reported (let through by GuardOptions.ReportOnly)
+//	bearward.outcome           accepted, refused, not_judged (500 or 503), reported (the rule is ReportOnly)
 //	bearward.operation         the key of a rule, such as "GET /orders/{id}", or _OTHER; absent when the router named none
 //	bearward.verification      full, remembered (its signature was not verified again), repeated (judged before in the same request), none
 //	error.type                 of a decision: a name of auth.Reasons, such as TOKEN_EXPIRED; of a fetch: misconfigured, timeout; or _OTHER

@@ -43,7 +43,7 @@
 //
 //	operation     key of a rule, such as "GET /orders"; "none": the router named none; "other": beyond Options.MaxOperations,
 //	              over 256 bytes, or no UTF-8
-//	outcome       accepted; refused; not_judged: 500 or 503; reported: let through by GuardOptions.ReportOnly
+//	outcome       accepted; refused; not_judged: 500 or 503; reported: the rule is ReportOnly
 //	reason        of a decision: the names of auth.Reasons, such as TOKEN_EXPIRED, and "none" when accepted; of a skipped key: a jwks.SkipReason
 //	verification  full: the token was verified; remembered: its signature was not verified again; repeated: judged before in the same request;
 //	              none: no token was verified

@@ -55,6 +55,7 @@ type answer struct {
 	body       string            // what the handler answered, when it is 200
 	all        string            // everything that came back: header fields, body, trailer, status and details
 	metadata   map[string]string // the ErrorInfo's; nil in HTTP
+	nonces     []string          // DPoP-Nonce; in gRPC of the header when the call is accepted, and of the trailer otherwise
 }
 
 // A request is one call. What HTTP alone can express is in shape.
@@ -70,16 +71,33 @@ type door func(t *testing.T, r request) answer
 
 // doors returns a running server of each kind, guarded by guard. Their names go into the report.
 func doors(t *testing.T, guard *auth.Guard) map[string]door {
-	all := map[string]door{
-		"nethttp":       overHTTP(t, netHTTP(guard)),
-		"nethttp-plain": overHTTP(t, plain(guard)),
-		"chi":           overHTTP(t, chiRouter(guard)),
-		"chi-table":     overHTTP(t, chiTable(guard)),
-		"echo":          overHTTP(t, echoRouter(guard)),
-		"echo-table":    overHTTP(t, echoTable(guard)),
+	return setup{guard: guard, needs: needs}.doors(t)
+}
+
+// A setup is what servers are made of.
+type setup struct {
+	guard *auth.Guard
+	needs map[string]auth.Requirement             // by operation
+	front func(http.Handler) http.Handler         // what stands before the router, nil for nothing
+	outer func(method string) []grpc.ServerOption // and before gRPC's guard
+}
+
+// httpRouters are what each kind of HTTP server is made by.
+var httpRouters = map[string]func(*auth.Guard, map[string]auth.Requirement) http.Handler{
+	"nethttp": netHTTP, "nethttp-plain": plain, "chi": chiRouter, "chi-table": chiTable, "echo": echoRouter, "echo-table": echoTable,
+}
+
+func (s setup) doors(t *testing.T) map[string]door {
+	all := map[string]door{}
+	for name, router := range httpRouters {
+		h := router(s.guard, s.needs)
+		if s.front != nil {
+			h = s.front(h)
+		}
+		all[name] = overHTTP(t, h)
 	}
 	for _, method := range rpctest.Methods {
-		all["grpc-"+strings.ToLower(method[strings.LastIndexByte(method, '/')+1:])] = overGRPC(t, guard, method)
+		all["grpc-"+strings.ToLower(method[strings.LastIndexByte(method, '/')+1:])] = s.overGRPC(t, method)
 	}
 	return all
 }
@@ -100,7 +118,7 @@ func callerOf(ctx context.Context) string {
 	return said
 }
 
-func netHTTP(guard *auth.Guard) http.Handler {
+func netHTTP(guard *auth.Guard, needs map[string]auth.Requirement) http.Handler {
 	mux := httpauth.NewMux(guard)
 	for name, req := range needs {
 		mux.HandleFunc("GET /"+name, req, hello)
@@ -108,7 +126,7 @@ func netHTTP(guard *auth.Guard) http.Handler {
 	return mux
 }
 
-func plain(guard *auth.Guard) http.Handler {
+func plain(guard *auth.Guard, needs map[string]auth.Requirement) http.Handler {
 	mux := http.NewServeMux()
 	for name, req := range needs {
 		mux.Handle("GET /"+name, guard.Enforce(req)(http.HandlerFunc(hello)))
@@ -116,7 +134,7 @@ func plain(guard *auth.Guard) http.Handler {
 	return mux
 }
 
-func chiRouter(guard *auth.Guard) http.Handler {
+func chiRouter(guard *auth.Guard, needs map[string]auth.Requirement) http.Handler {
 	r := chi.NewRouter()
 	for name, req := range needs {
 		chiauth.NewRouter(guard, r).Get("/"+name, req, hello)
@@ -125,7 +143,7 @@ func chiRouter(guard *auth.Guard) http.Handler {
 	return r
 }
 
-func rules() auth.Rules {
+func rulesOf(needs map[string]auth.Requirement) auth.Rules {
 	all := auth.Rules{}
 	for name, req := range needs {
 		all["GET /"+name] = req
@@ -134,9 +152,9 @@ func rules() auth.Rules {
 	return all
 }
 
-func chiTable(guard *auth.Guard) http.Handler {
+func chiTable(guard *auth.Guard, needs map[string]auth.Requirement) http.Handler {
 	r := chi.NewRouter()
-	r.Use(chiauth.Enforce(guard, rules(), r))
+	r.Use(chiauth.Enforce(guard, rulesOf(needs), r))
 	for name := range needs {
 		r.Get("/"+name, hello)
 		r.Head("/"+name, hello)
@@ -146,7 +164,7 @@ func chiTable(guard *auth.Guard) http.Handler {
 
 func echoHello(c echo.Context) error { return c.String(200, callerOf(c.Request().Context())) }
 
-func echoRouter(guard *auth.Guard) http.Handler {
+func echoRouter(guard *auth.Guard, needs map[string]auth.Requirement) http.Handler {
 	e := echo.New()
 	for name, req := range needs {
 		e.Match([]string{"GET", "HEAD"}, "/"+name, echoHello, echoauth.Enforce(guard, req))
@@ -154,9 +172,9 @@ func echoRouter(guard *auth.Guard) http.Handler {
 	return e
 }
 
-func echoTable(guard *auth.Guard) http.Handler {
+func echoTable(guard *auth.Guard, needs map[string]auth.Requirement) http.Handler {
 	e := echo.New()
-	e.Use(echoauth.EnforceRules(guard, rules()))
+	e.Use(echoauth.EnforceRules(guard, rulesOf(needs)))
 	for name := range needs {
 		e.Match([]string{"GET", "HEAD"}, "/"+name, echoHello)
 	}
@@ -164,7 +182,9 @@ func echoTable(guard *auth.Guard) http.Handler {
 }
 
 func overHTTP(t *testing.T, h http.Handler) door {
-	server := httptest.NewServer(h)
+	server := httptest.NewUnstartedServer(h)
+	server.Config.ConnContext = auth.ConnContext
+	server.Start()
 	t.Cleanup(server.Close)
 	return func(t *testing.T, ask request) answer {
 		r, err := http.NewRequest("GET", server.URL+"/"+ask.need+"?q="+canary, nil)
@@ -190,7 +210,7 @@ func overHTTP(t *testing.T, h http.Handler) door {
 		if err != nil {
 			t.Fatal(err)
 		}
-		a := answer{status: resp.StatusCode, challenges: resp.Header["Www-Authenticate"], retryAfter: resp.Header.Get("Retry-After"),
+		a := answer{status: resp.StatusCode, challenges: resp.Header["Www-Authenticate"], retryAfter: resp.Header.Get("Retry-After"), nonces: resp.Header["Dpop-Nonce"],
 			all: fmt.Sprintf("%v\n%s", resp.Header, body)}
 		if a.status == 200 {
 			a.body = string(body)
@@ -223,9 +243,9 @@ var statusOf = map[codes.Code]int{
 	codes.Internal: 500, codes.Unavailable: 503,
 }
 
-func overGRPC(t *testing.T, guard *auth.Guard, method string) door {
+func (s setup) overGRPC(t *testing.T, method string) door {
 	conns := map[string]*grpc.ClientConn{}
-	for name, req := range needs {
+	for name, req := range s.needs {
 		talk := &rpctest.Talk{
 			OnUnary: func(ctx context.Context, _ *rpctest.Message) (*rpctest.Message, error) {
 				return &rpctest.Message{Value: callerOf(ctx)}, nil
@@ -234,7 +254,11 @@ func overGRPC(t *testing.T, guard *auth.Guard, method string) door {
 				return ss.SendMsg(&rpctest.Message{Value: callerOf(ss.Context())})
 			},
 		}
-		server := grpc.NewServer(grpcauth.ServerOptions(guard, auth.Rules{method: req})...)
+		var options []grpc.ServerOption
+		if s.outer != nil {
+			options = s.outer(method)
+		}
+		server := grpc.NewServer(append(options, grpcauth.ServerOptions(s.guard, auth.Rules{method: req})...)...)
 		rpctest.Register(server, talk)
 		conns[name] = serve(t, server)
 	}
@@ -244,9 +268,12 @@ func overGRPC(t *testing.T, guard *auth.Guard, method string) door {
 			md.Set(ask.field[0], ask.field[1])
 		}
 		ctx := metadata.NewOutgoingContext(t.Context(), md)
-		body, trailer, err := rpctest.Call(ctx, conns[ask.need], method, canary)
+		body, header, trailer, err := rpctest.CallHeader(ctx, conns[ask.need], method, canary)
 		st := status.Convert(err)
-		a := answer{status: statusOf[st.Code()], challenges: trailer["www-authenticate"], body: body}
+		a := answer{status: statusOf[st.Code()], challenges: trailer["www-authenticate"], body: body, nonces: header["dpop-nonce"]}
+		if err != nil {
+			a.nonces = trailer["dpop-nonce"]
+		}
 		if err == nil {
 			return a
 		}

@@ -103,7 +103,7 @@ func holes(t *testing.T, issuer *authtest.Issuer) []hole {
 		}},
 		{"an outage answered with 401", "", "K-11", func(g *auth.Guard, need auth.Requirement, h http.Handler) http.Handler {
 			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				ctx, err := g.Authorize(r.Context(), auth.RequestCredentials(r, ""), need)
+				ctx, err := g.Authorize(r.Context(), auth.RequestCredentials(w, r, ""), need)
 				if err != nil && auth.AsError(err).Reason == auth.ReasonUnavailable {
 					err = &auth.Error{Reason: auth.ReasonSignatureInvalid}
 				}

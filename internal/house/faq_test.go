@@ -96,7 +96,7 @@ func TestFAQShowsALogLine(t *testing.T) {
 	guard := issuer.Guard(&auth.GuardOptions{OnDecision: auth.LogRefusals(slog.New(slog.NewTextHandler(&b, withoutTime)))})
 	r := httptest.NewRequest("GET", "/orders", nil)
 	r.Header.Set("Authorization", "Bearer "+issuer.Token("read:orders", authtest.WrongAudience))
-	_, _ = guard.Authorize(r.Context(), auth.RequestCredentials(r, "GET /orders"), auth.AnyToken())
+	_, _ = guard.Authorize(r.Context(), auth.RequestCredentials(nil, r, "GET /orders"), auth.AnyToken())
 	page, err := os.ReadFile("FAQ.md")
 	if err != nil {
 		t.Fatal(err)
@@ -120,7 +120,7 @@ func ask(v auth.TokenVerifier, authorization []string, need auth.Requirement) (i
 	r := httptest.NewRequest("GET", "/orders", nil)
 	r.Header["Authorization"] = authorization
 	w := httptest.NewRecorder()
-	if _, err := guard.Authorize(r.Context(), auth.RequestCredentials(r, "GET /orders"), need); err != nil {
+	if _, err := guard.Authorize(r.Context(), auth.RequestCredentials(w, r, "GET /orders"), need); err != nil {
 		guard.Refuse(w, r, err)
 	}
 	return w.Code, reason

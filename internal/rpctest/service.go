@@ -80,18 +80,23 @@ func stream(srv any, ss grpc.ServerStream) error {
 
 // Call sends one message to a method of any kind, and returns the answer and the trailer.
 func Call(ctx context.Context, cc grpc.ClientConnInterface, method, text string) (string, metadata.MD, error) {
+	answer, _, trailer, err := CallHeader(ctx, cc, method, text)
+	return answer, trailer, err
+}
+
+// CallHeader is Call, and returns the header too.
+func CallHeader(ctx context.Context, cc grpc.ClientConnInterface, method, text string) (answer string, header, trailer metadata.MD, err error) {
 	var out Message
 	if method == Unary {
-		var trailer metadata.MD
-		err := cc.Invoke(ctx, method, wrapperspb.String(text), &out, grpc.Trailer(&trailer))
-		return out.GetValue(), trailer, err
+		err = cc.Invoke(ctx, method, wrapperspb.String(text), &out, grpc.Header(&header), grpc.Trailer(&trailer))
+		return out.GetValue(), header, trailer, err
 	}
 	cs, err := cc.NewStream(ctx, &grpc.StreamDesc{ClientStreams: true, ServerStreams: true}, method)
 	if err != nil {
-		return "", nil, err
+		return "", nil, nil, err
 	}
 	if err := cs.SendMsg(wrapperspb.String(text)); err != nil && err != io.EOF { // the status comes with RecvMsg
-		return "", cs.Trailer(), err
+		return "", nil, cs.Trailer(), err
 	}
 	_ = cs.CloseSend()
 	err = cs.RecvMsg(&out)
@@ -100,5 +105,6 @@ func Call(ctx context.Context, cc grpc.ClientConnInterface, method, text string)
 			err = nil
 		}
 	}
-	return out.GetValue(), cs.Trailer(), err
+	header, _ = cs.Header()
+	return out.GetValue(), header, cs.Trailer(), err
 }

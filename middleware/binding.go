@@ -1,0 +1,245 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/bearward/bearward/internal/jose"
+)
+
+// A Binding checks one way in which a token is bound to its sender, by one member of the token's "cnf"
+// (RFC 7800 §3.1). Implementations are pointers, and safe for concurrent use.
+type Binding interface {
+	// Member returns the name of the member that Check reads, such as "x5t#S256" (RFC 8705 §3.1).
+	Member() string
+	// Fields returns the names of the header fields that Check reads, beside what the connection
+	// and the request line tell; nil for none. Over gRPC, Check sees no others.
+	Fields() []string
+	// Check returns nil when c proves that its sender is the one that the member's JSON text names.
+	// Any error refuses the token. It may be a *[Error] of ReasonBindingNotProved, of one of the
+	// ReasonProof…, or of ReasonUnavailable or ReasonInternal, which mean that the token was not
+	// judged; any other error counts as ReasonBindingNotProved.
+	//
+	// A Guard calls it once for each request, however many guards stand in a row, and after the
+	// token was found good. What Check writes into c.Answer goes out with the answer, whatever that
+	// will be. It must not keep c or member.
+	Check(ctx context.Context, token string, c *Credentials, p *Principal, member []byte) error
+}
+
+// A SchemeBinding has an authentication scheme of its own (RFC 9449 §7.1: "DPoP"). Under Bearer, a
+// token that it binds is refused; under its scheme, one that it does not bind.
+type SchemeBinding interface {
+	Binding
+	// Scheme returns the name of the scheme, as challenges spell it. Callers may use any case.
+	Scheme() string
+	// Challenge returns the auth-params that every challenge of the scheme has, beside those of the
+	// Guard, such as `algs="ES256 EdDSA"`; "" for none.
+	Challenge() string
+	// Algorithms returns the JWS algorithms of the proofs that Check accepts.
+	Algorithms() []string
+}
+
+var errUnboundMember = errors.New("no configured Binding checks this member of cnf")
+
+// bindingReasons are those that a Binding may refuse with.
+var bindingReasons = []Reason{
+	ReasonBindingNotProved, ReasonProofInvalid, ReasonProofExpired, ReasonProofReplayed, ReasonProofNonceRequired,
+	ReasonUnavailable, ReasonInternal,
+}
+
+// checkBindings compares the scheme with what the token is bound by, and then asks a Binding about
+// every member of cnf. A member that no Binding checks refuses the token: it is never taken for a plain
+// bearer token (RFC 9700 §4.10.1).
+func (g *Guard) checkBindings(ctx context.Context, c *Credentials, token string, o *outcome) *Error {
+	p := o.verified
+	if p.cnf == "" {
+		switch {
+		case o.scheme != bearerScheme: // check: scheme-of-unbound
+			return &Error{Reason: ReasonSchemeMismatch, about: &detail{claim: "cnf", expected: "a member that scheme " + g.schemes[o.scheme].name + " proves"}}
+		case g.requireBound: // check: require-bound
+			return errBindingRequired
+		}
+		return nil
+	}
+	r := memberReaders.Get().(*memberReader)
+	defer memberReaders.Put(r)
+	if err := r.read(g.bindings, p.cnf); err != nil {
+		return bindingRefused(err)
+	}
+	if refused := g.checkScheme(r, o); refused != nil {
+		return refused
+	}
+	if o.rechecking { // without the request's proof, which is spent
+		for _, m := range r.members {
+			if o.bound.find(m.binding, p.cnf[m.value.Start:m.value.End]) == nil { // check: recheck-proved
+				return bindingRefused(errUnboundMember)
+			}
+		}
+		return nil
+	}
+	o.bound = &boundRequest{sent: *c}
+	o.bound.members = o.bound.one[:0]
+	sent := &o.bound.sent // on the heap, where the Credentials of a plain token need not be
+	sent.complete(ctx)
+	for _, m := range r.members {
+		text := p.cnf[m.value.Start:m.value.End]
+		if !provedBefore(ctx, sent, m.binding, text) { // check: prove-once
+			// check: binding-check
+			if err := m.binding.Check(ctx, token, sent, p, r.doc[m.value.Start:m.value.End]); err != nil {
+				return bindingError(err)
+			}
+		}
+		o.bound.members = append(o.bound.members, provedMember{m.binding, text, sent.fields(m.binding.Fields())})
+	}
+	return nil
+}
+
+// checkScheme looks whether a Binding checks every member, and whether their scheme is the one used.
+func (g *Guard) checkScheme(r *memberReader, o *outcome) *Error {
+	if len(r.members) == 0 { // check: binding-empty
+		return bindingRefused(errUnboundMember)
+	}
+	scheme := bearerScheme
+	for _, m := range r.members {
+		if m.binding == nil { // check: binding-member
+			return bindingRefused(errUnboundMember)
+		}
+		if s := g.schemeOf(m.binding); s != bearerScheme {
+			if scheme != bearerScheme && scheme != s { // check: scheme-of-two
+				return errSchemeOfBound
+			}
+			scheme = s
+		}
+	}
+	if scheme != o.scheme { // check: scheme-of-bound
+		return errSchemeOfBound
+	}
+	return nil
+}
+
+// errBindingRequired and errSchemeOfBound are made once: read only.
+var (
+	errBindingRequired = &Error{Reason: ReasonBindingRequired, about: &detail{claim: "cnf", expected: "a member that a configured Binding checks"}}
+	errSchemeOfBound   = &Error{Reason: ReasonSchemeMismatch, about: &detail{claim: "cnf", expected: "the scheme of the Binding that checks its members"}}
+)
+
+func bindingRefused(err error) *Error {
+	return &Error{Reason: ReasonBindingNotProved, Err: err, about: &detail{claim: "cnf", expected: "members that a configured Binding checks"}}
+}
+
+// bindingError returns what Check said as a refusal.
+func bindingError(err error) *Error {
+	if e, ok := errors.AsType[*Error](err); ok && e != nil && slices.Contains(bindingReasons, e.Reason) { // check: binding-reasons
+		return e
+	}
+	return bindingRefused(err)
+}
+
+// A memberReader reads the members of cnf. It is used again, since every request of a bound token
+// needs one.
+type memberReader struct {
+	reader   jose.Reader
+	bindings map[string]Binding
+	doc      []byte
+	members  []member
+	add      func(name []byte, v jose.Value) error
+}
+
+// A member is one of cnf.
+type member struct {
+	binding Binding // nil when none is configured for it
+	value   jose.Value
+}
+
+var memberReaders = sync.Pool{New: func() any {
+	r := new(memberReader)
+	r.add = func(name []byte, v jose.Value) error {
+		r.members = append(r.members, member{r.bindings[string(name)], v})
+		return nil
+	}
+	return r
+}}
+
+func (r *memberReader) read(bindings map[string]Binding, cnf string) error {
+	r.bindings, r.doc, r.members = bindings, append(r.doc[:0], cnf...), r.members[:0]
+	err := r.reader.Object(r.doc, r.add)
+	if _, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
+		return fmt.Errorf("cnf: %w", jose.ErrNotObject)
+	}
+	return err
+}
+
+// ReadsFields returns the names of the header fields that the Bindings of g read, in canonical form and
+// sorted. It returns nil when g has no Bindings: nothing then reads more of Credentials than Operation
+// and Authorization.
+func (g *Guard) ReadsFields() []string { return slices.Clone(g.readsFields) }
+
+// boundRequest is what the proofs of a sender-constrained token were checked against, by value.
+type boundRequest struct {
+	sent    Credentials // of which Header may change; what Bindings read of it is in members
+	members []provedMember
+	one     [1]provedMember // backs members for the usual one
+}
+
+// A provedMember is a member of cnf that a Binding checked.
+type provedMember struct {
+	binding Binding
+	value   string
+	fields  [][]string // the values of the Binding's fields
+}
+
+// find returns the record of a member that b checked, nil when there is none.
+func (r *boundRequest) find(b Binding, value string) *provedMember {
+	if r == nil {
+		return nil
+	}
+	for i := range r.members {
+		if m := &r.members[i]; m.binding == b && m.value == value { // check: prove-once-binding
+			return m
+		}
+	}
+	return nil
+}
+
+// sameRequest reports whether c tells of the connection and the request what r has.
+func (r *boundRequest) sameRequest(c *Credentials) bool {
+	was := &r.sent
+	return c.Method == was.Method && c.Target == was.Target && c.Peer == was.Peer && sameConnection(c.TLS, was.TLS) // check: prove-once-request
+}
+
+// same reports whether every proof of r was checked against exactly what c has.
+func (r *boundRequest) same(c *Credentials) bool {
+	if !r.sameRequest(c) {
+		return false
+	}
+	for i := range r.members {
+		if !r.members[i].same(c) {
+			return false
+		}
+	}
+	return true
+}
+
+func (m *provedMember) same(c *Credentials) bool {
+	return slices.EqualFunc(m.fields, c.fields(m.binding.Fields()), slices.Equal[[]string]) // check: prove-once-fields
+}
+
+// provedBefore reports whether a guard in front, of this request and with exactly these credentials,
+// had b check the member: a proof is spent once.
+func provedBefore(ctx context.Context, c *Credentials, b Binding, member string) bool {
+	for gr := grantOf(ctx); gr != nil; gr = grantOf(gr.Context) {
+		if !gr.presented.sameToken(c) { // check: prove-once-token
+			continue
+		}
+		bound := gr.presented.bound
+		if m := bound.find(b, member); m != nil && bound.sameRequest(c) && m.same(c) {
+			return true
+		}
+	}
+	return false
+}

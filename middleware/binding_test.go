@@ -1,0 +1,304 @@
+package auth_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	auth "github.com/bearward/bearward/middleware"
+)
+
+// valueBinding is a Binding that is no pointer.
+type valueBinding struct{ *fakeBinding }
+
+// schemeBinding is a Binding with a scheme of its own. Its proof is the field Proof, which is good once.
+type schemeBinding struct {
+	scheme, challenge, field string
+	used                     map[string]bool
+}
+
+func (b *schemeBinding) Member() string { return "jkt" }
+
+func (b *schemeBinding) Fields() []string {
+	if b.field != "" {
+		return []string{b.field}
+	}
+	return []string{"proof"}
+}
+func (b *schemeBinding) Scheme() string       { return b.scheme }
+func (b *schemeBinding) Challenge() string    { return b.challenge }
+func (b *schemeBinding) Algorithms() []string { return []string{"ES256"} }
+
+func (b *schemeBinding) Check(_ context.Context, _ string, c *auth.Credentials, _ *auth.Principal, member []byte) error {
+	proofs := c.Header.Values("Proof")
+	switch {
+	case c.Answer == nil:
+		return &auth.Error{Reason: auth.ReasonInternal, Err: errors.New("no answer to write the nonce into")}
+	case string(member) != `"x"`:
+		return fmt.Errorf("bound to %s", member)
+	case len(proofs) != 1:
+		return &auth.Error{Reason: auth.ReasonProofInvalid}
+	case b.used[proofs[0]]:
+		return &auth.Error{Reason: auth.ReasonProofReplayed}
+	}
+	if b.used == nil {
+		b.used = map[string]bool{}
+	}
+	b.used[proofs[0]] = true
+	c.Answer.Set("DPoP-Nonce", "nonce after "+proofs[0])
+	return nil
+}
+
+// dpopLike returns a Guard with a SchemeBinding, and one without a scheme.
+func dpopLike(t *testing.T, change func(*auth.GuardOptions)) *auth.Guard {
+	t.Helper()
+	opts := &auth.GuardOptions{Bindings: []auth.Binding{&schemeBinding{scheme: "DPoP", challenge: `algs="ES256"`}}}
+	if change != nil {
+		change(opts)
+	}
+	return must(auth.NewGuard(newFake(t), opts))
+}
+
+// answered returns what one request of a scheme and token gets.
+func answered(h http.Handler, authorization []string, proofs ...string) *http.Response {
+	r := httptest.NewRequest("GET", "/orders?x=1", nil)
+	if authorization != nil {
+		r.Header["Authorization"] = authorization
+	}
+	if proofs != nil {
+		r.Header["Proof"] = proofs
+	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w.Result()
+}
+
+const (
+	plainDPoP   = `DPoP realm="api", algs="ES256"`
+	plainBearer = `Bearer realm="api"`
+)
+
+func failing401(scheme, code, text string) string {
+	s := scheme + ` realm="api", error="` + code + `", error_description="` + text + `"`
+	if scheme == "DPoP" {
+		s += `, algs="ES256"`
+	}
+	return s
+}
+
+func TestSchemesAndChallenges(t *testing.T) {
+	const mismatch = "The access token is not one for this authentication scheme"
+	const needed = "This API needs an access token that is bound to its sender"
+	const oneHeader = "The request needs exactly one well-formed Authorization header"
+	requireBound := func(o *auth.GuardOptions) { o.RequireBound = true }
+	withMTLS := func(o *auth.GuardOptions) {
+		o.RequireBound = true
+		o.Bindings = append(o.Bindings, &fakeBinding{member: "x5t#S256"})
+	}
+	for _, tt := range []struct {
+		name          string
+		change        func(*auth.GuardOptions)
+		need          auth.Requirement
+		authorization []string
+		proofs        []string
+		status        int
+		challenges    []string
+	}{
+		{"no credentials: every scheme once", nil, auth.AnyToken(), nil, nil, 401, []string{plainDPoP, plainBearer}},
+		{"no credentials, where only bound tokens pass", requireBound, auth.AnyToken(), nil, nil, 401, []string{plainDPoP}},
+		{"no credentials, where the rule needs a bound token", nil, auth.AllOf(auth.Bound(), auth.Scopes("read:orders")), nil, nil, 401, []string{plainDPoP}},
+		{"no credentials, where an alternative needs no bound token", nil, auth.AnyOf(auth.Bound(), auth.Scopes("admin")), nil, nil, 401, []string{plainDPoP, plainBearer}},
+		{"no credentials, where bound tokens may come under Bearer", withMTLS, auth.AnyToken(), nil, nil, 401, []string{plainDPoP, plainBearer}},
+		{"another scheme", nil, auth.AnyToken(), []string{"Basic eA=="}, nil, 401, []string{plainDPoP, plainBearer}},
+		{"a bound token under its scheme", nil, auth.Scopes("read:orders"), []string{"dpop bound"}, []string{"1"}, 200, nil},
+		{"a plain token under Bearer", nil, auth.Scopes("read:orders"), []string{"Bearer reader"}, nil, 200, nil},
+		{"a bound token under Bearer", nil, auth.AnyToken(), []string{"Bearer bound"}, []string{"1"}, 401, []string{failing401("Bearer", "invalid_token", mismatch), plainDPoP}},
+		{"a plain token under the scheme", nil, auth.AnyToken(), []string{"DPoP reader"}, []string{"1"}, 401, []string{failing401("DPoP", "invalid_token", mismatch), plainBearer}},
+		{"a plain token where all must be bound", requireBound, auth.AnyToken(), []string{"Bearer reader"}, nil, 401, []string{failing401("DPoP", "invalid_token", needed)}},
+		{"an optional operation where all must be bound", requireBound, auth.Optional(), []string{"Bearer reader"}, nil, 401, []string{failing401("DPoP", "invalid_token", needed)}},
+		{"a plain token where the rule needs a bound one", nil, auth.AllOf(auth.Scopes("admin"), auth.Bound()), []string{"Bearer reader"}, nil, 401, []string{failing401("DPoP", "invalid_token", needed)}},
+		{"no proof", nil, auth.AnyToken(), []string{"DPoP bound"}, nil, 401, []string{failing401("DPoP", "invalid_dpop_proof", "The DPoP proof is not valid"), plainBearer}},
+		{"two proofs", nil, auth.AnyToken(), []string{"DPoP bound"}, []string{"1", "2"}, 401, []string{failing401("DPoP", "invalid_dpop_proof", "The DPoP proof is not valid"), plainBearer}},
+		{"a forged token under the scheme", nil, auth.AnyToken(), []string{"DPoP forged"}, []string{"1"}, 401, []string{failing401("DPoP", "invalid_token", "The access token is not valid"), plainBearer}},
+		{"the scheme alone", nil, auth.AnyToken(), []string{"DPoP"}, nil, 400, []string{failing401("DPoP", "invalid_request", "The request needs exactly one well-formed Authorization header"), plainBearer}},
+		{"a value of each scheme", nil, auth.AnyToken(), []string{"DPoP bound", "Bearer reader"}, []string{"1"}, 400, []string{failing401("DPoP", "invalid_request", oneHeader), failing401("Bearer", "invalid_request", oneHeader)}},
+		{"short of a scope", nil, auth.Scopes("admin"), []string{"DPoP bound"}, []string{"1"}, 403, []string{`DPoP realm="api", error="insufficient_scope", error_description="The access token lacks a scope that this operation needs", scope="admin", algs="ES256"`, plainBearer}},
+		{"not to be had", nil, auth.AnyToken(), []string{"DPoP outage"}, []string{"1"}, 503, nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			h := dpopLike(t, tt.change).Enforce(tt.need)(http.HandlerFunc(ok))
+			got := answered(h, tt.authorization, tt.proofs...)
+			if got.StatusCode != tt.status || !slices.Equal(got.Header["Www-Authenticate"], tt.challenges) {
+				t.Errorf("got %d\n%s\nwant %d\n%s", got.StatusCode, strings.Join(got.Header["Www-Authenticate"], "\n"), tt.status, strings.Join(tt.challenges, "\n"))
+			}
+		})
+	}
+}
+
+func TestAProofIsSpentOnce(t *testing.T) {
+	told := func(context.Context, auth.Decision) {}
+	binding := &schemeBinding{scheme: "DPoP"}
+	opts := &auth.GuardOptions{Bindings: []auth.Binding{binding}, OnDecision: told}
+	v := newFake(t)
+	g, other := must(auth.NewGuard(v, opts)), must(auth.NewGuard(v, opts))
+	own := must(auth.NewGuard(v, &auth.GuardOptions{Bindings: []auth.Binding{&schemeBinding{scheme: "DPoP", used: map[string]bool{"spent": true}}}}))
+	read, admin := auth.Scopes("read:orders"), auth.Scopes("admin")
+	wrap := func(guards ...func(http.Handler) http.Handler) http.Handler {
+		h := http.Handler(http.HandlerFunc(ok))
+		for _, mw := range slices.Backward(guards) {
+			h = mw(h)
+		}
+		return h
+	}
+	change := func(what func(r *http.Request)) func(http.Handler) http.Handler {
+		return func(next http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				r = r.Clone(r.Context())
+				what(r)
+				next.ServeHTTP(w, r)
+			})
+		}
+	}
+	for _, tt := range []struct {
+		name   string
+		h      http.Handler
+		status int
+	}{
+		{"three times by one guard", wrap(g.Enforce(read), g.Enforce(read), g.Enforce(auth.AnyToken())), 200},
+		{"by two guards that share the Binding", wrap(g.Enforce(read), other.Enforce(read), g.Enforce(read)), 200},
+		{"in front, where it is only reported on", wrap(g.Enforce(admin.ReportOnly()), g.Enforce(read), other.Enforce(read)), 200},
+		{"in front, under a path that a mount takes away", wrap(g.Enforce(read), change(func(r *http.Request) { r.URL.Path = "/" }), g.Enforce(read)), 200},
+		{"by a guard with a Binding of its own that knows it", wrap(g.Enforce(read), own.Enforce(read)), 401},
+		{"with another proof", wrap(g.Enforce(read), change(func(r *http.Request) { r.Header.Set("Proof", "spent") }), own.Enforce(read)), 401},
+		{"with another method", wrap(g.Enforce(read), change(func(r *http.Request) { r.Method = "PUT" }), g.Enforce(read)), 401},
+		{"with another target", wrap(g.Enforce(read), change(func(r *http.Request) { r.RequestURI = "/admin" }), other.Enforce(read)), 401},
+		{"with a second proof", wrap(g.Enforce(read), change(func(r *http.Request) { r.Header.Add("Proof", "more") }), other.Enforce(read)), 401},
+		{"with another token", wrap(g.Enforce(read), change(func(r *http.Request) { r.Header.Set("Authorization", "dpop bound") }), g.Enforce(read)), 401},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			proof := tt.name
+			if strings.Contains(tt.name, "of its own") {
+				proof = "spent"
+			}
+			got := answered(tt.h, []string{"DPoP bound"}, proof)
+			if got.StatusCode != tt.status {
+				t.Errorf("%d %v, want %d", got.StatusCode, got.Header, tt.status)
+			}
+			if nonces := got.Header["Dpop-Nonce"]; len(nonces) != 1 {
+				t.Errorf("nonces %q, want one", nonces)
+			}
+			if again := answered(tt.h, []string{"DPoP bound"}, proof); again.StatusCode != 401 && !strings.Contains(tt.name, "reported") {
+				t.Errorf("%d for a second request with the proof", again.StatusCode)
+			}
+		})
+	}
+}
+
+func TestABindingThatCannotAnswerIsWiredWrongly(t *testing.T) {
+	_, err := dpopLike(t, nil).Authorize(t.Context(), auth.Credentials{Authorization: []string{"DPoP bound"}, Header: http.Header{"Proof": {"1"}}}, auth.AnyToken())
+	if reasonOf(err) != auth.ReasonInternal {
+		t.Errorf("%v, want it not judged", err)
+	}
+}
+
+func TestRecheckAsksForNoProof(t *testing.T) {
+	v := newFake(t)
+	var revoked bool
+	binding := &schemeBinding{scheme: "DPoP"}
+	g := must(auth.NewGuard(v, &auth.GuardOptions{
+		Bindings: []auth.Binding{binding},
+		Revoked:  func(context.Context, *auth.Principal) (bool, error) { return revoked, nil },
+	}))
+	other := must(auth.NewGuard(v, &auth.GuardOptions{Bindings: []auth.Binding{&schemeBinding{scheme: "DPoP"}}}))
+	c := auth.Credentials{Authorization: []string{"DPoP bound"}, Header: http.Header{"Proof": {"1"}}, Answer: http.Header{}}
+	ctx, err := g.Authorize(t.Context(), c, auth.AnyToken())
+	if err != nil {
+		t.Fatal(err)
+	}
+	later := auth.Credentials{Authorization: []string{"DPoP bound"}}
+	asked := len(v.asked)
+	again, err := g.Recheck(ctx, later, auth.AnyToken())
+	if err != nil || len(v.asked) != asked+1 {
+		t.Fatalf("%v after %d verifications", err, len(v.asked)-asked)
+	}
+	if _, err := g.Recheck(again, later, auth.Scopes("admin")); reasonOf(err) != auth.ReasonInsufficientScope {
+		t.Errorf("%v, want the requirement compared", err)
+	}
+	revoked = true
+	if _, err := g.Recheck(again, later, auth.AnyToken()); reasonOf(err) != auth.ReasonTokenRevoked {
+		t.Errorf("%v, want Revoked asked", err)
+	}
+	revoked = false
+	v.known["bound"] = principal(t, "read:orders", `,"cnf":{"jkt":"y"}`)
+	if _, err := g.Recheck(again, later, auth.AnyToken()); reasonOf(err) != auth.ReasonBindingNotProved {
+		t.Errorf("%v for another key, want it not proved", err)
+	}
+	v.known["bound"] = principal(t, "read:orders", `,"cnf":{"jkt":"x"}`)
+	for name, ask := range map[string]func() error{
+		"no first look": func() error { _, err := g.Recheck(t.Context(), later, auth.AnyToken()); return err },
+		"another token": func() error {
+			_, err := g.Recheck(ctx, auth.Credentials{Authorization: []string{"dpop bound"}}, auth.AnyToken())
+			return err
+		},
+		"another guard's": func() error { _, err := other.Recheck(ctx, later, auth.AnyToken()); return err },
+	} {
+		if err := ask(); reasonOf(err) != auth.ReasonInternal {
+			t.Errorf("%s: %v, want the Binding asked", name, err)
+		}
+	}
+}
+
+func TestRevoked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		asked := 0
+		var answer func(context.Context) (bool, error)
+		v := newFake(t)
+		g := must(auth.NewGuard(v, &auth.GuardOptions{
+			Bindings: []auth.Binding{&fakeBinding{member: "jkt", err: errors.New("comes later")}},
+			Revoked: func(ctx context.Context, p *auth.Principal) (bool, error) {
+				asked++
+				return answer(ctx)
+			}}))
+		for _, tt := range []struct {
+			name   string
+			answer func(context.Context) (bool, error)
+			token  string
+			want   auth.Reason
+		}{
+			{"good", func(context.Context) (bool, error) { return false, nil }, "reader", ""},
+			{"revoked", func(context.Context) (bool, error) { return true, nil }, "reader", auth.ReasonTokenRevoked},
+			{"revoked, before any proof", func(context.Context) (bool, error) { return true, nil }, "bound", auth.ReasonTokenRevoked},
+			{"not to be had", func(context.Context) (bool, error) { return true, errors.New("down") }, "reader", auth.ReasonUnavailable},
+			{"a panic", func(context.Context) (bool, error) { panic("down") }, "reader", auth.ReasonUnavailable},
+			{"no answer", func(ctx context.Context) (bool, error) { <-ctx.Done(); return false, nil }, "reader", auth.ReasonUnavailable},
+			{"a late answer", func(context.Context) (bool, error) { time.Sleep(251 * time.Millisecond); return false, nil }, "reader", auth.ReasonUnavailable},
+			{"an answer in time", func(context.Context) (bool, error) { time.Sleep(249 * time.Millisecond); return false, nil }, "reader", ""},
+		} {
+			asked, answer = 0, tt.answer
+			ctx, err := g.Authorize(t.Context(), bearer(tt.token), auth.AnyToken())
+			if reasonOf(err) != tt.want || asked != 1 {
+				t.Errorf("%s: %v after %d questions, want %s", tt.name, err, asked, tt.want)
+			}
+			if err != nil {
+				continue
+			}
+			if _, err := g.Authorize(ctx, bearer(tt.token), auth.AnyToken()); err != nil || asked != 1 {
+				t.Errorf("%s, a nested guard: %v after %d questions", tt.name, err, asked)
+			}
+			if _, err := g.Recheck(ctx, bearer(tt.token), auth.AnyToken()); err != nil || asked != 2 {
+				t.Errorf("%s, an open stream: %v after %d questions", tt.name, err, asked)
+			}
+		}
+		asked = 0
+		if _, err := g.Authorize(t.Context(), bearer("forged"), auth.AnyToken()); err == nil || asked != 0 {
+			t.Errorf("a forged token: %v after %d questions", err, asked)
+		}
+	})
+}

@@ -1,0 +1,130 @@
+package auth
+
+import (
+	"fmt"
+	"net/http"
+	"reflect"
+	"slices"
+	"strings"
+)
+
+// A scheme is an authentication scheme that a Guard takes tokens under (RFC 9110 §11.1).
+type scheme struct {
+	name    string        // as challenges spell it
+	binding SchemeBinding // nil for Bearer
+	params  string        // the auth-params of every challenge, after its realm
+}
+
+// bearerScheme is the place of Bearer among the schemes of a Guard. Those of Bindings follow.
+const bearerScheme = 0
+
+// everyScheme stands for all of them: a request with several Authorization values.
+const everyScheme = -1
+
+// credentials returns the token that the one Authorization value holds, unexamined, and its scheme
+// (RFC 6750 §2.1, RFC 9110 §11.4).
+func (g *Guard) credentials(values []string) (token string, scheme int, refused *Error) {
+	if len(values) == 0 {
+		return "", bearerScheme, &Error{Reason: ReasonCredentialsMissing}
+	}
+	if len(values) > 1 { // check: one-authorization
+		return "", everyScheme, &Error{Reason: ReasonInvalidRequest}
+	}
+	value := values[0]
+	if rest, ok := strings.CutPrefix(value, "Bearer "); ok { // the usual spelling, told at a glance
+		return strings.TrimLeft(rest, " "), bearerScheme, nil
+	}
+	end := strings.IndexAny(value, " \t,")
+	if end < 0 {
+		end = len(value)
+	}
+	name := value[:end]
+	if name == "" && value != "" { // check: empty-scheme
+		return "", bearerScheme, &Error{Reason: ReasonInvalidRequest}
+	}
+	for i := range g.schemes {
+		if strings.EqualFold(name, g.schemes[i].name) { // check: schemes
+			return strings.TrimLeft(value[end:], " "), i, nil
+		}
+	}
+	return "", bearerScheme, &Error{Reason: ReasonCredentialsMissing}
+}
+
+// schemeOf returns the scheme of b: Bearer when it has none of its own.
+func (g *Guard) schemeOf(b Binding) int {
+	for i := bearerScheme + 1; i < len(g.schemes); i++ {
+		if Binding(g.schemes[i].binding) == b {
+			return i
+		}
+	}
+	return bearerScheme
+}
+
+// hasScheme reports whether name, in any case, is one of g's schemes.
+func (g *Guard) hasScheme(name string) bool {
+	return slices.ContainsFunc(g.schemes, func(s scheme) bool { return strings.EqualFold(s.name, name) })
+}
+
+// addBindings takes up GuardOptions.Bindings.
+func (g *Guard) addBindings(bindings []Binding) error {
+	g.bindings = make(map[string]Binding, len(bindings))
+	g.schemes = []scheme{{name: "Bearer"}}
+	if len(bindings) > 0 {
+		g.readsFields = []string{}
+	}
+	for i, b := range bindings {
+		if isNil(b) || reflect.ValueOf(b).Kind() != reflect.Pointer { // check: binding-pointer
+			return fmt.Errorf("auth: GuardOptions.Bindings[%d] is nil, or not a pointer", i)
+		}
+		member := b.Member()
+		if _, ok := g.bindings[member]; ok || member == "" { // check: binding-twice
+			return fmt.Errorf("auth: GuardOptions.Bindings: no member of cnf, or two Bindings for it: %q", member)
+		}
+		g.bindings[member] = b
+		for _, f := range b.Fields() {
+			if !isHTTPToken(f) { // check: binding-fields
+				return fmt.Errorf("auth: GuardOptions.Bindings[%d]: %q is not the name of a header field", i, f)
+			}
+			g.readsFields = append(g.readsFields, http.CanonicalHeaderKey(f))
+		}
+		if sb, ok := b.(SchemeBinding); ok {
+			if err := g.addScheme(sb); err != nil {
+				return err
+			}
+		}
+	}
+	slices.Sort(g.readsFields)
+	g.readsFields = slices.Compact(g.readsFields)
+	g.bearerIsPlain = len(bindings) > 0 && len(g.schemes) == len(bindings)+1
+	return nil
+}
+
+func (g *Guard) addScheme(b SchemeBinding) error {
+	name := b.Scheme()
+	if !isHTTPToken(name) || g.hasScheme(name) { // check: scheme-name
+		return fmt.Errorf("auth: GuardOptions.Bindings: %q is not the name of a scheme, or one that is taken", name)
+	}
+	params := b.Challenge()
+	if strings.ContainsFunc(params, func(r rune) bool { return r < ' ' || r > '~' }) { // check: scheme-challenge
+		return fmt.Errorf("auth: GuardOptions.Bindings: the challenge of scheme %s has a character that is not printable ASCII", name)
+	}
+	if params != "" {
+		params = ", " + params
+	}
+	g.schemes = append(g.schemes, scheme{name, b, params})
+	return nil
+}
+
+// isHTTPToken reports whether s is a token (RFC 9110 §5.6.2).
+func isHTTPToken(s string) bool {
+	for i := range len(s) {
+		c := s[i]
+		switch {
+		case 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9':
+		case strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0:
+		default:
+			return false
+		}
+	}
+	return s != ""
+}
