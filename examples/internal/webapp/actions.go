@@ -123,15 +123,19 @@ func (a *App) doCall(ctx context.Context, rec *recorder, l *login, t tokens, op 
 	return nil
 }
 
-// shortLife is the life of the token that is left to expire.
-const shortLife = 2 * time.Second
+// shortLife is the life of the token that is left to expire. Issuers count whole seconds, so up to
+// one of them is over when the token comes.
+const shortLife = 3 * time.Second
 
 func (a *App) doExpire(ctx context.Context, rec *recorder, l *login, t tokens) error {
 	a.cfg.Issuer.SetTokenLifetime(shortLife)
 	defer a.cfg.Issuer.SetTokenLifetime(a.cfg.TokenLifetime)
-	t, err := a.refresh(ctx, rec, l, t, "The application gets a token that lives two seconds")
-	if err != nil {
-		return err
+	const tries = 3 // on a machine that is so busy that the token is old when it comes
+	for i := 0; i == 0 || i < tries && time.Until(factsOf(t.Access).expiry) < shortLife/3; i++ {
+		var err error
+		if t, err = a.refresh(ctx, rec, l, t, "The application gets a token that lives three seconds"); err != nil {
+			return err
+		}
 	}
 	a.ask(ctx, rec, question{Title: "A call at once", subject: "the short-lived token", op: readOrders, token: t.Access})
 	expiry := factsOf(t.Access).expiry
@@ -139,7 +143,8 @@ func (a *App) doExpire(ctx context.Context, rec *recorder, l *login, t tokens) e
 	rec.note("The application waits until " + clock(expiry) + ", when the token expires")
 	a.ask(ctx, rec, question{Title: "A call with the expired token", subject: "the expired token", op: readOrders, token: t.Access})
 	a.cfg.Issuer.SetTokenLifetime(a.cfg.TokenLifetime)
-	if t, err = a.refresh(ctx, rec, l, t, "The application refreshes"); err != nil {
+	t, err := a.refresh(ctx, rec, l, t, "The application refreshes")
+	if err != nil {
 		return err
 	}
 	a.ask(ctx, rec, question{Title: "A call with the new token", subject: "the new token", op: readOrders, token: t.Access})

@@ -71,12 +71,14 @@ type question struct {
 // settleTime is how long an API that has not met a token's key is asked again.
 const settleTime = 5 * time.Second
 
+// nearExpiry is so short a rest of a token's life that it may be over before the last API is asked.
+const nearExpiry = 500 * time.Millisecond
+
 // ask asks every API and adds the answers to rec.
 func (a *App) ask(ctx context.Context, rec *recorder, q question) {
 	facts := factsOf(q.token)
-	// An API's clock and this one agree; a second that is about to end would make the answer a
-	// matter of luck.
-	if left := time.Until(facts.expiry); left > 0 && left < time.Second {
+	// Whether such a token is still good would be a matter of luck: wait until it is not.
+	if left := time.Until(facts.expiry); left > 0 && left < nearExpiry {
 		pause(ctx, left)
 	}
 	c := calls{question: q}
