@@ -126,6 +126,7 @@ func newGuard(cfg Config, meter *meter) (*auth.Guard, error) {
 		MaxStale:     cfg.MaxStale,
 		Cooldown:     cfg.Cooldown,
 		Client:       cfg.Client,
+		Logger:       slog.New(slog.DiscardHandler), // the hook logs the same, and more
 		OnRefresh:    meter.onRefresh(jwks.LogRefreshes(cfg.Logger)),
 	})
 	if err != nil {

@@ -128,5 +128,9 @@ func (s *Server) logError(_ context.Context, err error) {
 		s.log.Info("refused", "error", string(oauth.Code), "description", oauth.Description)
 		return
 	}
+	if errors.Is(err, goidc.ErrNotFound) {
+		s.log.Info("refused", "error", "not found")
+		return
+	}
 	s.log.Error("internal error", "err", err)
 }

@@ -181,6 +181,8 @@ func (a *App) doDown(ctx context.Context, rec *recorder, l *login, t tokens) err
 	unseen := t.refreshState() == refreshHeld
 	if unseen {
 		a.ask(ctx, rec, question{Title: "A call while the issuer is up", op: readOrders, token: known})
+		// An API that fetched just now would not try again; and none shall meet the new key by its clock.
+		pause(ctx, a.cfg.Cooldown+a.cfg.Cooldown/10)
 		if _, err := a.cfg.Issuer.RotateNow(); err != nil {
 			return err
 		}
@@ -191,7 +193,6 @@ func (a *App) doDown(ctx context.Context, rec *recorder, l *login, t tokens) err
 		if err := a.keep(l, t); err != nil {
 			return err
 		}
-		pause(ctx, a.cfg.Cooldown+a.cfg.Cooldown/10) // an API that fetched just now would not try again
 	}
 	a.cfg.Issuer.SetDown(true)
 	rec.note("The issuer goes down")
