@@ -1,8 +1,9 @@
-// Package cite says where the statement of a row of the conformance matrix comes from, for the messages
-// of the test kits: their readers know the RFC, and not our rows.
+// Package cite says where the statement of a row of the conformance matrix comes from, for the
+// messages of the test kits: their readers know the RFC, and not our rows.
 package cite
 
-// sources are those of the rows that the test kits ask for. Rows of our own are Bearward's promises.
+// sources are those of the rows that the test kits ask for. Rows of our own are Bearward's
+// promises.
 var sources = map[string]string{
 	"AT-04": "RFC 9068 §4",
 	"AT-05": "RFC 9068 §4",
@@ -75,8 +76,8 @@ var sources = map[string]string{
 	"S-10":  "RFC 9700 §4.13",
 }
 
-// Row returns the source of the row with its ID behind it, such as "RFC 9068 §4 (AT-18)". It panics for a
-// row that no test kit asks for.
+// Row returns the source of the row with its ID behind it, such as "RFC 9068 §4 (AT-18)". It panics
+// for a row that no test kit asks for.
 func Row(id string) string {
 	source := sources[id]
 	if source == "" {

@@ -1,7 +1,7 @@
 package cite
 
-// defects are the rows that a bad token breaks, by the name of its defect in authtest. What is not here
-// is a token that is invalid otherwise.
+// defects are the rows that a bad token breaks, by the name of its defect in authtest. What is not
+// here is a token that is invalid otherwise.
 var defects = map[string]string{
 	"TooLarge": "AT-42", "Dots": "J-24", "TwoParts": "J-24", "EmptySignature": "AT-09", "AlgNone": "AT-07", "EncryptedForm": "AT-30",
 	"JSONSerialization": "J-24", "PaddedBase64": "J-25", "StandardBase64": "J-25", "NonCanonicalBase64": "J-26",

@@ -1,6 +1,6 @@
-// Package issuer is the core of an authorization server for tests and for local development: it holds
-// signing keys, makes access tokens, and serves metadata and a key set. It does not link testing, so
-// that a command can use it. Package authtest is the kit for tests on top of it.
+// Package issuer is the core of an authorization server for tests and for local development: it
+// holds signing keys, makes access tokens, and serves metadata and a key set. It does not link
+// testing, so that a command can use it. Package authtest is the kit for tests on top of it.
 package issuer
 
 import (
@@ -15,8 +15,8 @@ import (
 
 // Options say what an Issuer is.
 type Options struct {
-	// URL is the issuer's identifier (RFC 8414 §2), an http or https URL without query and fragment; any
-	// text with a KeySetURL. Required, but with Form.
+	// URL is the issuer's identifier (RFC 8414 §2), an http or https URL without query and
+	// fragment; any text with a KeySetURL. Required, but with Form.
 	URL string
 	// Audience is the API that tokens are for. Default "": tokens without "aud".
 	Audience string
@@ -26,15 +26,16 @@ type Options struct {
 	// Algorithm signs the tokens. Default the first of Form, or RS256.
 	Algorithm auth.Algorithm
 	// Form gives the tokens the form that a verifier of this configuration expects. Its Issuer, and
-	// the first of its Audiences, stand where URL and Audience are empty. Default nil: that of RFC 9068.
+	// the first of its Audiences, stand where URL and Audience are empty. Default nil: that of RFC
+	// 9068.
 	Form *auth.Config
 	// NewKey makes a private key for an algorithm. It is called under a lock, and must not call the
 	// Issuer. Default GenerateKey.
 	NewKey func(auth.Algorithm) (crypto.Signer, error)
 }
 
-// An Issuer is an authorization server's public face: an http.Handler of its documents, and a maker of
-// tokens. It does no I/O of its own, holds no goroutine, and is safe for concurrent use.
+// An Issuer is an authorization server's public face: an http.Handler of its documents, and a maker
+// of tokens. It does no I/O of its own, holds no goroutine, and is safe for concurrent use.
 type Issuer struct {
 	url, audience, keySet string
 	form                  *auth.Config // nil: RFC 9068
@@ -43,8 +44,8 @@ type Issuer struct {
 	issued                atomic.Int64 // tokens, for their IDs
 }
 
-// New returns a healthy Issuer. As after a rotation it publishes two keys: its predecessor, and the one
-// that signs. The error names the option that cannot be used.
+// New returns a healthy Issuer. As after a rotation it publishes two keys: its predecessor, and the
+// one that signs. The error names the option that cannot be used.
 func New(opts Options) (*Issuer, error) {
 	is := &Issuer{url: opts.URL, audience: opts.Audience, keySet: opts.KeySetURL}
 	alg := opts.Algorithm
@@ -103,8 +104,8 @@ func (is *Issuer) Audience() string { return is.audience }
 // Algorithm returns what signs the tokens.
 func (is *Issuer) Algorithm() auth.Algorithm { return is.keys.alg }
 
-// Config returns the configuration of an API that trusts the issuer: Options.Form, or else URL, Audience
-// and the defaults of RFC 9068.
+// Config returns the configuration of an API that trusts the issuer: Options.Form, or else URL,
+// Audience and the defaults of RFC 9068.
 func (is *Issuer) Config() auth.Config {
 	if is.form != nil {
 		return *is.form

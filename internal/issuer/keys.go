@@ -147,8 +147,8 @@ func (is *Issuer) Promote() (string, error) {
 	return is.keys.signing.ID, nil
 }
 
-// Rotate publishes a new key, signs tokens with it from now on, and returns its ID. The earlier keys
-// stay published.
+// Rotate publishes a new key, signs tokens with it from now on, and returns its ID. The earlier
+// keys stay published.
 func (is *Issuer) Rotate() (string, error) {
 	is.keys.mu.Lock()
 	defer is.keys.mu.Unlock()
@@ -160,9 +160,9 @@ func (is *Issuer) Rotate() (string, error) {
 	return key.ID, nil
 }
 
-// Withdraw takes the keys of the given IDs out of the key set; with no ID, every key but the one that
-// signs now. A key that is withdrawn while it signs goes on signing, as a stolen one would. With an ID
-// that is not published it returns an error, and withdraws nothing.
+// Withdraw takes the keys of the given IDs out of the key set; with no ID, every key but the one
+// that signs now. A key that is withdrawn while it signs goes on signing, as a stolen one would.
+// With an ID that is not published it returns an error, and withdraws nothing.
 func (is *Issuer) Withdraw(ids ...string) error {
 	k := &is.keys
 	k.mu.Lock()

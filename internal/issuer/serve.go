@@ -153,7 +153,8 @@ func (is *Issuer) serveDocument(w http.ResponseWriter, r *http.Request, document
 	_, _ = w.Write(body)
 }
 
-// metadata returns the issuer's metadata (RFC 8414 §2), in the name of alias when that is not empty.
+// metadata returns the issuer's metadata (RFC 8414 §2), in the name of alias when that is not
+// empty.
 func (is *Issuer) metadata(alias string) ([]byte, error) {
 	name := is.url
 	if alias != "" {

@@ -41,8 +41,9 @@ type Draft struct {
 	Token                        string
 }
 
-// Token returns a good access token with the space-delimited scopes, changed as changes say: each at its
-// stage, in the order given. It is of client "client" for user "alice", issued now and good for an hour.
+// Token returns a good access token with the space-delimited scopes, changed as changes say: each
+// at its stage, in the order given. It is of client "client" for user "alice", issued now and good
+// for an hour.
 func (is *Issuer) Token(scope string, changes ...Change) (string, error) {
 	key := is.keys.current()
 	d := &Draft{Issuer: is, Key: key, Algorithm: is.keys.alg.String()}

@@ -25,7 +25,8 @@ var Methods = []string{Unary, Client, Server, Bidi}
 // A Message is what all methods take and give.
 type Message = wrapperspb.StringValue
 
-// Talk implements the service. Each function may be nil: the method then answers with what it was sent.
+// Talk implements the service. Each function may be nil: the method then answers with what it was
+// sent.
 type Talk struct {
 	OnUnary  func(context.Context, *Message) (*Message, error)
 	OnStream func(grpc.ServerStream) error // Client, Server and Bidi

@@ -13,7 +13,8 @@ import (
 )
 
 const (
-	// patience is how long an answer is waited for, and quiet how long its body: a stream has no end.
+	// patience is how long an answer is waited for, and quiet how long its body: a stream has no
+	// end.
 	patience, quiet = 10 * time.Second, 2 * time.Second
 	// mostBody is how many bytes of an answer are compared.
 	mostBody = 1 << 18

@@ -12,7 +12,8 @@ import (
 // An attempt asks for an operation in another way than the plain one.
 type attempt struct {
 	row, what string
-	// ask returns the request for what stands at a path: the operation's, or that of a path where nothing is.
+	// ask returns the request for what stands at a path: the operation's, or that of a path where
+	// nothing is.
 	ask func(path string) request
 	// names are the headers of the request of which one may be the hole.
 	names []string
@@ -32,8 +33,9 @@ func (h holder) tokens() []string {
 	return []string{h.token}
 }
 
-// bypassAttempts asks for the operation in other ways, without a token and with one that is good for all
-// the API but this operation. None may reach a handler, unless a rule says that it is open to that caller.
+// bypassAttempts asks for the operation in other ways, without a token and with one that is good
+// for all the API but this operation. None may reach a handler, unless a rule says that it is open
+// to that caller.
 func (a *assertion) bypassAttempts() {
 	a.tb.Helper()
 	poor := holder{"with an expired token", a.issuer.Token(a.everyScope(), Expired)}
@@ -113,7 +115,8 @@ func (a *assertion) passes(t attempt, h holder) (reply, bool) {
 	return got, !a.isAnothers(q, h, got, like) && !a.isFallback(t, h, got)
 }
 
-// isAutomatic reports whether an answer to OPTIONS is what a router or CORS makes of it (RFC 9110 §9.3.7).
+// isAutomatic reports whether an answer to OPTIONS is what a router or CORS makes of it (RFC 9110
+// §9.3.7).
 func isAutomatic(r reply) bool {
 	if r.status >= 500 || len(r.body) > 0 {
 		return false
@@ -126,7 +129,8 @@ func isAutomatic(r reply) bool {
 	return false
 }
 
-// isAnothers reports whether the answer may be that of another rule's route, to which the caller has a right.
+// isAnothers reports whether the answer may be that of another rule's route, to which the caller
+// has a right.
 func (a *assertion) isAnothers(q request, h holder, got reply, like bool) bool {
 	a.tb.Helper()
 	methods := []string{cmp.Or(q.method, a.method)}
@@ -162,8 +166,8 @@ func (a *assertion) isAnothers(q request, h holder, got reply, like bool) bool {
 	return false
 }
 
-// isFallback reports whether a path where nothing is gets that answer, too: from a page at "/" or "/api/", a
-// NotFound handler, or the fallback of a single-page application.
+// isFallback reports whether a path where nothing is gets that answer, too: from a page at "/" or
+// "/api/", a NotFound handler, or the fallback of a single-page application.
 func (a *assertion) isFallback(t attempt, h holder, got reply) bool {
 	a.tb.Helper()
 	bare, query, _ := strings.Cut(a.path, "?")

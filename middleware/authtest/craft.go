@@ -50,8 +50,8 @@ func token(d Defect, how func(*issuer.Draft) string) recipe {
 	}}
 }
 
-// jsonSerialization is a token in the flattened form. A Verifier finds it malformed; a Guard does not
-// get as far, since a comma ends the token68 of the Authorization header.
+// jsonSerialization is a token in the flattened form. A Verifier finds it malformed; a Guard does
+// not get as far, since a comma ends the token68 of the Authorization header.
 var jsonSerialization = recipe{defect: JSONSerialization, reason: auth.ReasonInvalidRequest, at: issuer.OnToken, make: func(t *issuer.Draft) error {
 	flattened, err := json.Marshal(map[string]string{
 		"protected": t.EncodedHeader, "payload": t.EncodedClaims, "signature": issuer.Encode(t.Signature),
@@ -60,13 +60,15 @@ var jsonSerialization = recipe{defect: JSONSerialization, reason: auth.ReasonInv
 	return err
 }}
 
-// standardBase64 signs over claims in the other alphabet. A run of question marks holds a "/" there wherever it begins.
+// standardBase64 signs over claims in the other alphabet. A run of question marks holds a "/" there
+// wherever it begins.
 func standardBase64(t *issuer.Draft) error {
 	t.EncodedClaims = base64.RawStdEncoding.EncodeToString([]byte(member(string(t.ClaimsJSON), `"x":"????????"`)))
 	return nil
 }
 
-// nonCanonicalBase64 signs over claims whose last character has a bit too many. Spaces give the claims a length that leaves bits over.
+// nonCanonicalBase64 signs over claims whose last character has a bit too many. Spaces give the
+// claims a length that leaves bits over.
 func nonCanonicalBase64(t *issuer.Draft) error {
 	for len(t.ClaimsJSON)%3 != 1 {
 		t.ClaimsJSON = append(t.ClaimsJSON, ' ')
@@ -85,7 +87,8 @@ func unsecured(t *issuer.Draft) error {
 	return err
 }
 
-// hmacWithPublicKey signs with the public key's PEM as the secret: what a verifier would accept that takes the algorithm from the token.
+// hmacWithPublicKey signs with the public key's PEM as the secret: what a verifier would accept
+// that takes the algorithm from the token.
 func hmacWithPublicKey(t *issuer.Draft) error {
 	t.Header["alg"] = "HS256"
 	var err error
@@ -119,7 +122,8 @@ func signUnpublished(t *issuer.Draft) (err error) {
 	return err
 }
 
-// noKid names no key, and an algorithm that no published one is for: with its own algorithm, it would be tried with every key of it.
+// noKid names no key, and an algorithm that no published one is for: with its own algorithm, it
+// would be tried with every key of it.
 func noKid(t *issuer.Draft) error {
 	if err := wrongAlgorithm(t); err != nil {
 		return err
@@ -127,8 +131,8 @@ func noKid(t *issuer.Draft) error {
 	return Header{"kid": Absent}.apply(t)
 }
 
-// wrongAlgorithm names, for RSA, the other scheme and signs by it. An EC or Ed25519 key can sign by its own algorithm alone, whatever the
-// header says.
+// wrongAlgorithm names, for RSA, the other scheme and signs by it. An EC or Ed25519 key can sign by
+// its own algorithm alone, whatever the header says.
 func wrongAlgorithm(t *issuer.Draft) error {
 	other := auth.RS256.String()
 	if t.Algorithm == other {

@@ -6,8 +6,8 @@ import (
 	auth "github.com/bearward/bearward/middleware"
 )
 
-// A Defect is one thing wrong with a token that is good otherwise: a [Change] for [Issuer.Token]. Its text is its name, for subtests. The
-// constants stand in the order in which a Verifier looks.
+// A Defect is one thing wrong with a token that is good otherwise: a [Change] for [Issuer.Token].
+// Its text is its name, for subtests. The constants stand in the order in which a Verifier looks.
 type Defect string
 
 // Of the size and the compact form (RFC 7515 §7.1).
@@ -116,7 +116,8 @@ const (
 	NullBinding        Defect = "NullBinding"        // null for "cnf"
 )
 
-// Defects returns every defect, for tables of tests. Some ask for an algorithm or a Config: see [Issuer.Defects] and [Defect.Config].
+// Defects returns every defect, for tables of tests. Some ask for an algorithm or a Config: see
+// [Issuer.Defects] and [Defect.Config].
 func Defects() []Defect {
 	all := make([]Defect, len(recipes))
 	for i := range recipes {
@@ -125,8 +126,8 @@ func Defects() []Defect {
 	return all
 }
 
-// Reason returns why a Guard refuses a token with the defect, given a Config of the defaults or that of [Defect.Config]. It is 0 for a
-// text that is no Defect.
+// Reason returns why a Guard refuses a token with the defect, given a Config of the defaults or
+// that of [Defect.Config]. It is 0 for a text that is no Defect.
 func (d Defect) Reason() auth.Reason {
 	if r := d.recipe(); r != nil {
 		return r.reason
@@ -134,7 +135,8 @@ func (d Defect) Reason() auth.Reason {
 	return ""
 }
 
-// Config returns c with the settings under which the defect is one, such as MaxAge for TooOld; c itself for most.
+// Config returns c with the settings under which the defect is one, such as MaxAge for TooOld; c
+// itself for most.
 func (d Defect) Config(c auth.Config) auth.Config {
 	if r := d.recipe(); r != nil && r.config != nil {
 		r.config(&c)
@@ -151,8 +153,8 @@ func (d Defect) recipe() *recipe {
 	return &recipes[i]
 }
 
-// isDefect reports whether the issuer's Config refuses a token with d for its Reason: in another form
-// than RFC 9068's, some are no defects.
+// isDefect reports whether the issuer's Config refuses a token with d for its Reason: in another
+// form than RFC 9068's, some are no defects.
 func (is *Issuer) isDefect(v *auth.Verifier, d Defect) bool {
 	token, err := is.make("read", []Change{d})
 	if err != nil {
@@ -162,8 +164,8 @@ func (is *Issuer) isDefect(v *auth.Verifier, d Defect) bool {
 	return err != nil && auth.AsError(err).Reason == d.Reason()
 }
 
-// Defects returns the defects that tokens of this issuer can have and that its [Issuer.Guard] refuses,
-// each for its Reason.
+// Defects returns the defects that tokens of this issuer can have and that its [Issuer.Guard]
+// refuses, each for its Reason.
 func (is *Issuer) Defects() []Defect {
 	is.tb.Helper()
 	all := slices.DeleteFunc(Defects(), func(d Defect) bool {

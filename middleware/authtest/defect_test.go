@@ -21,7 +21,8 @@ import (
 	"github.com/bearward/bearward/middleware/authtest"
 )
 
-// Every defect of every algorithm's tokens is refused for its own Reason by the Guard that accepts a good token.
+// Every defect of every algorithm's tokens is refused for its own Reason by the Guard that accepts
+// a good token.
 func TestDefectsHaveTheirReason(t *testing.T) {
 	for alg := auth.RS256; alg <= auth.EdDSA; alg++ {
 		t.Run(alg.String(), func(t *testing.T) {
@@ -39,7 +40,8 @@ func TestDefectsHaveTheirReason(t *testing.T) {
 	}
 }
 
-// The defects that an issuer's own Guard does not show: those of another algorithm, and those that need a Config.
+// The defects that an issuer's own Guard does not show: those of another algorithm, and those that
+// need a Config.
 func TestDefectsThatNeedMore(t *testing.T) {
 	missing := func(alg auth.Algorithm) string {
 		issuer := authtest.NewIssuer(t, &authtest.Options{Algorithm: alg})
@@ -82,8 +84,8 @@ func TestDefectsListsEveryConstant(t *testing.T) {
 	}
 }
 
-// whatDiffers says, for each defect of an RS256 token, all that is not as in the good one. "signature" means that it is not the signing
-// key's RS256 signature over the token's own text.
+// whatDiffers says, for each defect of an RS256 token, all that is not as in the good one.
+// "signature" means that it is not the signing key's RS256 signature over the token's own text.
 var whatDiffers = map[authtest.Defect]string{
 	authtest.TooLarge:            "claim padding",
 	authtest.RandomText:          "form",

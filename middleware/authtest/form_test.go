@@ -28,7 +28,8 @@ var presets = map[string]provider.Preset{
 	"zitadel":        provider.ZITADEL("https://tenant.zitadel.cloud", "270000000000000000"),
 }
 
-// Every preset has an issuer in its form: the API's own guard, as the preset makes it, takes its tokens and refuses its bad ones.
+// Every preset has an issuer in its form: the API's own guard, as the preset makes it, takes its
+// tokens and refuses its bad ones.
 func TestIssuersInTheFormOfPresets(t *testing.T) {
 	for _, name := range provider.Names() {
 		p := presets[name]

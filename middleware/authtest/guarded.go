@@ -20,41 +20,43 @@ type GuardedOptions struct {
 	Paths map[string]string
 	// Skip names rules that are not asked.
 	Skip []string
-	// Prepare adds to each request what the routes need besides a token, such as a body's Content-Type.
-	// Default nothing.
+	// Prepare adds to each request what the routes need besides a token, such as a body's
+	// Content-Type. Default nothing.
 	Prepare func(*http.Request)
 }
 
-// AssertGuarded asks h, the API's own router behind a Guard that trusts issuer, for each operation of
-// rules what attackers and careless clients would. It fails the test for every answer that is not what
-// the rows of the conformance matrix ask for. Each failure names the rule, the source and the row, what
-// was sent, what came and what was wanted:
+// AssertGuarded asks h, the API's own router behind a Guard that trusts issuer, for each operation
+// of rules what attackers and careless clients would. It fails the test for every answer that is
+// not what the rows of the conformance matrix ask for. Each failure names the rule, the source and
+// the row, what was sent, what came and what was wanted:
 //
 //	GET /orders: RFC 9068 §4 (AT-18): a token with the defect Expired: got 200, want 401
 //
-// It asks without a token, with two, and with a token in the query and in a cookie; with every bad token
-// that the issuer's Config refuses; with some of the scopes, by every method of a rule for all methods;
-// and while the issuer's keys cannot be had. A good token must be accepted.
+// It asks without a token, with two, and with a token in the query and in a cookie; with every bad
+// token that the issuer's Config refuses; with some of the scopes, by every method of a rule for
+// all methods; and while the issuer's keys cannot be had. A good token must be accepted.
 //
-// Then it tries to go around the guard: other methods, OPTIONS among them, method overrides by header,
-// query and form, paths written in other ways, encoded twice too, headers that name another URL
-// (X-Original-URL) and headers that name a user (X-Forwarded-User). It tries each without a token, and
-// with a token that is good for all the API but this operation. The answer to a good token is the
-// reference: it tells the operation's handler from a page of another route and from a NotFound handler,
-// which anybody may have. Handlers with the same answer, and handlers whose answer is another each time,
-// cannot be told apart: let those of different rules answer differently.
+// Then it tries to go around the guard: other methods, OPTIONS among them, method overrides by
+// header, query and form, paths written in other ways, encoded twice too, headers that name another
+// URL (X-Original-URL) and headers that name a user (X-Forwarded-User). It tries each without a
+// token, and with a token that is good for all the API but this operation. The answer to a good
+// token is the reference: it tells the operation's handler from a page of another route and from a
+// NotFound handler, which anybody may have. Handlers with the same answer, and handlers whose
+// answer is another each time, cannot be told apart: let those of different rules answer
+// differently.
 //
-// Routes for callers without a token (auth.Optional) answer with Vary: Authorization, or must not be
-// stored (RFC 9110 §12.5.5, RFC 9111 §3.5).
+// Routes for callers without a token (auth.Optional) answer with Vary: Authorization, or must not
+// be stored (RFC 9110 §12.5.5, RFC 9111 §3.5).
 //
 // The keys of rules are those of httpauth, chi and Echo; what an operation asks for decides what is
-// wanted. The handlers do run: with good tokens always, and through every hole. One rule takes about 200
-// requests over a loopback socket; twenty take about a second.
+// wanted. The handlers do run: with good tokens always, and through every hole. One rule takes
+// about 200 requests over a loopback socket; twenty take about a second.
 //
-// From outside, a request counts as having reached a handler when it is answered with a 2xx or a 5xx
-// other than 503, as the good token is, or ends in a panic. A route that no rule names is not asked: the
-// adapters' Check functions find it. Give h no rate limiter, and its Guard no verifier of other issuers.
-// A Guard whose Config is not the default's needs an issuer of that Config: [Options].Config.
+// From outside, a request counts as having reached a handler when it is answered with a 2xx or a
+// 5xx other than 503, as the good token is, or ends in a panic. A route that no rule names is not
+// asked: the adapters' Check functions find it. Give h no rate limiter, and its Guard no verifier
+// of other issuers. A Guard whose Config is not the default's needs an issuer of that Config:
+// [Options].Config.
 func AssertGuarded(tb testing.TB, issuer *Issuer, h http.Handler, rules auth.Rules, opts *GuardedOptions) {
 	tb.Helper()
 	if err := rules.Validate(); err != nil {
@@ -103,8 +105,8 @@ func AssertGuarded(tb testing.TB, issuer *Issuer, h http.Handler, rules auth.Rul
 	}
 }
 
-// contained answers a panic with 500: a handler that panics for want of a Principal was reached, and
-// must not look like a router that closed the connection.
+// contained answers a panic with 500: a handler that panics for want of a Principal was reached,
+// and must not look like a router that closed the connection.
 func contained(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() {

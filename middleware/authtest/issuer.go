@@ -23,27 +23,32 @@ const (
 
 // Options adjust an Issuer. The zero value, and nil, mean the defaults.
 type Options struct {
-	// URL is the issuer's identifier, an https URL that may have a path. Default DefaultURL. Nothing is ever resolved or dialled. Give
-	// each of several issuers its own.
+	// URL is the issuer's identifier, an https URL that may have a path. Default DefaultURL.
+	// Nothing is ever resolved or dialled. Give each of several issuers its own.
 	URL string
 	// Audience is the API that tokens are for. Default DefaultAudience.
 	Audience string
 	// Algorithm signs the tokens. Default RS256, or the first that Config names.
 	Algorithm auth.Algorithm
-	// Config gives the tokens the form that a verifier with this configuration expects: "iss" and "aud", "typ", the names and forms of the claims for
-	// scopes and client, fixed and required claims. It is for presets: &provider.Okta("dev-1.okta.com", "default", "api://default").Config. Where
-	// it lets a token choose, the first name counts. URL and Audience must be empty then. Default nil: the form of RFC 9068.
+	// Config gives the tokens the form that a verifier with this configuration expects: "iss" and
+	// "aud", "typ", the names and forms of the claims for scopes and client, fixed and required
+	// claims. It is for presets: &provider.Okta("dev-1.okta.com", "default",
+	// "api://default").Config. Where it lets a token choose, the first name counts. URL and
+	// Audience must be empty then. Default nil: the form of RFC 9068.
 	Config *auth.Config
-	// KeySetURL is where the key set is, an https URL, for presets that know it (Preset.KeySetURL). Sources are given it then, and find no metadata.
-	// Default "": below URL, and found by metadata.
+	// KeySetURL is where the key set is, an https URL, for presets that know it (Preset.KeySetURL).
+	// Sources are given it then, and find no metadata. Default "": below URL, and found by
+	// metadata.
 	KeySetURL string
-	// Socket makes the issuer listen on a real loopback socket, for programs that are not given a client. Its URL is then that of the socket, and
-	// Options.URL must be empty. It does not work inside a testing/synctest bubble.
+	// Socket makes the issuer listen on a real loopback socket, for programs that are not given a
+	// client. Its URL is then that of the socket, and Options.URL must be empty. It does not work
+	// inside a testing/synctest bubble.
 	Socket bool
 }
 
-// An Issuer is an authorization server's public face inside a test: it publishes metadata and keys, and signs good and bad tokens. It is
-// safe for concurrent use, and ends with the test. Inside a testing/synctest bubble, make it there.
+// An Issuer is an authorization server's public face inside a test: it publishes metadata and keys,
+// and signs good and bad tokens. It is safe for concurrent use, and ends with the test. Inside a
+// testing/synctest bubble, make it there.
 type Issuer struct {
 	// URL is the issuer's identifier, the "iss" of its tokens. Read only.
 	URL string
@@ -56,8 +61,8 @@ type Issuer struct {
 	client *http.Client
 }
 
-// NewIssuer returns a healthy Issuer. As after a rotation it publishes two keys: the one that signs, and
-// its predecessor. Opts may be nil. It fails the test when opts cannot be used.
+// NewIssuer returns a healthy Issuer. As after a rotation it publishes two keys: the one that
+// signs, and its predecessor. Opts may be nil. It fails the test when opts cannot be used.
 func NewIssuer(tb testing.TB, opts *Options) *Issuer {
 	tb.Helper()
 	if opts == nil {
@@ -131,16 +136,17 @@ func isHTTPS(s string) bool {
 	return err == nil && u.Scheme == "https" && u.Host != "" && u.RawQuery == "" && !strings.Contains(s, "#")
 }
 
-// Client returns a client that reaches the issuer, for jwks.Options.Client and for whatever else fetches keys or metadata. Without
-// Options.Socket it works in memory, and reaches nothing else.
+// Client returns a client that reaches the issuer, for jwks.Options.Client and for whatever else
+// fetches keys or metadata. Without Options.Socket it works in memory, and reaches nothing else.
 func (is *Issuer) Client() *http.Client { return is.client }
 
-// Config returns the configuration of an API that trusts the issuer: Options.Config, or else its URL and Audience, and the defaults of the RFC
-// 9068 profile.
+// Config returns the configuration of an API that trusts the issuer: Options.Config, or else its
+// URL and Audience, and the defaults of the RFC 9068 profile.
 func (is *Issuer) Config() auth.Config { return is.core.Config() }
 
-// Source returns a key cache that discovers the issuer and follows its rotations, and is closed when the test ends. Its Client is the
-// issuer's unless opts, which may be nil, name one, and its Logger likewise the test's log.
+// Source returns a key cache that discovers the issuer and follows its rotations, and is closed
+// when the test ends. Its Client is the issuer's unless opts, which may be nil, name one, and its
+// Logger likewise the test's log.
 func (is *Issuer) Source(opts *jwks.Options) *jwks.Cache {
 	is.tb.Helper()
 	var o jwks.Options
@@ -176,8 +182,9 @@ func (is *Issuer) source(opts *jwks.Options) (*jwks.Cache, error) {
 	return jwks.FromIssuer(is.URL, opts)
 }
 
-// Verifier returns a Verifier of config over a Source of its own. When config names no Issuer or no Audiences, they are the issuer's: the
-// zero Config will do. For an issuer with Options.Config, give that of [Issuer.Config].
+// Verifier returns a Verifier of config over a Source of its own. When config names no Issuer or no
+// Audiences, they are the issuer's: the zero Config will do. For an issuer with Options.Config,
+// give that of [Issuer.Config].
 func (is *Issuer) Verifier(config auth.Config) *auth.Verifier {
 	is.tb.Helper()
 	if config.Issuer == "" {
@@ -198,8 +205,9 @@ func (is *Issuer) verifier(config auth.Config, keys *jwks.Options) *auth.Verifie
 	return v
 }
 
-// Guard returns a Guard that trusts the issuer as a real one would: over a Source of its own, which GuardOptions.Keys adjust, with the
-// [Issuer.Config]. Opts may be nil. For another Config, give auth.NewGuard a [Issuer.Verifier].
+// Guard returns a Guard that trusts the issuer as a real one would: over a Source of its own, which
+// GuardOptions.Keys adjust, with the [Issuer.Config]. Opts may be nil. For another Config, give
+// auth.NewGuard a [Issuer.Verifier].
 func (is *Issuer) Guard(opts *auth.GuardOptions) *auth.Guard {
 	is.tb.Helper()
 	var own auth.GuardOptions

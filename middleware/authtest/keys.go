@@ -8,8 +8,8 @@ func (is *Issuer) KeyID() string { return is.core.KeyID() }
 // KeyIDs returns the IDs of the keys that are published now, oldest first.
 func (is *Issuer) KeyIDs() []string { return is.core.KeyIDs() }
 
-// Keys returns the public keys that are published now: a key source that needs no fetch. It does not
-// follow later rotations.
+// Keys returns the public keys that are published now: a key source that needs no fetch. It does
+// not follow later rotations.
 func (is *Issuer) Keys() jwks.Static { return is.core.Keys() }
 
 // Publish adds a new key to the key set and returns its ID. Tokens are signed with it only after
@@ -33,8 +33,8 @@ func (is *Issuer) Promote() string {
 	return id
 }
 
-// Rotate publishes a new key, signs tokens with it from now on, and returns its ID. The earlier keys
-// stay published.
+// Rotate publishes a new key, signs tokens with it from now on, and returns its ID. The earlier
+// keys stay published.
 func (is *Issuer) Rotate() string {
 	is.tb.Helper()
 	id, err := is.core.Rotate()
@@ -44,8 +44,8 @@ func (is *Issuer) Rotate() string {
 	return id
 }
 
-// Withdraw takes the keys of the given IDs out of the key set; with no ID, every key but the one that
-// signs now. A key that is withdrawn while it signs goes on signing, as a stolen one would.
+// Withdraw takes the keys of the given IDs out of the key set; with no ID, every key but the one
+// that signs now. A key that is withdrawn while it signs goes on signing, as a stolen one would.
 func (is *Issuer) Withdraw(ids ...string) {
 	is.tb.Helper()
 	if err := is.core.Withdraw(ids...); err != nil {

@@ -47,8 +47,8 @@ func newOperation(key string, need auth.Requirement, opts *GuardedOptions) (oper
 	return o, nil
 }
 
-// matching returns what matches the paths of a pattern, whichever router it is for: with a slash more or
-// less, in other cases, and all below a slash.
+// matching returns what matches the paths of a pattern, whichever router it is for: with a slash
+// more or less, in other cases, and all below a slash.
 func matching(pattern string) *regexp.Regexp {
 	var b strings.Builder
 	b.WriteString(`(?is)^`)
@@ -76,8 +76,8 @@ func matching(pattern string) *regexp.Regexp {
 	return regexp.MustCompile(b.String())
 }
 
-// mayServe reports whether the operation's route may be what serves a request by one of the methods for
-// one of the paths, however a router reads them.
+// mayServe reports whether the operation's route may be what serves a request by one of the methods
+// for one of the paths, however a router reads them.
 func (o operation) mayServe(methods, paths []string) bool {
 	if !o.every && !slices.ContainsFunc(methods, func(m string) bool { return strings.EqualFold(m, o.method) }) {
 		return false

@@ -11,8 +11,8 @@ import (
 	auth "github.com/bearward/bearward/middleware"
 )
 
-// testingKeys are RSA keys for tests, published with this module: making one takes seconds under the
-// race detector.
+// testingKeys are RSA keys for tests, published with this module: making one takes seconds under
+// the race detector.
 //
 //go:embed testdata/rsa.pem
 var testingKeys []byte

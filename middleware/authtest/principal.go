@@ -9,8 +9,9 @@ import (
 	auth "github.com/bearward/bearward/middleware"
 )
 
-// Principal returns the Principal of a good token with claims, for tests of handlers without a Guard and without signatures. Claims that it
-// does not name are those of [Issuer.Token]. It fails the test when one has the wrong type.
+// Principal returns the Principal of a good token with claims, for tests of handlers without a
+// Guard and without signatures. Claims that it does not name are those of [Issuer.Token]. It fails
+// the test when one has the wrong type.
 func Principal(tb testing.TB, claims Claims) *auth.Principal {
 	tb.Helper()
 	full := issuer.StandardClaims(DefaultURL, DefaultAudience, "", "token-1")
@@ -26,8 +27,9 @@ func Principal(tb testing.TB, claims Claims) *auth.Principal {
 	return p
 }
 
-// WithPrincipal returns a copy of r that comes from the [Principal] of claims: what a handler behind a Guard is given. A Guard does not
-// trust it. Where there is no request, use auth.WithPrincipal(ctx, authtest.Principal(tb, claims)).
+// WithPrincipal returns a copy of r that comes from the [Principal] of claims: what a handler
+// behind a Guard is given. A Guard does not trust it. Where there is no request, use
+// auth.WithPrincipal(ctx, authtest.Principal(tb, claims)).
 func WithPrincipal(tb testing.TB, r *http.Request, claims Claims) *http.Request {
 	tb.Helper()
 	return r.WithContext(auth.WithPrincipal(r.Context(), Principal(tb, claims)))

@@ -76,8 +76,8 @@ func (a *assertion) withoutToken(token string) bool {
 	return true
 }
 
-// optional asks an operation that needs no token. What it answers depends on the token, and a cache must
-// know that (RFC 9110 §12.5.5).
+// optional asks an operation that needs no token. What it answers depends on the token, and a cache
+// must know that (RFC 9110 §12.5.5).
 func (a *assertion) optional(token string) {
 	a.tb.Helper()
 	const anonymous = "an optional operation, without a token"
@@ -135,9 +135,9 @@ func (a *assertion) badTokens() {
 	}
 }
 
-// scopeSets asks with all the scopes that the requirement names, with all but one, with each alone, with
-// none, and with all that the other rules name. It wants what the requirement itself says, and reports
-// whether it got that. The method counts for rules of every method.
+// scopeSets asks with all the scopes that the requirement names, with all but one, with each alone,
+// with none, and with all that the other rules name. It wants what the requirement itself says, and
+// reports whether it got that. The method counts for rules of every method.
 func (a *assertion) scopeSets(method string) bool {
 	a.tb.Helper()
 	all := a.need.Scopes()
@@ -173,8 +173,8 @@ func (a *assertion) scopeSets(method string) bool {
 	return met
 }
 
-// poorScopes returns as many of the API's scopes as a token can have and still not meet the requirement,
-// and none when every token does.
+// poorScopes returns as many of the API's scopes as a token can have and still not meet the
+// requirement, and none when every token does.
 func (a *assertion) poorScopes() []string {
 	a.tb.Helper()
 	own := a.need.Scopes()

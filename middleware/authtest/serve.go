@@ -20,8 +20,8 @@ func (is *Issuer) Fail(status int) {
 	is.core.SetFault(func(f *issuer.Fault) { f.Status = status })
 }
 
-// Slow makes the issuer answer every request after d, which is virtual time inside a testing/synctest
-// bubble.
+// Slow makes the issuer answer every request after d, which is virtual time inside a
+// testing/synctest bubble.
 func (is *Issuer) Slow(d time.Duration) { is.core.SetFault(func(f *issuer.Fault) { f.Delay = d }) }
 
 // Hang makes the issuer accept requests and never answer them. Each ends when its caller gives up.
@@ -35,8 +35,8 @@ func (is *Issuer) Impersonate(other string) {
 	is.core.SetFault(func(f *issuer.Fault) { f.Alias = other })
 }
 
-// Garbage makes the issuer answer with body, and status 200, in place of its key set. Its metadata stays
-// good.
+// Garbage makes the issuer answer with body, and status 200, in place of its key set. Its metadata
+// stays good.
 func (is *Issuer) Garbage(body string) { is.core.SetFault(func(f *issuer.Fault) { f.Garbage = &body }) }
 
 // Recover makes the issuer healthy again. Requests that hang already go on hanging.

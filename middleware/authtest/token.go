@@ -11,8 +11,9 @@ type Change interface {
 	change() issuer.Change
 }
 
-// Claims are claims of a token, by name: they are added, or take the place of the good token's. A value
-// is encoded as encoding/json does, a number for a NumericDate included; [Absent] takes a claim away.
+// Claims are claims of a token, by name: they are added, or take the place of the good token's. A
+// value is encoded as encoding/json does, a number for a NumericDate included; [Absent] takes a
+// claim away.
 type Claims map[string]any
 
 // Header holds members of a token's header, by name, as [Claims] does.
@@ -35,9 +36,9 @@ func merge(members, more map[string]any) {
 	maps.DeleteFunc(members, func(_ string, value any) bool { return value == Absent })
 }
 
-// Token returns a good access token (RFC 9068) with the space-delimited scopes, changed as changes say,
-// each in its turn; "" is a token without scopes. It is of client "client" for user "alice", issued now
-// and good for an hour. With [Options].Config it is in that form.
+// Token returns a good access token (RFC 9068) with the space-delimited scopes, changed as changes
+// say, each in its turn; "" is a token without scopes. It is of client "client" for user "alice",
+// issued now and good for an hour. With [Options].Config it is in that form.
 //
 //	issuer.Token("read:orders write:orders")
 //	issuer.Token("read:orders", authtest.Claims{"sub": "bob"})

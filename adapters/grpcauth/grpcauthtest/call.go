@@ -22,13 +22,15 @@ import (
 )
 
 const (
-	// patience is how long a refusal is waited for. It comes at once, or the call was let through to a handler that is silent.
+	// patience is how long a refusal is waited for. It comes at once, or the call was let through
+	// to a handler that is silent.
 	patience = 10 * time.Second
 	// quiet is how long a call that should be let through is waited for: after that it was.
 	quiet = time.Second
 )
 
-// serve serves server in memory. What it returns hangs up, and waits until server has let go of the listener.
+// serve serves server in memory. What it returns hangs up, and waits until server has let go of the
+// listener.
 func serve(tb testing.TB, server *grpc.Server, options []grpc.DialOption) (*grpc.ClientConn, func()) {
 	tb.Helper()
 	listener := bufconn.Listen(1 << 16)
@@ -91,6 +93,7 @@ type reply struct {
 	retry     bool                  // with a RetryInfo
 	challenge string                // in the www-authenticate trailer
 	silent    bool                  // nothing came in time
+	message   []byte                // the first, when the code is OK
 }
 
 func (r reply) String() string {
@@ -135,10 +138,12 @@ func (a *assertion) call(t attempt) reply {
 			err = stream.CloseSend()
 		}
 	}
+	var message []byte
 	if err == nil {
-		err = stream.RecvMsg(new([]byte))
+		err = stream.RecvMsg(&message)
 	}
 	r := replyOf(stream, err)
+	r.message = message
 	if ctx.Err() != nil || r.code == codes.DeadlineExceeded && !r.refused() { // the server may be the first to notice
 		return reply{silent: true}
 	}
@@ -154,7 +159,8 @@ func (a *assertion) open(ctx context.Context, t attempt) (grpc.ClientStream, err
 	return a.conn.NewStream(metadata.NewOutgoingContext(ctx, md), desc, t.name, grpc.ForceCodec(raw{}))
 }
 
-// outlives opens the method's stream with token, leaves it alone until then, and reports whether it goes on.
+// outlives opens the method's stream with token, leaves it alone until then, and reports whether it
+// goes on.
 func (a *assertion) outlives(token string, then time.Time) bool {
 	a.tb.Helper()
 	ctx, cancel := context.WithCancel(a.tb.Context())
@@ -166,7 +172,8 @@ func (a *assertion) outlives(token string, then time.Time) bool {
 			err = stream.CloseSend()
 		}
 	}
-	// Nothing is read meanwhile: a handler that sends without end is stopped by flow control, and a bubble's clock can move.
+	// Nothing is read meanwhile: a handler that sends without end is stopped by flow control, and a
+	// bubble's clock can move.
 	time.Sleep(time.Until(then))
 	for n := 0; err == nil && n < manyMessages; n++ {
 		tired := time.AfterFunc(quiet, cancel)

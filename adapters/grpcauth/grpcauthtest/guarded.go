@@ -18,35 +18,46 @@ import (
 
 // Options adjust AssertGuarded. The zero value, and nil, mean the defaults.
 type Options struct {
-	// Messages are the bytes of the messages to send, by method ("/pkg.Service/Method"), as proto.Marshal makes them: for messages with required
-	// fields, and for other codecs than proto. Default: no bytes, which is the empty message of every proto3 type.
+	// Messages are the bytes of the messages to send, by method ("/pkg.Service/Method"), as
+	// proto.Marshal makes them: for messages with required fields, and for other codecs than proto.
+	// Default: no bytes, which is the empty message of every proto3 type.
 	Messages map[string][]byte
 	// Skip names rules, and methods, that are not asked.
 	Skip []string
 	// Metadata is sent with each call, besides the token. Default nothing.
 	Metadata metadata.MD
-	// DialOptions are for the connection, such as the transport credentials of a server that has TLS. Default: plain text.
+	// DialOptions are for the connection, such as the transport credentials of a server that has
+	// TLS. Default: plain text.
 	DialOptions []grpc.DialOption
-	// StreamsEnd asks each stream whether it ends with its token and the greatest leeway, which takes six minutes: inside a testing/synctest
-	// bubble they pass at once, elsewhere they do not. Default false. A stream that its handler ends before is not judged. It is not for
-	// servers with grpcauth.Options.AllowExpiredStreams.
+	// StreamsEnd asks each stream whether it ends with its token and the greatest leeway, which
+	// takes six minutes: inside a testing/synctest bubble they pass at once, elsewhere they do not.
+	// Default false. A stream that its handler ends before is not judged. It is not for servers
+	// with grpcauth.Options.AllowExpiredStreams.
 	StreamsEnd bool
 }
 
-// AssertGuarded calls server, the API's own behind a Guard that trusts issuer, for each method of rules as attackers and careless clients
-// would, and fails the test for every answer that is not what the rows of the conformance matrix ask for. Each failure names the rule, the
-// source and the row:
+// AssertGuarded calls server, the API's own behind a Guard that trusts issuer, for each method of
+// rules as attackers and careless clients would, and fails the test for every answer that is not
+// what the rows of the conformance matrix ask for. Each failure names the rule, the source and the
+// row:
 //
 //	/shop.v1.Orders/*: RFC 9068 §4 (AT-18): Watch, a token with the defect Expired: got OK, want UNAUTHENTICATED
 //
-// Unary methods and all kinds of streams are asked without a token, with two, with a token under other metadata keys, with a dozen bad tokens and with some of
-// the scopes; streams also before anything is sent; and with a good token, which must be let through. Methods under names that are not quite
-// theirs, methods that no rule names (health and reflection among them, where they are registered), and a method of each
-// kind while the issuer's keys cannot be had, complete it. The keys of rules are those of grpcauth.
+// Unary methods and all kinds of streams are called without a token, with two, with a token under
+// other metadata keys, with every bad token that the issuer's Config refuses, and with some of the
+// scopes; streams also before anything is sent. A good token must be accepted. A method of each
+// kind is called while the issuer's keys cannot be had.
 //
-// Server has its services registered and need not serve: AssertGuarded serves it in memory until it returns, and does not stop it. The handlers do
-// run, with empty messages: with good tokens always, and through every hole. Give server no rate limiter, its Guard no verifier of other
-// issuers, and each call of AssertGuarded a Guard of its own, since unknown keys may cause but a few fetches.
+// Then it tries to go around the guard: names that are not quite the method's, metadata that name
+// another call (x-original-url), and metadata that name a user (x-forwarded-user). It tries each
+// without a token, and with a token that is good for all the API but this method. Methods that no
+// rule names, health and reflection among them, are refused. The keys of rules are those of
+// grpcauth.
+//
+// Server has its services registered and need not serve: AssertGuarded serves it in memory until it
+// returns, and does not stop it. The handlers do run, with empty messages: with good tokens always,
+// and through every hole. Give server no rate limiter, its Guard no verifier of other issuers, and
+// each call of AssertGuarded a Guard of its own, since unknown keys may cause but a few fetches.
 //
 // Rules that cannot be used, and options that name what is not there, end the test.
 func AssertGuarded(tb testing.TB, issuer *authtest.Issuer, server *grpc.Server, rules auth.Rules, opts *Options) {
@@ -61,9 +72,8 @@ func AssertGuarded(tb testing.TB, issuer *authtest.Issuer, server *grpc.Server, 
 	checkNames(tb, methods, rules, opts)
 	conn, hangUp := serve(tb, server, opts.DialOptions)
 	defer hangUp()
-	bad := issuer.Defects()
-	defects := slices.DeleteFunc(slices.Sorted(maps.Keys(rowOf)), func(d authtest.Defect) bool { return !slices.Contains(bad, d) })
-	a := &assertion{tb: tb, issuer: issuer, conn: conn, rules: rules, options: opts, methods: methods, defects: defects}
+	a := &assertion{tb: tb, issuer: issuer, conn: conn, rules: rules, options: opts, methods: methods, tokens: map[string]string{}}
+	a.prepare()
 
 	used, askedUnary, askedStream := map[string]bool{}, false, false
 	for _, m := range methods {
@@ -142,8 +152,11 @@ type assertion struct {
 	conn    *grpc.ClientConn
 	rules   auth.Rules
 	methods []method
-	defects []authtest.Defect
 	options *Options
+	guard   *auth.Guard       // judges tokens as the server's own should
+	scopes  []string          // all that the rules name
+	bad     []badToken        // refused by the issuer's Config
+	tokens  map[string]string // good ones, by their scope claim
 }
 
 // failf fails the test over one question that the method was asked.
@@ -158,18 +171,56 @@ func (a *assertion) failf(row, what, format string, args ...any) {
 	a.tb.Errorf("%s: %s: %s: %s", key, cite.Row(row), what, fmt.Sprintf(format, args...))
 }
 
-// judge is what the requirement says of a token, nil when it is met.
-func (a *assertion) judge(token string) *auth.Error {
+// A badToken is one that the issuer's Config refuses.
+type badToken struct {
+	defect authtest.Defect
+	token  string
+	reason auth.Reason
+}
+
+// prepare makes what all methods are asked with.
+func (a *assertion) prepare() {
 	a.tb.Helper()
 	v, err := auth.NewVerifier(a.issuer.Keys(), a.issuer.Config())
+	if err == nil {
+		a.guard, err = auth.NewGuard(v, nil)
+	}
 	if err != nil {
 		a.tb.Fatalf("grpcauthtest: AssertGuarded: %v", err)
 	}
-	g, err := auth.NewGuard(v, nil)
-	if err != nil {
-		a.tb.Fatalf("grpcauthtest: AssertGuarded: %v", err)
+	for _, need := range a.rules {
+		a.scopes = append(a.scopes, need.Scopes()...)
 	}
-	_, err = g.Authorize(context.Background(), auth.Credentials{Operation: a.rule, Authorization: []string{"Bearer " + token}}, a.need)
+	slices.Sort(a.scopes)
+	a.scopes = slices.Compact(a.scopes)
+	ours := a.issuer.Defects()
+	for _, d := range authtest.Defects() {
+		if d == authtest.DERSignature && !slices.Contains(ours, d) {
+			continue // of other algorithms
+		}
+		token := a.issuer.Token(strings.Join(a.scopes, " "), d)
+		refusal := a.judge(token, auth.AnyToken())
+		if refusal == nil || refusal.Reason == auth.ReasonKeyUnknown { // which may ask the issuer for keys
+			continue
+		}
+		a.bad = append(a.bad, badToken{d, token, refusal.Reason})
+	}
+}
+
+// token returns a good token with scopes. Signing takes most of the time, so each is made once.
+func (a *assertion) token(scopes ...string) string {
+	a.tb.Helper()
+	scope := strings.Join(scopes, " ")
+	if a.tokens[scope] == "" {
+		a.tokens[scope] = a.issuer.Token(scope)
+	}
+	return a.tokens[scope]
+}
+
+// judge returns why need is not met with a token, nil when it is.
+func (a *assertion) judge(token string, need auth.Requirement) *auth.Error {
+	a.tb.Helper()
+	_, err := a.guard.Authorize(context.Background(), auth.Credentials{Operation: a.rule, Authorization: []string{"Bearer " + token}}, need)
 	if err == nil {
 		return nil
 	}

