@@ -74,6 +74,8 @@ func (d Decision) Cause(ctx context.Context) string {
 	switch {
 	case !d.notJudged():
 		return ""
+	case d.Err.Reason == ReasonKeyNotYetKnown:
+		return "keys"
 	case d.Err.Reason != ReasonUnavailable:
 		return "wiring"
 	case errors.Is(ctx.Err(), context.Canceled): // who went away while he waited for a key says nothing about the issuer

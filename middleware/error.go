@@ -94,7 +94,7 @@ func (e *Error) OAuthError() string { return responseFor(e.orInternal().Reason).
 // will not help.
 func (e *Error) RetryAfter() time.Duration {
 	if e.Status() == http.StatusServiceUnavailable {
-		return retryAfter
+		return retryIn(e.Err)
 	}
 	return 0
 }

@@ -129,6 +129,7 @@ func ExampleReasons() {
 	}
 	fmt.Println(auth.ReasonSignatureInvalid, "is", auth.ReasonSignatureInvalid.Code(), "to callers")
 	// Output:
+	// 503 KEY_NOT_YET_KNOWN
 	// 503 UNAVAILABLE
 	// 500 INTERNAL
 	// SIGNATURE_INVALID is INVALID_TOKEN to callers

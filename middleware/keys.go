@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/bearward/bearward/internal/jose"
 	"github.com/bearward/bearward/jwks"
@@ -62,6 +63,7 @@ func (v *Verifier) candidates(keys []*jwks.Key, h jose.Header) ([]*jwks.Key, *Er
 		}
 	}
 	if len(matching) == 0 {
+		v.tellKeys() // the issuer may have put a key of another algorithm in its place
 		return nil, &Error{Reason: ReasonKeyUnknown, about: v.noneMatches(keys, h)}
 	}
 	if !h.HasKeyID && len(matching) > jose.MaxCandidates { // check: kid-less-ambiguous
@@ -76,6 +78,7 @@ var (
 	emptyKeyID       = &detail{claim: "kid", expected: "the ID of a published key", note: "kid is empty"}
 	unpublishedKeyID = &detail{claim: "kid", expected: "the ID of a published key", note: "no key of that kid is published"}
 	noMatchingKey    = &detail{claim: "kid", expected: "the ID of a published key", note: "no kid, and no published key is for the token's alg"}
+	newerThanKeys    = &detail{claim: "kid", expected: "the ID of a published key", note: "no key of that kid was published when the keys were last fetched, which was before the token was issued"}
 	manyWithoutKeyID = &detail{claim: "kid", expected: "the ID of a published key", note: "no kid, and more than 3 published keys are for the token's alg"}
 )
 
@@ -99,6 +102,27 @@ func (v *Verifier) noneMatches(keys []*jwks.Key, h jose.Header) *detail {
 		return &detail{claim: "alg", expected: published, seen: h.Algorithm.String(), note: note}
 	}
 	return unpublishedKeyID
+}
+
+// notYetKnown looks at a token whose key is unknown, and returns refused, which says so, or that the key may have been published since
+// the keys cached were asked for: then the token is good, for all that can be told, and whoever sent it should come again. Anybody can
+// write such an iat, so it is heard only after iss, aud and exp, and without leeway.
+func (v *Verifier) notYetKnown(s *scratch, parts jose.Compact, refused *Error, now time.Time) *Error {
+	lookup, ok := errors.AsType[*jwks.LookupError](refused.Err)
+	if !ok || refused.Reason != ReasonKeyUnknown || lookup.AskedAt.IsZero() {
+		return refused
+	}
+	if v.checkBeforeFetch(s, parts, now) != nil { // check: not-yet-known-condemned
+		return refused
+	}
+	iat, err := v.skimDate(s, skimIat)
+	if err != nil || !iat.Time().After(lookup.AskedAt) { // check: not-yet-known-old
+		return refused
+	}
+	if iat.Time().After(now) { // check: not-yet-known-future
+		return refused
+	}
+	return &Error{Reason: ReasonKeyNotYetKnown, Err: refused.Err, about: newerThanKeys}
 }
 
 // keyFault tells a key that the issuer does not have from one that could not be looked for.

@@ -22,7 +22,7 @@ func LogRefusals(logger *slog.Logger) func(context.Context, Decision) {
 			return
 		}
 		level := slog.LevelInfo
-		if d.notJudged() {
+		if d.notJudged() && d.Err.Reason != ReasonKeyNotYetKnown { // anybody can write such a token
 			level = slog.LevelError
 		}
 		attrs := []slog.Attr{

@@ -24,6 +24,7 @@ const (
 	ReasonAudienceMismatch      Reason = "AUDIENCE_MISMATCH"       // "aud" does not name this API
 	ReasonTokenExpired          Reason = "TOKEN_EXPIRED"           // "exp" has passed
 	ReasonKeyUnknown            Reason = "KEY_UNKNOWN"             // the issuer publishes no key that fits
+	ReasonKeyNotYetKnown        Reason = "KEY_NOT_YET_KNOWN"       // not judged: the key may be newer than those that were fetched last
 	ReasonSignatureInvalid      Reason = "SIGNATURE_INVALID"       // the signature is not that key's
 	ReasonTokenNotYetValid      Reason = "TOKEN_NOT_YET_VALID"     // "nbf" has not come
 	ReasonTokenIssuedInFuture   Reason = "TOKEN_ISSUED_IN_FUTURE"  // "iat" has not come
@@ -59,6 +60,7 @@ var reasons = [...]Reason{
 	ReasonAudienceMismatch,
 	ReasonTokenExpired,
 	ReasonKeyUnknown,
+	ReasonKeyNotYetKnown,
 	ReasonSignatureInvalid,
 	ReasonTokenNotYetValid,
 	ReasonTokenIssuedInFuture,
@@ -145,7 +147,7 @@ func responseFor(r Reason) response {
 		return response{"FORBIDDEN", http.StatusForbidden, "", "This operation is not allowed"}
 	case ReasonNoRule:
 		return response{"NO_RULE", http.StatusForbidden, "", "This operation is not allowed"}
-	case ReasonUnavailable:
+	case ReasonUnavailable, ReasonKeyNotYetKnown:
 		return response{"UNAVAILABLE", http.StatusServiceUnavailable, "", textUnavailable}
 	case ReasonInternal:
 		return response{"INTERNAL", http.StatusInternalServerError, "", "The request could not be judged"}

@@ -31,7 +31,7 @@ func TestReasonsAreAClosedSet(t *testing.T) {
 		if !isScopeList(v.text) {
 			t.Errorf("%v: %q has a character that error_description cannot carry (RFC 6750 §3)", r, v.text)
 		}
-		if (v.status >= 500) != (r == ReasonUnavailable || r == ReasonInternal) {
+		if (v.status >= 500) != (r == ReasonKeyNotYetKnown || r == ReasonUnavailable || r == ReasonInternal) {
 			t.Errorf("%v has status %d", r, v.status)
 		}
 	}

@@ -51,6 +51,9 @@ func NewVerifier(keys jwks.Source, config Config) (*Verifier, error) {
 	if err != nil {
 		return nil, err
 	}
+	if cache, ok := keys.(*jwks.Cache); ok && cache.Issuer() != "" && cache.Issuer() != c.Issuer { // check: keys-of-another-issuer
+		return nil, fmt.Errorf("auth: NewVerifier: the keys are those of issuer %q, and Config.Issuer is %q", cache.Issuer(), c.Issuer)
+	}
 	v := &Verifier{config: c, keys: keys, cacheLookup: cacheLookup(keys), plan: newClaimPlan(c), skimNames: skimNames(c)}
 	algorithms := make([]jose.Algorithm, len(c.Algorithms))
 	for i, a := range c.Algorithms {
@@ -112,7 +115,7 @@ func (v *Verifier) verify(ctx context.Context, raw string, tokens *tokenCache) (
 	}
 	candidates, err := v.cachedKeys(head)
 	if err != nil {
-		return nil, err
+		return nil, v.notYetKnown(s, parts, err, time.Now())
 	}
 	if s.signature, err = decodePart(s.signature, parts.Signature, "signature"); err != nil {
 		return nil, err
@@ -122,7 +125,7 @@ func (v *Verifier) verify(ctx context.Context, raw string, tokens *tokenCache) (
 			return nil, err
 		}
 		if candidates, err = v.fetchKeys(ctx, head); err != nil {
-			return nil, err
+			return nil, v.notYetKnown(s, parts, err, time.Now())
 		}
 	}
 	key := v.verifyingKey(s, head.Algorithm, candidates, parts)
@@ -145,12 +148,21 @@ func (v *Verifier) verify(ctx context.Context, raw string, tokens *tokenCache) (
 	return p, nil
 }
 
-// badSignature refuses a token that none of its candidates signed.
+// badSignature refuses a token that none of its candidates signed. The issuer may have put another key in the place of one of them, so
+// the key cache is told.
 func (v *Verifier) badSignature(h jose.Header) *Error {
+	v.tellKeys()
 	if h.HasNonce {
 		return &Error{Reason: ReasonSignatureInvalid, about: microsoftNonce}
 	}
 	return &Error{Reason: ReasonSignatureInvalid}
+}
+
+// tellKeys tells a key cache that no key cached verified a token whose key ID is cached, or that names none. It does not wait.
+func (v *Verifier) tellKeys() {
+	if cache, ok := v.keys.(*jwks.Cache); ok { // check: recheck-keys
+		cache.SignatureFailed()
+	}
 }
 
 // microsoftNonce tells of a token whose signature is over a hash of the nonce in its header, which only Microsoft's own APIs know.

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/go-chi/chi/v5"
 	"github.com/labstack/echo/v4"
@@ -81,7 +82,8 @@ func randomToken(issuer *authtest.Issuer, chance *rand.Rand) (authorization, mar
 	if chance.IntN(4) == 0 { // no token at all: what token68 allows of it
 		return "Bearer " + base64.StdEncoding.EncodeToString([]byte(mark)), mark
 	}
-	return "Bearer " + token(issuer, "read:orders", change, authtest.BadSignature), mark
+	earlier := authtest.Claims{"iat": time.Now().Add(-15 * time.Minute).Unix()} // than the keys were asked for: with an unknown kid, it is judged
+	return "Bearer " + token(issuer, "read:orders", earlier, change, authtest.BadSignature), mark
 }
 
 // TestMatrixProxy holds the recipe of ExampleMux_proxy: what stands behind a proxy gets neither the caller's token (row S-05) nor an identity that the

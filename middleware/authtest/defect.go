@@ -84,7 +84,7 @@ const (
 const (
 	NoKid          Defect = "NoKid"          // no "kid", and an algorithm that no published key is for
 	EmptyKid       Defect = "EmptyKid"       // an empty "kid"
-	UnknownKid     Defect = "UnknownKid"     // a "kid" that is not published
+	UnknownKid     Defect = "UnknownKid"     // a "kid" that is not published, in a token of a quarter of an hour ago
 	WrongAlgorithm Defect = "WrongAlgorithm" // another allowed algorithm than its key is for
 	WrongKey       Defect = "WrongKey"       // signed with an unpublished key, under the "kid" of a published one
 	BadSignature   Defect = "BadSignature"   // one bit of the signature is flipped

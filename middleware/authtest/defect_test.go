@@ -143,7 +143,7 @@ var whatDiffers = map[authtest.Defect]string{
 	authtest.CaseVariantExpiry:   "claim EXP, claim exp, claim iat",
 	authtest.NoKid:               "header alg, header kid, signature",
 	authtest.EmptyKid:            "header kid",
-	authtest.UnknownKid:          "header kid, signature",
+	authtest.UnknownKid:          "claim iat, header kid, signature",
 	authtest.WrongAlgorithm:      "header alg, signature",
 	authtest.WrongKey:            "signature",
 	authtest.BadSignature:        "signature",

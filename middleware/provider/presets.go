@@ -1,6 +1,8 @@
 package provider
 
 import (
+	"strings"
+
 	auth "github.com/bearward/bearward/middleware"
 )
 
@@ -37,13 +39,15 @@ func Okta(domain, authorizationServer string, audience ...string) Preset {
 
 // Cognito is for a user pool of Amazon Cognito. Its access tokens name no audience, so the app clients that may call are given
 // instead; with resource binding (RFC 8707) a token does name one, and Config.Audiences has to be set. Groups are in Principal.Groups.
+// The region tells the cloud: cn-… is China's, eusc-… the European Sovereign Cloud's, us-gov-… GovCloud's.
 func Cognito(region, userPool string, clients ...string) Preset {
 	return of(auth.Config{
-		Issuer:         "https://cognito-idp." + region + ".amazonaws.com/" + userPool,
+		Issuer:         "https://cognito-idp." + region + "." + awsDomain(region) + "/" + userPool,
 		Clients:        clients,
 		Types:          []string{""},
 		Algorithms:     []auth.Algorithm{auth.RS256},
 		FixedClaims:    map[string]string{"token_use": "access"}, // an ID token says id
+		IDTokenClaims:  []string{},
 		RequiredClaims: []string{"sub", "client_id", "iat", "jti"},
 		GroupsClaim:    []string{"cognito:groups"},
 	}, host("region", region), segmentOf("user pool", userPool), given("app client", clients))
@@ -60,9 +64,10 @@ func Keycloak(realmURL string, audience ...string) Preset {
 		Types:          []string{"JWT", "at+jwt"},
 		ClientIDClaims: []string{"azp", "client_id"},
 		FixedClaims:    map[string]string{"typ": "Bearer"}, // an ID token says ID, a refresh token Refresh
+		IDTokenClaims:  []string{"at_hash", "c_hash"},      // before version 25, access tokens hold the login's nonce
 		RequiredClaims: []string{"sub", "client_id", "iat"},
 		RolesClaim:     []string{"realm_access", "roles"},
-	}, given("realm URL", []string{realmURL}), given("audience", audience))
+	}, realm(realmURL), given("audience", audience))
 }
 
 // IdentityServer is for Duende IdentityServer, and for IdentityServer4 from version 3 on, which is archived. The audience is the API
@@ -79,17 +84,47 @@ func IdentityServer(issuer string, audience ...string) Preset {
 }
 
 // Entra is for an API registered with Microsoft Entra ID whose manifest asks for tokens of version 2. The audience is the API's client
-// ID. An application that acts for itself has app roles and no scopes: they count as its scopes, and are in Principal.Roles.
+// ID. An application that acts for itself has app roles and no scopes: they count as its scopes, and are in Principal.Roles. [Named]
+// also knows the issuers of the US Government's cloud and of China's.
 func Entra(tenantID string, audience ...string) Preset {
-	return microsoft("https://login.microsoftonline.com/"+tenantID+"/v2.0", tenantID, "2.0", "azp", audience)
+	return entra("login.microsoftonline.com", tenantID, audience)
+}
+
+// entra is Entra at the host of one of Microsoft's clouds.
+func entra(host, tenantID string, audience []string) Preset {
+	return microsoft("https://"+host+"/"+tenantID+"/v2.0", tenantID, "2.0", "azp", audience)
 }
 
 // EntraV1 is Entra for tokens of version 1, which an API gets unless its manifest says otherwise. The audience is the API's client ID
-// or App ID URI, as applications ask for it.
+// or App ID URI, as applications ask for it. [Named] also knows the issuers of China's cloud; for the US Government's, whose issuer is
+// the same, set KeySetURL to https://login.microsoftonline.us/TENANT/discovery/v2.0/keys.
 func EntraV1(tenantID string, audience ...string) Preset {
-	p := microsoft("https://sts.windows.net/"+tenantID+"/", tenantID, "1.0", "appid", audience)
-	p.KeySetURL = "https://login.microsoftonline.com/" + tenantID + "/discovery/v2.0/keys" // the issuer's host serves none
+	return entraV1("sts.windows.net", tenantID, audience)
+}
+
+// entraV1 is EntraV1 at the host of one of Microsoft's clouds.
+func entraV1(host, tenantID string, audience []string) Preset {
+	p := microsoft("https://"+host+"/"+tenantID+"/", tenantID, "1.0", "appid", audience)
+	p.KeySetURL = "https://" + microsoftV1[host] + "/" + tenantID + "/discovery/v2.0/keys" // the issuer's host serves none
 	return p
+}
+
+// The hosts of the issuers of Microsoft's clouds: the public one, the US Government's and China's (Microsoft identity platform,
+// "National clouds"). Those of version 1 have their keys at another.
+var (
+	microsoftV2 = []string{"login.microsoftonline.com", "login.microsoftonline.us", "login.partner.microsoftonline.cn", "login.chinacloudapi.cn"}
+	microsoftV1 = map[string]string{"sts.windows.net": "login.microsoftonline.com", "sts.chinacloudapi.cn": "login.partner.microsoftonline.cn"}
+)
+
+// awsDomain returns the domain of the cloud that region is of.
+func awsDomain(region string) string {
+	switch {
+	case strings.HasPrefix(region, "cn-"):
+		return "amazonaws.com.cn"
+	case strings.HasPrefix(region, "eusc-"):
+		return "amazonaws.eu"
+	}
+	return "amazonaws.com"
 }
 
 func microsoft(issuer, tenantID, version, clientID string, audience []string) Preset {

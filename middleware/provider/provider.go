@@ -104,13 +104,19 @@ func named(name, issuer, audience string) Preset {
 	case "auth0":
 		return Auth0(u.Host, audience)
 	case "cognito":
-		region, _ := strings.CutPrefix(u.Host, "cognito-idp.")
-		return Cognito(strings.TrimSuffix(region, ".amazonaws.com"), segment(0), audience)
+		region, _, _ := strings.Cut(strings.TrimPrefix(u.Host, "cognito-idp."), ".")
+		return Cognito(region, segment(0), audience)
 	case "dex":
 		return Dex(issuer, audience)
 	case "entra":
+		if slices.Contains(microsoftV2, u.Host) { // check: entra-cloud
+			return entra(u.Host, segment(0), []string{audience})
+		}
 		return Entra(segment(0), audience)
 	case "entra-v1":
+		if _, ok := microsoftV1[u.Host]; ok { // check: entra-v1-cloud
+			return entraV1(u.Host, segment(0), []string{audience})
+		}
 		return EntraV1(segment(0), audience)
 	case "fusionauth":
 		return FusionAuth(issuer, issuer, audience)
@@ -148,7 +154,28 @@ func of(config auth.Config, errs ...error) Preset {
 // host checks a host name, as it is copied from a console: without scheme and path.
 func host(name, s string) error {
 	if u, err := url.Parse("https://" + s); s == "" || err != nil || u.Host != s || strings.ContainsAny(s, "/?#@ ") { // check: host
+		if u, err := url.Parse(s); err == nil && u.Host != "" {
+			return fmt.Errorf("provider: %s %q is a URL: give the host name alone, %q", name, s, u.Host)
+		}
+		if before, _, ok := strings.Cut(s, "/"); ok && before != "" {
+			return fmt.Errorf("provider: %s %q has a path: give the host name alone, %q", name, s, before)
+		}
 		return fmt.Errorf("provider: %s %q is not a host name", name, s)
+	}
+	return nil
+}
+
+// realm checks the URL of a Keycloak realm, which ends in the realm's name (before version 17, with /auth before /realms).
+func realm(realmURL string) error {
+	if realmURL == "" {
+		return errors.New("provider: realm URL is required")
+	}
+	base, name, ok := strings.Cut(realmURL, "/realms/")
+	if !ok || name == "" { // check: realm-url
+		return fmt.Errorf("provider: realm URL %q names no realm: write %q", realmURL, strings.TrimRight(base, "/")+"/realms/NAME")
+	}
+	if strings.ContainsAny(name, "/?#") {
+		return fmt.Errorf("provider: realm URL %q has more behind the realm's name: write %q", realmURL, base+"/realms/"+name[:strings.IndexAny(name, "/?#")])
 	}
 	return nil
 }

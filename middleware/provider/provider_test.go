@@ -333,8 +333,16 @@ func TestPresetsThatCannotBe(t *testing.T) {
 		preset provider.Preset
 		want   string
 	}{
-		{"a domain with a scheme", provider.Auth0("https://tenant.auth0.com", "api"), "domain"},
-		{"a domain with a path", provider.Auth0("tenant.auth0.com/", "api"), "domain"},
+		{"a domain with a scheme", provider.Auth0("https://tenant.auth0.com", "api"), `is a URL: give the host name alone, "tenant.auth0.com"`},
+		{"a domain with a scheme and a slash", provider.Auth0("https://tenant.auth0.com/", "api"), `is a URL: give the host name alone, "tenant.auth0.com"`},
+		{"a domain with a path", provider.Auth0("tenant.auth0.com/", "api"), `has a path: give the host name alone, "tenant.auth0.com"`},
+		{"Okta's with a scheme", provider.Okta("https://dev.okta.com", "default", "api"), `give the host name alone, "dev.okta.com"`},
+		{"a domain of spaces", provider.Auth0("a b", "api"), "is not a host name"},
+		{"Keycloak without its realm", provider.Keycloak("https://sso.example", "api"), `names no realm: write "https://sso.example/realms/NAME"`},
+		{"Keycloak without its realm, and a slash", provider.Keycloak("https://sso.example/auth/", "api"), `write "https://sso.example/auth/realms/NAME"`},
+		{"Keycloak with an empty realm", provider.Keycloak("https://sso.example/realms/", "api"), "names no realm"},
+		{"Keycloak's metadata", provider.Keycloak("https://sso.example/realms/a/.well-known/openid-configuration", "api"), `write "https://sso.example/realms/a"`},
+		{"a realm with a slash", provider.Keycloak("https://sso.example/realms/a/", "api"), `write "https://sso.example/realms/a"`},
 		{"no domain", provider.Auth0("", "api"), "domain"},
 		{"no audience", provider.Auth0("tenant.auth0.com"), "audience is required"},
 		{"an empty audience", provider.Auth0("tenant.auth0.com", ""), "audience is required"},
@@ -378,6 +386,37 @@ func TestNamed(t *testing.T) {
 		}
 		if err != nil || p.Config.Issuer != issuers[name] {
 			t.Errorf("%s: issuer %q, %v", name, p.Config.Issuer, err)
+		}
+	}
+	for _, other := range []struct{ name, issuer, keys string }{ // of other clouds, and older addresses
+		{"entra", "https://login.microsoftonline.us/" + tenant + "/v2.0", ""},
+		{"entra", "https://login.partner.microsoftonline.cn/" + tenant + "/v2.0", ""},
+		{"entra", "https://login.chinacloudapi.cn/" + tenant + "/v2.0", ""},
+		{"entra-v1", "https://sts.chinacloudapi.cn/" + tenant + "/", "https://login.partner.microsoftonline.cn/" + tenant + "/discovery/v2.0/keys"},
+		{"entra-v1", "https://sts.windows.net/" + tenant + "/", "https://login.microsoftonline.com/" + tenant + "/discovery/v2.0/keys"},
+		{"cognito", "https://cognito-idp.us-gov-west-1.amazonaws.com/us-gov-west-1_x", ""},
+		{"cognito", "https://cognito-idp.cn-north-1.amazonaws.com.cn/cn-north-1_x", ""},
+		{"cognito", "https://cognito-idp.eusc-de-east-1.amazonaws.eu/eusc-de-east-1_x", ""},
+		{"keycloak", "https://kc.example/auth/realms/a", ""},
+	} {
+		p, err := provider.Named(other.name, other.issuer, "api")
+		if err != nil || p.Config.Issuer != other.issuer || p.KeySetURL != other.keys {
+			t.Errorf("%s: issuer %q, keys %q, %v", other.issuer, p.Config.Issuer, p.KeySetURL, err)
+		}
+	}
+	for _, issuer := range []string{
+		"https://login.microsoftonline.us.evil.example/" + tenant + "/v2.0", "https://login.microsoftonline.de/" + tenant + "/v2.0", "https://sts.windows.net/" + tenant + "/",
+		"http://login.microsoftonline.us/" + tenant + "/v2.0", "https://login.microsoftonline.us/" + tenant + "/v1.0", "https://login.microsoftonline.us:444/" + tenant + "/v2.0",
+	} {
+		if _, err := provider.Named("entra", issuer, "api"); err == nil {
+			t.Errorf("entra for %s was accepted", issuer)
+		}
+	}
+	for _, issuer := range []string{
+		"https://cognito-idp.cn-north-1.amazonaws.com/cn-north-1_x", "https://cognito-idp.us-west-2.amazonaws.com.cn/us-west-2_x", "https://cognito-idp.us-west-2.amazonaws.com.evil.example/us-west-2_x",
+	} {
+		if _, err := provider.Named("cognito", issuer, "api"); err == nil {
+			t.Errorf("cognito for %s was accepted", issuer)
 		}
 	}
 	for name, issuer := range map[string]string{
