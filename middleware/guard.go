@@ -95,7 +95,10 @@ func (g *Guard) decide(ctx context.Context, c *Credentials, req Requirement, o *
 	if err != nil {
 		err = g.challenged(err, req, o)
 	}
-	reportOnly := err != nil && req.isReportOnly() && g.onDecision != nil // check: report-only-untold
+	reportOnly := err != nil && req.isReportOnly()
+	if g.onDecision == nil { // check: report-only-untold
+		reportOnly = false
+	}
 	if g.onDecision != nil {
 		callHook(ctx, g.onDecision, Decision{Operation: c.Operation, Err: err, Principal: o.principal, Elapsed: time.Since(start), Repeated: o.before != nil,
 			Cached: o.cached, KeyAge: g.keyAge(o.principal), ReportOnly: reportOnly})

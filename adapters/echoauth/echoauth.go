@@ -57,8 +57,9 @@ func Require(guard *auth.Guard, first string, rest ...string) echo.MiddlewareFun
 }
 
 // Enforce returns a middleware for a route or group that lets through only requests that meet req.
-// It panics when guard is nil or req is the zero Requirement. Hooks are told the request's method
-// and Echo's path as the operation.
+// It panics when guard is nil or cannot enforce req ([auth.Guard.CanEnforce]). Hooks are told the
+// method and path of the route as the operation, and the host of a virtual one in front of the
+// path.
 //
 // A group gets it before its routes: Echo gives a route the middlewares that the group has at that
 // moment. It also judges requests below the group that match no route, since Echo runs a group's
@@ -70,10 +71,10 @@ func Enforce(guard *auth.Guard, req auth.Requirement) echo.MiddlewareFunc {
 	if err := guard.CanEnforce(req); err != nil {
 		panic("echoauth: Require or Enforce: " + err.Error())
 	}
-	var names operations
+	var routes names
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
-			if err := admit(guard, c, names.of(c), req); err != nil { // check: enforce
+			if err := admit(guard, c, routes.of(c), req); err != nil { // check: enforce
 				return err
 			}
 			return next(c)

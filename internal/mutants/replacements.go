@@ -72,6 +72,6 @@ var replacements = map[string]string{
 	"middleware/scope-whole":              `true`,
 	"middleware/token68":                  `true`,
 	"middleware/verifier-without-verdict": `if p == nil { p = new(Principal) }`,
-	"middleware/verify-once-expired":      `!gr.presented.same(c)`,
+	"middleware/verify-once-expired":      `!gr.presented.same(ctx, c)`,
 	"middleware/with-check":               `return nil`,
 }
