@@ -118,8 +118,6 @@ func TestTheWholeWayInABrowser(t *testing.T) {
 	home := "http://" + b.ports.app() + "/"
 	b.register()
 	b.goTo(home)
-	b.look("04-start-registered")
-
 	b.press("Log in")
 	b.look("05-login")
 	b.run(chromedp.SendKeys(chromedp.ID("username"), alice.Name), chromedp.SendKeys(chromedp.ID("password"), "nope"))

@@ -83,19 +83,19 @@ func (p Promise) Broken(out Outcome) string {
 func (p Promise) broken(out Outcome) string {
 	switch {
 	case out.Status != p.status || p.status == 0:
-		return fmt.Sprintf("status %d (%s), want %d", out.Status, out.Shown, p.status)
+		return fmt.Sprintf("answered %s, promised %d", out.Shown, p.status)
 	case p.whole && out.Challenge != p.challenge, p.challenge == "" && out.Challenge != "":
-		return fmt.Sprintf("challenge %q, want %q", out.Challenge, p.challenge)
+		return fmt.Sprintf("challenge %q, promised %q", out.Challenge, p.challenge)
 	case p.status == http.StatusServiceUnavailable && out.RetryAfter <= 0:
 		return "no Retry-After"
 	case p.status != http.StatusServiceUnavailable && out.RetryAfter > 0:
-		return "a Retry-After, want none"
+		return "a Retry-After, promised none"
 	case p.status == http.StatusOK && out.Sub != p.sub:
-		return fmt.Sprintf("sub %q, want %q", out.Sub, p.sub)
+		return fmt.Sprintf("took the caller for %q, promised %q", out.Sub, p.sub)
 	}
 	for part := range strings.SplitSeq(p.challenge, "\x00") {
 		if !strings.Contains(out.Challenge, part) {
-			return fmt.Sprintf("challenge %q, want %q in it", out.Challenge, part)
+			return fmt.Sprintf("challenge %q, promised %q in it", out.Challenge, part)
 		}
 	}
 	return ""

@@ -142,14 +142,16 @@ func reason(op operation, facts tokenFacts) string {
 	return ""
 }
 
-// askOne asks one API, and again within settle until it keeps want, as its Retry-After says.
+// askOne asks one API. One that may not have met the token's key yet is asked again within settle,
+// as its Retry-After says, until it keeps want.
 func (a *App) askOne(ctx context.Context, api API, q question, want promise.Promise, settle time.Duration) answer {
 	begun := time.Now()
 	var earlier []string
 	for {
 		one := a.call(ctx, api, q.op, q.token)
 		one.Earlier, one.Waited = earlier, time.Since(begun)
-		if want.Broken(one.Outcome) == "" || time.Since(begun) >= settle || ctx.Err() != nil {
+		early := one.Status == http.StatusUnauthorized || one.Status == http.StatusServiceUnavailable
+		if want.Broken(one.Outcome) == "" || !early || time.Since(begun) >= settle || ctx.Err() != nil {
 			return one
 		}
 		earlier = append(earlier, one.Shown)

@@ -133,5 +133,8 @@ func span(d time.Duration) string {
 	if seconds < 60 {
 		return fmt.Sprintf("%d s", seconds)
 	}
+	if seconds%60 == 0 {
+		return fmt.Sprintf("%d min", seconds/60)
+	}
 	return fmt.Sprintf("%d min %d s", seconds/60, seconds%60)
 }
