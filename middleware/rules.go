@@ -40,3 +40,21 @@ func (r Rules) ForRoute(method, pattern string) (key string, req Requirement, ok
 	req, ok = r[pattern]
 	return pattern, req, ok
 }
+
+// Diff returns the keys whose rules differ between r and other, sorted: those that one of the two
+// lacks, and those whose Requirements print differently.
+func (r Rules) Diff(other Rules) []string {
+	var keys []string
+	for key := range r {
+		if was, ok := other[key]; !ok || was.String() != r[key].String() { // check: rules-diff
+			keys = append(keys, key)
+		}
+	}
+	for key := range other {
+		if _, ok := r[key]; !ok { // check: rules-diff-lacking
+			keys = append(keys, key)
+		}
+	}
+	slices.Sort(keys)
+	return keys
+}

@@ -44,17 +44,21 @@ func Check(r chi.Routes) error {
 // every rule that no endpoint uses, and every route that is there twice: for a tree behind
 // [Enforce]. Call it after the routes are registered and before the server serves.
 //
-// It is an error, too, when Enforce is not the last middleware that was given to Use of r: one
-// behind it could send a request to another handler than the one that it was judged for.
+// It is an error, too, when Enforce is not the last middleware that was given to Use of r, or was
+// given other rules than these; and when a mounted router has one of chi's middlewares that rewrite a
+// path (StripSlashes, CleanPath, URLFormat): behind Enforce it has no effect.
 func CheckRules(r chi.Routes, rules auth.Rules) error {
 	if err := rules.Validate(); err != nil {
 		return fmt.Errorf("chiauth: %w", err)
 	}
 	var found findings
 	t := treeOf(r)
-	if !t.tabled { // check: check-table-last
+	if t.table == nil { // check: check-table-last
 		found.add("Enforce is not the last middleware that was given to Use of the router")
+	} else if keys := rules.Diff(t.table.rules); len(keys) > 0 { // check: check-table-other
+		found.add("Enforce was given other rules than CheckRules: they differ in %q", keys)
 	}
+	t.rewriters("", found.add)
 	idle := maps.Clone(rules)
 	t.walk(func(e endpoint) {
 		found.once(e)

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/go-chi/chi/v5"
+	"github.com/go-chi/chi/v5/middleware"
 
 	"github.com/bearward/bearward/adapters/chiauth"
 	auth "github.com/bearward/bearward/middleware"
@@ -236,7 +237,11 @@ func TestCheckRules(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := chi.NewRouter()
-			r.Use(chiauth.Enforce(guard, auth.Rules{"/x": any}, r))
+			table := tt.rules
+			if table.Validate() != nil {
+				table = auth.Rules{"/x": any}
+			}
+			r.Use(chiauth.Enforce(guard, table, r))
 			add(r)
 			if got := findings(chiauth.CheckRules(r, tt.rules)); !slices.Equal(got, tt.want) {
 				t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(tt.want, "\n"))
@@ -272,5 +277,51 @@ func TestCheckRulesWantsTheTableLast(t *testing.T) {
 				t.Errorf("got %q, want %q", got, want)
 			}
 		})
+	}
+}
+
+func TestCheckRulesComparesTheTable(t *testing.T) {
+	guard := authtest.NewIssuer(t, nil).Guard(nil)
+	var hs handlers
+	table := auth.Rules{"GET /x": auth.Scopes("read")}
+	for name, tt := range map[string]struct {
+		rules auth.Rules
+		want  []string
+	}{
+		"the same, made again":       {auth.Rules{"GET /x": auth.Scopes("read")}, nil},
+		"another requirement":        {auth.Rules{"GET /x": auth.Scopes("admin")}, []string{`Enforce was given other rules than CheckRules: they differ in ["GET /x"]`}},
+		"another key":                {auth.Rules{"/x": auth.Scopes("read")}, []string{`Enforce was given other rules than CheckRules: they differ in ["/x" "GET /x"]`}},
+		"public in place of a scope": {auth.Rules{"GET /x": auth.Public()}, []string{`Enforce was given other rules than CheckRules: they differ in ["GET /x"]`}},
+	} {
+		r := chi.NewRouter()
+		r.Use(chiauth.Enforce(guard, table, r))
+		r.Get("/x", hs.named("x"))
+		if got := findings(chiauth.CheckRules(r, tt.rules)); !slices.Equal(got, tt.want) {
+			t.Errorf("%s: got %q, want %q", name, got, tt.want)
+		}
+	}
+}
+
+func TestCheckRulesNamesRewritersBehindTheTable(t *testing.T) {
+	guard := authtest.NewIssuer(t, nil).Guard(nil)
+	var hs handlers
+	rules := auth.Rules{"GET /v1/x": auth.AnyToken(), "GET /v1/v2/x": auth.AnyToken()}
+	r := chi.NewRouter()
+	r.Use(middleware.StripSlashes, chiauth.Enforce(guard, rules, r))
+	r.Route("/v1", func(r chi.Router) {
+		r.Use(logger, middleware.GetHead, middleware.URLFormat)
+		r.Get("/x", hs.named("x"))
+		r.Route("/v2", func(r chi.Router) {
+			r.Use(middleware.CleanPath, middleware.StripSlashes)
+			r.Get("/x", hs.named("x"))
+		})
+	})
+	want := []string{
+		`chi's CleanPath in the router that is mounted at "/v1/v2/*" has no effect: give it to Use of the outermost router, in front of Enforce`,
+		`chi's StripSlashes in the router that is mounted at "/v1/v2/*" has no effect: give it to Use of the outermost router, in front of Enforce`,
+		`chi's URLFormat in the router that is mounted at "/v1/*" has no effect: give it to Use of the outermost router, in front of Enforce`,
+	}
+	if got := findings(chiauth.CheckRules(r, rules)); !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }

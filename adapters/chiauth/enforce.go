@@ -2,14 +2,11 @@ package chiauth
 
 import (
 	"cmp"
-	"context"
 	"fmt"
 	"maps"
 	"net/http"
-	"path"
 	"reflect"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/go-chi/chi/v5"
@@ -27,13 +24,14 @@ import (
 // answered with 405, or with the NotFound handler of r, and goes no further. [CheckRules] names at
 // start the routes without rule and the rules without route.
 //
-// Give it to r.Use last; CheckRules insists on it. What comes behind a table may send a request to
-// another handler than the one it was judged for, so no middleware of a mounted router may rewrite
-// the path or the method. Against those that often do, wherever they are:
+// Give it to r.Use last; CheckRules insists on it. Middlewares in front of it may rewrite the path or
+// the method: the table judges what they made. Behind it nothing routes otherwise: chi is held to the
+// very path and method that were judged, in mounted routers too, whatever a middleware there writes
+// into chi's context or into the request. StripSlashes in a mounted router has no effect, and
+// CheckRules says so. What a middleware or a mounted handler serves by itself, without chi, is judged
+// by the rule of the route that leads to it.
 //
-//   - chi is told the method that was judged, and does not look at http.Request.Method again;
-//   - a path with an empty, "." or ".." segment is answered with 404, since CleanPath would make another of it;
-//   - a path with a trailing slash must also meet the rule of the path without, if that one is a route: StripSlashes.
+// HEAD is judged and served as GET where it has no route of its own, with GetHead and without.
 //
 // The routes are read when the first request comes.
 func Enforce(guard *auth.Guard, rules auth.Rules, r chi.Routes) func(http.Handler) http.Handler {
@@ -96,23 +94,22 @@ type table struct {
 }
 
 func (t *table) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	r, method, target := t.pinned(r)
-	if !isClean(target) { // check: table-clean-path
-		t.notFound(w, r)
+	ctx := chi.RouteContext(r.Context())
+	if ctx == nil {
+		ctx = chi.NewRouteContext()
+		ctx.Routes = t.routes
+	}
+	method, target := cmp.Or(ctx.RouteMethod, r.Method), cmp.Or(ctx.RoutePath, r.URL.RawPath, r.URL.Path, "/")
+	to := t.tree().route(method, target)
+	if to.pattern == "" && method == http.MethodHead { // check: table-head
+		to, method = t.tree().route(http.MethodGet, target), http.MethodGet
+	}
+	if to.pattern == "" { // check: table-miss
+		t.miss(w, r, target, to.otherMethod)
 		return
 	}
-	pattern := t.tree().route(method, target)
-	if pattern == "" { // check: table-miss
-		t.miss(w, r, target)
-		return
-	}
-	h := t.guarded(method, pattern, t.next)
-	if shorter := strings.TrimSuffix(target, "/"); shorter != target && shorter != "" {
-		if other := t.tree().route(method, shorter); other != "" && other != pattern { // check: table-trailing-slash
-			h = t.guarded(method, other, h)
-		}
-	}
-	h.ServeHTTP(w, r)
+	r = r.WithContext(pin(r, ctx, method, to.paths))
+	t.guarded(method, to.pattern, t.next).ServeHTTP(w, r)
 }
 
 // guarded puts the rule of a route in front of next. A route without a rule denies every request.
@@ -127,40 +124,16 @@ func (t *table) guarded(method, pattern string, next http.Handler) http.Handler 
 	return t.guard.EnforceNamed(func(*http.Request) string { return key }, req)(next)
 }
 
-// pinned returns the method and path that chi routes r by, and a request that it routes by them
-// whatever a middleware behind the table writes into r.Method. The path is written down where it
-// has an escaped form of its own: StripSlashes would otherwise route "/admin%2Fstats/" by the
-// decoded one, "/admin/stats".
-func (t *table) pinned(r *http.Request) (pinned *http.Request, method, target string) {
-	ctx := chi.RouteContext(r.Context())
-	if ctx == nil {
-		ctx = chi.NewRouteContext()
-		ctx.Routes = t.routes
-		r = r.WithContext(context.WithValue(r.Context(), chi.RouteCtxKey, ctx))
-	}
-	if ctx.RouteMethod == "" { // check: table-pin-method
-		ctx.RouteMethod = r.Method
-	}
-	if ctx.RoutePath == "" { // check: table-pin-path
-		ctx.RoutePath = r.URL.RawPath
-	}
-	method, target = cmp.Or(ctx.RouteMethod, r.Method), cmp.Or(ctx.RoutePath, r.URL.RawPath, r.URL.Path, "/")
-	return r, method, target
-}
-
-func isClean(target string) bool {
-	clean := path.Clean(target)
-	return target == clean || strings.HasSuffix(target, "/") && target == strings.TrimSuffix(clean, "/")+"/"
-}
-
 // miss answers a request that matches no route: 405 with Allow when another method has one, and 404
 // otherwise.
-func (t *table) miss(w http.ResponseWriter, r *http.Request, target string) {
+func (t *table) miss(w http.ResponseWriter, r *http.Request, target string, otherMethod bool) {
 	allowed := false
-	for _, method := range everyMethod() {
-		if t.tree().route(method, target) != "" {
-			w.Header().Add("Allow", method)
-			allowed = true
+	if otherMethod {
+		for _, method := range t.tree().methods {
+			if t.tree().route(method, target).pattern != "" {
+				w.Header().Add("Allow", method)
+				allowed = true
+			}
 		}
 	}
 	if !allowed {

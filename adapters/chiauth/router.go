@@ -14,8 +14,8 @@
 // whose rule was met. [Check] names what is left without a guard.
 //
 // [Enforce] is the second choice, for a router whose routes cannot be changed: a table of rules in
-// front of it, which [CheckRules] compares with the routes. It answers 404 and 405 itself, and has
-// to be the last of the middlewares that rewrite a path.
+// front of it, which [CheckRules] compares with the routes. It answers 404 and 405 itself, and is
+// given to Use last; behind it chi is held to the route that was judged.
 //
 // # Startup and runtime
 //

@@ -3,10 +3,12 @@ package chiauth
 import (
 	"maps"
 	"net/http"
+	"reflect"
 	"slices"
 	"strings"
 
 	"github.com/go-chi/chi/v5"
+	"github.com/go-chi/chi/v5/middleware"
 
 	auth "github.com/bearward/bearward/middleware"
 )
@@ -15,15 +17,16 @@ import (
 type tree struct {
 	router  chi.Routes
 	guarded bool                 // a guard or a table sees every request before it is routed
-	tabled  bool                 // a table does, and nothing comes between
+	table   *table               // that does, and nothing comes between; or nil
 	routes  map[string]chi.Route // by pattern
 	below   map[string]*tree     // by the pattern of the mount, such as "/v1/*"
+	methods []string             // that chi knows
 }
 
 // treeOf reads the tree. A mounted handler that only says that it has routes is an endpoint, as any
 // other that is not chi's own router: what else it serves cannot be told.
 func treeOf(r chi.Routes) *tree {
-	t := &tree{router: r, routes: map[string]chi.Route{}, below: map[string]*tree{}}
+	t := &tree{router: r, routes: map[string]chi.Route{}, below: map[string]*tree{}, methods: everyMethod()}
 	for _, route := range r.Routes() {
 		t.routes[route.Pattern] = route
 		if mux, ok := route.SubRoutes.(*chi.Mux); ok {
@@ -32,8 +35,8 @@ func treeOf(r chi.Routes) *tree {
 	}
 	if mux, ok := r.(*chi.Mux); ok && len(t.routes) > 0 {
 		stack := stackOf(mux)
-		t.tabled = tableOf(mux, stack) != nil
-		t.guarded = t.tabled || slices.ContainsFunc(stack, auth.IsGuard)
+		t.table = tableOf(mux, stack)
+		t.guarded = t.table != nil || slices.ContainsFunc(stack, auth.IsGuard)
 	}
 	return t
 }
@@ -47,6 +50,25 @@ func stackOf(mux *chi.Mux) chi.Middlewares {
 		return nil
 	}
 	return mux.Middlewares()
+}
+
+// rewriters tells the middlewares of chi's in mounted routers that rewrite the path.
+func (t *tree) rewriters(prefix string, tell func(format string, args ...any)) {
+	for _, pattern := range slices.Sorted(maps.Keys(t.below)) {
+		below, at := t.below[pattern], collapse(prefix+pattern)
+		for _, mw := range stackOf(below.router.(*chi.Mux)) {
+			if name := pathRewriters[reflect.ValueOf(mw).Pointer()]; name != "" { // check: check-rewriter
+				tell("chi's %s in the router that is mounted at %q has no effect: give it to Use of the outermost router, in front of Enforce", name, at)
+			}
+		}
+		below.rewriters(prefix+pattern, tell)
+	}
+}
+
+var pathRewriters = map[uintptr]string{
+	reflect.ValueOf(middleware.StripSlashes).Pointer(): "StripSlashes",
+	reflect.ValueOf(middleware.CleanPath).Pointer():    "CleanPath",
+	reflect.ValueOf(middleware.URLFormat).Pointer():    "URLFormat",
 }
 
 // An endpoint is a handler with the routes that lead to it.
@@ -80,7 +102,7 @@ func (t *tree) walkBelow(prefix string, guarded bool, visit func(endpoint)) {
 			// perhaps not the mount's.
 			below.walkBelow(prefix+pattern, guarded || len(methods) == 0 && isGuarded(all), visit)
 		case all != nil:
-			visit(endpoint{"*", whole, everyMethod(), guarded || isGuarded(all)})
+			visit(endpoint{"*", whole, t.methods, guarded || isGuarded(all)})
 		}
 		for _, method := range methods {
 			h := handlers[method]
@@ -100,46 +122,78 @@ func isGuarded(h http.Handler) bool {
 	return auth.IsGuarded(h)
 }
 
-// route returns the whole pattern of the endpoint to which chi takes a request, or "". Find is
-// asked where chi goes, and the tree what is there: Find says "/v1" for what leads to "/" or "/*"
-// of the router that is mounted there, and passes over what was put over a mount.
-func (t *tree) route(method, target string) string {
-	ctx := chi.NewRouteContext()
-	if !t.router.Match(ctx, method, target) {
-		return ""
-	}
-	prefix := ""
-	for _, pattern := range ctx.RoutePatterns {
-		route, known := t.routes[pattern]
-		if route.Handlers[method] != nil {
-			return collapse(prefix + pattern)
-		}
-		if !known || route.SubRoutes == nil {
-			return t.mounted(method, prefix, strings.TrimSuffix(pattern, "/")+"/*")
-		}
-		below := t.below[pattern]
-		if below == nil {
-			return collapse(prefix + pattern)
-		}
-		prefix, t = prefix+pattern, below
-	}
-	return ""
+// A destination is where chi takes a request.
+type destination struct {
+	pattern     string   // of the endpoint, whole; "" for none
+	paths       []string // that the routers on the way go by, the outermost first
+	otherMethod bool     // without pattern: perhaps another method has one
 }
 
-// mounted returns the whole pattern of the endpoint to which a mount takes a request for the very
-// path at which it is.
-func (t *tree) mounted(method, prefix, pattern string) string {
-	if below := t.below[pattern]; below != nil {
-		leads := below.route(method, "/")
-		if leads == "" {
-			return ""
+// route returns where chi takes a request. Each router is asked by itself for the pattern that leads
+// on, since Find passes over what was put over a mount, and says "/v1" for what leads to "/" or "/*"
+// of the router that is mounted there.
+func (t *tree) route(method, target string) destination {
+	ctx := chi.NewRouteContext()
+	t.router.Match(ctx, method, target)
+	if len(ctx.RoutePatterns) == 0 {
+		return destination{otherMethod: isMethodRefused(ctx) || !slices.Contains(t.methods, method)}
+	}
+	pattern, rest := ctx.RoutePatterns[0], "/"
+	route := t.routes[pattern]
+	if route.Handlers[method] != nil || route.SubRoutes == nil && route.Handlers["*"] != nil {
+		return destination{pattern: collapse(pattern), paths: []string{target}}
+	}
+	if route.SubRoutes == nil { // the very path of a mount, which Routes does not tell
+		pattern = strings.TrimSuffix(pattern, "/") + "/*"
+	} else if n := parameters(pattern); n > 0 && n <= len(ctx.URLParams.Values) {
+		rest += ctx.URLParams.Values[n-1] // what chi hands on as the path
+	}
+	below, known := t.below[pattern], t.routes[pattern].Handlers != nil
+	if below == nil && !known {
+		return destination{}
+	}
+	if below == nil {
+		return destination{pattern: collapse(pattern), paths: []string{target}}
+	}
+	to := below.route(method, rest)
+	if to.pattern == "" {
+		return destination{otherMethod: to.otherMethod || isMethodRefused(ctx)}
+	}
+	return destination{pattern: collapse(pattern + to.pattern), paths: append([]string{target}, to.paths...)}
+}
+
+// parameters returns how many parameters a pattern has, its wildcard included.
+func parameters(pattern string) (n int) {
+	depth := 0
+	for _, c := range pattern {
+		switch {
+		case c == '{':
+			if depth == 0 {
+				n++
+			}
+			depth++
+		case c == '}':
+			depth--
+		case c == '*' && depth == 0:
+			n++
 		}
-		return collapse(prefix + pattern + leads)
 	}
-	if _, known := t.routes[pattern]; !known {
-		return ""
+	return n
+}
+
+// refusedField is the field of chi.Context that tells a 405 from a 404. Chi has no method for it.
+var refusedField = func() []int {
+	f, ok := reflect.TypeFor[chi.Context]().FieldByName("methodNotAllowed")
+	if !ok || f.Type.Kind() != reflect.Bool {
+		return nil
 	}
-	return collapse(prefix + pattern)
+	return f.Index
+}()
+
+// isMethodRefused reports whether a route has the path of a Match, but for other methods; true when
+// that cannot be told.
+func isMethodRefused(ctx *chi.Context) bool {
+	return refusedField == nil || reflect.ValueOf(ctx).Elem().FieldByIndex(refusedField).Bool()
 }
 
 // everyMethod returns the methods that chi knows, those of chi.RegisterMethod included.

@@ -1,0 +1,57 @@
+package chiauth
+
+import (
+	"context"
+	"net/http"
+	"sync/atomic"
+
+	"github.com/go-chi/chi/v5"
+)
+
+// noMethod is a method that chi knows no route for.
+const noMethod = "\x00"
+
+// A pinned context holds chi to where a request was judged to go: whoever asks it for chi's own
+// context, as every router on the way does before it routes, finds there the method and the path
+// that were judged. What a middleware wrote there in between counts for nothing.
+type pinned struct {
+	context.Context
+	chi    *chi.Context
+	method string
+	paths  []string // that the routers go by, the outermost first
+	passed int      // patterns that were matched before
+	seen   int      // patterns that were matched since
+	before string   // the RoutePath that was there
+	done   atomic.Bool
+}
+
+// pin returns the context of r in which chi's is held to method and paths.
+func pin(r *http.Request, ctx *chi.Context, method string, paths []string) context.Context {
+	return &pinned{Context: r.Context(), chi: ctx, method: method, paths: paths, passed: len(ctx.RoutePatterns), before: ctx.RoutePath}
+}
+
+func (p *pinned) Value(key any) any {
+	if key == chi.RouteCtxKey {
+		p.hold()
+		return p.chi
+	}
+	return p.Context.Value(key)
+}
+
+// hold writes the judged method and path into chi's context, until the endpoint is reached. An
+// endpoint that holds a router of its own, behind http.StripPrefix say, goes by its own request.
+func (p *pinned) hold() {
+	if p.done.Load() {
+		return
+	}
+	at := len(p.chi.RoutePatterns) - p.passed // chi adds one each time that it finds a route
+	switch {
+	case at < p.seen: // check: pin-reset
+		p.chi.RouteMethod = noMethod // somebody has reset it
+	case at < len(p.paths):
+		p.seen = at
+		p.chi.RouteMethod, p.chi.RoutePath = p.method, p.paths[at] // check: pin
+	case p.done.CompareAndSwap(false, true):
+		p.chi.RoutePath = p.before
+	}
+}
