@@ -87,17 +87,19 @@ func AssertGuarded(tb testing.TB, issuer *Issuer, h http.Handler, rules auth.Rul
 		}
 		k.operations[key] = o
 	}
-	asked := 0
+	asked, down := 0, false
 	for _, key := range slices.Sorted(maps.Keys(rules)) {
 		if slices.Contains(opts.Skip, key) {
 			continue
 		}
 		a := &assertion{kit: k, operation: k.operations[key]}
-		a.assert()
+		whole := a.assert()
 		if !a.need.IsPublic() {
-			if asked++; asked == 1 { // one: an unknown key may cause but a few fetches
-				a.keysDown()
-			}
+			asked++
+		}
+		if whole && !down { // one: an unknown key may cause but a few fetches
+			down = true
+			a.keysDown()
 		}
 	}
 	if asked == 0 {
@@ -132,6 +134,7 @@ type kit struct {
 	bad        []badToken
 	tokens     map[string]string // good ones, by their scope claim
 	verdicts   map[[2]string]*auth.Error
+	hinted     bool            // at Options.Config
 	told       map[string]bool // ways around the guard, by pattern
 }
 

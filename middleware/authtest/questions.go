@@ -11,25 +11,25 @@ import (
 	auth "github.com/bearward/bearward/middleware"
 )
 
-func (a *assertion) assert() {
+// assert asks all, and reports whether the operation is guarded as its rule says.
+func (a *assertion) assert() bool {
 	a.tb.Helper()
 	if a.need.IsPublic() {
 		if got := a.send(request{}, a.issuer.Token("", Expired)); got.status == 401 || got.status == 403 {
-			a.failf("O-08", "a public operation, with a bad token", "got %d, want it accepted", got.status)
+			a.failf("O-08", "a public operation, with a bad token", "got %d, want it accepted: the rule is %s", got.status, a.need)
 		}
-		return
+		return false
 	}
 	token := a.goodToken()
-	open := false
 	if a.need.IsOptional() {
 		a.optional(token)
-	} else {
-		open = !a.withoutToken(token)
+	} else if !a.withoutToken(token) {
+		return false // every other question would tell the same
+	}
+	if !a.accepts(token) {
+		return false
 	}
 	a.want("B-08", "two tokens", a.send(request{}, token, token), 400, `error="invalid_request"`)
-	if open {
-		return // every other question would tell the same
-	}
 	a.badTokens()
 	met := a.scopeSets(http.MethodGet)
 	if a.every {
@@ -43,6 +43,23 @@ func (a *assertion) assert() {
 	if met && !a.need.IsOptional() {
 		a.bypassAttempts()
 	}
+	return met
+}
+
+// accepts asks with a good token, and reports whether the guard takes the issuer's tokens for good.
+func (a *assertion) accepts(token string) bool {
+	a.tb.Helper()
+	if a.judge(token, a.need) != nil { // for a check of the user's own
+		return true
+	}
+	got := a.send(request{}, token)
+	if got.status != 401 {
+		return true
+	}
+	config := a.issuer.Config()
+	a.failf("B-01", "a good token", "got %s, want it accepted. The token is of issuer %s for audience %q: does the API's Guard trust them? "+
+		"Make it by issuer.Guard, or the issuer with authtest.Options.Config", got, config.Issuer, config.Audiences)
+	return false
 }
 
 // goodToken returns a token that meets the requirement, and keeps the answer to it.
@@ -64,9 +81,16 @@ func (a *assertion) goodToken() string {
 func (a *assertion) withoutToken(token string) bool {
 	a.tb.Helper()
 	got := a.send(request{})
-	if !a.want("B-13", "no token", got, 401, "realm=") && got.reached() {
+	switch {
+	case got.reached():
+		a.failf("B-13", "no token", "got %s, want 401: a handler was reached without the guard, and the rule is %s", got, a.need)
+		return false
+	case (got.status == 404 || got.status == 405) && same(got, a.send(request{}, token)):
+		a.failf("O-07", a.method+" "+a.path, "got %s with and without a good token, want 401 without: no route answers this rule. "+
+			"Compare its pattern with the router's; GuardedOptions.Paths names another path", got)
 		return false
 	}
+	a.want("B-13", "no token", got, 401, "realm=")
 	if strings.Contains(got.challenge(), "error=") {
 		a.failf("B-14", "no token", "the challenge says error: %q", got.challenge())
 	}
@@ -111,6 +135,9 @@ func varies(h http.Header) bool {
 // mostLines is how many failures of one kind are told in full.
 const mostLines = 3
 
+// hintConfig stands behind the first bad token that is accepted.
+const hintConfig = ". If the API's Config accepts it on purpose, give that to the issuer: authtest.Options.Config"
+
 // badTokens asks with every token that the issuer's Config refuses.
 func (a *assertion) badTokens() {
 	a.tb.Helper()
@@ -123,15 +150,18 @@ func (a *assertion) badTokens() {
 			a.want(row, what, got, 401, `error="invalid_token"`)
 		case got.status == b.status:
 		case len(accepted) < mostLines:
-			a.failf(row, what, "got %s, want %d", got, b.status)
+			hint := ""
+			if !a.hinted {
+				a.kit.hinted, hint = true, hintConfig
+			}
+			a.failf(row, what, "got %s, want %d%s", got, b.status, hint)
 			fallthrough
 		default:
 			accepted = append(accepted, fmt.Sprintf("%s (%s)", b.defect, row))
 		}
 	}
 	if len(accepted) > mostLines {
-		a.failf("B-24", fmt.Sprintf("%d more bad tokens", len(accepted)-mostLines), "not refused either: %s. If the API's Config accepts them "+
-			"on purpose, give it to the issuer: authtest.Options.Config", strings.Join(accepted[mostLines:], ", "))
+		a.failf("B-24", fmt.Sprintf("%d more bad tokens", len(accepted)-mostLines), "not refused either: %s", strings.Join(accepted[mostLines:], ", "))
 	}
 }
 
@@ -196,6 +226,7 @@ func (a *assertion) poorScopes() []string {
 func (a *assertion) keysDown() {
 	a.tb.Helper()
 	token := a.issuer.Token(strings.Join(a.need.ChallengeScopes(), " "), UnknownKid)
+	a.tb.Log("authtest: AssertGuarded: the issuer answers 503 now, on purpose")
 	a.issuer.Fail(http.StatusServiceUnavailable)
 	defer a.issuer.Recover()
 	const what = "a token whose key cannot be fetched"

@@ -75,7 +75,7 @@ func AssertGuarded(tb testing.TB, issuer *authtest.Issuer, server *grpc.Server, 
 	a := &assertion{tb: tb, issuer: issuer, conn: conn, rules: rules, options: opts, methods: methods, tokens: map[string]string{}}
 	a.prepare()
 
-	used, askedUnary, askedStream := map[string]bool{}, false, false
+	used, asked, downUnary, downStream := map[string]bool{}, false, false, false
 	for _, m := range methods {
 		used[m.rule] = true
 		if slices.Contains(opts.Skip, m.name) || slices.Contains(opts.Skip, m.rule) {
@@ -86,13 +86,13 @@ func AssertGuarded(tb testing.TB, issuer *authtest.Issuer, server *grpc.Server, 
 			a.unnamed()
 			continue
 		}
-		a.named()
-		asked := &askedUnary
+		answers, down := a.named(), &downUnary
 		if m.stream() {
-			asked = &askedStream
+			down = &downStream
 		}
-		if !m.need.IsPublic() && !*asked { // one of each: an unknown key may cause but a few fetches
-			*asked = true
+		asked = asked || !m.need.IsPublic()
+		if answers && !*down { // one of each: an unknown key may cause but a few fetches
+			*down = true
 			a.keysDown()
 		}
 	}
@@ -101,7 +101,7 @@ func AssertGuarded(tb testing.TB, issuer *authtest.Issuer, server *grpc.Server, 
 			tb.Errorf("%s: %s: no registered method uses this rule", key, cite.Row("O-07"))
 		}
 	}
-	if !askedUnary && !askedStream {
+	if !asked {
 		tb.Fatal("grpcauthtest: AssertGuarded: no rule asks for a token")
 	}
 }

@@ -290,13 +290,16 @@ func (h hole) askedBy() auth.Rules {
 	}
 }
 
+// quick are keys that sign fast.
+var quick = &authtest.Options{Algorithm: auth.ES256}
+
 // TestAssertGuarded finds nothing in a server that is whole, and each of the holes by its rule and
 // row.
 func TestAssertGuarded(t *testing.T) {
 	options := &grpcauthtest.Options{StreamsEnd: true}
 	t.Run("whole", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			issuer := authtest.NewIssuer(t, nil)
+			issuer := authtest.NewIssuer(t, quick)
 			server := guarded(talk())(issuer, issuer.Guard(nil))
 			defer server.Stop()
 			grpcauthtest.AssertGuarded(t, issuer, server, talk(), options)
@@ -306,7 +309,7 @@ func TestAssertGuarded(t *testing.T) {
 	for _, h := range holes {
 		t.Run(h.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				issuer := authtest.NewIssuer(t, nil)
+				issuer := authtest.NewIssuer(t, quick)
 				server := h.server(issuer, issuer.Guard(nil))
 				defer server.Stop()
 				r := &recorder{TB: t}

@@ -63,22 +63,22 @@ func (a *assertion) wantChallenge(what string, got reply, want *auth.Error) {
 func (a *assertion) wantPassed(row, what string, got reply) {
 	a.tb.Helper()
 	if got.refused() || got.code == codes.Unauthenticated {
-		a.failf(row, what, "got %s, want it accepted", got)
+		a.failf(row, what, "got %s, want it accepted: the rule is %s", got, a.need)
 	}
 }
 
-// named asks a method that a rule names.
-func (a *assertion) named() {
+// named asks a method that a rule names, and reports whether its guard answers.
+func (a *assertion) named() bool {
 	a.tb.Helper()
 	good := strings.Join(a.need.ChallengeScopes(), " ")
 	switch {
 	case a.need.IsPublic():
 		a.wantPassed("O-08", "public, with a bad token", a.call(attempt{authorization: bearer(a.issuer.Token("", authtest.Expired)), patience: quiet}))
-		return
+		return false
 	case a.need.IsOptional():
 		a.wantPassed("O-08", "optional, without a token", a.call(attempt{patience: quiet}))
 	case !a.withoutToken(a.issuer.Token(good)):
-		return
+		return false
 	}
 	for _, values := range []struct {
 		row, what     string
@@ -90,11 +90,11 @@ func (a *assertion) named() {
 		{"G-10", "a good token after a bad one", bearer(a.issuer.Token(good, authtest.Expired), a.issuer.Token(good))},
 	} {
 		if !a.wantRefused(values.row, values.what, a.call(attempt{authorization: values.authorization}), auth.ReasonInvalidRequest) {
-			return
+			return false
 		}
 	}
 	if !a.badTokens() {
-		return
+		return false
 	}
 	met := a.scopeSets()
 	a.identity(a.issuer.Token(good))
@@ -104,15 +104,19 @@ func (a *assertion) named() {
 	if a.options.StreamsEnd && a.stream() {
 		a.end(good)
 	}
+	return true
 }
 
 // withoutToken asks without a token that counts. It reports whether the guard answered.
 func (a *assertion) withoutToken(token string) bool {
 	a.tb.Helper()
 	got := a.call(attempt{})
-	if !a.wantRefused("B-13", "no token", got, auth.ReasonCredentialsMissing) {
+	if got.silent || !got.refused() && got.code != codes.Unauthenticated {
+		a.failf("B-13", "no token", "got %s, want UNAUTHENTICATED: a handler was reached without the guard, and the rule is %s. "+
+			"grpcauth.ServerOptions has the interceptors for unary calls and for streams", got, a.need)
 		return false
 	}
+	a.wantRefused("B-13", "no token", got, auth.ReasonCredentialsMissing)
 	if a.stream() && got.refused() {
 		a.wantRefused("G-13", "no token, and nothing sent yet", a.call(attempt{mute: true}), auth.ReasonCredentialsMissing)
 	}
@@ -147,6 +151,7 @@ func (a *assertion) unnamed() {
 func (a *assertion) keysDown() {
 	a.tb.Helper()
 	token := a.issuer.Token(strings.Join(a.need.ChallengeScopes(), " "), authtest.UnknownKid)
+	a.tb.Log("grpcauthtest: AssertGuarded: the issuer answers 503 now, on purpose")
 	a.issuer.Fail(http.StatusServiceUnavailable)
 	defer a.issuer.Recover()
 	const what = "a token whose key cannot be fetched"
