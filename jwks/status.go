@@ -86,18 +86,22 @@ func (c *Cache) state() State {
 	return StateEmpty
 }
 
-// Ready returns nil when c holds keys younger than MaxStale, and otherwise an error that wraps ErrUnavailable and tells why. It is
-// for readiness, never for liveness: a restart brings no keys back.
+// Ready returns nil when c has keys younger than MaxStale cached, and otherwise a [LookupError] that wraps
+// ErrUnavailable and tells why. It is for readiness, never for liveness: a restart brings no keys back.
 func (c *Cache) Ready() error {
 	if c.cached.Load() != nil {
 		return nil
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if err := c.status.LastError; err != nil {
-		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	e := &LookupError{Err: ErrUnavailable, RetryAt: c.schedule.next}
+	switch err := c.status.LastError; {
+	case c.closed:
+		e.Err, e.RetryAt = ErrClosed, time.Time{}
+	case err != nil:
+		e.Err = fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
-	return ErrUnavailable
+	return e
 }
 
 // ReadyHandler answers 200 when c is ready, and otherwise 503 with the seconds until the next fetch in Retry-After. It says no more: the

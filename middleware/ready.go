@@ -12,11 +12,12 @@ func (g *Guard) ReadyHandler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		w.Header().Set("Cache-Control", "no-store")
-		if g.Ready() == nil {
+		err := g.Ready()
+		if err == nil {
 			io.WriteString(w, "ready\n")
 			return
 		}
-		w.Header().Set("Retry-After", strconv.Itoa(int(retryAfter.Seconds())))
+		w.Header().Set("Retry-After", strconv.Itoa(int(retryIn(err).Seconds())))
 		w.WriteHeader(http.StatusServiceUnavailable)
 		io.WriteString(w, "not ready\n")
 	})

@@ -104,7 +104,11 @@ func (v *Verifier) verifyUncached(ctx context.Context, raw string) (*Principal, 
 // always, no claim is read before the signature is found good. Where it must be fetched, iss, aud and exp are looked at first.
 func (v *Verifier) verify(ctx context.Context, raw string, tokens *tokenCache) (*Principal, *Error) {
 	s := v.scratch.Get().(*scratch)
-	defer v.scratch.Put(s)
+	defer func() {
+		if s != nil { // nil while keys are fetched, by a Source that may panic
+			v.scratch.Put(s)
+		}
+	}()
 	parts, err := v.split(raw)
 	if err != nil {
 		return nil, err
@@ -124,8 +128,15 @@ func (v *Verifier) verify(ctx context.Context, raw string, tokens *tokenCache) (
 		if err = v.checkBeforeFetch(s, parts, time.Now()); err != nil { // check: read-before-fetch
 			return nil, err
 		}
-		if candidates, err = v.fetchKeys(ctx, head); err != nil {
+		v.scratch.Put(s)
+		s = nil // a request that waits holds next to nothing
+		candidates, err = v.fetchKeys(ctx, head)
+		s = v.scratch.Get().(*scratch)
+		if err != nil {
 			return nil, v.notYetKnown(s, parts, err, time.Now())
+		}
+		if s.signature, err = decodePart(s.signature, parts.Signature, "signature"); err != nil {
+			return nil, err
 		}
 	}
 	key := v.verifyingKey(s, head.Algorithm, candidates, parts)
