@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -66,8 +65,8 @@ func (g *Guard) checkBindings(ctx context.Context, c *Credentials, token string,
 		}
 		return nil
 	}
-	r := memberReaders.Get().(*memberReader)
-	defer memberReaders.Put(r)
+	r := g.memberReaders.Get().(*memberReader)
+	defer g.memberReaders.Put(r)
 	if err := r.read(g.bindings, p.cnf); err != nil {
 		return bindingRefused(err)
 	}
@@ -156,14 +155,14 @@ type member struct {
 	value   jose.Value
 }
 
-var memberReaders = sync.Pool{New: func() any {
+func newMemberReader() any {
 	r := new(memberReader)
 	r.add = func(name []byte, v jose.Value) error {
 		r.members = append(r.members, member{r.bindings[string(name)], v})
 		return nil
 	}
 	return r
-}}
+}
 
 func (r *memberReader) read(bindings map[string]Binding, cnf string) error {
 	r.bindings, r.doc, r.members = bindings, append(r.doc[:0], cnf...), r.members[:0]

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"sync"
 	"time"
 )
 
@@ -18,6 +19,7 @@ type Guard struct {
 	bearerIsPlain bool               // every Binding has a scheme of its own, and there is one
 	requireBound  bool
 	readsFields   []string
+	memberReaders sync.Pool // of *memberReader
 	onDecision    func(context.Context, Decision)
 	override      func(http.ResponseWriter, *http.Request, *Error)
 	metadata      string

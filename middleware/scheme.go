@@ -69,6 +69,7 @@ func (g *Guard) hasScheme(name string) bool {
 func (g *Guard) addBindings(bindings []Binding) error {
 	g.bindings = make(map[string]Binding, len(bindings))
 	g.schemes = []scheme{{name: "Bearer"}}
+	g.memberReaders.New = newMemberReader
 	if len(bindings) > 0 {
 		g.readsFields = []string{}
 	}

@@ -66,11 +66,13 @@ type interceptors struct {
 	fields   []string                                 // that the guard's Bindings read
 	binds    bool                                     // it has some
 	complete func(context.Context, *auth.Credentials) // fills in what they read
+	answers  sync.Pool                                // of http.Header, empty: a plain token costs none
 }
 
 func newInterceptors(guard *auth.Guard, t *table, o Options) *interceptors {
 	i := &interceptors{guard: guard, table: t, options: o, fields: guard.ReadsFields()}
 	i.binds, i.complete = i.fields != nil, i.completeCredentials
+	i.answers.New = func() any { return make(http.Header) }
 	return i
 }
 
@@ -111,22 +113,18 @@ func (i *interceptors) stream(srv any, ss grpc.ServerStream, info *grpc.StreamSe
 	return i.serveUntilExpiry(srv, guarded, p.ValidUntil(), info.FullMethod, handler)
 }
 
-// answers are the header fields that Bindings answer with, used again while they set none, so that a
-// plain token costs nothing.
-var answers = sync.Pool{New: func() any { return make(http.Header) }}
-
 // answer returns an empty header, and nil when no Binding can set a field.
 func (i *interceptors) answer() http.Header {
 	if !i.binds {
 		return nil
 	}
-	return answers.Get().(http.Header)
+	return i.answers.Get().(http.Header)
 }
 
 // release gives back a header that holds nothing.
 func (i *interceptors) release(answer http.Header) {
 	if answer != nil && len(answer) == 0 {
-		answers.Put(answer)
+		i.answers.Put(answer)
 	}
 }
 

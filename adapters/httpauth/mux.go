@@ -54,11 +54,11 @@ func NewMux(guard *auth.Guard) *Mux {
 }
 
 // Handle adds a route: the pattern is net/http.ServeMux's, such as "GET /orders/{id}". It panics,
-// naming the pattern, when req is the zero Requirement, when h is nil, and when ServeMux does: for
+// naming the pattern, when the guard cannot enforce req, when h is nil, and when ServeMux does: for
 // a pattern that is malformed or in conflict with another.
 func (m *Mux) Handle(pattern string, req auth.Requirement, h http.Handler) {
-	if req.IsZero() {
-		panic(fmt.Sprintf("httpauth: route %q has the zero Requirement, which denies every request", pattern))
+	if err := m.guard.CanEnforce(req); err != nil {
+		panic(fmt.Sprintf("httpauth: route %q: %v", pattern, err))
 	}
 	if f, ok := h.(http.HandlerFunc); h == nil || ok && f == nil {
 		panic(fmt.Sprintf("httpauth: route %q has a nil handler", pattern))
