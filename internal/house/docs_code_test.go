@@ -24,6 +24,7 @@ import (
 	"github.com/bearward/bearward/adapters/httpauth"
 	"github.com/bearward/bearward/jwks"
 	auth "github.com/bearward/bearward/middleware"
+	"github.com/bearward/bearward/middleware/dpop"
 	"github.com/bearward/bearward/middleware/provider"
 )
 
@@ -36,6 +37,7 @@ var (
 	_ = grpcauth.Check
 	_ = httpauth.NewMux
 	_ = jwks.New
+	_ = dpop.New
 	_ = provider.Google
 )
 

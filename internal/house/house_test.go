@@ -131,6 +131,10 @@ var rules = []rule{
 	{room: "middleware", code: []string{"jwks", "internal/jose", "internal/tokencache"}},
 	{room: "internal/issuer", code: []string{"jwks", "middleware"}},
 	{room: "middleware/authtest", code: []string{"jwks", "middleware", "internal/cite", "internal/issuer"}},
+	{ // it reads proofs by the parts that read tokens
+		room: "middleware/dpop",
+		code: []string{"middleware", "internal/jose"},
+	},
 	{room: "middleware/*", code: []string{"jwks", "middleware"}},
 	{ // telemetry tells of keys, too
 		room: "adapters/otelauth",

@@ -192,10 +192,18 @@ func (k *keyring) document() ([]byte, error) {
 	return json.Marshal(set)
 }
 
-// jwk returns the public part of key (RFC 7518 §6, RFC 8037 §2).
+// jwk returns the public part of key as a key set has it (RFC 7517 §4).
 func (key *Key) jwk(alg auth.Algorithm) map[string]string {
+	m := key.PublicMembers()
+	m["kid"], m["use"], m["alg"] = key.ID, "sig", alg.String()
+	return m
+}
+
+// PublicMembers returns the members of the public key alone (RFC 7518 §6, RFC 8037 §2), those that its
+// thumbprint is made of (RFC 7638 §3.2).
+func (key *Key) PublicMembers() map[string]string {
 	b64 := base64.RawURLEncoding.EncodeToString
-	m := map[string]string{"kid": key.ID, "use": "sig", "alg": alg.String()}
+	m := map[string]string{}
 	switch public := key.Private.Public().(type) {
 	case *rsa.PublicKey:
 		m["kty"], m["n"], m["e"] = "RSA", b64(public.N.Bytes()), b64(big.NewInt(int64(public.E)).Bytes())

@@ -48,6 +48,12 @@ func (is *Issuer) Token(scope string, changes ...Change) (string, error) {
 	key := is.keys.current()
 	d := &Draft{Issuer: is, Key: key, Algorithm: is.keys.alg.String()}
 	d.Header, d.Claims = is.goodToken(key, scope)
+	return d.Finish(changes...)
+}
+
+// Finish makes the token of a Draft that has a Key, an Algorithm, a Header and Claims, changed as changes
+// say: each at its stage, in the order given.
+func (d *Draft) Finish(changes ...Change) (string, error) {
 	for at := range stages {
 		for _, c := range changes {
 			if c.At != at {

@@ -1,0 +1,153 @@
+package jose
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/rsa"
+	"crypto/sha256"
+	"errors"
+	"math/big"
+)
+
+// A ProofKey is the public key that a proof of possession carries in its header (RFC 9449 §4.2).
+type ProofKey struct {
+	Public     crypto.PublicKey
+	Thumbprint [sha256.Size]byte // RFC 7638
+}
+
+// ErrProofKey is any fault of a proof's key. It says no more, since the key is the caller's.
+var ErrProofKey = errors.New("not a public key in its one spelling")
+
+// maxProofKeyText bounds a member of a proof's key: the modulus of MaxRSABits, in base64url.
+const maxProofKeyText = (MaxRSABits/8*4 + 2) / 3
+
+// ProofKey reads the JWK v of doc, which a caller sent. Every member has one spelling, base64url of the
+// exact length, since the thumbprint is a hash of the text (RFC 7638 §3.3); the liberal reading of what
+// an issuer publishes is not for strangers. It must not be called while Object runs.
+func (r *Reader) ProofKey(doc []byte, v Value) (ProofKey, error) {
+	if v.Kind != '{' {
+		return ProofKey{}, ErrProofKey
+	}
+	raw := doc[v.Start:v.End]
+	text := string(raw)
+	var k proofMembers
+	err := r.Object(raw, func(name []byte, v Value) error {
+		var err error
+		switch string(name) {
+		case "kty":
+			k.kty, err = Text(text, v)
+		case "crv":
+			k.crv, err = Text(text, v)
+		case "x":
+			k.x, err = Text(text, v)
+		case "y":
+			k.y, err = Text(text, v)
+		case "n":
+			k.n, err = Text(text, v)
+		case "e":
+			k.e, err = Text(text, v)
+		case "d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv":
+			// check: proof-key-private
+			return ErrProofKey
+		}
+		return err
+	})
+	if err != nil {
+		return ProofKey{}, ErrProofKey
+	}
+	return k.key()
+}
+
+// proofMembers are the members of a key that its thumbprint is made of.
+type proofMembers struct{ kty, crv, x, y, n, e string }
+
+func (k *proofMembers) key() (ProofKey, error) {
+	switch k.kty {
+	case "EC":
+		return k.ec()
+	case "OKP":
+		return k.okp()
+	case "RSA":
+		return k.rsa()
+	}
+	return ProofKey{}, ErrProofKey
+}
+
+func (k *proofMembers) ec() (ProofKey, error) {
+	curve := AlgorithmOfCurve(k.crv).Curve()
+	if curve == nil {
+		return ProofKey{}, ErrProofKey
+	}
+	size := (curve.Params().BitSize + 7) / 8
+	point := make([]byte, 1, 1+2*size)
+	point[0] = 4 // uncompressed
+	for _, part := range [...]string{k.x, k.y} {
+		b, ok := octets(part, size)
+		if !ok {
+			return ProofKey{}, ErrProofKey
+		}
+		point = append(point, b...)
+	}
+	public, err := ecdsa.ParseUncompressedPublicKey(curve, point)
+	if err != nil { // check: proof-key-point
+		return ProofKey{}, ErrProofKey
+	}
+	return ProofKey{public, thumbprint(`{"crv":"`, k.crv, `","kty":"EC","x":"`, k.x, `","y":"`, k.y, `"}`)}, nil
+}
+
+func (k *proofMembers) okp() (ProofKey, error) {
+	x, ok := octets(k.x, ed25519.PublicKeySize)
+	if k.crv != "Ed25519" || !ok {
+		return ProofKey{}, ErrProofKey
+	}
+	return ProofKey{ed25519.PublicKey(x), thumbprint(`{"crv":"Ed25519","kty":"OKP","x":"`, k.x, `"}`)}, nil
+}
+
+func (k *proofMembers) rsa() (ProofKey, error) {
+	n, ok := octets(k.n, -1)
+	e, ok2 := octets(k.e, -1)
+	if !ok || !ok2 || len(e) > 4 {
+		return ProofKey{}, ErrProofKey
+	}
+	exponent := 0
+	for _, b := range e {
+		exponent = exponent<<8 | int(b)
+	}
+	modulus := new(big.Int).SetBytes(n)
+	bits := modulus.BitLen()
+	if bits < MinRSABits || bits > MaxRSABits || modulus.Bit(0) == 0 { // check: proof-key-modulus
+		return ProofKey{}, ErrProofKey
+	}
+	if exponent < 3 || exponent%2 == 0 || exponent > 1<<31-1 { // check: proof-key-exponent
+		return ProofKey{}, ErrProofKey
+	}
+	return ProofKey{&rsa.PublicKey{N: modulus, E: exponent}, thumbprint(`{"e":"`, k.e, `","kty":"RSA","n":"`, k.n, `"}`)}, nil
+}
+
+// octets decodes a member of exactly size bytes, or with -1 a number without leading zeros.
+func octets(text string, size int) ([]byte, bool) {
+	if text == "" || len(text) > maxProofKeyText {
+		return nil, false
+	}
+	b, err := DecodeBase64(nil, text)
+	if err != nil {
+		return nil, false
+	}
+	if size < 0 && b[0] == 0 { // check: proof-key-leading-zero
+		return nil, false
+	}
+	if size >= 0 && len(b) != size { // check: proof-key-length
+		return nil, false
+	}
+	return b, true
+}
+
+// thumbprint returns the hash of the key's canonical JSON (RFC 7638 §3).
+func thumbprint(parts ...string) [sha256.Size]byte {
+	doc := make([]byte, 0, 1500)
+	for _, p := range parts {
+		doc = append(doc, p...)
+	}
+	return sha256.Sum256(doc)
+}

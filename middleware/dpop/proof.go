@@ -1,0 +1,323 @@
+package dpop
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"errors"
+	"reflect"
+	"time"
+
+	"github.com/bearward/bearward/internal/jose"
+	auth "github.com/bearward/bearward/middleware"
+)
+
+const (
+	maxProofBytes = 8 << 10
+	maxJTIBytes   = 256
+	proofType     = "dpop+jwt"
+)
+
+// fault is a constant text for operators: what is wrong with a proof, and nothing of what it says.
+func fault(text string) *auth.Error {
+	return &auth.Error{Reason: auth.ReasonProofInvalid, Err: errors.New("dpop: " + text)}
+}
+
+// The faults of a proof.
+var (
+	errNoProof     = fault("no DPoP field")
+	errTwoProofs   = fault("more than one DPoP field")
+	errTooLong     = fault("the proof is longer than 8 KiB")
+	errSyntax      = fault("the proof is not one compact JWS with a JSON object for header and claims")
+	errType        = fault(`"typ" is not dpop+jwt`)
+	errAlgorithm   = fault(`"alg" is not one of the accepted algorithms`)
+	errCritical    = fault(`the header has "crit", "b64" or "zip", which this package does not implement`)
+	errKey         = fault(`"jwk" is not a public key that fits "alg"`)
+	errJTI         = fault(`"jti" is missing, empty or longer than 256 bytes`)
+	errMethod      = fault(`"htm" is not the request's method`)
+	errTarget      = fault(`"htu" is not the request's URI under a configured origin`)
+	errToken       = fault(`"ath" is not the hash of the access token`)
+	errIssuedAt    = fault(`"iat" is missing or not a number`)
+	errNotYet      = fault(`"nbf" has not come, or is not a number`)
+	errEnded       = fault(`"exp" has passed, or is not a number`)
+	errNonceClaim  = fault(`"nonce" is not a text`)
+	errSignature   = fault("the signature is not that key's")
+	errReplayed    = errors.New("dpop: the proof was used before")
+	errThumbprint  = errors.New("dpop: the proof's key is not the one that the token is bound to")
+	errConfirmed   = errors.New(`dpop: "cnf.jkt" is not a thumbprint`)
+	errOld         = errors.New(`dpop: "iat" is too long ago, or one of the clocks is wrong`)
+	errAhead       = errors.New(`dpop: "iat" has not come, or one of the clocks is wrong`)
+	errNonceAbsent = errors.New(`dpop: the proof has no nonce`)
+)
+
+// A verified is a proof that is good, but may have been used before.
+type verified struct {
+	thumbprint   [sha256.Size]byte
+	jti, target  string
+	until        time.Time // when the proof is no longer good
+	nonceCurrent bool
+}
+
+// id is what a store remembers the proof by.
+func (v *verified) id() string {
+	h := sha256.New()
+	h.Write(v.thumbprint[:])
+	h.Write([]byte(v.jti))
+	h.Write([]byte{0})
+	h.Write([]byte(v.target))
+	return string(h.Sum(nil))
+}
+
+// A parser holds the memory for one proof at a time.
+type parser struct {
+	reader jose.Reader
+	doc    []byte
+	input  []byte
+	claims claims
+	text   string // the document that claims are read from
+	member func(name []byte, v jose.Value) error
+	key    jose.Value // of the header
+	header func(name []byte, v jose.Value) error
+}
+
+// claims are those of a proof (RFC 9449 §4.2).
+type claims struct {
+	jti, htm, htu, ath, nonce string
+	iat, exp, nbf             jose.NumericDate
+	fault                     error // of the first claim that is of the wrong type
+}
+
+func newParser() *parser {
+	p := new(parser)
+	p.member = p.claim
+	p.header = func(name []byte, v jose.Value) error {
+		if string(name) == "jwk" {
+			p.key = v
+		}
+		return nil
+	}
+	return p
+}
+
+// verify is the order of checks up to the signature.
+func (b *Binding) verify(p *parser, token string, c *auth.Credentials, member []byte, now time.Time) (verified, error) {
+	var v verified
+	raw, err := proofOf(c)
+	if err != nil {
+		return v, err
+	}
+	compact, err := jose.Split(raw)
+	if err != nil {
+		return v, errSyntax
+	}
+	alg, key, err := b.readHeader(p, compact.Header)
+	if err != nil {
+		return v, err
+	}
+	v.thumbprint = key.Thumbprint
+	if err := checkThumbprint(key.Thumbprint, member); err != nil {
+		return v, err
+	}
+	if err := p.readClaims(compact.Payload); err != nil {
+		return v, err
+	}
+	if v.target, err = b.checkRequest(&p.claims, c, token); err != nil {
+		return v, err
+	}
+	v.jti = p.claims.jti
+	if err := b.checkFreshness(&p.claims, &v, now); err != nil {
+		return v, err
+	}
+	signature, err := jose.DecodeBase64(p.doc[:0], compact.Signature)
+	if err != nil {
+		return v, errSyntax
+	}
+	p.doc, p.input = signature, append(p.input[:0], compact.Input...)
+	if !b.signatures.Verify(alg, key.Public, p.input, signature) { // check: signature
+		return v, errSignature
+	}
+	return v, nil
+}
+
+// proofOf returns the one proof of the request.
+func proofOf(c *auth.Credentials) (string, error) {
+	fields := c.Header[proofField]
+	switch {
+	case len(fields) == 0:
+		return "", errNoProof
+	case len(fields[0]) > maxProofBytes: // check: size
+		return "", errTooLong
+	case len(fields) > 1: // check: one-field
+		return "", errTwoProofs
+	}
+	return fields[0], nil
+}
+
+// readHeader reads the header, and the key in it.
+func (b *Binding) readHeader(p *parser, part string) (jose.Algorithm, jose.ProofKey, error) {
+	var err error
+	if p.doc, err = jose.DecodeBase64(p.doc[:0], part); err != nil {
+		return 0, jose.ProofKey{}, errSyntax
+	}
+	h, err := p.reader.Header(p.doc)
+	switch {
+	case err != nil:
+		return 0, jose.ProofKey{}, errSyntax
+	case !h.HasType || jose.MediaType(h.Type) != proofType: // check: type
+		return 0, jose.ProofKey{}, errType
+	case !b.allowed[h.Algorithm]: // check: algorithm
+		return 0, jose.ProofKey{}, errAlgorithm
+	case h.Extension != "": // check: critical
+		return 0, jose.ProofKey{}, errCritical
+	}
+	p.key = jose.Value{}
+	if err := p.reader.Object(p.doc, p.header); err != nil {
+		return 0, jose.ProofKey{}, errSyntax
+	}
+	key, err := p.reader.ProofKey(p.doc, p.key)
+	if err != nil || !h.Algorithm.Fits(key.Public) { // check: key
+		return 0, jose.ProofKey{}, errKey
+	}
+	return h.Algorithm, key, nil
+}
+
+// checkThumbprint compares the proof's key with the one that the token is bound to.
+func checkThumbprint(thumbprint [sha256.Size]byte, member []byte) error {
+	var text [43]byte
+	base64.RawURLEncoding.Encode(text[:], thumbprint[:])
+	jkt, ok := bytes.CutPrefix(member, []byte{'"'})
+	jkt, ok2 := bytes.CutSuffix(jkt, []byte{'"'})
+	if !ok || !ok2 || len(jkt) != len(text) {
+		return &auth.Error{Reason: auth.ReasonBindingNotProved, Err: errConfirmed}
+	}
+	if subtle.ConstantTimeCompare(jkt, text[:]) != 1 { // check: thumbprint
+		return &auth.Error{Reason: auth.ReasonBindingNotProved, Err: errThumbprint}
+	}
+	return nil
+}
+
+// readClaims reads the claims.
+func (p *parser) readClaims(part string) error {
+	var err error
+	if p.doc, err = jose.DecodeBase64(p.doc[:0], part); err != nil {
+		return errSyntax
+	}
+	p.text, p.claims = string(p.doc), claims{}
+	if err := p.reader.Object(p.doc, p.member); err != nil {
+		return errSyntax
+	}
+	return p.claims.fault
+}
+
+// claim takes one member.
+func (p *parser) claim(name []byte, v jose.Value) error {
+	c := &p.claims
+	text := func(to *string, wrong error) {
+		s, err := jose.Text(p.text, v)
+		if err != nil && c.fault == nil {
+			c.fault = wrong
+		}
+		*to = s
+	}
+	date := func(to *jose.NumericDate, wrong error) {
+		d, err := jose.NumericDateOf(p.text, v)
+		if err != nil && c.fault == nil {
+			c.fault = wrong
+		}
+		*to = d
+	}
+	switch string(name) {
+	case "jti":
+		text(&c.jti, errJTI)
+	case "htm":
+		text(&c.htm, errMethod)
+	case "htu":
+		text(&c.htu, errTarget)
+	case "ath":
+		text(&c.ath, errToken)
+	case "nonce":
+		text(&c.nonce, errNonceClaim)
+	case "iat":
+		date(&c.iat, errIssuedAt)
+	case "exp":
+		date(&c.exp, errEnded)
+	case "nbf":
+		date(&c.nbf, errNotYet)
+	}
+	return nil
+}
+
+// checkRequest compares the claims with the request and its token, and returns the normalized URI.
+func (b *Binding) checkRequest(p *claims, c *auth.Credentials, token string) (target string, err error) {
+	if p.jti == "" || len(p.jti) > maxJTIBytes { // check: jti
+		return "", errJTI
+	}
+	if p.htm != c.Method || p.htm == "" { // check: htm
+		return "", errMethod
+	}
+	if target, err = b.targetOf(p.htu, c.Target); err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256([]byte(token))
+	var ath [43]byte
+	base64.RawURLEncoding.Encode(ath[:], sum[:])
+	if subtle.ConstantTimeCompare([]byte(p.ath), ath[:]) != 1 { // check: ath
+		return "", errToken
+	}
+	if !p.iat.Given { // check: iat-given
+		return "", errIssuedAt
+	}
+	return target, nil
+}
+
+// targetOf returns the request's URI when htu means it.
+func (b *Binding) targetOf(htu, requested string) (string, error) {
+	claimed, err := normalize(htu)
+	if err != nil {
+		return "", errTarget
+	}
+	path, err := pathOf(requested)
+	if err != nil {
+		return "", errTarget
+	}
+	for _, o := range b.origins {
+		if len(claimed) == len(o)+len(path) && claimed[:len(o)] == string(o) && claimed[len(o):] == path { // check: htu
+			return claimed, nil
+		}
+	}
+	return "", errTarget
+}
+
+// checkFreshness looks at the nonce, or without nonces at the times, and says until when the proof is good.
+func (b *Binding) checkFreshness(p *claims, v *verified, now time.Time) error {
+	if b.nonces != nil {
+		if p.nonce == "" {
+			return &auth.Error{Reason: auth.ReasonProofNonceRequired, Err: errors.Join(errNonceAbsent, errNonce)}
+		}
+		var err error
+		if v.until, v.nonceCurrent, err = b.nonces.check(p.nonce, now); err != nil { // check: nonce
+			return &auth.Error{Reason: auth.ReasonProofNonceRequired, Err: errNonce}
+		}
+		return nil
+	}
+	iat := p.iat.Time()
+	v.until = iat.Add(b.maxAge + b.leeway)
+	switch {
+	case !now.Before(v.until): // check: iat-old
+		return &auth.Error{Reason: auth.ReasonProofExpired, Err: errOld}
+	case iat.After(now.Add(b.leeway)): // check: iat-ahead
+		return &auth.Error{Reason: auth.ReasonProofExpired, Err: errAhead}
+	case p.exp.Given && !now.Before(p.exp.Time().Add(b.leeway)): // check: exp
+		return errEnded
+	case p.nbf.Given && p.nbf.Time().After(now.Add(b.leeway)): // check: nbf
+		return errNotYet
+	}
+	return nil
+}
+
+// isNil reports whether v is nil, or holds a nil pointer.
+func isNil(v any) bool {
+	p := reflect.ValueOf(v)
+	return v == nil || p.Kind() == reflect.Pointer && p.IsNil()
+}
