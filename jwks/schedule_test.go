@@ -239,3 +239,36 @@ func TestK27_AgesAreMonotonic(t *testing.T) {
 		})
 	}
 }
+
+// N7: after an outage of up to two minutes a cache with keys fetches again within 5 s, on any schedule,
+// and waiting callers change nothing about that.
+func TestK05_RecoveryAfterAShortOutageTakesFiveSeconds(t *testing.T) {
+	for _, outage := range []time.Duration{10 * time.Second, time.Minute, 119 * time.Second} {
+		var longest, sum time.Duration
+		const runs = 60
+		for range runs {
+			bubble(t, func(t *testing.T) {
+				i := newIssuer("a")
+				c := warm(t, i)
+				i.answer(status(http.StatusServiceUnavailable))
+				sleep(time.Until(c.Status().Next)) // the first failure
+				began := time.Now()
+				for time.Since(began) < outage {
+					check(t, c, "a", "served")
+					verdict(c, "unknown")
+					sleep(time.Second)
+				}
+				i.answer(nil)
+				back := time.Now()
+				for c.Status().State != jwks.StateFresh {
+					sleep(100 * time.Millisecond)
+				}
+				longest, sum = max(longest, time.Since(back)), sum+time.Since(back)
+			})
+		}
+		figure(t, "after an outage of %v: keys fetched again after %v on average, %v at worst", outage, sum/runs, longest)
+		if longest > 5*time.Second+100*time.Millisecond {
+			t.Errorf("after an outage of %v: took up to %v, want 5 s", outage, longest)
+		}
+	}
+}
