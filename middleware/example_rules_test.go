@@ -75,3 +75,11 @@ func ExampleRequirement_ReportOnly() {
 	// report-only read:stats
 	// bound token and pay
 }
+
+func ExampleRules_Diff() {
+	reviewed := auth.Rules{"GET /orders": auth.Scopes("read:orders"), "GET /healthz": auth.Public()}
+	deployed := auth.Rules{"GET /orders": auth.AnyToken(), "GET /healthz": auth.Public(), "GET /debug": auth.Public()}
+	fmt.Println(reviewed.Diff(deployed))
+	// Output:
+	// [GET /debug GET /orders]
+}

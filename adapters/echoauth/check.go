@@ -16,7 +16,7 @@ import (
 // another one hides, and every rule that no route uses: for an Echo behind [EnforceRules]. Call it
 // after the middlewares are given and the routes registered, and before the server serves.
 //
-// It is an error, too, when EnforceRules was not given to e.Use: to nothing, to Pre, where no route
+// It is an error, too, when EnforceRules was given other rules than these, or not given to e.Use: to nothing, to Pre, where no route
 // is known yet, to a group, or inside another middleware, which Check cannot see.
 //
 // The routes of a virtual host need rules that name the host. Handlers of RouteNotFound need one
@@ -30,7 +30,7 @@ func Check(e *echo.Echo, rules auth.Rules) error {
 		return fmt.Errorf("echoauth: %w", err)
 	}
 	f := findings{}
-	f.placed(e)
+	f.placed(e, rules)
 	automatic := automaticNotFound()
 	idle := maps.Clone(rules)
 	for _, route := range routesOf(e) {
@@ -54,6 +54,28 @@ func Check(e *echo.Echo, rules auth.Rules) error {
 	return errors.Join(f.errs...)
 }
 
+// CheckRouter returns an error that names every registered route that was not added through a
+// [Router], and every route that another one hides: nothing is known to guard it. Call it after the
+// routes are registered and before the server serves. A guard among a route's or group's middlewares
+// is not seen; routes that Echo itself adds to groups with middlewares, for its 404, are no routes.
+func CheckRouter(e *echo.Echo) error {
+	if e == nil {
+		return errors.New("echoauth: CheckRouter needs an Echo")
+	}
+	f := findings{}
+	automatic := automaticNotFound()
+	for _, route := range routesOf(e) {
+		switch {
+		case route.Method == echo.RouteNotFound && route.Name == automatic:
+		case !isRemembered(route.Route): // check: router-uncovered
+			f.add("no guard covers %s", route.key())
+		case route.handler() == nil: // check: router-hidden
+			f.add("another route takes all requests of %s", route.key())
+		}
+	}
+	return errors.Join(f.errs...)
+}
+
 // automaticNotFound returns the name of the RouteNotFound routes that Echo adds to groups.
 func automaticNotFound() string { return echo.New().RouteNotFound("", echo.NotFoundHandler).Name }
 
@@ -65,28 +87,34 @@ func (f *findings) add(format string, args ...any) {
 }
 
 // placed adds what is wrong with the place of EnforceRules in e.
-func (f *findings) placed(e *echo.Echo) {
-	before, ok := hasTable(e, "premiddleware")
-	after, ok2 := hasTable(e, "middleware")
+func (f *findings) placed(e *echo.Echo, rules auth.Rules) {
+	before, ok := tableIn(e, "premiddleware")
+	after, ok2 := tableIn(e, "middleware")
 	switch {
 	case !ok || !ok2:
 		f.add("Check cannot tell what this version of Echo, %s, was given to Use", echo.Version)
-	case before: // check: check-pre
+	case before != nil: // check: check-pre
 		f.add("EnforceRules was given to Pre, where no route is known yet: every request is answered with 404")
-	case !after: // check: check-use
+	case after == nil: // check: check-use
 		f.add("EnforceRules was not given to Use: no route is guarded by it")
+	default:
+		if keys := rules.Diff(after.rules); len(keys) > 0 { // check: check-table-other
+			f.add("EnforceRules was given other rules than Check: they differ in %q", keys)
+		}
 	}
 }
 
-// hasTable reports whether EnforceRules is one of the middlewares in a field of e, and whether that
-// could be told. Echo has no method that tells.
-func hasTable(e *echo.Echo, field string) (found, ok bool) {
+// tableIn returns the table of the last EnforceRules among the middlewares in a field of e, nil when
+// there is none, and whether that could be told. Echo has no method that tells.
+func tableIn(e *echo.Echo, field string) (found *table, ok bool) {
 	list := reflect.ValueOf(e).Elem().FieldByName(field)
 	if !list.IsValid() || list.Type() != reflect.TypeFor[[]echo.MiddlewareFunc]() {
-		return false, false
+		return nil, false
 	}
-	for i := range list.Len() {
-		found = found || list.Index(i).Pointer() == tableFunc
+	for _, mw := range *(*[]echo.MiddlewareFunc)(list.Addr().UnsafePointer()) {
+		if reflect.ValueOf(mw).Pointer() == tableFunc {
+			_ = mw(nil)(tableAsked{found: &found})
+		}
 	}
 	return found, true
 }

@@ -92,6 +92,7 @@ func TestCheck(t *testing.T) {
 			[]string{"EnforceRules was not given to Use: no route is guarded by it"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			table = echoauth.EnforceRules(guard, tt.rules)
 			e := echo.New()
 			tt.build(e)
 			var got []string
@@ -113,6 +114,34 @@ func TestCheckOfNothing(t *testing.T) {
 	} {
 		if err == nil || !strings.Contains(err.Error(), strings.TrimPrefix(name, "no ")) {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestCheckComparesTheTable(t *testing.T) {
+	guard := authtest.NewIssuer(t, nil).Guard(nil)
+	table := auth.Rules{"GET /orders": auth.Scopes("read")}
+	differ := func(keys string) string {
+		return "echoauth: EnforceRules was given other rules than Check: they differ in [" + keys + "]"
+	}
+	for name, tt := range map[string]struct {
+		rules auth.Rules
+		want  string
+	}{
+		"the same, made again":       {auth.Rules{"GET /orders": auth.Scopes("read")}, ""},
+		"another requirement":        {auth.Rules{"GET /orders": auth.Scopes("admin")}, differ(`"GET /orders"`)},
+		"another key":                {auth.Rules{"/orders": auth.Scopes("read")}, differ(`"/orders" "GET /orders"`)},
+		"public in place of a scope": {auth.Rules{"GET /orders": auth.Public()}, differ(`"GET /orders"`)},
+	} {
+		e := echo.New()
+		e.Use(pass, echoauth.EnforceRules(guard, table))
+		e.GET("/orders", ok)
+		got := ""
+		if err := echoauth.Check(e, tt.rules); err != nil {
+			got = err.Error()
+		}
+		if got != tt.want {
+			t.Errorf("%s: got %q, want %q", name, got, tt.want)
 		}
 	}
 }

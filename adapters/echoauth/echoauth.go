@@ -1,12 +1,17 @@
 // Package echoauth puts a [auth.Guard] in front of Echo's routes.
 //
-// [Require] and [Enforce] guard one route or group; [EnforceRules] judges every route by one table,
-// and [Check] tells at start what the table leaves open. They are native Echo middlewares: the
-// Principal is in the context of c.Request(), for auth.PrincipalFrom, and nothing is put where
-// c.Get looks.
+// A [Router] adds routes together with their requirement, and guards them at the endpoint;
+// [CheckRouter] tells at start what was added by other ways. [Require] and [Enforce] are middlewares
+// for one route or group; [EnforceRules] judges every route by one table, and [Check] tells what the
+// table leaves open. The Principal is in the context of c.Request(), for auth.PrincipalFrom, and
+// nothing is put where c.Get looks.
 //
 //	e := echo.New()
-//	e.GET("/orders", listOrders, echoauth.Require(guard, "read:orders"))
+//	api := echoauth.NewRouter(guard, e)
+//	api.GET("/orders", auth.Scopes("read:orders"), listOrders)
+//	if err := echoauth.CheckRouter(e); err != nil {
+//		log.Fatal(err)
+//	}
 //
 // or, by one table,
 //
@@ -27,14 +32,13 @@
 // # Refusals
 //
 // A refusal is an *echo.HTTPError that goes through the application's HTTPErrorHandler. Its Code is
-// the status, its Internal the
-// *auth.Error, and its Message writes itself as the problem document, so that Echo's own handler answers as the other adapters
-// do. An HTTPErrorHandler takes the place that GuardOptions.WriteRefusal has elsewhere: that is not
-// called here.
+// the status, its Message the text that callers may read, and errors.As finds the *auth.Error in it.
+// Echo's own handler answers with the problem document, as the other adapters do. An
+// HTTPErrorHandler takes the place that GuardOptions.WriteRefusal has elsewhere: that is not called
+// here. The error's own text (Error) is for logs: it names the exact reason.
 //
-// WWW-Authenticate, Retry-After, Cache-Control and Content-Type are set before, and survive
-// whatever handler writes the body. Echo's helpers keep a Content-Type that is set: a handler that
-// writes HTML, say, sets its own first.
+// WWW-Authenticate, Retry-After and Cache-Control are set before, and survive whatever handler
+// writes the body. Content-Type is the writer's.
 //
 // # CORS
 //
@@ -93,9 +97,7 @@ func admit(guard *auth.Guard, c echo.Context, operation string, req auth.Require
 	}
 	ctx, err := guard.Authorize(r.Context(), auth.RequestCredentials(c.Response(), r, operation), req)
 	if err != nil { // check: admit
-		e := auth.AsError(err)
-		guard.SetRefusalHeader(c.Response().Header(), e)
-		return &echo.HTTPError{Code: e.Status(), Message: e, Internal: e}
+		return refusal(guard, c, err)
 	}
 	c.SetRequest(r.WithContext(ctx))
 	return nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -127,9 +128,20 @@ func TestRefusalsGoThroughTheErrorHandler(t *testing.T) {
 		{"one that writes JSON of its own", func(err error, c echo.Context) {
 			he := err.(*echo.HTTPError)
 			_ = c.JSON(he.Code, echo.Map{"problem": he.Message})
-		}, 401, `{"problem":` + strings.TrimSuffix(problem, "\n") + "}\n", auth.ProblemType},
-		{"one that knows nothing of it", func(_ error, c echo.Context) { _ = c.NoContent(418) }, 418, "", auth.ProblemType},
-		{"one that writes nothing", func(error, echo.Context) {}, 200, "", auth.ProblemType},
+		}, 401, `{"problem":"An access token is required"}` + "\n", "application/json"},
+		{"one that asserts a string", func(err error, c echo.Context) {
+			he := err.(*echo.HTTPError)
+			_ = c.HTML(he.Code, "<p>"+he.Message.(string)+"</p>")
+		}, 401, "<p>An access token is required</p>", "text/html; charset=UTF-8"},
+		{"one that looks for an inner HTTPError, as Echo's own does", func(err error, c echo.Context) {
+			he := err.(*echo.HTTPError)
+			if inner, ok := he.Internal.(*echo.HTTPError); ok {
+				he = inner
+			}
+			_ = c.String(he.Code, fmt.Sprintf("%v, %+v, %s", he.Message, he.Message, he.Message))
+		}, 401, "An access token is required, An access token is required, An access token is required", "text/plain; charset=UTF-8"},
+		{"one that knows nothing of it", func(_ error, c echo.Context) { _ = c.NoContent(418) }, 418, "", ""},
+		{"one that writes nothing", func(error, echo.Context) {}, 200, "", ""},
 	} {
 		entered := false
 		handler := func(c echo.Context) error { entered = true; return c.NoContent(204) }
@@ -151,10 +163,37 @@ func TestRefusalsGoThroughTheErrorHandler(t *testing.T) {
 				}
 				he, isHTTP := seen.(*echo.HTTPError)
 				e, isOurs := errors.AsType[*auth.Error](seen)
-				if !isHTTP || !isOurs || he.Code != 401 || he.Internal != error(e) || he.Message != any(e) || e.Reason != auth.ReasonCredentialsMissing {
+				if !isHTTP || !isOurs || he.Code != 401 || he.Message != any(e.Description()) || e.Reason != auth.ReasonCredentialsMissing {
 					t.Errorf("the error handler saw %#v", seen)
 				}
 			})
+		}
+	}
+}
+
+// Callers cannot tell one bad token from another, whatever an HTTPErrorHandler makes of the Message.
+func TestTheMessageTellsNoReason(t *testing.T) {
+	issuer := authtest.NewIssuer(t, nil)
+	handler := func(c echo.Context) error { return c.NoContent(204) }
+	for kind, e := range both(issuer.Guard(nil), "/orders", auth.Scopes("read"), handler) {
+		answers := map[string]bool{}
+		e.HTTPErrorHandler = func(err error, c echo.Context) {
+			he := err.(*echo.HTTPError)
+			text := fmt.Sprintf("%v %#v", he.Message, he.Message)
+			if inner, ok := he.Internal.(*echo.HTTPError); ok {
+				text += fmt.Sprintf(" %v %#v", inner.Message, inner.Message)
+			}
+			_ = c.String(he.Code, text)
+		}
+		for _, defect := range []authtest.Defect{authtest.BadSignature, authtest.UnknownKid} {
+			w := send(e, "GET", "/orders", issuer.Token("read", defect), nil)
+			if w.Code != 401 {
+				t.Errorf("%s, %s: %d", kind, defect, w.Code)
+			}
+			answers[w.Body.String()] = true
+		}
+		if len(answers) != 1 {
+			t.Errorf("%s: %d answers to bad tokens: %v", kind, len(answers), answers)
 		}
 	}
 }
