@@ -21,7 +21,7 @@ STAGES      := lint tidy vuln conformance-check stranger soak fuzz mutants
 each = @set -e; for m in $(MODULES); do echo "==> $$m: $(1)"; (cd "$$m" && $(1)); done
 
 .DEFAULT_GOAL := help
-.PHONY: help modules stages nightly test fmt gofmt vet unit ci lint tidy vuln conformance conformance-check soak fuzz mutants browser pictures interop monitoring stranger
+.PHONY: help modules stages nightly test fmt fmt-comments gofmt vet unit ci lint tidy vuln conformance conformance-check soak fuzz mutants browser pictures interop monitoring stranger
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' Makefile
@@ -30,6 +30,9 @@ test: gofmt vet unit ## every test that needs nothing but Go, in all modules
 
 fmt: ## rewrite the sources as gofmt wants them
 	gofmt -w .
+
+fmt-comments: ## wrap comments at 100 columns
+	go run ./internal/house/wrap .
 
 gofmt:
 	@bad=$$(gofmt -l .); if [ -n "$$bad" ]; then echo "gofmt would change:"; echo "$$bad"; exit 1; fi

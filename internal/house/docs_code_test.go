@@ -44,7 +44,8 @@ var (
 func code(guard *auth.Guard, rules auth.Rules, mux *http.ServeMux, e *echo.Echo, healthz http.HandlerFunc, listOrders http.HandlerFunc, logger *slog.Logger, config auth.Config) {
 `
 
-// The code that a package's comment shows compiles. Tests that it shows are held to a file: see authtest's doc_test.go.
+// The code that a package's comment shows compiles. Tests that it shows are held to a file: see
+// authtest's doc_test.go.
 func TestPackageCommentsCompile(t *testing.T) {
 	c, blocks := mustCompiler(t), 0
 	for p, r := range mustListPublic(t) {

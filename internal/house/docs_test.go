@@ -19,11 +19,13 @@ var unshown = map[string]string{
 	"adapters/chiauth.Router.Trace":   "is Get for another method, one that APIs hardly have",
 }
 
-// implied are methods that other code calls by an interface of the standard library: no user writes the call.
+// implied are methods that other code calls by an interface of the standard library: no user writes
+// the call.
 var implied = []string{"Error", "Format", "String", "Unwrap", "LogValue", "MarshalJSON", "MarshalText", "ServeHTTP"}
 
-// TestDocumented reads every public package of every module as a documentation site does: each exported name has a comment, and each exported
-// function and method is called by an example that runs. A function's example stands where a reader looks for it: under its own name, or under the
+// TestDocumented reads every public package of every module as a documentation site does: each
+// exported name has a comment, and each exported function and method is called by an example that
+// runs. A function's example stands where a reader looks for it: under its own name, or under the
 // type that it returns.
 func TestDocumented(t *testing.T) {
 	excused := map[string]bool{}
@@ -183,7 +185,8 @@ func membersOf(typ *doc.Type) (names []string) {
 	return names
 }
 
-// unshown returns the exported functions, and methods of exported types, that no example with an output calls.
+// unshown returns the exported functions, and methods of exported types, that no example with an
+// output calls.
 func (d *docPackage) unshown() (names []string) {
 	for _, name := range d.pkg.Scope().Names() {
 		obj := d.pkg.Scope().Lookup(name)
@@ -227,7 +230,8 @@ func (d *docPackage) isShown(fn *types.Func) bool {
 	return false
 }
 
-// isCalled reports whether an example of name, or of a method or variant of it, calls what; name "" is any.
+// isCalled reports whether an example of name, or of a method or variant of it, calls what; name ""
+// is any.
 func (d *docPackage) isCalled(what, name string) bool {
 	for example, called := range d.called {
 		if (name == "" || example == name || strings.HasPrefix(example, name+"_")) && slices.Contains(called, what) {

@@ -16,7 +16,8 @@ import (
 	"github.com/bearward/bearward/middleware/authtest"
 )
 
-// TestFAQ reproduces each answer of FAQ.md: the request that it is about, and the reason that it names.
+// TestFAQ reproduces each answer of FAQ.md: the request that it is about, and the reason that it
+// names.
 func TestFAQ(t *testing.T) {
 	issuer := authtest.NewIssuer(t, nil)
 	lax := auth.Config{Types: []string{"at+jwt", "JWT"}}

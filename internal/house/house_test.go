@@ -1,5 +1,6 @@
-// Package house_test holds the rules of the house: who may import whom, what the module requires, what does not compile,
-// what the API is, and that the documentation shows code that exists. Its tests run at the top of the repository.
+// Package house_test holds the rules of the house: who may import whom, what the module requires,
+// what does not compile, what the API is, and that the documentation shows code that exists. Its
+// tests run at the top of the repository.
 package house_test
 
 import (
@@ -54,7 +55,8 @@ var packages = sync.OnceValues(func() (map[string]*listed, error) {
 	return list(".", "-deps", "-export", "-json=ImportPath,Name,Export,Imports,TestImports,XTestImports,Deps,Module")
 })
 
-// everyPackage returns the packages of all modules that users import from, and everything they need, by import path.
+// everyPackage returns the packages of all modules that users import from, and everything they
+// need, by import path.
 var everyPackage = sync.OnceValues(func() (map[string]*listed, error) {
 	dirs, err := modules()
 	if err != nil {
@@ -116,8 +118,8 @@ func mustListEvery(t *testing.T) map[string]*listed {
 	return all
 }
 
-// A rule says which rooms of this module the code of a room, and its tests, may import. A room is a folder, or all folders right
-// below one ("adapters/*"). What is nil is not restricted.
+// A rule says which rooms of this module the code of a room, and its tests, may import. A room is a
+// folder, or all folders right below one ("adapters/*"). What is nil is not restricted.
 type rule struct {
 	room        string
 	code, tests []string
@@ -230,8 +232,8 @@ func TestFrameworksStayInTheirAdapters(t *testing.T) {
 	}
 }
 
-// The test kits cannot reach production by accident: they alone link testing, which registers flags and is easily seen in a binary, and
-// no other package links them.
+// The test kits cannot reach production by accident: they alone link testing, which registers flags
+// and is easily seen in a binary, and no other package links them.
 func TestOnlyTheTestKitLinksTesting(t *testing.T) {
 	for _, p := range mustListEvery(t) {
 		room, ours := p.room()
@@ -274,11 +276,13 @@ func TestJWXStaysInThreeFiles(t *testing.T) {
 	}
 }
 
-// libraries are other people's modules that jwks, middleware and what they import may import. All others belong in adapters.
+// libraries are other people's modules that jwks, middleware and what they import may import. All
+// others belong in adapters.
 var libraries = []string{jwx, "github.com/go-json-experiment/json"}
 
-// Adapters are where other people's modules are linked; jwks and middleware, and the internal packages and commands beside them, import
-// none but jwx and jsontext. Nested modules count: what stands below middleware stays small wherever its go.mod is.
+// Adapters are where other people's modules are linked; jwks and middleware, and the internal
+// packages and commands beside them, import none but jwx and jsontext. Nested modules count: what
+// stands below middleware stays small wherever its go.mod is.
 func TestOtherPeoplesModulesStayInAdapters(t *testing.T) {
 	all := mustListEvery(t)
 	core := map[string]bool{}
@@ -311,7 +315,8 @@ func TestOtherPeoplesModulesStayInAdapters(t *testing.T) {
 }
 
 func TestTheModuleRequiresLittle(t *testing.T) {
-	// genproto and protobuf are grpc's own requirements: grpcauth speaks their ErrorInfo and RetryInfo.
+	// genproto and protobuf are grpc's own requirements: grpcauth speaks their ErrorInfo and
+	// RetryInfo.
 	want := []string{
 		"github.com/go-chi/chi/v5",
 		"github.com/go-json-experiment/json",
@@ -350,7 +355,8 @@ func TestTheModuleRequiresLittle(t *testing.T) {
 	}
 }
 
-// committed returns the files under version control that exist, and the new ones that are not ignored.
+// committed returns the files under version control that exist, and the new ones that are not
+// ignored.
 func committed(t *testing.T) []string {
 	t.Helper()
 	out, err := output("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")

@@ -14,8 +14,9 @@ import (
 	"testing"
 )
 
-// compiler type-checks against the packages that go list has built. All its users share one importer, so that a package is read
-// once and its types are the same everywhere. It is not safe for concurrent use.
+// compiler type-checks against the packages that go list has built. All its users share one
+// importer, so that a package is read once and its types are the same everywhere. It is not safe
+// for concurrent use.
 type compiler struct {
 	files    *token.FileSet
 	importer types.Importer
@@ -92,8 +93,8 @@ func use(...any) {}
 func _() {
 `
 
-// Each of these is a way to leave a door open, and none of them compiles. What stands beside it differs only in the mistake, and
-// does: so it is the mistake that the compiler objects to.
+// Each of these is a way to leave a door open, and none of them compiles. What stands beside it
+// differs only in the mistake, and does: so it is the mistake that the compiler objects to.
 var misuses = []struct {
 	name, bad, good, because string
 }{

@@ -49,7 +49,8 @@ var listAllPublic = sync.OnceValues(func() (map[*public]*reader, error) {
 	return all, nil
 })
 
-// modules returns the folders of the root module and of those that are nested in it and meant for users.
+// modules returns the folders of the root module and of those that are nested in it and meant for
+// users.
 func modules() (dirs []string, err error) {
 	err = filepath.WalkDir(".", func(name string, d fs.DirEntry, err error) error {
 		switch {

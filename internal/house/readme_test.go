@@ -18,8 +18,9 @@ import (
 //
 //	```go file=examples/chi/main.go region=protect
 //
-// The file is relative to the module, and the region lies between "// region: protect" and "// endregion" there. UPDATE=1
-// rewrites the blocks from the files. A shell block may name only what exists.
+// The file is relative to the module, and the region lies between "// region: protect" and "//
+// endregion" there. UPDATE=1 rewrites the blocks from the files. A shell block may name only what
+// exists.
 
 // fenced starts a block, however deep in a list.
 var fenced = regexp.MustCompile("^([ \t]*)```([a-z]+)(.*)$")
@@ -54,7 +55,8 @@ func TestREADME(t *testing.T) {
 
 var errStale = errors.New("the block is not what the file says; UPDATE=1 go test -run README ./internal/house rewrites it")
 
-// render returns the document with each Go block as its file has it, and what is wrong with the document as it is.
+// render returns the document with each Go block as its file has it, and what is wrong with the
+// document as it is.
 func render(tree fs.FS, doc string) (fixed string, problems []error) {
 	lines := strings.SplitAfter(doc, "\n")
 	var b strings.Builder
@@ -163,7 +165,8 @@ var (
 // useClone makes a clone of this repository what an API builds with, in a folder beside it.
 const useClone = "go mod edit -replace " + module + "=../bearward && go mod tidy"
 
-// shellBlock returns what the commands name that does not exist. In a console block, only lines that begin with $ are commands.
+// shellBlock returns what the commands name that does not exist. In a console block, only lines
+// that begin with $ are commands.
 func shellBlock(tree fs.FS, block string, console bool) (problems []error) {
 	continued := false
 	for line := range strings.Lines(block) {

@@ -44,9 +44,10 @@ func TestThePublicPackageHasABudgetOfNames(t *testing.T) {
 	}
 }
 
-// Comments wrap at 100 columns. Those that do not yet become fewer: lower the share when they have.
+// Comments wrap at 100 columns; `make fmt-comments` wraps them. Those that do not yet become fewer:
+// lower the share when they have.
 func TestCommentsWrap(t *testing.T) {
-	const columns, mostPerMille = 100, 290
+	const columns, mostPerMille = 100, 130
 	lines, long := 0, 0
 	byFile := map[string]int{}
 	for _, name := range committed(t) {
@@ -66,8 +67,11 @@ func TestCommentsWrap(t *testing.T) {
 		for _, group := range f.Comments {
 			for _, c := range group.List {
 				line := text[files.Position(c.Pos()).Line-1]
-				if !strings.HasPrefix(strings.TrimSpace(line), "//") || isDirective(c.Text) {
-					continue // at the end of a line of code, or read by a tool
+				if isOutput(c.Text) {
+					break // it is compared with what runs
+				}
+				if !strings.HasPrefix(strings.TrimSpace(line), "//") || isDirective(c.Text) || isBlock(c.Text) {
+					continue // at the end of a line of code, or read by a tool, or a table or code
 				}
 				lines++
 				if utf8.RuneCountInString(strings.ReplaceAll(line, "\t", "    ")) > columns {
@@ -87,5 +91,15 @@ func TestCommentsWrap(t *testing.T) {
 
 // isDirective reports whether a tool reads the comment, so that it cannot be wrapped.
 func isDirective(comment string) bool {
-	return strings.HasPrefix(comment, "//go:") || strings.HasPrefix(comment, "//lint:") || strings.HasPrefix(comment, "// Output:")
+	return strings.HasPrefix(comment, "//go:") || strings.HasPrefix(comment, "//lint:")
 }
+
+// isOutput reports whether the comment, and all that follows in its group, is what an example
+// prints.
+func isOutput(comment string) bool {
+	comment = strings.ToLower(comment)
+	return strings.HasPrefix(comment, "// output:") || strings.HasPrefix(comment, "// unordered output:")
+}
+
+// isBlock reports whether the comment is a line of code or of a table.
+func isBlock(comment string) bool { return strings.HasPrefix(comment, "//\t") }

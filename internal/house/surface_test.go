@@ -9,8 +9,9 @@ import (
 	"testing"
 )
 
-// surfaceFile lists everything that the modules export, a line each. A change of it is a change of the promise that goes with the
-// version: it shows in the diff, and UPDATE=1 go test -run Surface ./internal/house makes it.
+// surfaceFile lists everything that the modules export, a line each. A change of it is a change of
+// the promise that goes with the version: it shows in the diff, and UPDATE=1 go test -run Surface
+// ./internal/house makes it.
 const surfaceFile = "internal/house/api.txt"
 
 func TestSurface(t *testing.T) {
@@ -50,8 +51,8 @@ func TestSurface(t *testing.T) {
 	}
 }
 
-// What is walled in by TestJWXStaysInThreeFiles does not come out through a door: no package of the root module, internal ones
-// included, has a type of jwx in what it exports.
+// What is walled in by TestJWXStaysInThreeFiles does not come out through a door: no package of the
+// root module, internal ones included, has a type of jwx in what it exports.
 func TestNoPackageExportsATypeOfJWX(t *testing.T) {
 	c, asked := mustCompiler(t), 0
 	for path, p := range mustList(t) {
