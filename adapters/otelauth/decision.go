@@ -29,7 +29,8 @@ var (
 	verifications = [...]string{"none", "full", "remembered", "repeated"}
 )
 
-// durations are the attribute sets of the duration: no more than what explains how long a verdict takes.
+// durations are the attribute sets of the duration: no more than what explains how long a verdict
+// takes.
 type durations map[duration][]metric.RecordOption
 
 type duration struct{ outcome, verification string }
@@ -47,8 +48,8 @@ func newDurations() durations {
 
 // OnDecision records d. It is for [auth.GuardOptions].OnDecision.
 //
-// It counts, and adds the event bearward.refusal to the span of ctx when the request was not accepted. The span's status stays
-// as it is: the package's documentation tells why.
+// It counts, and adds the event bearward.refusal to the span of ctx when the request was not
+// accepted. The span's status stays as it is: the package's documentation tells why.
 func (t *Telemetry) OnDecision(ctx context.Context, d auth.Decision) {
 	op := t.operations.named(d.Operation)
 	t.decisions.Add(ctx, 1, op.set(&d)...)
@@ -61,8 +62,9 @@ func (t *Telemetry) OnDecision(ctx context.Context, d auth.Decision) {
 	}
 }
 
-// refusal returns the attributes of the event. Everything in it is a constant, a setting or a name of the program: never what the token
-// said, which is d.Err.Seen(), and no text of an error that a verifier written elsewhere may have filled with it.
+// refusal returns the attributes of the event. Everything in it is a constant, a setting or a name
+// of the program: never what the token said, which is d.Err.Seen(), and no text of an error that a
+// verifier written elsewhere may have filled with it.
 func refusal(ctx context.Context, d *auth.Decision, op *operation) []attribute.KeyValue {
 	attrs := op.attributes(d)
 	if claim := d.Err.Claim(); claim != "" {

@@ -132,7 +132,8 @@ func TestEveryReasonHasItsName(t *testing.T) {
 	same(t, "decisions", b.read(t)["bearward.decisions"].lines(), want)
 }
 
-// An adapter written elsewhere may name what the caller chose. It costs a bounded number of series, and nothing is lost.
+// An adapter written elsewhere may name what the caller chose. It costs a bounded number of series,
+// and nothing is lost.
 func TestOperationsAreBounded(t *testing.T) {
 	for _, most := range []int{0, 1, 3} {
 		t.Run(fmt.Sprint(most), func(t *testing.T) {

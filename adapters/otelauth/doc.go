@@ -1,6 +1,8 @@
-// Package otelauth turns what a Guard and a key cache tell into OpenTelemetry metrics, and refusals into events of the request's span.
+// Package otelauth turns what a Guard and a key cache tell into OpenTelemetry metrics, and refusals
+// into events of the request's span.
 //
-// One [Telemetry] takes the decisions of every Guard, and the fetches and the state of all their keys:
+// One [Telemetry] takes the decisions of every Guard, and the fetches and the state of all their
+// keys:
 //
 //	telemetry, err := otelauth.New(nil)
 //	keys := &jwks.Options{OnRefresh: telemetry.OnRefresh}
@@ -8,12 +10,12 @@
 //	err = telemetry.Watch(guard)
 //	err = telemetry.Declare(rules)
 //
-// It is the same with several issuers, by provider.Guard. [auth.Hooks] and [jwks.Hooks] join hooks, such
-// as those that log. An [Issuer] bears a name of the program's own in place of the issuer's, and is for
-// key caches that the program makes by [jwks.New].
+// It is the same with several issuers, by provider.Guard. [auth.Hooks] and [jwks.Hooks] join hooks,
+// such as those that log. An [Issuer] bears a name of the program's own in place of the issuer's,
+// and is for key caches that the program makes by [jwks.New].
 //
-// It links the API of OpenTelemetry alone: SDK and exporter are the program's affair. New and Watch do no
-// I/O, and nothing here starts a goroutine; [Telemetry.Close] ends what Watch began.
+// It links the API of OpenTelemetry alone: SDK and exporter are the program's affair. New and Watch
+// do no I/O, and nothing here starts a goroutine; [Telemetry.Close] ends what Watch began.
 //
 // # Metrics
 //
@@ -38,15 +40,17 @@
 //	bearward.jwks.unjudged            counter          {request}    bearward.issuer
 //	bearward.jwks.dropped_events      counter          {event}      bearward.issuer
 //
-// The first two come from OnDecision, the next five from OnRefresh, and the others from Watch. There is no key_age before the first good fetch. Each state
-// has a point, 1 for the one that the cache is in. A reason for skipping keys has one while a key is skipped for it. Alert when key_age is over half of
-// max_stale, when exposed_keys is not 0, and when the share of the outcome not_judged grows. An exporter for Prometheus makes these the names of promauth,
-// with labels of its own.
+// The first two come from OnDecision, the next five from OnRefresh, and the others from Watch.
+// There is no key_age before the first good fetch. Each state has a point, 1 for the one that the
+// cache is in. A reason for skipping keys has one while a key is skipped for it. Alert when key_age
+// is over half of max_stale, when exposed_keys is not 0, and when the share of the outcome
+// not_judged grows. An exporter for Prometheus makes these the names of promauth, with labels of
+// its own.
 //
 // # Attributes
 //
-// Every value is of a closed set, or a name or setting of the program. None is of a token or a request: no claim's value, key ID, path or address, and never
-// what [auth.Error.Seen] tells.
+// Every value is of a closed set, or a name or setting of the program. None is of a token or a
+// request: no claim's value, key ID, path or address, and never what [auth.Error.Seen] tells.
 //
 //	attribute                  values
 //	bearward.outcome           accepted, refused, not_judged (500 or 503), reported (the rule is ReportOnly)
@@ -65,29 +69,36 @@
 //	bearward.jwks.added        of a span: how many keys came
 //	bearward.jwks.removed      of a span: how many went
 //
-// The conventions' http.route and rpc.method are not there. The key of a rule may hold a method beside the route, or stand for a whole service, and a hook is
-// not told which transport it serves; the server's span has them. Operations are bounded by [Options].MaxOperations, and issuers by MaxIssuers: beyond it, and
-// for a name that is over 256 bytes or no UTF-8, it is _OTHER. An SDK has a bound of its own on the attribute sets of an instrument, 2,000 unless told otherwise.
+// The conventions' http.route and rpc.method are not there. The key of a rule may hold a method
+// beside the route, or stand for a whole service, and a hook is not told which transport it serves;
+// the server's span has them. Operations are bounded by [Options].MaxOperations, and issuers by
+// MaxIssuers: beyond it, and for a name that is over 256 bytes or no UTF-8, it is _OTHER. An SDK
+// has a bound of its own on the attribute sets of an instrument, 2,000 unless told otherwise.
 //
 // # Refusals in traces
 //
-// A request that is not accepted leaves the event bearward.refusal on the innermost span of its context, with bearward.outcome, error.type and
-// bearward.operation, and with bearward.claim, bearward.expected and bearward.cause as far as they apply. So the server's instrumentation, such as otelhttp or
-// otelgrpc, belongs outside the guard. An accepted request leaves nothing.
+// A request that is not accepted leaves the event bearward.refusal on the innermost span of its
+// context, with bearward.outcome, error.type and bearward.operation, and with bearward.claim,
+// bearward.expected and bearward.cause as far as they apply. So the server's instrumentation, such
+// as otelhttp or otelgrpc, belongs outside the guard. An accepted request leaves nothing.
 //
-// The status of the span is not touched. By the conventions it stays unset when a server answers 4xx, and for what else it answers the server's
-// instrumentation sets it, for HTTP and gRPC each by its own rule. A hook could only guess: it is called before the answer is written, the span
-// may not be the server's, and an operation that is only reported on may end well.
+// The status of the span is not touched. By the conventions it stays unset when a server answers
+// 4xx, and for what else it answers the server's instrumentation sets it, for HTTP and gRPC each by
+// its own rule. A hook could only guess: it is called before the answer is written, the span may
+// not be the server's, and an operation that is only reported on may end well.
 //
 // # Fetches in traces
 //
-// A fetch of keys is a span bearward.jwks.fetch of kind internal, made when it has ended, with the attributes of bearward.jwks.fetches and how many keys came
-// and went. This span is the package's own, so a failed fetch sets its status to Error, with the error's text. It is the root of a trace and has no
-// links: a fetch serves all who wait for it and outlives each of them, and OnRefresh is not told who they are. For spans of the HTTP
-// requests below, instrument the transport of [jwks.Options].Client; they are roots too.
+// A fetch of keys is a span bearward.jwks.fetch of kind internal, made when it has ended, with the
+// attributes of bearward.jwks.fetches and how many keys came and went. This span is the package's
+// own, so a failed fetch sets its status to Error, with the error's text. It is the root of a trace
+// and has no links: a fetch serves all who wait for it and outlives each of them, and OnRefresh is
+// not told who they are. For spans of the HTTP requests below, instrument the transport of
+// [jwks.Options].Client; they are roots too.
 //
 // # Cost
 //
-// A decision is two measurements. Their attribute sets are made once per operation and reason; after that neither this package nor the SDK allocates, unless
-// there is an event to add to a span that is recorded. A test holds that.
+// A decision is two measurements. Their attribute sets are made once per operation and reason;
+// after that neither this package nor the SDK allocates, unless there is an event to add to a span
+// that is recorded. A test holds that.
 package otelauth

@@ -61,7 +61,8 @@ func print(reader sdkmetric.Reader, names ...string) {
 	}
 }
 
-// An API whose requests are traced by otelhttp, with what an operator sees of one caller who has a token and one whose token has expired.
+// An API whose requests are traced by otelhttp, with what an operator sees of one caller who has a
+// token and one whose token has expired.
 func Example() {
 	t := new(exampleT)
 	defer t.end()

@@ -92,8 +92,8 @@ func errorTypeOf(err error) string {
 	return other
 }
 
-// trace makes the span of a fetch that has ended. The hook is called right after the end; when it was slow before, the whole
-// span is that much late.
+// trace makes the span of a fetch that has ended. The hook is called right after the end; when it
+// was slow before, the whole span is that much late.
 func (t *Telemetry) trace(ctx context.Context, e *jwks.RefreshEvent, attrs []attribute.KeyValue) {
 	end := time.Now()
 	_, span := t.tracer.Start(ctx, spanFetch, trace.WithNewRoot(), trace.WithTimestamp(end.Add(-e.Elapsed)), trace.WithAttributes(attrs...))
@@ -106,8 +106,8 @@ func (t *Telemetry) trace(ctx context.Context, e *jwks.RefreshEvent, attrs []att
 	span.End(trace.WithTimestamp(end))
 }
 
-// describe returns the text of err as a span may bear it. It tells of the issuer and of the network, as [jwks.LogRefreshes] does, and
-// never of a token: a fetch knows none.
+// describe returns the text of err as a span may bear it. It tells of the issuer and of the
+// network, as [jwks.LogRefreshes] does, and never of a token: a fetch knows none.
 func describe(err error) string {
 	text := err.Error()
 	return strings.ToValidUTF8(text[:min(len(text), maxDescription)], "?")

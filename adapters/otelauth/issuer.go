@@ -19,8 +19,8 @@ const (
 	keySkipReason = "bearward.jwks.skip_reason"
 )
 
-// An Issuer measures one key cache under a name of the program's own, where that of its issuer will not
-// do. It is safe for concurrent use. Make it with [Telemetry.Issuer].
+// An Issuer measures one key cache under a name of the program's own, where that of its issuer will
+// not do. It is safe for concurrent use. Make it with [Telemetry.Issuer].
 type Issuer struct {
 	telemetry      *Telemetry
 	name           attribute.KeyValue
@@ -32,8 +32,9 @@ type Issuer struct {
 	registration metric.Registration        // the Telemetry's mutex guards it; nil until Watch
 }
 
-// Issuer returns the Issuer whose metrics bear name, which is the operator's word for it, such as "main"; it need not be a URL. The
-// error says that name is empty, over 256 bytes, no UTF-8, or taken.
+// Issuer returns the Issuer whose metrics bear name, which is the operator's word for it, such as
+// "main"; it need not be a URL. The error says that name is empty, over 256 bytes, no UTF-8, or
+// taken.
 func (t *Telemetry) Issuer(name string) (*Issuer, error) {
 	if name == "" || !isName(name) {
 		return nil, fmt.Errorf("otelauth: Issuer needs a name, of at most %d bytes of UTF-8", maxNameBytes)
@@ -63,8 +64,9 @@ func (i *Issuer) with(attrs ...attribute.KeyValue) metric.MeasurementOption {
 	return metric.WithAttributeSet(attribute.NewSet(append(attrs, i.name)...))
 }
 
-// Watch makes the Status of keys part of every reading of the metrics, until [Telemetry.Close]; it never waits for the network. Without it there are only the
-// metrics of OnRefresh. It may be called again with the cache that took the place of the first. The error says that keys is nil, that the
+// Watch makes the Status of keys part of every reading of the metrics, until [Telemetry.Close]; it
+// never waits for the network. Without it there are only the metrics of OnRefresh. It may be called
+// again with the cache that took the place of the first. The error says that keys is nil, that the
 // Telemetry is closed, or what the MeterProvider says.
 func (i *Issuer) Watch(keys *jwks.Cache) error {
 	if keys == nil {

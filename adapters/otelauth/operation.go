@@ -20,16 +20,19 @@ const (
 	// other is what the semantic conventions call every value beyond a bound.
 	other = "_OTHER"
 
-	// maxNameBytes bounds a name that becomes an attribute: it is kept for as long as the Telemetry is.
+	// maxNameBytes bounds a name that becomes an attribute: it is kept for as long as the Telemetry
+	// is.
 	maxNameBytes = 256
 )
 
-// isName reports whether an attribute may hold name. An exporter may fail as a whole on a text that is not UTF-8.
+// isName reports whether an attribute may hold name. An exporter may fail as a whole on a text that
+// is not UTF-8.
 func isName(name string) bool {
 	return len(name) <= maxNameBytes && utf8.ValidString(name) // check: name
 }
 
-// operations remembers what is recorded of each operation, of a bounded number of them. Reads take no lock.
+// operations remembers what is recorded of each operation, of a bounded number of them. Reads take
+// no lock.
 type operations struct {
 	most   int
 	beyond *operation // what all share that have no place
@@ -77,8 +80,9 @@ func (o *operations) admit(name string) *operation {
 	return more[name]
 }
 
-// Declare gives every operation of rules that is not Public its place, so that no name that comes in a request can take it. It may be called
-// again, as when the rules change; what was declared stays. The error names the operations that count as "_OTHER", because they are over
+// Declare gives every operation of rules that is not Public its place, so that no name that comes
+// in a request can take it. It may be called again, as when the rules change; what was declared
+// stays. The error names the operations that count as "_OTHER", because they are over
 // Options.MaxOperations or no attribute may hold them; the rest is declared.
 func (t *Telemetry) Declare(rules auth.Rules) error {
 	var homeless []string
@@ -99,7 +103,8 @@ type operation struct {
 	sets []atomic.Pointer[[]metric.AddOption] // two of each Reason, the second of those reported on only
 }
 
-// reasons are the values of error.type by Reason, first that of none, and last what stands for all that are not known.
+// reasons are the values of error.type by Reason, first that of none, and last what stands for all
+// that are not known.
 var reasons = func() []string {
 	names := []string{""}
 	for _, r := range auth.Reasons() {

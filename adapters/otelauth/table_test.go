@@ -24,7 +24,8 @@ import (
 // column parts the columns of a table.
 var column = regexp.MustCompile(` {2,}`)
 
-// documented returns the rows of the table of the package's documentation whose first column is titled so.
+// documented returns the rows of the table of the package's documentation whose first column is
+// titled so.
 func documented(t *testing.T, title string) (rows [][]string) {
 	t.Helper()
 	f, err := parser.ParseFile(token.NewFileSet(), "doc.go", nil, parser.ParseComments|parser.PackageClauseOnly)
@@ -49,7 +50,8 @@ func documented(t *testing.T, title string) (rows [][]string) {
 	return rows
 }
 
-// everything makes b record each metric and each event, with each attribute there and, where it may be, missing.
+// everything makes b record each metric and each event, with each attribute there and, where it may
+// be, missing.
 func everything(t *testing.T, b *bench) {
 	ctx, span := b.tracer.Tracer("test").Start(t.Context(), "request")
 	unavailable := &auth.Error{Reason: auth.ReasonUnavailable}

@@ -24,25 +24,30 @@ const (
 	mostOperations    = 2000 // attribute sets that the SDK keeps of an instrument, unless told otherwise
 )
 
-// Options adjust a Telemetry. The zero value, and nil, mean the defaults. They are read once, by New.
+// Options adjust a Telemetry. The zero value, and nil, mean the defaults. They are read once, by
+// New.
 type Options struct {
-	// MeterProvider makes the instruments. Default: the global one, of package otel, which may be set later than New is called.
+	// MeterProvider makes the instruments. Default: the global one, of package otel, which may be
+	// set later than New is called.
 	MeterProvider metric.MeterProvider
 
-	// TracerProvider makes the spans of key fetches. The events of refusals need none: they go to the request's own span, whoever made it.
-	// Default: the global one, of package otel, which may be set later than New is called.
+	// TracerProvider makes the spans of key fetches. The events of refusals need none: they go to
+	// the request's own span, whoever made it. Default: the global one, of package otel, which may
+	// be set later than New is called.
 	TracerProvider trace.TracerProvider
 
-	// MaxOperations bounds the operations that are told apart: those of Declare, and then those that come first. Decisions on others count under
-	// "_OTHER". 1 to 2,000, default 200.
+	// MaxOperations bounds the operations that are told apart: those of Declare, and then those
+	// that come first. Decisions on others count under "_OTHER". 1 to 2,000, default 200.
 	MaxOperations int
 
-	// MaxIssuers bounds the issuers that are told apart: those of Watch and Issuer, and then those whose
-	// keys are fetched first. Fetches of others count under "_OTHER". 1 to 2,000, default 100.
+	// MaxIssuers bounds the issuers that are told apart: those of Watch and Issuer, and then those
+	// whose keys are fetched first. Fetches of others count under "_OTHER". 1 to 2,000, default
+	// 100.
 	MaxIssuers int
 }
 
-// A Telemetry turns the hooks of Bearward into metrics and span events. It is safe for concurrent use. Its zero value is not usable.
+// A Telemetry turns the hooks of Bearward into metrics and span events. It is safe for concurrent
+// use. Its zero value is not usable.
 type Telemetry struct {
 	instruments
 	meter      metric.Meter
@@ -59,8 +64,9 @@ type Telemetry struct {
 	closed       bool
 }
 
-// New returns a Telemetry; opts may be nil. The error names the field of opts that cannot be used, or the instrument that the
-// MeterProvider does not make. New starts no goroutine and registers no callback: that is for [Telemetry.Watch].
+// New returns a Telemetry; opts may be nil. The error names the field of opts that cannot be used,
+// or the instrument that the MeterProvider does not make. New starts no goroutine and registers no
+// callback: that is for [Telemetry.Watch].
 func New(opts *Options) (*Telemetry, error) {
 	o, err := opts.withDefaults()
 	if err != nil {
@@ -113,14 +119,16 @@ func (o *Options) withDefaults() (Options, error) {
 	return full, nil
 }
 
-// holdsNil reports whether v holds a nil pointer, as the result of a constructor does whose error was not looked at.
+// holdsNil reports whether v holds a nil pointer, as the result of a constructor does whose error
+// was not looked at.
 func holdsNil(v any) bool {
 	p := reflect.ValueOf(v)
 	return p.Kind() == reflect.Pointer && p.IsNil()
 }
 
-// Close ends what [Telemetry.Watch] and [Issuer.Watch] began: key caches are no longer reported, and can be collected. The hooks go on counting, so it does not
-// matter whether a Guard is closed before or after. It is safe to call twice. The errors are the MeterProvider's.
+// Close ends what [Telemetry.Watch] and [Issuer.Watch] began: key caches are no longer reported,
+// and can be collected. The hooks go on counting, so it does not matter whether a Guard is closed
+// before or after. It is safe to call twice. The errors are the MeterProvider's.
 func (t *Telemetry) Close() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()

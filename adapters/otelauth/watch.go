@@ -16,10 +16,10 @@ import (
 // [jwks.Options].OnRefresh of any number of key caches, and so for [auth.GuardOptions].Keys.
 func (t *Telemetry) OnRefresh(e jwks.RefreshEvent) { t.issuerOf(e.Source).OnRefresh(e) }
 
-// Watch makes the Status of g part of every reading of the metrics, until [Telemetry.Close]: the state
-// of each issuer's keys, under the issuer's name. It never waits for the network. Without it there are
-// only the metrics of OnRefresh. An issuer of two Guards is reported as the first has it. The error says
-// that g is nil, that the Telemetry is closed, or what the MeterProvider says.
+// Watch makes the Status of g part of every reading of the metrics, until [Telemetry.Close]: the
+// state of each issuer's keys, under the issuer's name. It never waits for the network. Without it
+// there are only the metrics of OnRefresh. An issuer of two Guards is reported as the first has it.
+// The error says that g is nil, that the Telemetry is closed, or what the MeterProvider says.
 func (t *Telemetry) Watch(g *auth.Guard) error {
 	if g == nil {
 		return errors.New("otelauth: Watch needs a Guard")

@@ -12,7 +12,8 @@ import (
 	auth "github.com/bearward/bearward/middleware"
 )
 
-// Values of the label operation, beside the names of operations, and of reason, beside those of auth.Reasons.
+// Values of the label operation, beside the names of operations, and of reason, beside those of
+// auth.Reasons.
 const (
 	operationNone  = "none"
 	operationOther = "other"
@@ -23,8 +24,8 @@ const (
 // maxLabel bounds the name of an operation or an issuer, in bytes: both are written by hand.
 const maxLabel = 256
 
-// buckets of the time of a verdict, in seconds: a remembered token takes a fraction of a microsecond, a signature some tens, and a request that
-// waits for keys at most 2 s.
+// buckets of the time of a verdict, in seconds: a remembered token takes a fraction of a
+// microsecond, a signature some tens, and a request that waits for keys at most 2 s.
 var buckets = []float64{
 	1e-7, 2.5e-7, 5e-7, 1e-6, 2.5e-6, 5e-6, 1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 1e-3, 1e-2, 0.1, 0.5, 1, 2.5,
 }
@@ -70,7 +71,8 @@ func (m *Metrics) newOperation(name string) *operation {
 // reasons are those that label a series.
 var reasons = auth.Reasons()
 
-// known returns r, or ReasonInternal when it is none of the constants: a user's check may return any text in an *auth.Error.
+// known returns r, or ReasonInternal when it is none of the constants: a user's check may return
+// any text in an *auth.Error.
 func known(r auth.Reason) auth.Reason {
 	if !slices.Contains(reasons, r) {
 		return auth.ReasonInternal
@@ -78,7 +80,8 @@ func known(r auth.Reason) auth.Reason {
 	return r
 }
 
-// operation returns the counters of the operation with that name. It takes no lock once the name is known, or the most are.
+// operation returns the counters of the operation with that name. It takes no lock once the name is
+// known, or the most are.
 func (m *Metrics) operation(name string) *operation {
 	names := *m.known.Load()
 	if op, ok := names[name]; ok {
@@ -90,12 +93,14 @@ func (m *Metrics) operation(name string) *operation {
 	return m.learn(name)
 }
 
-// full reports whether no further operation gets series of its own; the one of no name does not count.
+// full reports whether no further operation gets series of its own; the one of no name does not
+// count.
 func (m *Metrics) full(names map[string]*operation) bool {
 	return len(names)-1 >= m.most // check: operations-bound
 }
 
-// isLabel reports whether name can be a label's value, of bounded length. What is no UTF-8 would spoil the whole scrape.
+// isLabel reports whether name can be a label's value, of bounded length. What is no UTF-8 would
+// spoil the whole scrape.
 func isLabel(name string) bool {
 	return len(name) <= maxLabel && utf8.ValidString(name) // check: label
 }

@@ -1,6 +1,7 @@
 // Package promauth turns what a Guard and a key cache tell into metrics for Prometheus.
 //
-// One [Metrics] takes the decisions of every Guard, and the fetches and the state of all their keys:
+// One [Metrics] takes the decisions of every Guard, and the fetches and the state of all their
+// keys:
 //
 //	metrics, err := promauth.New(prometheus.DefaultRegisterer, nil)
 //	keys := &jwks.Options{OnRefresh: metrics.OnRefresh}
@@ -8,9 +9,9 @@
 //	metrics.Watch(guard)
 //	err = metrics.Declare(rules)
 //
-// It is the same with several issuers, by provider.Guard. [auth.Hooks] and [jwks.Hooks] join hooks, such
-// as those that log. An [Issuer] bears a name of the program's own in place of the issuer's, and is for
-// key caches that the program makes by [jwks.New].
+// It is the same with several issuers, by provider.Guard. [auth.Hooks] and [jwks.Hooks] join hooks,
+// such as those that log. An [Issuer] bears a name of the program's own in place of the issuer's,
+// and is for key caches that the program makes by [jwks.New].
 //
 // New and Watch do no I/O and start no goroutine; there is nothing to close. Serve the metrics on a
 // listener that callers of the API cannot reach. A dashboard for Grafana and alert rules are in
@@ -54,6 +55,8 @@
 //	result        good; not_modified: good, and nothing changed; failed
 //	change        added; removed
 //
-// A counter that is born with its first event hides that event from rate(). So the series of an issuer are there at 0 from the call of Metrics.Watch or Metrics.Issuer, and
-// those of an operation, all outcomes but reported, from the call of Metrics.Declare or else its first decision.
+// A counter that is born with its first event hides that event from rate(). So the series of an
+// issuer are there at 0 from the call of Metrics.Watch or Metrics.Issuer, and those of an
+// operation, all outcomes but reported, from the call of Metrics.Declare or else its first
+// decision.
 package promauth

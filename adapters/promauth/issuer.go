@@ -23,17 +23,18 @@ const (
 	changeRemoved = "removed"
 )
 
-// issuerOther is the label of those that are beyond Options.MaxIssuers, or whose name can be no label.
+// issuerOther is the label of those that are beyond Options.MaxIssuers, or whose name can be no
+// label.
 const issuerOther = "other"
 
-// OnRefresh counts e under the name of its issuer. It is for jwks.Options.OnRefresh of any number of key
-// caches, and so for GuardOptions.Keys.
+// OnRefresh counts e under the name of its issuer. It is for jwks.Options.OnRefresh of any number
+// of key caches, and so for GuardOptions.Keys.
 func (m *Metrics) OnRefresh(e jwks.RefreshEvent) { m.fetches.count(m.issuerOf(e.Source), e) }
 
-// Watch makes the Status of g part of every scrape, which never waits for the network: the state of each
-// issuer's keys, under the issuer's name. Without it there are only the series of OnRefresh. An issuer
-// of two Guards has the series of the one that was watched first. It panics when g is nil. Metrics keeps
-// g for as long as it is collected itself.
+// Watch makes the Status of g part of every scrape, which never waits for the network: the state of
+// each issuer's keys, under the issuer's name. Without it there are only the series of OnRefresh.
+// An issuer of two Guards has the series of the one that was watched first. It panics when g is
+// nil. Metrics keeps g for as long as it is collected itself.
 func (m *Metrics) Watch(g *auth.Guard) {
 	if g == nil {
 		panic("promauth: Watch needs a Guard")
@@ -70,8 +71,8 @@ func (m *Metrics) add(name string) *Issuer {
 	return i
 }
 
-// collectStatus sends the Status of every key cache that is watched, one for each name: a second one
-// would spoil the whole scrape.
+// collectStatus sends the Status of every key cache that is watched, one for each name: a second
+// one would spoil the whole scrape.
 func (m *Metrics) collectStatus(to chan<- prometheus.Metric) {
 	m.mu.Lock()
 	named, watched := maps.Clone(m.issuers), slices.Clone(m.watched)
@@ -94,16 +95,17 @@ func (m *Metrics) collectStatus(to chan<- prometheus.Metric) {
 	}
 }
 
-// An Issuer measures one key cache under a name of the program's own, where that of its issuer will not
-// do. It is safe for concurrent use. Make it with [Metrics.Issuer].
+// An Issuer measures one key cache under a name of the program's own, where that of its issuer will
+// not do. It is safe for concurrent use. Make it with [Metrics.Issuer].
 type Issuer struct {
 	name    string
 	vectors *fetchVectors
 	keys    atomic.Pointer[jwks.Cache]
 }
 
-// Issuer returns the Issuer whose series bear name, which is the operator's word for it, such as "main"; it need not be a URL. The error says
-// that name is empty, over 256 bytes, no UTF-8, or taken.
+// Issuer returns the Issuer whose series bear name, which is the operator's word for it, such as
+// "main"; it need not be a URL. The error says that name is empty, over 256 bytes, no UTF-8, or
+// taken.
 func (m *Metrics) Issuer(name string) (*Issuer, error) {
 	if name == "" || !isLabel(name) {
 		return nil, fmt.Errorf("promauth: Issuer needs a name, of at most %d bytes of UTF-8", maxLabel)
@@ -119,8 +121,9 @@ func (m *Metrics) Issuer(name string) (*Issuer, error) {
 // OnRefresh counts e. It is for jwks.Options.OnRefresh.
 func (i *Issuer) OnRefresh(e jwks.RefreshEvent) { i.vectors.count(i.name, e) }
 
-// Watch makes the Status of keys part of every scrape, which never waits for the network. Without it there are only the series of OnRefresh. It may be
-// called again with the cache that took the place of the first. The error says that keys is nil.
+// Watch makes the Status of keys part of every scrape, which never waits for the network. Without
+// it there are only the series of OnRefresh. It may be called again with the cache that took the
+// place of the first. The error says that keys is nil.
 func (i *Issuer) Watch(keys *jwks.Cache) error {
 	if keys == nil {
 		return errors.New("promauth: Watch needs a jwks.Cache")

@@ -22,16 +22,18 @@ const (
 
 // Options adjust Metrics. The zero value, and nil, mean the defaults.
 type Options struct {
-	// MaxOperations bounds the operations that have series of their own, about 25 each: those of Declare, and then those that come first. Decisions on
-	// others count under "other". 1 to 2,000, default 200.
+	// MaxOperations bounds the operations that have series of their own, about 25 each: those of
+	// Declare, and then those that come first. Decisions on others count under "other". 1 to 2,000,
+	// default 200.
 	MaxOperations int
-	// MaxIssuers bounds the issuers that have series of their own, about 90 each: those of Watch and
-	// Issuer, and then those whose keys are fetched first. Fetches of others count under "other". 1 to
-	// 2,000, default 100.
+	// MaxIssuers bounds the issuers that have series of their own, about 90 each: those of Watch
+	// and Issuer, and then those whose keys are fetched first. Fetches of others count under
+	// "other". 1 to 2,000, default 100.
 	MaxIssuers int
 }
 
-// Metrics counts decisions and collects what its Issuers tell. It is safe for concurrent use. Make it with [New].
+// Metrics counts decisions and collects what its Issuers tell. It is safe for concurrent use. Make
+// it with [New].
 type Metrics struct {
 	decisions *prometheus.CounterVec
 	durations *prometheus.HistogramVec
@@ -48,8 +50,9 @@ type Metrics struct {
 	fetches fetchVectors
 }
 
-// New returns Metrics that are registered with reg. A second one there is refused, for its names are taken: give one Metrics to every Guard
-// of a program, or tell two apart by prometheus.WrapRegistererWith. The error names the argument or the option that cannot be.
+// New returns Metrics that are registered with reg. A second one there is refused, for its names
+// are taken: give one Metrics to every Guard of a program, or tell two apart by
+// prometheus.WrapRegistererWith. The error names the argument or the option that cannot be.
 func New(reg prometheus.Registerer, opts *Options) (*Metrics, error) {
 	if isNil(reg) {
 		return nil, errors.New("promauth: New needs a Registerer")
@@ -98,8 +101,9 @@ func isNil(v any) bool {
 	return v == nil || p.Kind() == reflect.Pointer && p.IsNil()
 }
 
-// Declare gives every operation of rules that is not Public its series, at 0: so that rate() sees their first decision, and that no other name can
-// take their place. It may be called again, as when the rules change; what was declared stays. The error names the operations that now count
+// Declare gives every operation of rules that is not Public its series, at 0: so that rate() sees
+// their first decision, and that no other name can take their place. It may be called again, as
+// when the rules change; what was declared stays. The error names the operations that now count
 // under "other", because they are over Options.MaxOperations or no labels; the rest is declared.
 func (m *Metrics) Declare(rules auth.Rules) error {
 	var names []string
@@ -111,7 +115,8 @@ func (m *Metrics) Declare(rules auth.Rules) error {
 	return m.declare(names)
 }
 
-// OnDecision counts d. It is for GuardOptions.OnDecision, and costs no allocation once an operation is known.
+// OnDecision counts d. It is for GuardOptions.OnDecision, and costs no allocation once an operation
+// is known.
 func (m *Metrics) OnDecision(_ context.Context, d auth.Decision) {
 	m.elapsed[d.Verification()].Observe(d.Elapsed.Seconds())
 	op := m.operation(d.Operation)
@@ -125,7 +130,8 @@ func (m *Metrics) OnDecision(_ context.Context, d auth.Decision) {
 	}
 }
 
-// A collector is what a Registerer sees of Metrics: one collector, so that registering is all or nothing.
+// A collector is what a Registerer sees of Metrics: one collector, so that registering is all or
+// nothing.
 type collector struct{ metrics *Metrics }
 
 // Describe implements prometheus.Collector.

@@ -28,7 +28,8 @@ func setUp(t testing.TB, opts *promauth.Options) (*promauth.Metrics, *prometheus
 	return m, reg
 }
 
-// gathered returns every series as text, such as `name{a="1",b="2"}`, with its value; of a histogram, the count.
+// gathered returns every series as text, such as `name{a="1",b="2"}`, with its value; of a
+// histogram, the count.
 func gathered(t testing.TB, reg prometheus.Gatherer) map[string]float64 {
 	t.Helper()
 	families, err := reg.Gather()

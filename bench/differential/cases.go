@@ -1,4 +1,5 @@
-// Package differential puts the same tokens to Bearward and to other libraries, and says who is right where they differ.
+// Package differential puts the same tokens to Bearward and to other libraries, and says who is
+// right where they differ.
 package differential
 
 import (
@@ -16,13 +17,15 @@ type tokenCase struct {
 	changes []authtest.Change
 	good    bool   // by the specifications, and by us
 	why     string // the rule that refuses it; for a good one, the rule that accepts it
-	// decision is true where no specification demands the refusal: we are stricter by a decision, which why gives the reason of.
+	// decision is true where no specification demands the refusal: we are stricter by a decision,
+	// which why gives the reason of.
 	decision bool
 }
 
 func in(d time.Duration) int64 { return time.Now().Add(d).Unix() }
 
-// defects are authtest's, with the rule that each breaks. Those that need a setting to be a defect are left out.
+// defects are authtest's, with the rule that each breaks. Those that need a setting to be a defect
+// are left out.
 var defects = map[authtest.Defect]string{
 	authtest.TooLarge: "!16 KiB bounds the work that a caller can ask for (AT-42)", authtest.RandomText: "RFC 7515 §7.1", authtest.Dots: "RFC 7515 §7.1", authtest.TwoParts: "RFC 7515 §7.1",
 	authtest.EmptySignature: "RFC 7515 §5.2", authtest.AlgNone: "RFC 9068 §4", authtest.EncryptedForm: "RFC 7515 §7.1", authtest.JSONSerialization: "RFC 7519 §1: a JWT is compact",
@@ -45,7 +48,8 @@ var defects = map[authtest.Defect]string{
 	authtest.EmptyBinding: "!as above (S-07)", authtest.NullBinding: "!as above (S-07)",
 }
 
-// needSettings are the defects that only a setting makes one, and the two that the test makes in a form of its own.
+// needSettings are the defects that only a setting makes one, and the two that the test makes in a
+// form of its own.
 var needSettings = []authtest.Defect{authtest.TooOld, authtest.LongLived, authtest.WrongFixedClaim, authtest.IDToken, authtest.ClaimsRefused, authtest.NoKid, authtest.DERSignature}
 
 // cases are the tokens, in a fixed order.

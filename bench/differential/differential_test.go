@@ -154,7 +154,8 @@ type tokenSet struct {
 	Tokens []string          `json:"tokens"`
 }
 
-// askPanva puts the tokens to panva/jose under Node.js. Without Node.js it returns nil, and under CI=true fails.
+// askPanva puts the tokens to panva/jose under Node.js. Without Node.js it returns nil, and under
+// CI=true fails.
 func askPanva(t *testing.T, sets []tokenSet) [][]bool {
 	t.Helper()
 	for _, program := range []string{"node", "npm"} {
@@ -194,7 +195,8 @@ func askPanva(t *testing.T, sets []tokenSet) [][]bool {
 	return verdicts
 }
 
-// TestDifferential asks all libraries about all tokens, and compares README.md with what came out. UPDATE=1 writes it.
+// TestDifferential asks all libraries about all tokens, and compares README.md with what came out.
+// UPDATE=1 writes it.
 func TestDifferential(t *testing.T) {
 	algs := []auth.Algorithm{auth.RS256, auth.PS256, auth.ES256, auth.EdDSA}
 	all := cases()

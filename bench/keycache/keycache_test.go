@@ -118,8 +118,8 @@ func BenchmarkLookUp(b *testing.B) {
 	}
 }
 
-// longest looks a held key up, over and over, until the fetch that refresh starts has ended or the time is over, and returns the longest
-// look-up, how many there were, and how many took over 1 ms.
+// longest looks a held key up, over and over, until the fetch that refresh starts has ended or the
+// time is over, and returns the longest look-up, how many there were, and how many took over 1 ms.
 func longest(tb testing.TB, p peer, most time.Duration) (long time.Duration, n, slow int) {
 	done := make(chan bool)
 	go func() { defer close(done); p.refresh() }()

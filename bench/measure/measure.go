@@ -36,16 +36,17 @@ func Of(name string, op func() error) *Contestant {
 	}}
 }
 
-// serverHeap is memory that is held during a race, in bytes: beside a heap of nothing the garbage collector would run in nearly every
-// turn, in whoever's it happens to be.
+// serverHeap is memory that is held during a race, in bytes: beside a heap of nothing the garbage
+// collector would run in nearly every turn, in whoever's it happens to be.
 const serverHeap = 4 << 20
 
 // chops is how often each contestant's turn comes in a round.
 const chops = 16
 
-// Race times the contestants in so many rounds. In a round each of them runs for about slice, in many short turns that come round in
-// a new random order each time; its figure is the mean of its undisturbed turns. So what disturbs the machine for longer than a turn
-// disturbs all of them, and what disturbs one turn does not count. Race fails when one of them does.
+// Race times the contestants in so many rounds. In a round each of them runs for about slice, in
+// many short turns that come round in a new random order each time; its figure is the mean of its
+// undisturbed turns. So what disturbs the machine for longer than a turn disturbs all of them, and
+// what disturbs one turn does not count. Race fails when one of them does.
 func Race(rounds int, slice time.Duration, cs ...*Contestant) error {
 	for _, c := range cs {
 		if err := c.calibrate(slice / chops); err != nil {
@@ -77,8 +78,9 @@ func Race(rounds int, slice time.Duration, cs ...*Contestant) error {
 	return nil
 }
 
-// undisturbed returns the mean of the turns that took less than twice the median one. A turn in which the garbage of a contestant was
-// collected counts, one in which the machine did something else does not.
+// undisturbed returns the mean of the turns that took less than twice the median one. A turn in
+// which the garbage of a contestant was collected counts, one in which the machine did something
+// else does not.
 func undisturbed(turns []float64) float64 {
 	limit, sum, n := 2*Median(turns), 0.0, 0
 	for _, t := range turns {
@@ -90,7 +92,8 @@ func undisturbed(turns []float64) float64 {
 	return sum / float64(n)
 }
 
-// calibrate finds how many operations take about a turn, which also warms everything up, and counts allocations.
+// calibrate finds how many operations take about a turn, which also warms everything up, and counts
+// allocations.
 func (c *Contestant) calibrate(turn time.Duration) error {
 	if err := c.Run(8); err != nil { // whatever happens the first few times only
 		return err
@@ -163,15 +166,16 @@ func Quantile(xs []float64, q float64) float64 {
 	return s[min(len(s)-1, int(q*float64(len(s))))]
 }
 
-// Interval returns the 95 % interval of the median of xs that the sign test gives: it asks nothing of how the values are spread. Of
-// fewer than six values it is all of them, and less sure.
+// Interval returns the 95 % interval of the median of xs that the sign test gives: it asks nothing
+// of how the values are spread. Of fewer than six values it is all of them, and less sure.
 func Interval(xs []float64) (lower, upper float64) {
 	if len(xs) == 0 {
 		return math.NaN(), math.NaN()
 	}
 	s := slices.Sorted(slices.Values(xs))
 	n := len(s)
-	// The largest k for which the median lies beyond the k-th smallest or largest value with at most 5 % chance.
+	// The largest k for which the median lies beyond the k-th smallest or largest value with at
+	// most 5 % chance.
 	k, tail, p := 0, 0.0, math.Pow(0.5, float64(n))
 	for i := 0; i < n/2; i++ {
 		tail += p

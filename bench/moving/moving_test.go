@@ -92,7 +92,8 @@ func overGRPC(t *testing.T, server *grpc.Server) func([]string) string {
 	}
 }
 
-// TestMoving asks the code before and after the same, and compares README.md with the code and the answers. UPDATE=1 writes them.
+// TestMoving asks the code before and after the same, and compares README.md with the code and the
+// answers. UPDATE=1 writes them.
 func TestMoving(t *testing.T) {
 	issuer := authtest.NewIssuer(t, &authtest.Options{Socket: true})
 	guard := issuer.Guard(nil)
@@ -169,7 +170,8 @@ func TestMoving(t *testing.T) {
 	}
 }
 
-// region returns the lines of a file between "// region: NAME" and "// endregion", moved to the left.
+// region returns the lines of a file between "// region: NAME" and "// endregion", moved to the
+// left.
 func region(t *testing.T, file, name string) string {
 	t.Helper()
 	source, err := os.ReadFile(file)

@@ -1,5 +1,6 @@
-// Package peers sets the other Go token validators up, each as its documentation says, for the issuer, audience and keys of package
-// tokens. All of them hold their keys in memory: what is compared is the verification.
+// Package peers sets the other Go token validators up, each as its documentation says, for the
+// issuer, audience and keys of package tokens. All of them hold their keys in memory: what is
+// compared is the verification.
 package peers
 
 import (
@@ -36,9 +37,11 @@ type Verify func(ctx context.Context, token string) error
 // A Peer is a validator that is not Bearward's.
 type Peer struct {
 	Name string
-	// New sets the peer up for tokens that key signs. Until ctx ends it may use set, the URL of a key set server.
+	// New sets the peer up for tokens that key signs. Until ctx ends it may use set, the URL of a
+	// key set server.
 	New func(ctx context.Context, key *tokens.Key, set string) (Verify, error)
-	// Unchecked names what the validator does not check when it is set up as documented: a test holds it to be exact.
+	// Unchecked names what the validator does not check when it is set up as documented: a test
+	// holds it to be exact.
 	Unchecked []string
 }
 
@@ -210,8 +213,8 @@ func hashicorp(_ context.Context, key *tokens.Key, _ string) (Verify, error) {
 	}, nil
 }
 
-// Probe returns what verify lets pass that it should refuse, of signature, iss, aud, exp and missing exp. It fails when verify refuses
-// a good token.
+// Probe returns what verify lets pass that it should refuse, of signature, iss, aud, exp and
+// missing exp. It fails when verify refuses a good token.
 func Probe(ctx context.Context, verify Verify, key *tokens.Key) ([]string, error) {
 	good, err := key.Sign(tokens.Claims())
 	if err != nil {

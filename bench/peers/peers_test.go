@@ -8,7 +8,8 @@ import (
 	"github.com/bearward/bearward/bench/tokens"
 )
 
-// A peer that checks less would be quicker for it, so what it does not check stands beside its figures.
+// A peer that checks less would be quicker for it, so what it does not check stands beside its
+// figures.
 func TestPeersRefuseWhatTheyAreSaidTo(t *testing.T) {
 	key, err := tokens.NewKey("RS256", tokens.KeyID)
 	if err != nil {

@@ -15,7 +15,8 @@ import (
 	"gonum.org/v1/plot/vg/vgsvg"
 )
 
-// sans is the typeface of all text: its widths are those of Arial and Helvetica, one of which every machine has.
+// sans is the typeface of all text: its widths are those of Arial and Helvetica, one of which every
+// machine has.
 var sans = font.Font{Typeface: "Liberation", Variant: "Sans"}
 
 // newPlot returns an empty plot with a title.
@@ -28,7 +29,8 @@ func newPlot(title string) *plot.Plot {
 	return p
 }
 
-// save writes the plot as SVG, with a margin: the label of a tick at the end of an axis reaches beyond it.
+// save writes the plot as SVG, with a margin: the label of a tick at the end of an axis reaches
+// beyond it.
 func (f figure) save(name string) error {
 	c := &canvas{Canvas: vgsvg.New(width, f.height)}
 	f.plot.Draw(draw.Crop(draw.New(c), vg.Points(4), vg.Points(-18), vg.Points(4), vg.Points(-4)))
@@ -39,8 +41,8 @@ func (f figure) save(name string) error {
 	return os.WriteFile(name, c.fit(b.Bytes()), 0o644)
 }
 
-// A canvas takes note of how wide each text is meant to be. What shows an SVG may not have its typeface, and another's letters would run into the
-// bars.
+// A canvas takes note of how wide each text is meant to be. What shows an SVG may not have its
+// typeface, and another's letters would run into the bars.
 type canvas struct {
 	*vgsvg.Canvas
 	widths []vg.Length

@@ -10,7 +10,8 @@ import (
 	"github.com/bearward/bearward/bench/tokens"
 )
 
-// coldGoals are the bounds of the design, by algorithm: the ratio to the raw signature check, and allocations beyond it.
+// coldGoals are the bounds of the design, by algorithm: the ratio to the raw signature check, and
+// allocations beyond it.
 var coldGoals = []struct {
 	alg    string
 	ratio  float64
@@ -80,7 +81,8 @@ func coldOf(ctx context.Context, p plan, r *report, alg string, ratio, allocs fl
 	return r.bars("cold-"+strings.ToLower(alg)+".svg", "Verification of a token, "+alg, "times the signature alone (1 = no overhead)", all)
 }
 
-// firstSight is what a token costs that is new to a verdict cache which is full: it is looked for in vain, judged, and remembered.
+// firstSight is what a token costs that is new to a verdict cache which is full: it is looked for
+// in vain, judged, and remembered.
 func firstSight(ctx context.Context, s *stand) (*measure.Contestant, error) {
 	v, err := s.verifier(8)
 	if err != nil {
@@ -100,8 +102,8 @@ func firstSight(ctx context.Context, s *stand) (*measure.Contestant, error) {
 	}), nil
 }
 
-// contestants are the peers that can verify the token, each with what it does not check. A peer that refuses a good token of the
-// algorithm is left out.
+// contestants are the peers that can verify the token, each with what it does not check. A peer
+// that refuses a good token of the algorithm is left out.
 func contestants(ctx context.Context, s *stand, few bool) ([]*measure.Contestant, map[string]string, error) {
 	var cs []*measure.Contestant
 	remarks := make(map[string]string)

@@ -11,7 +11,8 @@ import (
 	auth "github.com/bearward/bearward/middleware"
 )
 
-// garbage measures what anybody can send, beside the RSA check that an attacker would like to make us do for each.
+// garbage measures what anybody can send, beside the RSA check that an attacker would like to make
+// us do for each.
 func garbage(ctx context.Context, p plan, r *report) error {
 	s, err := newStand(ctx, "RS256")
 	if err != nil {

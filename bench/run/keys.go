@@ -39,7 +39,8 @@ func keyLookUp(ctx context.Context, p plan, r *report) error {
 	cs := []*measure.Contestant{
 		onProcs("key look-up, 1 proc", 1, lookUp), onProcs("key look-up, 2 procs", 2, lookUp),
 		onProcs("remembered token, 1 proc", 1, verify), onProcs("remembered token, 2 procs", 2, verify),
-		// What the machine gives: work that shares nothing. On a machine that others use, too, it is not 0.5.
+		// What the machine gives: work that shares nothing. On a machine that others use, too, it
+		// is not 0.5.
 		onProcs("nothing shared, 1 proc", 1, spin), onProcs("nothing shared, 2 procs", 2, spin),
 	}
 	if err := measure.Race(p.rounds, 8*p.slice, cs...); err != nil { // longer turns: a second thread must wake up first
@@ -55,8 +56,9 @@ func keyLookUp(ctx context.Context, p plan, r *report) error {
 	})
 }
 
-// given returns scaling as it would be on a machine of whose second processor the whole is to be had: in rounds where work that shares
-// nothing does not reach 0.5 either, the difference is the machine's, which others use.
+// given returns scaling as it would be on a machine of whose second processor the whole is to be
+// had: in rounds where work that shares nothing does not reach 0.5 either, the difference is the
+// machine's, which others use.
 func given(scaling, machine measure.Ratio) measure.Ratio {
 	rounds := make([]float64, len(scaling.Rounds))
 	for i := range rounds {
@@ -215,7 +217,8 @@ func (h holder) watch(most time.Duration) (*waits, error) {
 	}
 }
 
-// waits counts how long look-ups took, in sixteen classes for each power of two: keeping each of millions would disturb what is measured.
+// waits counts how long look-ups took, in sixteen classes for each power of two: keeping each of
+// millions would disturb what is measured.
 type waits struct {
 	n, slow int // all, and those over 1 ms
 	longest time.Duration

@@ -20,8 +20,9 @@ import (
 // connections is how many the load comes over.
 const connections = 8
 
-// loopback measures a real server, with and without auth, under a load as lean as can be: requests that were written beforehand, over
-// connections that stay. Whatever the load generator did beside would hide what the server does.
+// loopback measures a real server, with and without auth, under a load as lean as can be: requests
+// that were written beforehand, over connections that stay. Whatever the load generator did beside
+// would hide what the server does.
 func loopback(ctx context.Context, p plan, r *report) error {
 	s, err := newStand(ctx, "RS256")
 	if err != nil {

@@ -1,8 +1,10 @@
-// Command run measures Bearward beside raw cryptography and its peers, and writes the tables of bench/README.md and the plots.
+// Command run measures Bearward beside raw cryptography and its peers, and writes the tables of
+// bench/README.md and the plots.
 //
-// Everything that is compared runs interleaved in one process: a round runs each contestant once, in a new random order, and ratios are
-// taken round by round, so that what else the machine does falls on both sides. Times in nanoseconds are of the machine and the
-// hour; the ratios are the result.
+// Everything that is compared runs interleaved in one process: a round runs each contestant once,
+// in a new random order, and ratios are taken round by round, so that what else the machine does
+// falls on both sides. Times in nanoseconds are of the machine and the hour; the ratios are the
+// result.
 //
 // Usage: go run ./run [-quick] [-check] [-rounds n] [-slice duration] [-only regexp] [-write dir]
 package main

@@ -10,7 +10,8 @@ import (
 	auth "github.com/bearward/bearward/middleware"
 )
 
-// A stand is a key, a token that it signed, the server that publishes the key, and Bearward's key cache over it.
+// A stand is a key, a token that it signed, the server that publishes the key, and Bearward's key
+// cache over it.
 type stand struct {
 	key    *tokens.Key
 	token  string

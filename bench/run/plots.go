@@ -32,7 +32,8 @@ type bar struct {
 	value measure.Ratio
 }
 
-// bars adds a chart of horizontal bars, the first at the top, with the value at the end of each. Bearward's own stand out.
+// bars adds a chart of horizontal bars, the first at the top, with the value at the end of each.
+// Bearward's own stand out.
 func (r *report) bars(file, title, axis string, all []bar) error {
 	p := newPlot(title)
 	p.X.Label.Text, p.X.Min, p.X.Tick.Marker = axis, 0, short{plot.DefaultTicks{}}
@@ -85,7 +86,8 @@ type group struct {
 	bars []bar
 }
 
-// dots adds a plot with a logarithmic axis: a column for each contestant, and in it a dot with its interval for each group.
+// dots adds a plot with a logarithmic axis: a column for each contestant, and in it a dot with its
+// interval for each group.
 func (r *report) dots(file, title, axis string, groups []group) error {
 	p := newPlot(title)
 	p.Y.Label.Text = axis

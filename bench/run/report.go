@@ -31,7 +31,8 @@ type goal struct {
 	atLeast  bool // the figure must not be below limit; otherwise not above
 	measured measure.Ratio
 	suite    string
-	// reason says why the goal is known to be missed, and known is what takes its place in the check until it is met.
+	// reason says why the goal is known to be missed, and known is what takes its place in the
+	// check until it is met.
 	reason string
 	known  float64
 }
@@ -39,7 +40,8 @@ type goal struct {
 // missed reports whether the whole interval of what was measured lies on the wrong side.
 func (g goal) missed() bool { return g.beyond(g.limit) }
 
-// fails reports whether the check must fail: the goal is missed, and by more than is known and explained.
+// fails reports whether the check must fail: the goal is missed, and by more than is known and
+// explained.
 func (g goal) fails() bool { return g.missed() && (g.reason == "" || g.beyond(g.known)) }
 
 func (g goal) beyond(limit float64) bool {

@@ -14,11 +14,13 @@ import (
 	auth "github.com/bearward/bearward/middleware"
 )
 
-// A store remembers verdicts. It is asked for one by the token, and tells whether it remembered it; what it did not, it remembers then.
+// A store remembers verdicts. It is asked for one by the token, and tells whether it remembered it;
+// what it did not, it remembers then.
 type store func(token string) (remembered bool, err error)
 
-// storeKinds are Bearward's verdict cache and what could stand in its place. Around the others is what is around Bearward's: the tag, the
-// clock, and the look-up of the key. Only Bearward's verifies what it does not remember, which no figure counts.
+// storeKinds are Bearward's verdict cache and what could stand in its place. Around the others is
+// what is around Bearward's: the tag, the clock, and the look-up of the key. Only Bearward's
+// verifies what it does not remember, which no figure counts.
 var storeKinds = []struct {
 	name string
 	new  func(ctx context.Context, s *stand, size int) (store, error)
@@ -89,8 +91,9 @@ func foreignStore(ctx context.Context, s *stand, get func([16]byte) (*auth.Princ
 	}, nil
 }
 
-// stores compares Bearward's verdict cache with stores of others: the time of a hit, the memory of a token, and how many requests find
-// their token, when some tokens come more often than others and when half of all requests bring a token that never comes again.
+// stores compares Bearward's verdict cache with stores of others: the time of a hit, the memory of
+// a token, and how many requests find their token, when some tokens come more often than others and
+// when half of all requests bring a token that never comes again.
 func stores(ctx context.Context, p plan, r *report) error {
 	const (
 		size     = 4096 // Config.CacheSize's default
@@ -175,8 +178,8 @@ func memoryOf(build func(int) (store, error), tokens []string) (float64, error) 
 	return float64(taken) / float64(len(tokens)), err
 }
 
-// hitRatio is the share of requests for the frequent tokens that find theirs in a store of that size. Tokens of once, if any, come one
-// before each request.
+// hitRatio is the share of requests for the frequent tokens that find theirs in a store of that
+// size. Tokens of once, if any, come one before each request.
 func hitRatio(ctx context.Context, build func(int) (store, error), size, requests int, frequent, once []string) (float64, error) {
 	s, err := build(size)
 	if err != nil {

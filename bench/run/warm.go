@@ -13,7 +13,8 @@ import (
 	auth "github.com/bearward/bearward/middleware"
 )
 
-// gmac returns the keyed hash that a verdict cache cannot do without: an attacker must not be able to find two tokens of one tag.
+// gmac returns the keyed hash that a verdict cache cannot do without: an attacker must not be able
+// to find two tokens of one tag.
 func gmac() (func(token []byte) error, error) {
 	tag, err := tagger()
 	return func(token []byte) error {

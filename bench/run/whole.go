@@ -24,7 +24,8 @@ import (
 	auth "github.com/bearward/bearward/middleware"
 )
 
-// whole measures a request from the router to the handler, good and refused, in each framework and beside its middlewares.
+// whole measures a request from the router to the handler, good and refused, in each framework and
+// beside its middlewares.
 func whole(ctx context.Context, p plan, r *report) error {
 	s, err := newStand(ctx, "RS256")
 	if err != nil {
@@ -118,7 +119,8 @@ func refusals(p plan, r *report, s *stand, g *auth.Guard, theirs []foreign) erro
 	return nil
 }
 
-// expiredSince returns a handler behind a guard, and a token that the guard let through before it ran out.
+// expiredSince returns a handler behind a guard, and a token that the guard let through before it
+// ran out.
 func expiredSince(s *stand) (http.Handler, string, error) {
 	v, err := auth.NewVerifier(s.keys, auth.Config{Issuer: tokens.Issuer, Audiences: []string{tokens.Audience}, Leeway: -1})
 	if err != nil {

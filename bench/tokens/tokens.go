@@ -1,5 +1,5 @@
-// Package tokens makes the keys and tokens that every contestant of a benchmark is given. It signs with nothing but the standard
-// library, so it shares no code with any of them.
+// Package tokens makes the keys and tokens that every contestant of a benchmark is given. It signs
+// with nothing but the standard library, so it shares no code with any of them.
 package tokens
 
 import (
@@ -133,8 +133,8 @@ func (k *Key) Sign(payload string) (string, error) {
 	return input + "." + encode(sig), err
 }
 
-// Claims is the payload of 22 claims, as a real issuer would send; each pair of edits is a text to replace and its replacement. It is
-// good for a day, so that it outlasts any run.
+// Claims is the payload of 22 claims, as a real issuer would send; each pair of edits is a text to
+// replace and its replacement. It is good for a day, so that it outlasts any run.
 func Claims(edits ...string) string {
 	now := time.Now().Unix()
 	s := fmt.Sprintf(`{"iss":%q,"sub":"6f9619ff-8b86-d011-b42d-00c04fc964ff","aud":%q,"exp":%d,"iat":%d,"jti":"id-1",`,
@@ -159,8 +159,8 @@ func Padded(size int) string {
 	return s[:len(s)-1] + `,"more":[` + pad + `"last"]}`
 }
 
-// Raw returns a function that checks the token's signature and nothing else: the floor under every verification. The signature is
-// decoded and the input copied beforehand.
+// Raw returns a function that checks the token's signature and nothing else: the floor under every
+// verification. The signature is decoded and the input copied beforehand.
 func (k *Key) Raw(token string) (func() error, error) {
 	dot := strings.LastIndexByte(token, '.')
 	sig, err := base64.RawURLEncoding.DecodeString(token[dot+1:])

@@ -1,5 +1,6 @@
-// Package vectors runs test vectors that nobody here wrote through the code that verifies access tokens: Wycheproof's, those of RFC 7515,
-// RFC 7520 and RFC 8037. Where our verdict is another than the vector's, the README of this folder says why; the test compares.
+// Package vectors runs test vectors that nobody here wrote through the code that verifies access
+// tokens: Wycheproof's, those of RFC 7515, RFC 7520 and RFC 8037. Where our verdict is another than
+// the vector's, the README of this folder says why; the test compares.
 package vectors
 
 import (
@@ -76,7 +77,8 @@ func readGroups(t *testing.T, file string) []wycheproofGroup {
 	return doc.TestGroups
 }
 
-// keySet is the document that an issuer would publish of a key or a set: the public members, or what there is when the key is a secret.
+// keySet is the document that an issuer would publish of a key or a set: the public members, or
+// what there is when the key is a secret.
 func keySet(t *testing.T, keys ...json.RawMessage) []byte {
 	t.Helper()
 	for _, k := range keys {
@@ -179,7 +181,8 @@ var (
 	errSignature = errors.New("SIGNATURE_INVALID")
 )
 
-// verifyJWS does what a verifier does up to the signature, whatever the type: the vectors are JWSs, and no access tokens.
+// verifyJWS does what a verifier does up to the signature, whatever the type: the vectors are JWSs,
+// and no access tokens.
 func verifyJWS(t *testing.T, keys jwks.Static, raw string) error {
 	parts, err := jose.Split(raw)
 	if err != nil {
@@ -278,7 +281,8 @@ func (v vector) ours() string {
 	return "refused: " + strings.TrimPrefix(v.verdict.Error(), "jwks: ")
 }
 
-// check compares the vectors with what they should be, and returns the lines of the table for those that disagree.
+// check compares the vectors with what they should be, and returns the lines of the table for those
+// that disagree.
 func check(t *testing.T, all []vector) (table []string) {
 	for _, v := range all {
 		if v.result == "invalid" && v.verdict == nil {
@@ -302,7 +306,8 @@ func check(t *testing.T, all []vector) (table []string) {
 	return table
 }
 
-// TestJ40_Wycheproof runs them all, and compares the README's tables with what came out. UPDATE=1 writes them.
+// TestJ40_Wycheproof runs them all, and compares the README's tables with what came out. UPDATE=1
+// writes them.
 func TestJ40_Wycheproof(t *testing.T) {
 	var table []string
 	var counts strings.Builder
@@ -332,7 +337,8 @@ func TestJ40_Wycheproof(t *testing.T) {
 	compare(t, "wycheproof", text)
 }
 
-// TestJ41_RFC runs the examples of RFC 7515 appendix A, RFC 7520 section 4 and RFC 8037 appendix A.4.
+// TestJ41_RFC runs the examples of RFC 7515 appendix A, RFC 7520 section 4 and RFC 8037 appendix
+// A.4.
 func TestJ41_RFC(t *testing.T) {
 	text, err := os.ReadFile("testdata/rfc.json")
 	if err != nil {

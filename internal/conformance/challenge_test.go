@@ -12,8 +12,9 @@ type challenge struct {
 	params map[string]string // by name in lower case
 }
 
-// parseChallenges reads a WWW-Authenticate field by the grammar of RFC 9110 §11.3 and §11.6.1, from the text alone: it shares nothing with
-// the encoder. A parameter that comes twice is an error (RFC 9110 §11.2).
+// parseChallenges reads a WWW-Authenticate field by the grammar of RFC 9110 §11.3 and §11.6.1, from
+// the text alone: it shares nothing with the encoder. A parameter that comes twice is an error (RFC
+// 9110 §11.2).
 func parseChallenges(field string) ([]challenge, error) {
 	p := &fieldParser{rest: field}
 	var all []challenge
@@ -129,7 +130,8 @@ func (p *fieldParser) value() (string, error) {
 	return "", fmt.Errorf("a quoted-string without end")
 }
 
-// The parser itself is held to the examples of the specifications, so that it does not pass whatever comes.
+// The parser itself is held to the examples of the specifications, so that it does not pass
+// whatever comes.
 func TestTheChallengeParserKnowsTheGrammar(t *testing.T) {
 	for _, tt := range []struct {
 		field string

@@ -100,7 +100,8 @@ func TestARowPassesByItsTestsAlone(t *testing.T) {
 	}
 }
 
-// The page is written by `make conformance`, and compared with a run by `make ci`; here its statements are compared with the rows.
+// The page is written by `make conformance`, and compared with a run by `make ci`; here its
+// statements are compared with the rows.
 func TestThePageSaysWhatTheRowsSay(t *testing.T) {
 	matrix, _ := mustRead(t)
 	text, err := os.ReadFile("README.md")

@@ -12,14 +12,15 @@ import (
 	"testing/fstest"
 )
 
-// findings are the entries that findings.md has, in its order: a letter, and how many of it there are.
+// findings are the entries that findings.md has, in its order: a letter, and how many of it there
+// are.
 var findings = []struct {
 	letter string
 	last   int
 }{{"T", 25}, {"A", 13}, {"H", 21}, {"N", 12}}
 
-// TestFindings holds findings.md to the repository: every entry is there, and those that are not open
-// name tests and checks that exist.
+// TestFindings holds findings.md to the repository: every entry is there, and those that are not
+// open name tests and checks that exist.
 func TestFindings(t *testing.T) {
 	text, err := os.ReadFile("findings.md")
 	if err != nil {

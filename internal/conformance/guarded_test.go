@@ -144,7 +144,8 @@ func (b bare) WriteHeader(status int) {
 
 func bought(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "{}\n") }
 
-// shops are the sample application over each adapter, with one rule's route, or all of them, made by wrong; with none they are whole.
+// shops are the sample application over each adapter, with one rule's route, or all of them, made
+// by wrong; with none they are whole.
 var shops = map[string]func(g *auth.Guard, isWrong func(rule string) bool, wrong func(*auth.Guard, auth.Requirement, http.Handler) http.Handler) (http.Handler, auth.Rules){
 	"nethttp": func(g *auth.Guard, isWrong func(string) bool, wrong func(*auth.Guard, auth.Requirement, http.Handler) http.Handler) (http.Handler, auth.Rules) {
 		mux := httpauth.NewMux(g)
@@ -189,7 +190,8 @@ var shops = map[string]func(g *auth.Guard, isWrong func(rule string) bool, wrong
 	},
 }
 
-// TestAssertGuarded finds nothing in an application that is whole, and each of the holes by its rule and row, over every adapter.
+// TestAssertGuarded finds nothing in an application that is whole, and each of the holes by its
+// rule and row, over every adapter.
 func TestAssertGuarded(t *testing.T) {
 	issuer := authtest.NewIssuer(t, nil)
 	for name, build := range shops {

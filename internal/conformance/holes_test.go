@@ -45,7 +45,8 @@ type router struct {
 	name string
 	// pattern returns a pattern as the router writes it.
 	pattern func(string) string
-	// build returns the application. Raw routes, by pattern and possibly without a method, are past the guard.
+	// build returns the application. Raw routes, by pattern and possibly without a method, are past
+	// the guard.
 	build func(g *auth.Guard, rules auth.Rules, handlers, raw map[string]http.Handler, notFound http.Handler) http.Handler
 }
 
@@ -352,8 +353,8 @@ func TestAssertGuardedAsksScopesOfEveryMethod(t *testing.T) {
 	}
 }
 
-// What right APIs have besides their guarded routes causes no failure, over every router: pages at "/" and
-// "/api/", handlers for what is not found, fallbacks of single-page applications, CORS.
+// What right APIs have besides their guarded routes causes no failure, over every router: pages at
+// "/" and "/api/", handlers for what is not found, fallbacks of single-page applications, CORS.
 func TestAssertGuardedRaisesNoFalseAlarm(t *testing.T) {
 	var visits atomic.Int64
 	page := answered(func(w http.ResponseWriter, r *http.Request) {
@@ -416,7 +417,8 @@ func TestAssertGuardedRaisesNoFalseAlarm(t *testing.T) {
 	}
 }
 
-// An optional operation answers differently with a token: caches must know, or not store the answer.
+// An optional operation answers differently with a token: caches must know, or not store the
+// answer.
 func TestAssertGuardedWantsVary(t *testing.T) {
 	issuer := authtest.NewIssuer(t, &authtest.Options{Algorithm: auth.ES256})
 	g := issuer.Guard(nil)

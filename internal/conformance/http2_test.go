@@ -83,8 +83,8 @@ var houses = map[string]func(*auth.Guard, *house) http.Handler{
 	},
 }
 
-// TestPseudoHeaders sends over HTTP/2 what no client would put into :method, :path and :authority, with a token for one room, and wants no other
-// entered (row O-11).
+// TestPseudoHeaders sends over HTTP/2 what no client would put into :method, :path and :authority,
+// with a token for one room, and wants no other entered (row O-11).
 func TestPseudoHeaders(t *testing.T) {
 	issuer := authtest.NewIssuer(t, nil)
 	for name, build := range houses {
@@ -123,7 +123,8 @@ func TestPseudoHeaders(t *testing.T) {
 	}
 }
 
-// askHTTP2 makes one request over a connection of its own, frame by frame (RFC 9113), and waits until it is answered or refused.
+// askHTTP2 makes one request over a connection of its own, frame by frame (RFC 9113), and waits
+// until it is answered or refused.
 func askHTTP2(t *testing.T, server *httptest.Server, method, path, token string) {
 	t.Helper()
 	conn, err := net.Dial("tcp", server.Listener.Addr().String())

@@ -20,7 +20,8 @@ import (
 	"github.com/bearward/bearward/middleware/authtest"
 )
 
-// TestLiveRules swaps the rules of running servers of every adapter, and their checks at start know the rules as any others.
+// TestLiveRules swaps the rules of running servers of every adapter, and their checks at start know
+// the rules as any others.
 func TestLiveRules(t *testing.T) {
 	issuer := authtest.NewIssuer(t, nil)
 	guard := issuer.Guard(nil)

@@ -1,12 +1,15 @@
 // Command conformance reports, row by row, what the tests say of the conformance matrix.
 //
-// A test tells its rows by its name: a subtest of that name, as in TestMatrixToken/token/AT-18/chi/an_hour_ago, where the next element is
-// the door; or a function that begins with them, as TestK09_ForgedKeyIDsCauseFewFetches. Tests without are named in rows/proofs.txt. A row
-// without a test is missing, never passing, unless rows/planned.txt says that it is not built yet.
+// A test tells its rows by its name: a subtest of that name, as in
+// TestMatrixToken/token/AT-18/chi/an_hour_ago, where the next element is the door; or a function
+// that begins with them, as TestK09_ForgedKeyIDsCauseFewFetches. Tests without are named in
+// rows/proofs.txt. A row without a test is missing, never passing, unless rows/planned.txt says
+// that it is not built yet.
 //
-// It writes artifacts/conformance.json, with every row and column, and the README.md of its folder for people. It fails when a row of what is
-// built fails or is missing, and with -check when the page is not what it would write. With -json it runs nothing, and reads what
-// `make test` left: the output of "go test -json", of all modules. Otherwise it runs the tests that bear rows.
+// It writes artifacts/conformance.json, with every row and column, and the README.md of its folder
+// for people. It fails when a row of what is built fails or is missing, and with -check when the
+// page is not what it would write. With -json it runs nothing, and reads what `make test` left: the
+// output of "go test -json", of all modules. Otherwise it runs the tests that bear rows.
 //
 // Usage: go run ./internal/conformance [-check] [-json pattern]
 package main
@@ -148,7 +151,8 @@ func readFiles(pattern string) ([]ran, error) {
 	return all, nil
 }
 
-// runTests runs the tests of the module that bear rows, those of the modules below adapters, and those of bench that read other people's vectors.
+// runTests runs the tests of the module that bear rows, those of the modules below adapters, and
+// those of bench that read other people's vectors.
 func runTests() ([]ran, error) {
 	all, err := goTest(".", "./jwks/...", "./middleware/...", "./adapters/...", "./cmd/...", "./internal/...")
 	if err != nil {

@@ -20,11 +20,12 @@ import (
 	"github.com/bearward/bearward/middleware/authtest"
 )
 
-// The conformance matrix: questions that carry the id of a row of rows/rows.md are put to every door, unchanged. A subtest is named
-// TestMatrix/GROUP/ROW/DOOR/..., which is how the report of `make conformance` finds them (internal/conformance).
+// The conformance matrix: questions that carry the id of a row of rows/rows.md are put to every
+// door, unchanged. A subtest is named TestMatrix/GROUP/ROW/DOOR/..., which is how the report of
+// `make conformance` finds them (internal/conformance).
 
-// canary is in every token's claims and header, in every URL and in a header field of every request. It must not come back, and
-// must not be in a log (row B-35).
+// canary is in every token's claims and header, in every URL and in a header field of every
+// request. It must not come back, and must not be in a log (row B-35).
 const canary = "c4n4ry"
 
 const realm = "api"
@@ -74,7 +75,8 @@ type group struct {
 	field  [2]string // a header field, or metadata, that goes with what is asked
 }
 
-// newGroup opens doors for a verifier. All that its hooks are told goes into a log that must not hold what callers sent.
+// newGroup opens doors for a verifier. All that its hooks are told goes into a log that must not
+// hold what callers sent.
 func newGroup(t *testing.T, name string, v auth.TokenVerifier) *group {
 	s := new(secrets)
 	guard := must(auth.NewGuard(v, &auth.GuardOptions{
@@ -146,7 +148,8 @@ func (q question) put(t *testing.T, d door, field [2]string) {
 	}
 }
 
-// checkChallenge reads the challenge back with the parser of the tests, and compares it, whole, with what is wanted (rows B-13 to B-31).
+// checkChallenge reads the challenge back with the parser of the tests, and compares it, whole,
+// with what is wanted (rows B-13 to B-31).
 func checkChallenge(t *testing.T, a answer, w want) {
 	if w.status == 200 || w.status >= 500 || w.reason == auth.ReasonNoRule || w.reason == auth.ReasonForbidden {
 		if len(a.challenges) != 0 || len(a.metadata) != 0 {

@@ -31,8 +31,8 @@ type holder struct {
 	Any     any
 }
 
-// The verbs of fmt. Those of valueVerbs go by methods; the other two print the fields of what is a struct, and pass by its
-// methods: "%w" outside of Errorf, and "%p" of what is no pointer.
+// The verbs of fmt. Those of valueVerbs go by methods; the other two print the fields of what is a
+// struct, and pass by its methods: "%w" outside of Errorf, and "%p" of what is no pointer.
 const (
 	valueVerbs = "vsqxXdobcUeEfFgGt"
 	allVerbs   = valueVerbs + "wp"
@@ -91,7 +91,8 @@ func checkPrinted(t *testing.T, what string, v any, verbs string, secrets ...str
 	}
 }
 
-// TestMatrixPrintedContexts prints the context that each adapter gives its handler, by every verb and marshaller.
+// TestMatrixPrintedContexts prints the context that each adapter gives its handler, by every verb
+// and marshaller.
 func TestMatrixPrintedContexts(t *testing.T) {
 	issuer := authtest.NewIssuer(t, nil)
 	guard := issuer.Guard(nil)

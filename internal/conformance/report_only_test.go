@@ -82,8 +82,8 @@ func TestReportOnly(t *testing.T) {
 	}
 }
 
-// TestReportOnlyGoesByNoName has two operations of one name, of which one is enforced: in a router that is mounted below a
-// prefix, and on a second server with the same Guard.
+// TestReportOnlyGoesByNoName has two operations of one name, of which one is enforced: in a router
+// that is mounted below a prefix, and on a second server with the same Guard.
 func TestReportOnlyGoesByNoName(t *testing.T) {
 	issuer := authtest.NewIssuer(t, nil)
 	guard := issuer.Guard(&auth.GuardOptions{OnDecision: func(context.Context, auth.Decision) {}})

@@ -8,7 +8,8 @@ import (
 	"github.com/bearward/bearward/middleware/authtest"
 )
 
-// TestMatrixRevocations revokes, in the store of the process, tokens that the guard remembers: one by its ID, and then what its subject has.
+// TestMatrixRevocations revokes, in the store of the process, tokens that the guard remembers: one
+// by its ID, and then what its subject has.
 func TestMatrixRevocations(t *testing.T) {
 	issuer := authtest.NewIssuer(t, nil)
 	store := auth.NewRevocations(0)

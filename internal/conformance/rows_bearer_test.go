@@ -31,7 +31,8 @@ func TestMatrixBearer(t *testing.T) {
 
 	overHTTPAlone := func(*http.Request) {} // a gRPC client does not send such bytes
 
-	// Which credentials count. Row B-06 and the like also say that no key is looked for: see the end.
+	// Which credentials count. Row B-06 and the like also say that no key is looked for: see the
+	// end.
 	g.ask(
 		question{"B-01 AT-08 J-36", "a good token", "orders", bearer(reader), nil, want{status: 200, body: "alice may read:orders"}},
 		question{"B-02 G-09", "bearer", "orders", []string{"bearer " + reader}, nil, accepted},
@@ -90,7 +91,8 @@ func TestMatrixBearer(t *testing.T) {
 	}
 	g.ask(question{"AT-32", "no claim scope", "orders", bearer(token(issuer, "x", authtest.Claims{"scope": authtest.Absent})), nil, short("read:orders")})
 
-	// Word for word: what a caller is told of a token. Signature, key and structure cannot be told apart.
+	// Word for word: what a caller is told of a token. Signature, key and structure cannot be told
+	// apart.
 	const generic = "The access token is not valid"
 	for defect, text := range map[authtest.Defect]string{
 		authtest.Expired: "The access token expired", authtest.WrongAudience: "The access token is not meant for this API", authtest.BadSignature: generic, authtest.UnknownKid: generic,
@@ -104,8 +106,9 @@ func TestMatrixBearer(t *testing.T) {
 		g.ask(question{"AT-33", "scope " + scope, "orders", bearer(token(issuer, scope)), nil, short("read:orders")})
 	}
 
-	// Every refusal's challenge, read back: one line, one challenge, no parameter twice, no byte that RFC 6750 forbids, and nothing that the
-	// caller sent. checkChallenge and checkSecrecy do that for each question; these ask them of one of each kind.
+	// Every refusal's challenge, read back: one line, one challenge, no parameter twice, no byte
+	// that RFC 6750 forbids, and nothing that the caller sent. checkChallenge and checkSecrecy do
+	// that for each question; these ask them of one of each kind.
 	const every = "B-16 B-17 B-18 B-19 B-21 B-23 B-29 B-31 B-32 B-35 G-07 G-08 G-11 O-03 O-12 PR-15"
 	g.ask(
 		question{every, "no token", "orders", nil, nil, noToken},
@@ -126,8 +129,8 @@ func TestMatrixBearer(t *testing.T) {
 	}
 }
 
-// TestMatrixNoKeyIsLookedFor holds the rows which say that a token is refused before a key is looked for: the issuer's keys are never
-// fetched, since nothing that is asked deserves it.
+// TestMatrixNoKeyIsLookedFor holds the rows which say that a token is refused before a key is
+// looked for: the issuer's keys are never fetched, since nothing that is asked deserves it.
 func TestMatrixNoKeyIsLookedFor(t *testing.T) {
 	issuer := authtest.NewIssuer(t, nil)
 	issuer.Fail(503)
@@ -158,8 +161,8 @@ func TestMatrixNoKeyIsLookedFor(t *testing.T) {
 	)
 }
 
-// TestMatrixWithoutKeyID holds the row which says that a token that names no key is tried with up to three that it fits, and causes no
-// fetch where there are more.
+// TestMatrixWithoutKeyID holds the row which says that a token that names no key is tried with up
+// to three that it fits, and causes no fetch where there are more.
 func TestMatrixWithoutKeyID(t *testing.T) {
 	issuer := authtest.NewIssuer(t, nil) // with two keys
 	nameless := authtest.Header{"kid": authtest.Absent}

@@ -19,8 +19,9 @@ import (
 	"github.com/bearward/bearward/middleware/authtest"
 )
 
-// onceBinding has a scheme of its own. Its proof is the text of the field Proof, which is good once, and it answers with a
-// nonce. It stands for DPoP where the test is about how a Guard treats Bindings.
+// onceBinding has a scheme of its own. Its proof is the text of the field Proof, which is good
+// once, and it answers with a nonce. It stands for DPoP where the test is about how a Guard treats
+// Bindings.
 type onceBinding struct {
 	mu    sync.Mutex
 	spent map[string]int
@@ -158,7 +159,8 @@ func TestRevoked(t *testing.T) {
 	})
 }
 
-// proxyBinding believes the field of a proxy at one address. It stands for mutual TLS behind a proxy.
+// proxyBinding believes the field of a proxy at one address. It stands for mutual TLS behind a
+// proxy.
 type proxyBinding struct{ proxy netip.Addr }
 
 func (*proxyBinding) Member() string   { return "x5t#S256" }
@@ -171,7 +173,8 @@ func (b *proxyBinding) Check(_ context.Context, _ string, c *auth.Credentials, _
 	return nil
 }
 
-// TestPeer has a middleware in front that takes the caller's word for his address, as chi's RealIP does.
+// TestPeer has a middleware in front that takes the caller's word for his address, as chi's RealIP
+// does.
 func TestPeer(t *testing.T) {
 	issuer := authtest.NewIssuer(t, nil)
 	token := bearer(issuer.Token("read:orders", authtest.Claims{"cnf": object{"x5t#S256": "x"}}))

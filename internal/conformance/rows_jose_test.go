@@ -29,7 +29,8 @@ func handVerifier(t *testing.T, config auth.Config, keys jwks.Source) *auth.Veri
 	return v
 }
 
-// TestMatrixJOSE holds the rows of RFC 7515, 7517, 7518 and RFC 8725: keys and tokens made by the standard library alone.
+// TestMatrixJOSE holds the rows of RFC 7515, 7517, 7518 and RFC 8725: keys and tokens made by the
+// standard library alone.
 func TestMatrixJOSE(t *testing.T) {
 	var (
 		rs, bare, enc, ops, small = rsaKey(t, 2048), rsaKey(t, 2048), rsaKey(t, 2048), rsaKey(t, 2048), rsaKey(t, 1024)

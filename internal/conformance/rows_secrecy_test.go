@@ -23,8 +23,9 @@ import (
 	"github.com/bearward/bearward/middleware/authtest"
 )
 
-// TestMatrixRandomBytes sends tokens with random text in random places. Whatever it is, the challenge is one of those that a Guard has for its Reasons,
-// byte for byte, so nothing of it can be there (row B-21); and nothing of it is anywhere else in the answer or in the log (row B-35).
+// TestMatrixRandomBytes sends tokens with random text in random places. Whatever it is, the
+// challenge is one of those that a Guard has for its Reasons, byte for byte, so nothing of it can
+// be there (row B-21); and nothing of it is anywhere else in the answer or in the log (row B-35).
 func TestMatrixRandomBytes(t *testing.T) {
 	issuer := authtest.NewIssuer(t, nil)
 	g := newGroup(t, "random", issuer.Verifier(auth.Config{}))
@@ -86,8 +87,8 @@ func randomToken(issuer *authtest.Issuer, chance *rand.Rand) (authorization, mar
 	return "Bearer " + token(issuer, "read:orders", earlier, change, authtest.BadSignature), mark
 }
 
-// TestMatrixProxy holds the recipe of ExampleMux_proxy: what stands behind a proxy gets neither the caller's token (row S-05) nor an identity that the
-// caller made up (row S-10).
+// TestMatrixProxy holds the recipe of ExampleMux_proxy: what stands behind a proxy gets neither the
+// caller's token (row S-05) nor an identity that the caller made up (row S-10).
 func TestMatrixProxy(t *testing.T) {
 	var seen http.Header
 	upstream := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { seen = r.Header }))

@@ -147,7 +147,8 @@ func TestMatrixToken(t *testing.T) {
 	with("AT-40", "a member twice within a claim", invalid(auth.ReasonTokenMalformed), authtest.NestedDuplicate)
 	with("AT-42", "over 16 KiB", invalid(auth.ReasonTokenTooLarge), authtest.TooLarge)
 
-	// tokens that are bound to a key, and other things than access tokens (wave 2: refused until their room is built)
+	// tokens that are bound to a key, and other things than access tokens (wave 2: refused until
+	// their room is built)
 	with("S-03 S-06 S-08 D-21 F-04", "bound by DPoP", invalid(auth.ReasonBindingNotProved), authtest.SenderConstrained)
 	with("S-06 M-01 M-02 M-03", "bound to a certificate", invalid(auth.ReasonBindingNotProved), claim("cnf", object{"x5t#S256": "bwcK0esc3ACC3DB2Y5_lESsXE8o9ltc05O89jdN-dg2"}))
 	with("S-07", "bound in an unknown way", invalid(auth.ReasonBindingNotProved), authtest.UnknownBinding)

@@ -25,7 +25,8 @@ func digest(h crypto.Hash, input string) []byte {
 	return d.Sum(nil)
 }
 
-// signed returns a compact JWS by the standard library alone. The header is signed as it is, whatever alg makes the signature.
+// signed returns a compact JWS by the standard library alone. The header is signed as it is,
+// whatever alg makes the signature.
 func signed(t *testing.T, alg string, key any, header, claims any) string {
 	t.Helper()
 	input := encoded(header) + "." + encoded(claims)

@@ -27,8 +27,8 @@ var metadata = [...]netip.Addr{
 	netip.MustParseAddr("192.0.0.192"),     // Oracle Cloud
 }
 
-// notPublic are the prefixes of addresses that no host of the public internet has, beside those that
-// net/netip knows (RFC 6890 and the registries that it made).
+// notPublic are the prefixes of addresses that no host of the public internet has, beside those
+// that net/netip knows (RFC 6890 and the registries that it made).
 var notPublic = prefixes(
 	"0.0.0.0/8", "100.64.0.0/10", "192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "240.0.0.0/4",
 	"::/96", "64:ff9b:1::/48", "100::/64", "2001:2::/48", "2001:db8::/32", "3fff::/20", "5f00::/16", "fec0::/10",
@@ -41,7 +41,8 @@ func prefixes(texts ...string) (all []netip.Prefix) {
 	return all
 }
 
-// An embedding is a prefix of IPv6 addresses that stand for an IPv4 address, and where its bytes are.
+// An embedding is a prefix of IPv6 addresses that stand for an IPv4 address, and where its bytes
+// are.
 type embedding struct {
 	prefix  netip.Prefix
 	at      [4]int
@@ -134,8 +135,8 @@ func control(publicOnly bool) func(string, string, syscall.RawConn) error {
 	}
 }
 
-// newTransport returns the transport of one Client. Without o.ProxyFromEnvironment it uses no proxy:
-// behind one, the address that is dialled says nothing.
+// newTransport returns the transport of one Client. Without o.ProxyFromEnvironment it uses no
+// proxy: behind one, the address that is dialled says nothing.
 func newTransport(o Options) *http.Transport {
 	dialer := &net.Dialer{Timeout: o.DialTimeout, Control: control(o.PublicOnly)}
 	t := &http.Transport{

@@ -166,7 +166,8 @@ func (r *relay) freeze() {
 	r.frozen = make(chan bool)
 }
 
-// H3: a frozen HTTP/2 connection is given up within the request that meets it, and the next one works.
+// H3: a frozen HTTP/2 connection is given up within the request that meets it, and the next one
+// works.
 func TestAFrozenConnectionIsNotUsedAgain(t *testing.T) {
 	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, r.Proto) }))
 	s.EnableHTTP2 = true

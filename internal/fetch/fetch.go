@@ -1,6 +1,6 @@
-// Package fetch makes bounded HTTP requests to an authorization server: which addresses are dialled,
-// how many bytes are read, and how far a redirect leads are settled before anything is sent. How long
-// a request takes is its context's.
+// Package fetch makes bounded HTTP requests to an authorization server: which addresses are
+// dialled, how many bytes are read, and how far a redirect leads are settled before anything is
+// sent. How long a request takes is its context's.
 package fetch
 
 import (
@@ -31,7 +31,8 @@ type Options struct {
 	// SameHostRedirects follows up to three redirects of a GET that keep scheme, host and port.
 	SameHostRedirects bool
 
-	// ProxyFromEnvironment makes the Client's own transport use the proxy of HTTPS_PROXY and its kin.
+	// ProxyFromEnvironment makes the Client's own transport use the proxy of HTTPS_PROXY and its
+	// kin.
 	ProxyFromEnvironment bool
 
 	// PublicOnly makes the Client's own transport dial public addresses alone.
@@ -104,8 +105,8 @@ func (e *RedirectError) Error() string {
 	return fmt.Sprintf("redirect to %s leaves the host", e.Location)
 }
 
-// UnusedProxy names the environment variable that has a proxy for the URL, and that c does not use. It
-// is empty when c uses it, when the transport is the user's, and when there is none.
+// UnusedProxy names the environment variable that has a proxy for the URL, and that c does not use.
+// It is empty when c uses it, when the transport is the user's, and when there is none.
 func (c *Client) UnusedProxy(rawURL string) string {
 	if c.own == nil || c.own.Proxy != nil {
 		return ""
@@ -137,8 +138,8 @@ type Answer struct {
 	Body   []byte // empty for 304
 }
 
-// Do makes one request and reads the whole answer. No error has the URL in its text: its query may be a
-// secret, and after a redirect it is another one.
+// Do makes one request and reads the whole answer. No error has the URL in its text: its query may
+// be a secret, and after a redirect it is another one.
 func (c *Client) Do(ctx context.Context, r Request) (Answer, error) {
 	var body io.Reader
 	if r.Body != nil {

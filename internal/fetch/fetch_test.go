@@ -55,7 +55,8 @@ func TestPostSendsItsFormAndReadsTheStatusesItAskedFor(t *testing.T) {
 	}
 }
 
-// Credentials that are posted are for one URL alone, although a redirect with 307 would send them again.
+// Credentials that are posted are for one URL alone, although a redirect with 307 would send them
+// again.
 func TestPostFollowsNoRedirect(t *testing.T) {
 	asked := 0
 	url := server(t, func(w http.ResponseWriter, r *http.Request) {

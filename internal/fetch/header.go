@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// MaxAge reads Cache-Control (RFC 9111 §5.2.2): the max-age, 0 for no-store and no-cache, negative when
-// it says nothing. A max-age that is no number says nothing.
+// MaxAge reads Cache-Control (RFC 9111 §5.2.2): the max-age, 0 for no-store and no-cache, negative
+// when it says nothing. A max-age that is no number says nothing.
 func MaxAge(h http.Header) time.Duration {
 	hint := time.Duration(-1)
 	for _, line := range h.Values("Cache-Control") {

@@ -8,8 +8,9 @@ import (
 	"strings"
 )
 
-// ParseURL parses the absolute URL of a document. Its scheme is https, or http when the host is loopback
-// or allowHTTP is set (RFC 8414 §2, RFC 9700 §2.6). The error completes a sentence about the URL.
+// ParseURL parses the absolute URL of a document. Its scheme is https, or http when the host is
+// loopback or allowHTTP is set (RFC 8414 §2, RFC 9700 §2.6). The error completes a sentence about
+// the URL.
 func ParseURL(raw string, allowHTTP bool) (*url.URL, error) {
 	u, err := url.Parse(raw)
 	switch {

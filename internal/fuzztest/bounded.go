@@ -1,4 +1,5 @@
-// Package fuzztest holds what fuzz tests have in common: bounds of the time and the memory that an input may cost.
+// Package fuzztest holds what fuzz tests have in common: bounds of the time and the memory that an
+// input may cost.
 package fuzztest
 
 import (
@@ -16,8 +17,9 @@ func AllocatedBy(f func()) uint64 {
 	return after.TotalAlloc - before.TotalAlloc
 }
 
-// Bounded holds f, which reads input, to the bounds of row J-42: 10 ms, and 64 times the input's size (and 4 kB, for what an empty
-// one costs). The best of a few attempts counts, since the machine does other things too.
+// Bounded holds f, which reads input, to the bounds of row J-42: 10 ms, and 64 times the input's
+// size (and 4 kB, for what an empty one costs). The best of a few attempts counts, since the
+// machine does other things too.
 func Bounded(t *testing.T, input string, f func()) {
 	t.Helper()
 	var bytes uint64

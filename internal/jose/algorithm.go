@@ -9,11 +9,12 @@ import (
 	"fmt"
 )
 
-// An Algorithm is a JWS signature algorithm. "none" and the HMAC family cannot be expressed: a resource server holds nothing but
-// public keys (RFC 8725 §3.1, §3.2). The zero Algorithm is none.
+// An Algorithm is a JWS signature algorithm. "none" and the HMAC family cannot be expressed: a
+// resource server holds nothing but public keys (RFC 8725 §3.1, §3.2). The zero Algorithm is none.
 type Algorithm uint8
 
-// The algorithms (RFC 7518 §3.1, RFC 8037 §3.1). EdDSA means Ed25519, under both its names: "EdDSA" and "Ed25519" (RFC 9864 §2.2).
+// The algorithms (RFC 7518 §3.1, RFC 8037 §3.1). EdDSA means Ed25519, under both its names: "EdDSA"
+// and "Ed25519" (RFC 9864 §2.2).
 const (
 	RS256 Algorithm = iota + 1
 	RS384
@@ -27,15 +28,16 @@ const (
 	EdDSA
 )
 
-// Bounds of published keys. Those of an RSA modulus are in bits: the lower one is RFC 7518 §3.3's, the upper one bounds the work
-// that a key can cause. That of a key ID is in bytes.
+// Bounds of published keys. Those of an RSA modulus are in bits: the lower one is RFC 7518 §3.3's,
+// the upper one bounds the work that a key can cause. That of a key ID is in bytes.
 const (
 	MinRSABits = 2048
 	MaxRSABits = 8192
 	MaxKeyID   = 256
 )
 
-// MaxCandidates is how many keys are tried for one token. Rotation in place needs two for a while; each costs a signature check.
+// MaxCandidates is how many keys are tried for one token. Rotation in place needs two for a while;
+// each costs a signature check.
 const MaxCandidates = 3
 
 // A keyKind is the JWK type of an algorithm's keys (RFC 7518 §6.1, RFC 8037 §2).
@@ -85,7 +87,8 @@ func (a Algorithm) String() string {
 	return algorithms[a].name
 }
 
-// AlgorithmNamed returns the algorithm of that exact name, and 0 for any other. The comparison is case-sensitive (RFC 7515 §4.1.1).
+// AlgorithmNamed returns the algorithm of that exact name, and 0 for any other. The comparison is
+// case-sensitive (RFC 7515 §4.1.1).
 func AlgorithmNamed(name string) Algorithm {
 	if name == ed25519Name {
 		return EdDSA
@@ -98,7 +101,8 @@ func AlgorithmNamed(name string) Algorithm {
 	return 0
 }
 
-// AlgorithmOfCurve returns the one algorithm of the curve that a JWK's "crv" names, and 0 for any other curve.
+// AlgorithmOfCurve returns the one algorithm of the curve that a JWK's "crv" names, and 0 for any
+// other curve.
 func AlgorithmOfCurve(crv string) Algorithm {
 	for a := ES256; a <= EdDSA; a++ {
 		if algorithms[a].crv == crv {
@@ -108,7 +112,8 @@ func AlgorithmOfCurve(crv string) Algorithm {
 	return 0
 }
 
-// IsRSA reports whether a key of a is an RSA key. Many algorithms fit an RSA key; every other key has one alone.
+// IsRSA reports whether a key of a is an RSA key. Many algorithms fit an RSA key; every other key
+// has one alone.
 func (a Algorithm) IsRSA() bool { return a.Known() && algorithms[a].kind == kindRSA }
 
 // Curve returns the one curve of an ECDSA algorithm, and nil for the others.
@@ -119,7 +124,8 @@ func (a Algorithm) Curve() elliptic.Curve {
 	return algorithms[a].curve
 }
 
-// AlgorithmOf returns the one algorithm that public verifies, or 0 for an RSA key, which could verify several, and for no key.
+// AlgorithmOf returns the one algorithm that public verifies, or 0 for an RSA key, which could
+// verify several, and for no key.
 func AlgorithmOf(public crypto.PublicKey) Algorithm {
 	switch public := public.(type) {
 	case *ecdsa.PublicKey:

@@ -5,7 +5,8 @@ import (
 	"strings"
 )
 
-// A Fault is what is wrong with a token, as a constant text: it holds nothing of the token, which is a secret.
+// A Fault is what is wrong with a token, as a constant text: it holds nothing of the token, which
+// is a secret.
 type Fault string
 
 func (f Fault) Error() string { return string(f) }
@@ -32,13 +33,15 @@ func compactFault(raw string) error {
 	return ErrCompact
 }
 
-// A Compact is a token in its compact serialization (RFC 7515 §7.1), split but not decoded. The parts share the token's memory.
+// A Compact is a token in its compact serialization (RFC 7515 §7.1), split but not decoded. The
+// parts share the token's memory.
 type Compact struct {
 	Header, Payload, Signature string
 	Input                      string // the signing input: header "." payload
 }
 
-// Split splits raw at its two dots. It looks at nothing but dots and line breaks, so it costs as much for any input.
+// Split splits raw at its two dots. It looks at nothing but dots and line breaks, so it costs as
+// much for any input.
 func Split(raw string) (Compact, error) {
 	first := strings.IndexByte(raw, '.')
 	if first <= 0 { // check: compact-header
@@ -59,7 +62,8 @@ func Split(raw string) (Compact, error) {
 	return c, nil
 }
 
-// base64url is the one encoding of a JWS: no padding, and no bits beyond the last byte (RFC 4648 §3.5), so that a token has one spelling.
+// base64url is the one encoding of a JWS: no padding, and no bits beyond the last byte (RFC 4648
+// §3.5), so that a token has one spelling.
 var base64url = base64.RawURLEncoding.Strict()
 
 // DecodeBase64 appends what part encodes to dst.

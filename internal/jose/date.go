@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// maxNumericDate is the last second that a NumericDate may name: the largest integer that every JSON reader agrees on (RFC 7493 §2.2).
+// maxNumericDate is the last second that a NumericDate may name: the largest integer that every
+// JSON reader agrees on (RFC 7493 §2.2).
 const maxNumericDate = 1 << 53
 
 // A NumericDate is a NumericDate (RFC 7519 §2): seconds since the epoch, possibly with a fraction.

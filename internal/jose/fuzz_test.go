@@ -69,7 +69,8 @@ func FuzzLimits(f *testing.F) {
 	})
 }
 
-// FuzzSkim compares what is found by skimming with what is read: of what a Reader takes, the two say the same.
+// FuzzSkim compares what is found by skimming with what is read: of what a Reader takes, the two
+// say the same.
 func FuzzSkim(f *testing.F) {
 	for _, seed := range []string{
 		`{"iss":"i","aud":["a","b"],"exp":1}`, `{"x":{"iss":"no","y":["\"",{}]}, "\u0069ss" : "\u0061", "aud":"a"}`, ` { "a" : [ ] , "iss" : null } `,

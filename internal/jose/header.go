@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// A Header is what this package reads of a JOSE header (RFC 7515 §4.1). "jku", "jwk", "x5u" and "x5c" are never used: no key
-// ever comes from a token (RFC 8725 §3.10).
+// A Header is what this package reads of a JOSE header (RFC 7515 §4.1). "jku", "jwk", "x5u" and
+// "x5c" are never used: no key ever comes from a token (RFC 8725 §3.10).
 type Header struct {
 	Algorithm     Algorithm // 0 when the name is not one this package knows
 	AlgorithmName string
@@ -16,13 +16,15 @@ type Header struct {
 	HasType       bool
 	// Extension names the first member that asks for processing this package does not do.
 	Extension string
-	// HasNonce tells a token that Microsoft made for an API of its own: what is signed is not what is sent.
+	// HasNonce tells a token that Microsoft made for an API of its own: what is signed is not what
+	// is sent.
 	HasNonce bool
 
 	hasAlgorithm bool
 }
 
-// headerNames are the registered members (RFC 7515 §4.1, RFC 7516 §4.1, RFC 7797 §3) that a variant in another case could be mistaken for.
+// headerNames are the registered members (RFC 7515 §4.1, RFC 7516 §4.1, RFC 7797 §3) that a variant
+// in another case could be mistaken for.
 var headerNames = [...]string{
 	"alg", "b64", "crit", "cty", "enc", "jku", "jwk", "kid", "typ", "x5c", "x5t", "x5t#S256", "x5u", "zip",
 }
@@ -42,7 +44,8 @@ const (
 	maxHeader64    = (maxHeaderBytes*8 + 5) / 6 // bytes in base64url
 )
 
-// limitsOfHeader count members and elements, so that a header costs less to read than a signature to check.
+// limitsOfHeader count members and elements, so that a header costs less to read than a signature
+// to check.
 var limitsOfHeader = limits{depth: 4, members: 32}
 
 // DecodeHeader appends what a compact JWS's header encodes to dst.
@@ -104,7 +107,8 @@ func textOf(doc string, v Value) (string, bool) {
 	return s, err == nil
 }
 
-// isVariant reports whether name differs from a registered member in case alone. Another reader might take it for that member.
+// isVariant reports whether name differs from a registered member in case alone. Another reader
+// might take it for that member.
 func isVariant(name []byte) bool {
 	for _, known := range headerNames {
 		if string(name) == known {
@@ -119,8 +123,8 @@ func isVariant(name []byte) bool {
 	return false
 }
 
-// MediaType returns typ in the form in which types are compared: lower case, and without the "application/" that may be left out
-// (RFC 7515 §4.1.9).
+// MediaType returns typ in the form in which types are compared: lower case, and without the
+// "application/" that may be left out (RFC 7515 §4.1.9).
 func MediaType(typ string) string {
 	typ = strings.ToLower(typ)
 	if short, ok := strings.CutPrefix(typ, "application/"); ok && short != "" && !strings.Contains(short, "/") {

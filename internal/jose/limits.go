@@ -8,8 +8,8 @@ type limits struct {
 	members int // members and elements at all depths together, 0 for no bound but the document's size
 }
 
-// check returns ErrBounds when doc goes beyond l. It looks at brackets, commas and numbers alone, so that it takes a fraction of the
-// time of reading: what it passes need not be JSON.
+// check returns ErrBounds when doc goes beyond l. It looks at brackets, commas and numbers alone,
+// so that it takes a fraction of the time of reading: what it passes need not be JSON.
 func (l limits) check(doc []byte) error {
 	if l.surelyHolds(doc) || l.holds(doc) {
 		return nil
@@ -50,8 +50,8 @@ func (l limits) holds(doc []byte) bool {
 	return true
 }
 
-// surelyHolds reports whether doc keeps within l however it is built, as most do: it has so few brackets and commas, also inside
-// strings, and nowhere so many of a number's characters in a row.
+// surelyHolds reports whether doc keeps within l however it is built, as most do: it has so few
+// brackets and commas, also inside strings, and nowhere so many of a number's characters in a row.
 func (l limits) surelyHolds(doc []byte) bool {
 	open := bytes.Count(doc, []byte{'{'}) + bytes.Count(doc, []byte{'['})
 	if open > l.depth { // check: small-depth

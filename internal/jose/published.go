@@ -9,16 +9,17 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// A Published is one JSON value that a trusted issuer publishes: a key set, a key, a document of metadata. It is bounded by the size
-// of its document, and read apart from tokens. Duplicates deeper inside are left to whoever reads the value, so that one bad key
-// does not spoil its set.
+// A Published is one JSON value that a trusted issuer publishes: a key set, a key, a document of
+// metadata. It is bounded by the size of its document, and read apart from tokens. Duplicates
+// deeper inside are left to whoever reads the value, so that one bad key does not spoil its set.
 type Published []byte
 
 // byteOrderMark is what some editors put in front of UTF-8 (RFC 8259 §8.1 lets a parser ignore it).
 var byteOrderMark = []byte("\xef\xbb\xbf")
 
-// Members calls each for every member of the one JSON object that p holds, in order. It refuses a second
-// member of a name that is in once: those that somebody reads. Serializers do write others twice.
+// Members calls each for every member of the one JSON object that p holds, in order. It refuses a
+// second member of a name that is in once: those that somebody reads. Serializers do write others
+// twice.
 func (p Published) Members(once []string, each func(name string, value Published) error) error {
 	p = bytes.TrimPrefix(p, byteOrderMark)
 	var r Reader
@@ -77,8 +78,8 @@ func (p Published) Texts() ([]string, bool) {
 	return all, err == nil
 }
 
-// IsEmpty reports whether p is null, an empty string or an empty array: what serializers write for a
-// member that there is not.
+// IsEmpty reports whether p is null, an empty string or an empty array: what serializers write for
+// a member that there is not.
 func (p Published) IsEmpty() bool {
 	switch jsontext.Value(p).Kind() {
 	case 'n':
@@ -91,9 +92,9 @@ func (p Published) IsEmpty() bool {
 	return false
 }
 
-// Octets returns what p holds in base64url (RFC 7515 §2), or in base64, with padding or without: the
-// meaning is one as long as one alphabet is used. Line breaks and bits beyond the last byte have none,
-// and an empty string holds nothing.
+// Octets returns what p holds in base64url (RFC 7515 §2), or in base64, with padding or without:
+// the meaning is one as long as one alphabet is used. Line breaks and bits beyond the last byte
+// have none, and an empty string holds nothing.
 func (p Published) Octets() ([]byte, bool) {
 	s, ok := p.Text()
 	if !ok || s == "" {

@@ -8,14 +8,17 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// This file is the one that walks over JSON. It stands on jsontext, which refuses duplicate names (RFC 7515 §4, RFC 7519 §4) and
-// invalid UTF-8 itself and matches names exactly; what is added here is bounds.
+// This file is the one that walks over JSON. It stands on jsontext, which refuses duplicate names
+// (RFC 7515 §4, RFC 7519 §4) and invalid UTF-8 itself and matches names exactly; what is added here
+// is bounds.
 
-// MaxDepth is how deep the objects and arrays of a document may nest, the outermost included. It bounds the stack of whoever reads
-// the document next; how many members there are is bounded by the size of the whole.
+// MaxDepth is how deep the objects and arrays of a document may nest, the outermost included. It
+// bounds the stack of whoever reads the document next; how many members there are is bounded by the
+// size of the whole.
 const MaxDepth = 64
 
-// maxNumber bounds one number, in bytes: readers differ on what to make of longer ones (RFC 8259 §6).
+// maxNumber bounds one number, in bytes: readers differ on what to make of longer ones (RFC 8259
+// §6).
 const maxNumber = 64
 
 // The faults of JSON.
@@ -24,8 +27,8 @@ const (
 	ErrNotObject Fault = "not exactly one JSON object"
 	// ErrSyntax says that a document is no JSON in UTF-8.
 	ErrSyntax Fault = "not JSON in UTF-8"
-	// ErrDuplicate refuses a member that appears twice: readers that take the first and readers that take the last would see two
-	// documents in one (RFC 8259 §4).
+	// ErrDuplicate refuses a member that appears twice: readers that take the first and readers
+	// that take the last would see two documents in one (RFC 8259 §4).
 	ErrDuplicate Fault = "a member appears twice"
 	// ErrBounds refuses a document for its shape.
 	ErrBounds Fault = "nested over 64 deep, or a number over 64 digits"
@@ -33,7 +36,8 @@ const (
 	ErrWrongType Fault = "JSON value of the wrong type"
 )
 
-// A Reader walks JSON objects of tokens, strictly. It may be used again after an error, by one goroutine at a time.
+// A Reader walks JSON objects of tokens, strictly. It may be used again after an error, by one
+// goroutine at a time.
 type Reader struct {
 	dec   jsontext.Decoder
 	in    bytes.Buffer
@@ -47,8 +51,8 @@ type Value struct {
 	Start, End int
 }
 
-// Object calls member for each member of the one object that doc holds. The name is valid until member returns. Values that member
-// passes over are not decoded.
+// Object calls member for each member of the one object that doc holds. The name is valid until
+// member returns. Values that member passes over are not decoded.
 func (r *Reader) Object(doc []byte, member func(name []byte, v Value) error) error {
 	if err := (limits{depth: MaxDepth}).check(doc); err != nil {
 		return err
@@ -88,7 +92,8 @@ func (r *Reader) walk(doc []byte, member func(name []byte, v Value) error, opts 
 	return nil
 }
 
-// syntaxError returns what err of jsontext means. Its own text has names and places of the document, which no log should have.
+// syntaxError returns what err of jsontext means. Its own text has names and places of the
+// document, which no log should have.
 func syntaxError(err error) error {
 	if errors.Is(err, jsontext.ErrDuplicateName) {
 		return ErrDuplicate
@@ -118,8 +123,8 @@ func (r *Reader) value() (Value, error) {
 	return Value{raw.Kind(), end - len(raw), end}, nil
 }
 
-// Strings calls element for each string of the array v, and fails when v is no array of strings. The document is given as bytes and
-// as text. It must not be called while Object runs.
+// Strings calls element for each string of the array v, and fails when v is no array of strings.
+// The document is given as bytes and as text. It must not be called while Object runs.
 func (r *Reader) Strings(raw []byte, doc string, v Value, element func(s string)) error {
 	if v.Kind != '[' {
 		return ErrWrongType

@@ -12,8 +12,8 @@ import (
 	"github.com/lestrrat-go/jwx/v2/jws"
 )
 
-// Signatures checks signatures through jwx, one prepared verifier per allowed algorithm; those of PSS see verifyPSS. It is
-// immutable, and safe for concurrent use.
+// Signatures checks signatures through jwx, one prepared verifier per allowed algorithm; those of
+// PSS see verifyPSS. It is immutable, and safe for concurrent use.
 type Signatures struct {
 	allowed [Algorithms]jws.Verifier
 }
@@ -31,8 +31,8 @@ func NewSignatures(allowed ...Algorithm) (*Signatures, error) {
 	return s, nil
 }
 
-// Verify reports whether signature is public's, under the allowed algorithm a, over the exact bytes of input. A key that does not
-// fit a verifies nothing.
+// Verify reports whether signature is public's, under the allowed algorithm a, over the exact bytes
+// of input. A key that does not fit a verifies nothing.
 func (s *Signatures) Verify(a Algorithm, public crypto.PublicKey, input, signature []byte) bool {
 	if !a.Known() || s.allowed[a] == nil || !a.Fits(public) {
 		return false
@@ -46,7 +46,8 @@ func (s *Signatures) Verify(a Algorithm, public crypto.PublicKey, input, signatu
 	return s.allowed[a].Verify(input, signature, publicOnly{public}) == nil // check: signature
 }
 
-// verifyPSS asks crypto/rsa itself, since jwx takes a salt of any length: RFC 7518 §3.5 makes it as long as the hash.
+// verifyPSS asks crypto/rsa itself, since jwx takes a salt of any length: RFC 7518 §3.5 makes it as
+// long as the hash.
 func verifyPSS(hash crypto.Hash, k *rsa.PublicKey, input, signature []byte) bool {
 	var digest []byte
 	switch hash {
@@ -65,7 +66,8 @@ func verifyPSS(hash crypto.Hash, k *rsa.PublicKey, input, signature []byte) bool
 
 var pssOptions = &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash}
 
-// publicOnly carries a public key to jwx as a crypto.Signer, the form that it takes without reflection. It cannot sign.
+// publicOnly carries a public key to jwx as a crypto.Signer, the form that it takes without
+// reflection. It cannot sign.
 type publicOnly struct{ public crypto.PublicKey }
 
 func (p publicOnly) Public() crypto.PublicKey { return p.public }

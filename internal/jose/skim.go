@@ -7,12 +7,12 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// This file finds single values in JSON that nobody has vouched for yet, by passing over all else undecoded: that costs a fraction
-// of a signature check, whatever is sent. It is lax where a Reader is strict, so what it finds may refuse a token, and never accept
-// one.
+// This file finds single values in JSON that nobody has vouched for yet, by passing over all else
+// undecoded: that costs a fraction of a signature check, whatever is sent. It is lax where a Reader
+// is strict, so what it finds may refuse a token, and never accept one.
 
-// Skim finds the members of the one object of doc that names name, and puts the value of names[i] into found[i]; Kind 0 means that
-// it is not there. It stops when all are found.
+// Skim finds the members of the one object of doc that names name, and puts the value of names[i]
+// into found[i]; Kind 0 means that it is not there. It stops when all are found.
 func Skim(doc []byte, names []string, found []Value) error {
 	clear(found)
 	i := afterSpace(doc, 0)
@@ -46,7 +46,8 @@ func Skim(doc []byte, names []string, found []Value) error {
 	return nil
 }
 
-// SkimElements calls element for the text of each element of the array v of doc, until it returns true.
+// SkimElements calls element for the text of each element of the array v of doc, until it returns
+// true.
 func SkimElements(doc []byte, v Value, element func(text []byte) bool) error {
 	for i := afterSpace(doc, v.Start+1); i < v.End-1; {
 		end, err := afterValue(doc, i)
@@ -89,7 +90,8 @@ func EqualText(quoted []byte, s string) bool {
 	return s == ""
 }
 
-// SkimText returns what the JSON string v of doc says, and false for what is none. An escape that means nothing makes it none.
+// SkimText returns what the JSON string v of doc says, and false for what is none. An escape that
+// means nothing makes it none.
 func SkimText(doc []byte, v Value) (string, bool) {
 	quoted := doc[v.Start:v.End]
 	if v.Kind != '"' || afterString(quoted, 0) != len(quoted) || len(quoted) < 2 || quoted[len(quoted)-1] != '"' {
@@ -99,7 +101,8 @@ func SkimText(doc []byte, v Value) (string, bool) {
 	return string(b), err == nil
 }
 
-// unescape returns the character of the escape at the begin of in, and its length; 0 for none (RFC 8259 §7).
+// unescape returns the character of the escape at the begin of in, and its length; 0 for none (RFC
+// 8259 §7).
 func unescape(in []byte) (rune, int) {
 	if len(in) < 2 {
 		return 0, 0

@@ -1,8 +1,10 @@
-// Package mutant tells a test binary which of the module's checks is removed, to prove that a test notices.
+// Package mutant tells a test binary which of the module's checks is removed, to prove that a test
+// notices.
 //
-// Nothing in the module imports it. `go run ./internal/mutants` finds the checks by the comments that mark them, and builds the tests with a
-// call of On at each, through an overlay of the go command. So nothing that is shipped, no variable of the environment and
-// no linker flag can switch a check off: the switch is not there.
+// Nothing in the module imports it. `go run ./internal/mutants` finds the checks by the comments
+// that mark them, and builds the tests with a call of On at each, through an overlay of the go
+// command. So nothing that is shipped, no variable of the environment and no linker flag can switch
+// a check off: the switch is not there.
 package mutant
 
 import (
@@ -13,9 +15,10 @@ import (
 // chosen is the one mutant that is on, read once so that a test cannot change it half-way.
 var chosen = os.Getenv("BEARWARD_MUTANT")
 
-// On reports whether the check called name is removed: whether the environment variable BEARWARD_MUTANT names it. The first time
-// that it is, name is appended as a line to the file named by BEARWARD_MUTANT_REACHED, if any, to prove that a test came here.
-// It is safe for concurrent use.
+// On reports whether the check called name is removed: whether the environment variable
+// BEARWARD_MUTANT names it. The first time that it is, name is appended as a line to the file named
+// by BEARWARD_MUTANT_REACHED, if any, to prove that a test came here. It is safe for concurrent
+// use.
 func On(name string) bool {
 	if name != chosen {
 		return false

@@ -27,10 +27,11 @@ type mutant struct {
 // marker is the comment that marks a check.
 var marker = regexp.MustCompile(`^// check: ([a-z0-9-]+)$`)
 
-// find returns the mutants of the rooms' non-test files, in order of file and line, and the files as
-// they must be built for each mutant to be there, by their name relative to the module. A mutant's
-// name is its folder's and its marker's, such as "middleware/token-size", and belongs to one place.
-// Each of the replacements must belong to a mark. A room that is not there holds no checks.
+// find returns the mutants of the rooms' non-test files, in order of file and line, and the files
+// as they must be built for each mutant to be there, by their name relative to the module. A
+// mutant's name is its folder's and its marker's, such as "middleware/token-size", and belongs to
+// one place. Each of the replacements must belong to a mark. A room that is not there holds no
+// checks.
 func find(module string, rooms []string, replacements map[string]string) ([]mutant, map[string][]byte, error) {
 	var found []mutant
 	built := map[string][]byte{}
@@ -95,7 +96,8 @@ type edit struct {
 	text     string
 }
 
-// inFile returns the mutants of one file, and its source with each of them built in. Lines keep their numbers.
+// inFile returns the mutants of one file, and its source with each of them built in. Lines keep
+// their numbers.
 func inFile(name string, src []byte, replacements map[string]string) ([]mutant, []byte, error) {
 	files := token.NewFileSet()
 	f, err := parser.ParseFile(files, name, src, parser.ParseComments|parser.SkipObjectResolution)
@@ -126,8 +128,8 @@ func inFile(name string, src []byte, replacements map[string]string) ([]mutant, 
 	return found, apply(src, edits), nil
 }
 
-// edits returns what builds m in: code in the place of a comment that stands alone, and otherwise a change of the condition,
-// the returned value or the statement that ends on the comment's line.
+// edits returns what builds m in: code in the place of a comment that stands alone, and otherwise a
+// change of the condition, the returned value or the statement that ends on the comment's line.
 func (m mutant) edits(files *token.FileSet, f *ast.File, src []byte, c *ast.Comment, code string) ([]edit, error) {
 	on := fmt.Sprintf("mutant.On(%q)", m.name)
 	offset := func(p token.Pos) int { return files.Position(p).Offset }
@@ -160,7 +162,8 @@ func (m mutant) edits(files *token.FileSet, f *ast.File, src []byte, c *ast.Comm
 	return nil, fmt.Errorf("no condition, return of one value or statement ends on this line")
 }
 
-// marked returns the node that a marker at the end of a line is about, the innermost when several end there; nil when there is none.
+// marked returns the node that a marker at the end of a line is about, the innermost when several
+// end there; nil when there is none.
 func marked(files *token.FileSet, f *ast.File, line int) ast.Node {
 	lineOf := func(p token.Pos) int { return files.Position(p).Line }
 	var found ast.Node

@@ -1,4 +1,5 @@
-// Command mutants removes each security check of the module in turn and tells whether a test notices.
+// Command mutants removes each security check of the module in turn and tells whether a test
+// notices.
 //
 // A comment at the end of a line marks the check that stands there:
 //
@@ -6,20 +7,22 @@
 //
 // The mutant's name is the folder's and the mark's, "middleware/token-size". When it is on, the
 // condition of an if or a case is false, a returned bool is true, and any other statement is passed
-// over. An entry of replacements.go gives the condition, the value or the statement instead; a mark on
-// a line of its own needs one, and its code then stands at that line. A mark that names no check, and
-// an entry without a mark, fail the run. The sources are built as they are: an overlay of the go
-// command carries the mutants, so nothing that is shipped can ever switch a check off.
+// over. An entry of replacements.go gives the condition, the value or the statement instead; a mark
+// on a line of its own needs one, and its code then stands at that line. A mark that names no
+// check, and an entry without a mark, fail the run. The sources are built as they are: an overlay
+// of the go command carries the mutants, so nothing that is shipped can ever switch a check off.
 //
-// Each package's tests are built once, with every mutant in them, when they are first asked, and run once per mutant with
-// BEARWARD_MUTANT set to its name: the tests of the check's own package first, then those of every package that links it, until
-// one kills it. A mutant is killed when it was reached and an assertion failed. One that makes the tests crash or run out of time
-// is not: nothing has said what is wrong.
+// Each package's tests are built once, with every mutant in them, when they are first asked, and
+// run once per mutant with BEARWARD_MUTANT set to its name: the tests of the check's own package
+// first, then those of every package that links it, until one kills it. A mutant is killed when it
+// was reached and an assertion failed. One that makes the tests crash or run out of time is not:
+// nothing has said what is wrong.
 //
-// With -for, checks in files that the branch changed are tried first, and then the others, from a place that the commit's hash
-// tells: each commit tries another share. With -write, every test that carries rows of the conformance matrix is asked too, and the
-// page says which rows kill which mutant: lines of mutants that did not run stay as they are. With -new, only what the page lacks is
-// tried.
+// With -for, checks in files that the branch changed are tried first, and then the others, from a
+// place that the commit's hash tells: each commit tries another share. With -write, every test that
+// carries rows of the conformance matrix is asked too, and the page says which rows kill which
+// mutant: lines of mutants that did not run stay as they are. With -new, only what the page lacks
+// is tried.
 //
 // Usage: go run ./internal/mutants [-list] [-run regexp] [-new] [-for duration] [-write]
 package main

@@ -7,8 +7,9 @@ import (
 	"strings"
 )
 
-// order returns the mutants in changed files first, and then the others. Each part begins at a place that the commit tells, so that
-// runs of different commits which end early try different shares, and neighbours share the tests that were built.
+// order returns the mutants in changed files first, and then the others. Each part begins at a
+// place that the commit tells, so that runs of different commits which end early try different
+// shares, and neighbours share the tests that were built.
 func order(mutants []mutant, changed map[string]bool, commit string) []mutant {
 	var first, rest []mutant
 	for _, m := range mutants {
@@ -33,8 +34,8 @@ func order(mutants []mutant, changed map[string]bool, commit string) []mutant {
 // lastCommits are looked at where there is no branch of origin to compare with.
 const lastCommits = 5
 
-// changedFiles returns the files that differ from where the branch left that of origin, or from a few commits ago on that branch itself.
-// Without git, or without history, it returns none.
+// changedFiles returns the files that differ from where the branch left that of origin, or from a
+// few commits ago on that branch itself. Without git, or without history, it returns none.
 func changedFiles(ctx context.Context, root string) map[string]bool {
 	git := func(args ...string) string {
 		out, err := command(ctx, root, "git", args...)

@@ -68,7 +68,8 @@ func (p page) markdown(all []mutant) []byte {
 	return []byte(b.String())
 }
 
-// someOf names a dozen rows, and says how many more there are: a check that every token passes fails all of them.
+// someOf names a dozen rows, and says how many more there are: a check that every token passes
+// fails all of them.
 func someOf(rows []string) string {
 	const most = 12
 	if len(rows) <= most {

@@ -1,7 +1,8 @@
 package main
 
-// replacements holds the code that stands in the place of a check whose removal is not the mutant, by the check's name: a condition,
-// a returned value or a statement for a check at the end of a line, statements for one on a line of its own.
+// replacements holds the code that stands in the place of a check whose removal is not the mutant,
+// by the check's name: a condition, a returned value or a statement for a check at the end of a
+// line, statements for one on a line of its own.
 var replacements = map[string]string{
 	"internal/jose/proof-key-private":     `return nil`,
 	"adapters/chiauth/mount-guard":        `guard = func(h http.Handler) http.Handler { return h }`,

@@ -15,7 +15,8 @@ import (
 // failure matches the lines that name a failed test.
 var failure = regexp.MustCompile(`(?m)^ *--- FAIL: (\S+)`)
 
-// rowTests are the tests that prove rows without bearing their names: by package and test, the rows.
+// rowTests are the tests that prove rows without bearing their names: by package and test, the
+// rows.
 type rowTests map[string]map[string][]string
 
 func readRowTests() (rowTests, error) {

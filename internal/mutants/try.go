@@ -20,7 +20,8 @@ import (
 
 const workers = 2 // tests started at a time
 
-// An outcome is what the tests made of a mutant. Of several judges' outcomes the greatest counts, but killed wins over all.
+// An outcome is what the tests made of a mutant. Of several judges' outcomes the greatest counts,
+// but killed wins over all.
 type outcome int
 
 const (
@@ -87,7 +88,8 @@ func newCourt(ctx context.Context, root string, mutants []mutant, mutated map[st
 
 func (c *court) remove() { os.RemoveAll(c.folder) }
 
-// build builds the tests of j, and runs them once without a mutant: tests that fail by themselves would kill everything.
+// build builds the tests of j, and runs them once without a mutant: tests that fail by themselves
+// would kill everything.
 func (c *court) build(ctx context.Context, j *judge, overlay string) error {
 	if _, err := command(ctx, j.dir, "go", "test", "-c", "-overlay", overlay, "-o", j.binary, j.path); err != nil {
 		return err
@@ -98,7 +100,8 @@ func (c *court) build(ctx context.Context, j *judge, overlay string) error {
 	return nil
 }
 
-// overlay writes the mutated files beside each other and returns the name of the file that puts them in the originals' place.
+// overlay writes the mutated files beside each other and returns the name of the file that puts
+// them in the originals' place.
 func (c *court) overlay(root string, mutated map[string][]byte) (string, error) {
 	replace := map[string]string{}
 	for name, src := range mutated {
@@ -119,8 +122,9 @@ func (c *court) overlay(root string, mutated map[string][]byte) (string, error) 
 	return name, os.WriteFile(name, content, 0o600)
 }
 
-// list fills in the module's path and its packages that have tests, with what those link. A module below root that mutants stand in has judges of
-// its own, of its own checks alone: those of root are judged by root's tests.
+// list fills in the module's path and its packages that have tests, with what those link. A module
+// below root that mutants stand in has judges of its own, of its own checks alone: those of root
+// are judged by root's tests.
 func (c *court) list(ctx context.Context, root string, mutants []mutant) error {
 	module, err := command(ctx, root, "go", "list", "-m")
 	if err != nil {
@@ -153,7 +157,8 @@ func modulesOf(root string, mutants []mutant) []string {
 	return slices.Compact(all)
 }
 
-// listModule adds the judges of the module in dir. They judge the checks of packages whose import path is only's or below it.
+// listModule adds the judges of the module in dir. They judge the checks of packages whose import
+// path is only's or below it.
 func (c *court) listModule(ctx context.Context, dir, only string) error {
 	listed, err := command(ctx, dir, "go", "list", "-test", "-json=ImportPath,Dir,Deps", "./...")
 	if err != nil {
@@ -186,8 +191,9 @@ func (c *court) listModule(ctx context.Context, dir, only string) error {
 
 func (c *court) packageOf(m mutant) string { return path.Join(c.module, path.Dir(m.file)) }
 
-// tryAll tries the mutants, a few at a time, and returns the results in the mutants' order. It starts none once limit has passed,
-// unless limit is 0. It calls each as soon as it has a result, never twice at a time.
+// tryAll tries the mutants, a few at a time, and returns the results in the mutants' order. It
+// starts none once limit has passed, unless limit is 0. It calls each as soon as it has a result,
+// never twice at a time.
 func (c *court) tryAll(ctx context.Context, mutants []mutant, limit time.Duration, each func(result)) ([]result, error) {
 	var (
 		mu      sync.Mutex
@@ -270,7 +276,8 @@ func (c *court) try(ctx context.Context, m mutant) (result, error) {
 	return best, nil
 }
 
-// attempts is how often a judge is asked whose tests failed before they came to the mutant: something else made one fail.
+// attempts is how often a judge is asked whose tests failed before they came to the mutant:
+// something else made one fail.
 const attempts = 3
 
 // ask runs one judge's tests against m.
@@ -309,7 +316,8 @@ func (c *court) askOnce(ctx context.Context, m mutant, j *judge) (r result, fail
 	return r, false
 }
 
-// start runs one judge's tests in its package's folder, against the named mutant, or none, and returns what they printed.
+// start runs one judge's tests in its package's folder, against the named mutant, or none, and
+// returns what they printed.
 func (c *court) start(ctx context.Context, j *judge, name, trace string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout+10*time.Second) // the tests' own limit should strike first
 	defer cancel()
@@ -337,7 +345,8 @@ func verdict(output string, err error) (outcome, string) {
 	return crashed, ""
 }
 
-// firstFailure returns the first test that the output calls failed, down to its first failed subtest.
+// firstFailure returns the first test that the output calls failed, down to its first failed
+// subtest.
 func firstFailure(output string) string {
 	name, depth := "", -1
 	for line := range strings.Lines(output) {

@@ -1,4 +1,5 @@
-// Package tokencache remembers what came of verified tokens, whatever that is: a Cache is generic over it.
+// Package tokencache remembers what came of verified tokens, whatever that is: a Cache is generic
+// over it.
 package tokencache
 
 import (
@@ -17,16 +18,19 @@ import (
 // MaxSize is the largest size of a Cache, in tokens.
 const MaxSize = 1 << 24
 
-// setSize is how many tokens share a set. Each token may stand in either of two sets: in the emptier of two there is nearly always
-// room until the whole is full, where one set of eight would overflow when half is.
+// setSize is how many tokens share a set. Each token may stand in either of two sets: in the
+// emptier of two there is nearly always room until the whole is full, where one set of eight would
+// overflow when half is.
 const setSize = 4
 
-// A Tag stands for one token. It never leaves the process: under a fixed nonce, a tag that is known could be used to make others.
+// A Tag stands for one token. It never leaves the process: under a fixed nonce, a tag that is known
+// could be used to make others.
 type Tag [16]byte
 
-// A Cache remembers verified tokens by a keyed hash of the whole token: the token itself is never kept (RFC 9700 §4.9.3). Only good
-// tokens belong in it, so that garbage cannot push them out. It is safe for concurrent use. Reads take no lock; what two writers put
-// in the same place at the same time, one of them loses, which costs one verification.
+// A Cache remembers verified tokens by a keyed hash of the whole token: the token itself is never
+// kept (RFC 9700 §4.9.3). Only good tokens belong in it, so that garbage cannot push them out. It
+// is safe for concurrent use. Reads take no lock; what two writers put in the same place at the
+// same time, one of them loses, which costs one verification.
 type Cache[V any] struct {
 	hash    func(dst []byte, token []byte) []byte
 	buffers sync.Pool // of *[]byte, to compute a Tag in
@@ -44,7 +48,8 @@ type Entry[V any] struct {
 	recent atomic.Bool // it was asked for since its set was last full
 }
 
-// New returns a Cache for about size tokens, MaxSize at most. It takes memory when the first one is added.
+// New returns a Cache for about size tokens, MaxSize at most. It takes memory when the first one is
+// added.
 func New[V any](size int) *Cache[V] {
 	sets := 1 << bits.Len(uint(max(1, (min(size, MaxSize)+setSize-1)/setSize)-1))
 	c := &Cache[V]{hash: newTokenHash(), mask: uint64(sets - 1)}
@@ -52,8 +57,9 @@ func New[V any](size int) *Cache[V] {
 	return c
 }
 
-// newTokenHash returns a keyed hash under a key of its own: GMAC, or SHA-256 where FIPS 140-only mode bars GCM with a chosen nonce. The
-// nonce is fixed, which is sound only because no tag is ever shown to anyone.
+// newTokenHash returns a keyed hash under a key of its own: GMAC, or SHA-256 where FIPS 140-only
+// mode bars GCM with a chosen nonce. The nonce is fixed, which is sound only because no tag is ever
+// shown to anyone.
 func newTokenHash() func(dst, token []byte) []byte {
 	var key [32]byte
 	rand.Read(key[:]) // never fails
@@ -82,7 +88,8 @@ func (c *Cache[V]) Tag(token string) Tag {
 	return Tag(*buffer)
 }
 
-// bytesOf returns the bytes of s without a copy. The hash that they are given to does not write to them.
+// bytesOf returns the bytes of s without a copy. The hash that they are given to does not write to
+// them.
 func bytesOf(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }
 
 // sets returns the two sets in which the token of t may stand.
@@ -118,9 +125,10 @@ func findIn[V any](set []atomic.Pointer[Entry[V]], t *Tag) *Entry[V] {
 	return nil
 }
 
-// Add remembers value under t until that time. It takes the place of the same token, one that is free or of a token that ran out,
-// in the set that has more of these, or that of the first token that was not asked for again. This is second-chance eviction: unused
-// entries go first. Where all were asked for, any of them goes, and the others must be asked for again to stay.
+// Add remembers value under t until that time. It takes the place of the same token, one that is
+// free or of a token that ran out, in the set that has more of these, or that of the first token
+// that was not asked for again. This is second-chance eviction: unused entries go first. Where all
+// were asked for, any of them goes, and the others must be asked for again to stay.
 func (c *Cache[V]) Add(t Tag, value V, until, now time.Time) {
 	c.grow.Do(c.makeSlots)
 	c.add(&Entry[V]{Value: value, Until: until, tag: t}, now)

@@ -92,7 +92,8 @@ func TestTheCacheHoldsNearlyWhatItIsMadeFor(t *testing.T) {
 	}
 }
 
-// Two who add one token at the same time may leave it in two places. What is added later is found all the same, and no older verdict in its place.
+// Two who add one token at the same time may leave it in two places. What is added later is found
+// all the same, and no older verdict in its place.
 func TestAFreshVerdictIsFoundBeforeItsDoubles(t *testing.T) {
 	now := time.Now()
 	for _, size := range []int{1, 2, 5, 64} {

@@ -8,7 +8,8 @@ import (
 // ID matches the ID of a row, such as "AT-18".
 var ID = regexp.MustCompile(`^[A-Z]{1,2}-\d\d$`)
 
-// TestPattern matches the functions that bear rows in their own names, or in those of their subtests.
+// TestPattern matches the functions that bear rows in their own names, or in those of their
+// subtests.
 const TestPattern = `TestMatrix.*|Test[A-Z]{1,2}[0-9]{2}_.*`
 
 var (
@@ -29,8 +30,9 @@ func OfFunction(name string) (ids []string) {
 	return ids
 }
 
-// OfSubtest returns the row that an element of a subtest's name is, and the element behind it, if any:
-// "AT-18" and "chi" of "TestMatrixToken/token/AT-18#01/chi/an_hour_ago". The row is "" when there is none.
+// OfSubtest returns the row that an element of a subtest's name is, and the element behind it, if
+// any: "AT-18" and "chi" of "TestMatrixToken/token/AT-18#01/chi/an_hour_ago". The row is "" when
+// there is none.
 func OfSubtest(name string) (id, next string) {
 	elements := strings.Split(name, "/")
 	for i, e := range elements[1:] {

@@ -54,7 +54,8 @@ func DoorColumn(door string) string {
 // A Proof says that a test, which does not carry the row's id in its name, tests it.
 type Proof struct{ Row, Package, Test string }
 
-// Proofs are what proofs.txt says: the tests of rows, and the columns of rows that are not asked of every adapter.
+// Proofs are what proofs.txt says: the tests of rows, and the columns of rows that are not asked of
+// every adapter.
 type Proofs struct {
 	Tests []Proof
 	Only  map[string][]string // row to columns
@@ -117,7 +118,8 @@ func (p Proofs) Needs(r Row) []string {
 	return need
 }
 
-// asked reports whether a cell says what callers see there, rather than what a constructor says ("cfg") or nothing at all.
+// asked reports whether a cell says what callers see there, rather than what a constructor says
+// ("cfg") or nothing at all.
 func asked(cell string) bool {
 	return cell != "–" && cell != "n/a" && !strings.HasPrefix(cell, "cfg")
 }

@@ -1,5 +1,5 @@
-// Package rows knows the rows of the conformance matrix, which of them are planned, and which tests prove
-// them. A row is one testable statement: of an RFC, or a promise of our own.
+// Package rows knows the rows of the conformance matrix, which of them are planned, and which tests
+// prove them. A row is one testable statement: of an RFC, or a promise of our own.
 package rows
 
 import (
