@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -39,13 +40,17 @@ func TestUsageErrorsExitWith2(t *testing.T) {
 func freePorts(t *testing.T) ports {
 	t.Helper()
 	for range 1000 {
-		if first := 20_000 + 12*rand.IntN(1000); allFree(first) {
+		first := 20_000 + 12*rand.IntN(1000)
+		if _, taken := handedOut.LoadOrStore(first, true); !taken && allFree(first) {
 			return ports{first}
 		}
 	}
 	t.Fatal("no run of free ports")
 	return ports{}
 }
+
+// handedOut are the first ports of the runs that tests of this process have got: some run in parallel.
+var handedOut sync.Map
 
 func allFree(first int) bool {
 	for i := range lastPort + 1 {

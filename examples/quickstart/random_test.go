@@ -25,6 +25,7 @@ const pressesPerOrder = 7
 // TestRandomOrdersInABrowser presses the buttons in random orders and holds every claim of every page
 // against what the servers answered, and against what they should have.
 func TestRandomOrdersInABrowser(t *testing.T) {
+	t.Parallel() // it mostly waits
 	orders, seed := 3, uint64(time.Now().UnixNano())%1_000_000
 	if os.Getenv("CI") == "true" {
 		orders = 30

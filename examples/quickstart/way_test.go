@@ -114,6 +114,7 @@ func (b *browser) says(label, headline string) page {
 }
 
 func TestTheWholeWayInABrowser(t *testing.T) {
+	t.Parallel()
 	b := openBrowser(t, 4*time.Minute)
 	home := "http://" + b.ports.app() + "/"
 	b.register()

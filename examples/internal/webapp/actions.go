@@ -32,7 +32,7 @@ func (a *App) do(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s := a.situation(l, t)
-	act, ok := findAction(s, name)
+	act, path, ok := findAction(s, name)
 	switch {
 	case !ok && name == "down":
 		act, act.Blocked = outageAction(false), "The issuer is down already."
@@ -44,7 +44,7 @@ func (a *App) do(w http.ResponseWriter, r *http.Request) {
 	}
 	if act.Blocked != "" {
 		l.last = result{Title: act.Label, Blocked: act.Blocked}
-		a.showDashboard(w, http.StatusConflict, l, t)
+		a.showDashboard(w, http.StatusConflict, path, l, t)
 		return
 	}
 	rec, ctx := record(ctx)
@@ -57,7 +57,7 @@ func (a *App) do(w http.ResponseWriter, r *http.Request) {
 	for i, p := range l.last.Parts {
 		l.last.Parts[i].Repeated = p.Calls != nil && p.Calls.Sentence() == l.last.Headline()
 	}
-	http.Redirect(w, r, "/dashboard", http.StatusSeeOther)
+	http.Redirect(w, r, path, http.StatusSeeOther)
 }
 
 // opened marks what is shown in full: the first question that was not simply answered, or else the
@@ -197,12 +197,14 @@ func (a *App) doDown(ctx context.Context, rec *recorder, l *login, t tokens) err
 	a.cfg.Issuer.SetDown(true)
 	rec.note("The issuer goes down")
 	a.ask(ctx, rec, question{Title: "A call with a token whose key the APIs have", subject: "with the issuer down, the token in use", op: readOrders, token: known})
-	if unseen && !factsOf(t.Unseen).expired() {
-		unavailable := promise.Unavailable()
-		a.ask(ctx, rec, question{
+	if facts := factsOf(t.Unseen); unseen && !facts.expired() {
+		q := question{
 			Title: "A call with the token by the new key", subject: "the new key’s token", op: readOrders, token: t.Unseen,
-			want: &unavailable, why: "its key is new, and the issuer cannot be asked for it",
-		})
+			why: "its key is new, and the issuer cannot be asked for it",
+		}
+		want := promise.Unavailable().Or(promised(q, facts)) // of an API whose clock asked in the last moment
+		q.want = &want
+		a.ask(ctx, rec, q)
 	}
 	return nil
 }

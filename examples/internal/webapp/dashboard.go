@@ -49,20 +49,21 @@ func (a *App) dashboard(w http.ResponseWriter, r *http.Request) {
 		a.unreadable(w, err)
 		return
 	}
-	a.showDashboard(w, http.StatusOK, l, t)
+	a.showDashboard(w, http.StatusOK, r.URL.Path, l, t)
 }
 
-// showDashboard writes the dashboard. The login's lock is held.
-func (a *App) showDashboard(w http.ResponseWriter, status int, l *login, t tokens) {
+// showDashboard writes the dashboard with the lesson of path. The login's lock is held.
+func (a *App) showDashboard(w http.ResponseWriter, status int, path string, l *login, t tokens) {
 	s := a.situation(l, t)
 	tabs := lessons(s)
+	open := lessonAt(tabs, path)
 	a.page(w, status, "dashboard", dashboardPage{
 		shell: shell{
-			Title: l.last.Headline() + " " + l.last.Title, Wide: true, Tabs: tabs, Tab: tabs[0].Path,
+			Title: l.last.Headline() + " " + l.last.Title, Wide: true, Tabs: tabs, Tab: open.Path,
 			Account: &account{Name: l.Name, Subject: l.Subject, App: l.reg.Name}, Pressed: successor(l.last.Action, s),
 		},
-		Lesson:  tabs[0],
-		Blocked: blockedByReason(tabs[:1]),
+		Lesson:  open,
+		Blocked: blockedByReason(open),
 		Now:     a.now(l, t, s),
 		Result:  l.last,
 		Token:   tokenView{pretty(decodePart(t.Access, 0)), pretty(decodePart(t.Access, 1)), len(t.Access)},

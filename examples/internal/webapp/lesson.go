@@ -3,10 +3,10 @@ package webapp
 import (
 	"context"
 	"slices"
-	"strings"
 )
 
-// lesson is one tab of the dashboard: what one kind of token can show.
+// lesson is one tab of the dashboard: what one kind of token can show. To add one, add it to lessons:
+// its path is routed, and its actions are found, from there.
 type lesson struct {
 	Label, Path string
 	Groups      []group
@@ -86,10 +86,13 @@ func (s situation) blocked(n need) string {
 	return ""
 }
 
+// firstLesson is the path of the dashboard after a login.
+const firstLesson = "/dashboard"
+
 // lessons are the tabs, as they stand in a situation.
 func lessons(s situation) []lesson {
 	all := []lesson{{
-		Label: "Bearer tokens", Path: "/dashboard",
+		Label: "Bearer tokens", Path: firstLesson,
 		Groups: []group{
 			{"Call the API", []action{
 				{Name: "read", Label: "Read the orders", Short: "Read", Hint: "GET /orders needs read:orders", run: (*App).doRead},
@@ -134,15 +137,21 @@ func outageAction(down bool) action {
 	return action{Name: "down", Label: "Take the issuer down", Short: "Issuer down", Hint: "Then no API can fetch a key that it does not have", need: needIssuer, run: (*App).doDown}
 }
 
-func findAction(s situation, name string) (action, bool) {
+// findAction returns an action that runs here, and the path of its lesson.
+func findAction(s situation, name string) (act action, path string, ok bool) {
 	for _, l := range lessons(s) {
 		for _, g := range l.Groups {
 			if i := slices.IndexFunc(g.Actions, func(act action) bool { return act.Name == name && act.run != nil }); i >= 0 {
-				return g.Actions[i], true
+				return g.Actions[i], l.Path, true
 			}
 		}
 	}
-	return action{}, false
+	return action{}, firstLesson, false
+}
+
+// lessonAt returns the lesson of a path, and the first one when there is none.
+func lessonAt(ls []lesson, path string) lesson {
+	return ls[max(0, slices.IndexFunc(ls, func(l lesson) bool { return l.Path == path }))]
 }
 
 // blockedActions are the actions that are not possible, together by their reason.
@@ -151,20 +160,18 @@ type blockedActions struct {
 	Labels string
 }
 
-func blockedByReason(ls []lesson) (all []blockedActions) {
+func blockedByReason(l lesson) (all []blockedActions) {
 	labels := make(map[string][]string)
 	var order []string
-	for _, l := range ls {
-		for _, g := range l.Groups {
-			for _, act := range g.Actions {
-				if act.Blocked == "" {
-					continue
-				}
-				if labels[act.Blocked] == nil {
-					order = append(order, act.Blocked)
-				}
-				labels[act.Blocked] = append(labels[act.Blocked], "“"+strings.TrimSpace(act.Short)+"”")
+	for _, g := range l.Groups {
+		for _, act := range g.Actions {
+			if act.Blocked == "" {
+				continue
 			}
+			if labels[act.Blocked] == nil {
+				order = append(order, act.Blocked)
+			}
+			labels[act.Blocked] = append(labels[act.Blocked], "“"+act.Short+"”")
 		}
 	}
 	for _, why := range order {

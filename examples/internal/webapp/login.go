@@ -160,7 +160,7 @@ func (a *App) callback(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	a.sessions.Put(ctx, keyLogin, l.handle)
-	http.Redirect(w, r, "/dashboard", http.StatusSeeOther)
+	http.Redirect(w, r, firstLesson, http.StatusSeeOther)
 }
 
 func deniedPage(code string) failedPage {

@@ -48,7 +48,7 @@ type homePage struct {
 // home tells where one stands.
 func (a *App) home(w http.ResponseWriter, r *http.Request) {
 	if a.current(r.Context()) != nil {
-		http.Redirect(w, r, "/dashboard", http.StatusSeeOther)
+		http.Redirect(w, r, firstLesson, http.StatusSeeOther)
 		return
 	}
 	a.page(w, http.StatusOK, "home", homePage{

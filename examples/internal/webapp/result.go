@@ -260,8 +260,11 @@ func (c *calls) Difference(i int) string {
 		texts = append(texts, "the one shown")
 	case a.Adapter == "grpc":
 		texts = append(texts, "the same in gRPC’s words")
-		if kindOf(a.Status) != kindOf(first.Status) {
+		switch {
+		case kindOf(a.Status) != kindOf(first.Status) || a.Sub != first.Sub || a.Scope != first.Scope:
 			texts[0] = "another answer"
+		case first.Stats != nil && a.Stats == nil:
+			texts[0] += ", which have no figures"
 		}
 	case slices.Equal(first.Response, a.Response):
 		texts = append(texts, "the same")

@@ -126,7 +126,9 @@ func (a *App) routes() http.Handler {
 	mux.HandleFunc("POST /register", a.register)
 	mux.HandleFunc("POST /login", a.startLogin)
 	mux.HandleFunc("GET /callback", a.callback)
-	mux.HandleFunc("GET /dashboard", a.dashboard)
+	for _, l := range lessons(situation{}) {
+		mux.HandleFunc("GET "+l.Path, a.dashboard)
+	}
 	mux.HandleFunc("POST /do/{action}", a.do)
 	mux.HandleFunc("POST /logout", a.logout)
 	mux.HandleFunc("GET /bye", a.bye)
