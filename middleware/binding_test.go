@@ -302,3 +302,20 @@ func TestRevoked(t *testing.T) {
 		}
 	})
 }
+
+// otherScheme is a second SchemeBinding, of another member.
+type otherScheme struct{ *schemeBinding }
+
+func (*otherScheme) Member() string { return "x5t#S256" }
+func (*otherScheme) Scheme() string { return "Other" }
+
+// One request has one scheme, so a token that two of them bind passes under neither.
+func TestATokenOfTwoSchemesPassesUnderNeither(t *testing.T) {
+	g := dpopLike(t, func(o *auth.GuardOptions) { o.Bindings = append(o.Bindings, &otherScheme{&schemeBinding{}}) })
+	for _, scheme := range []string{"DPoP", "Other", "Bearer"} {
+		c := auth.Credentials{Authorization: []string{scheme + " two"}, Header: http.Header{"Proof": {"1"}}, Answer: http.Header{}}
+		if _, err := g.Authorize(t.Context(), c, auth.AnyToken()); reasonOf(err) != auth.ReasonSchemeMismatch {
+			t.Errorf("%s: %v", scheme, err)
+		}
+	}
+}
