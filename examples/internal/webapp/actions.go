@@ -125,15 +125,15 @@ func (a *App) doCall(ctx context.Context, rec *recorder, l *login, t tokens, op 
 
 // shortLife is the life of the token that is left to expire. Issuers count whole seconds, so up to
 // one of them is over when the token comes.
-const shortLife = 3 * time.Second
+const shortLife = 4 * time.Second
 
 func (a *App) doExpire(ctx context.Context, rec *recorder, l *login, t tokens) error {
 	a.cfg.Issuer.SetTokenLifetime(shortLife)
 	defer a.cfg.Issuer.SetTokenLifetime(a.cfg.TokenLifetime)
 	const tries = 3 // on a machine that is so busy that the token is old when it comes
-	for i := 0; i == 0 || i < tries && time.Until(factsOf(t.Access).expiry) < shortLife/3; i++ {
+	for i := 0; i == 0 || i < tries && time.Until(factsOf(t.Access).expiry) < shortLife/2; i++ {
 		var err error
-		if t, err = a.refresh(ctx, rec, l, t, "The application gets a token that lives three seconds"); err != nil {
+		if t, err = a.refresh(ctx, rec, l, t, "The application gets a token that lives four seconds"); err != nil {
 			return err
 		}
 	}

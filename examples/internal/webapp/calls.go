@@ -84,7 +84,6 @@ func (a *App) ask(ctx context.Context, rec *recorder, q question) {
 	c := calls{question: q}
 	kid := keyID(q.token)
 	met := a.hasMet(kid)
-	want := promised(q, facts)
 	c.why = q.why
 	if c.why == "" {
 		c.why = reason(q.op, facts)
@@ -95,7 +94,11 @@ func (a *App) ask(ctx context.Context, rec *recorder, q question) {
 	}
 	accepted := 0
 	for _, api := range a.cfg.APIs {
+		want := promised(q, facts)
 		answer := a.askOne(ctx, api, q, want, settle)
+		if q.want == nil && facts.expired() {
+			want = want.Or(promise.BadToken()) // it may have expired on the way
+		}
 		answer.Fault = want.Broken(answer.Outcome)
 		if answer.Fault != "" && q.want == nil && !met {
 			// Not to know a key yet is no fault, as long as the API says so.

@@ -101,7 +101,7 @@ func lessons(s situation) []lesson {
 				askAction(s),
 			}},
 			{"See what happens", []action{
-				{Name: "expire", Label: "Let a token expire", Short: "Expire", Hint: "One that lives three seconds, and then a refresh",
+				{Name: "expire", Label: "Let a token expire", Short: "Expire", Hint: "One that lives four seconds, and then a refresh",
 					need: needRefresh, run: (*App).doExpire},
 				{Name: "replay", Label: "Replay a refresh token", Short: "Replay", Hint: "A used one, as a thief would",
 					need: needRefresh, run: (*App).doReplay},

@@ -206,13 +206,14 @@ func (c *calls) faults() string {
 	return capital(number(len(wrong))) + " of " + number(len(c.Answers)) + " did not answer as promised: " + list(wrong) + "."
 }
 
-// tally is for answers that differ and are all right: some APIs know a key that others do not.
+// tally is for answers that differ and are all right: some APIs know a key that others do not, or
+// the token expired meanwhile.
 func (c *calls) tally() string {
 	var texts []string
 	for _, a := range c.Answers {
 		texts = append(texts, a.Adapter+" "+a.Shown)
 	}
-	return "Each answered as far as it knows the token's key: " + list(texts) + "."
+	return "The answers differ, and each was right when it was given: " + list(texts) + "."
 }
 
 // clause is Sentence within a sentence.
