@@ -39,8 +39,36 @@
 //
 // # Streams
 //
-// A stream is judged before its handler is entered and before a message is read. It ends with
-// UNAUTHENTICATED when its token runs out, blocked Recv and Send included; see [Options]. At that
-// moment it is judged anew, for the hooks and for a TokenVerifier that prolongs tokens: until that
-// verdict, which has five seconds, no message passes.
+// A stream is authorized before its handler is entered and before a message is read, and rechecked
+// while it is open:
+//
+//	 refused ---> the status and the challenge; the handler is not entered
+//	 |
+//	call --- accepted ---> open <-----------------------------.
+//	                        |                                 |
+//	                        |  each minute, give or take 15 s |
+//	                        +--- recheck, messages pass ------+ accepted; or not judged (a store or
+//	                        |                                 |   issuer is out of reach): again
+//	                        |  at the token's end             |   after 1 s, 2 s, ... 30 s, for 5 min
+//	                        +--- recheck, messages wait ------' accepted
+//	                        |
+//	                        |  refused: UNAUTHENTICATED or PERMISSION_DENIED
+//	                        |  not judged for 5 min, or at the token's end: UNAVAILABLE
+//	                        v
+//	                      ended: the caller has its status; Recv, Send and the context of the
+//	                        |    handler fail at once, with that status from Recv and Send
+//	                        v
+//	                      handler done: the interceptors in front see it return
+//
+// So the withdrawal of a key, GuardOptions.Revoked, MaxAge and LiveRules reach open streams. A
+// recheck verifies the token again; proofs (DPoP) are spent and count. It may take five seconds.
+// Hooks are told of each. See [Options] for streams that may outlive their token.
+//
+// The handler runs where it would without a guard: a panic shows its own stack, and GracefulStop,
+// and Stop with grpc.WaitForHandlers, wait for the handlers of ended streams.
+//
+// # ServeHTTP
+//
+// Under grpc.Server.ServeHTTP the challenge comes in the header instead of the trailer (RFC 9110
+// §6.5.1), and not at all at the end of a stream whose header was sent; ErrorInfo comes always.
 package grpcauth

@@ -23,6 +23,7 @@ import (
 type Options struct {
 	// AllowExpiredStreams lets a stream go on after its token ran out, until its handler returns.
 	// By default it is ended at the token's expiry plus the verifier's leeway.
+	// What ends a stream otherwise, such as the withdrawal of its key, ends it until then.
 	AllowExpiredStreams bool
 }
 
@@ -36,8 +37,10 @@ func ServerOptions(guard *auth.Guard, rules auth.Rules) []grpc.ServerOption {
 // rules. The keys of rules are "/pkg.Service/Method", or "/pkg.Service/*" for a whole service; the
 // exact key wins. Rules are copied.
 //
-// The interceptors are chained in the place where the options are given: those before them see
-// refusals, those after them see accepted calls only, with their Principal in the context.
+// The interceptors are chained in the place where the options are given: those chained before them
+// see refusals, those chained after them see accepted calls only, with their Principal in the
+// context. The one of grpc.UnaryInterceptor or StreamInterceptor stands in front of all that are
+// chained, wherever it is given. [Check] tells where one stands in front of the guard.
 //
 // It panics, naming the fault, when guard is nil, a key has another form or a requirement is the
 // zero one: a server must not start with such rules.
@@ -55,6 +58,7 @@ func (o Options) ServerOptions(guard *auth.Guard, rules auth.Rules) []grpc.Serve
 		}
 	}
 	i := newInterceptors(guard, t, o)
+	i.rules = maps.Clone(rules)
 	return []grpc.ServerOption{grpc.ChainUnaryInterceptor(i.unary), grpc.ChainStreamInterceptor(i.stream)}
 }
 
@@ -62,6 +66,7 @@ func (o Options) ServerOptions(guard *auth.Guard, rules auth.Rules) []grpc.Serve
 type interceptors struct {
 	guard    *auth.Guard
 	table    *table
+	rules    auth.Rules // that the table is made of
 	options  Options
 	fields   []string                                 // that the guard's Bindings read
 	binds    bool                                     // it has some
@@ -77,11 +82,16 @@ func newInterceptors(guard *auth.Guard, t *table, o Options) *interceptors {
 }
 
 func (i *interceptors) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
+	if info == nil { // asked by Check
+		*req.(**interceptors) = i
+		return nil, nil
+	}
 	answer := i.answer()
 	granted, err := i.authorize(ctx, info.FullMethod, answer)
 	if err != nil { // check: unary
-		st, trailer := i.refusal(err, answer)
-		_ = grpc.SetTrailer(ctx, trailer) // fails only outside a call
+		st, header, trailer := i.refusal(ctx, err, answer)
+		_ = grpc.SetHeader(ctx, header) // these fail only outside a call
+		_ = grpc.SetTrailer(ctx, trailer)
 		return nil, st.Err()
 	}
 	if len(answer) > 0 { // check: unary-answer
@@ -94,6 +104,10 @@ func (i *interceptors) unary(ctx context.Context, req any, info *grpc.UnaryServe
 }
 
 func (i *interceptors) stream(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
+	if info == nil { // asked by Check
+		*srv.(**interceptors) = i
+		return nil
+	}
 	answer := i.answer()
 	ctx, err := i.authorize(ss.Context(), info.FullMethod, answer)
 	if err != nil { // check: stream
@@ -105,12 +119,11 @@ func (i *interceptors) stream(srv any, ss grpc.ServerStream, info *grpc.StreamSe
 		}
 	}
 	i.release(answer)
-	guarded := &guardedStream{ServerStream: ss, ctx: ctx}
-	p, ok := auth.PrincipalFrom(ctx)
-	if !ok || p.ValidUntil().IsZero() || i.options.AllowExpiredStreams {
-		return handler(srv, guarded)
+	rule := i.table.find(info.FullMethod)
+	if rule.requirement.IsPublic() {
+		return handler(srv, &guardedStream{ServerStream: ss, ctx: ctx})
 	}
-	return i.serveUntilExpiry(srv, guarded, p.ValidUntil(), info.FullMethod, handler)
+	return i.serveWatched(srv, &guardedStream{ServerStream: ss, ctx: ctx}, info.FullMethod, rule, handler)
 }
 
 // answer returns an empty header, and nil when no Binding can set a field.
@@ -138,8 +151,8 @@ func metadataOf(h http.Header) metadata.MD {
 }
 
 // authorize asks the guard about one call. A method without a rule has the zero Requirement, which
-// denies every request; its name is not told to hooks, since it may be the caller's own text where a
-// server has an UnknownServiceHandler.
+// denies every request; its name is not told to hooks, since it may be the caller's own text where
+// a server has an UnknownServiceHandler.
 func (i *interceptors) authorize(ctx context.Context, method string, answer http.Header) (context.Context, error) {
 	rule := i.table.find(method)
 	if rule.requirement.IsPublic() {

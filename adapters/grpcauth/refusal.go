@@ -1,14 +1,17 @@
 package grpcauth
 
 import (
+	"context"
 	"maps"
 	"net/http"
+	"reflect"
 	"strings"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/protoadapt"
 	"google.golang.org/protobuf/types/known/durationpb"
@@ -34,8 +37,10 @@ func Code(err *auth.Error) codes.Code {
 	return codes.Internal
 }
 
-// refusal returns the status and the trailer of a call that err refuses.
-func (i *interceptors) refusal(err error, answer http.Header) (*status.Status, metadata.MD) {
+// refusal returns the status, the header and the trailer of a call that err refuses. The challenge
+// goes into the trailer, and under ServeHTTP into the header: HTTP has no such trailer (RFC 9110
+// §6.5.1), and net/http would log each one.
+func (i *interceptors) refusal(ctx context.Context, err error, answer http.Header) (st *status.Status, header, trailer metadata.MD) {
 	e := auth.AsError(err)
 	info := &errdetails.ErrorInfo{Reason: e.Reason.Code(), Domain: Domain, Metadata: map[string]string{}}
 	for name, value := range map[string]string{
@@ -59,20 +64,33 @@ func (i *interceptors) refusal(err error, answer http.Header) (*status.Status, m
 	if after := e.RetryAfter(); after > 0 { // check: retry-info
 		details = append(details, &errdetails.RetryInfo{RetryDelay: durationpb.New(after)})
 	}
-	st := status.New(Code(e), e.Description())
+	st = status.New(Code(e), e.Description())
 	if with, err := st.WithDetails(details...); err == nil { // fails only for code OK
 		st = with
 	}
-	trailer := metadata.MD{}
+	header, trailer = metadata.MD{}, metadata.MD{}
 	maps.Copy(trailer, metadataOf(answer)) // check: refusal-answer
-	if len(challenge) > 0 {                // check: challenge
-		trailer["www-authenticate"] = challenge
+	if len(challenge) == 0 {
+		return st, header, trailer
 	}
-	return st, trailer
+	if underHTTP(ctx) { // check: challenge-trailer
+		header["www-authenticate"] = challenge
+	} else {
+		trailer["www-authenticate"] = challenge // check: challenge
+	}
+	return st, header, trailer
+}
+
+// underHTTP reports whether net/http serves the call, by grpc.Server.ServeHTTP: the peer's address
+// is then of a type that gRPC has for it, made of http.Request.RemoteAddr.
+func underHTTP(ctx context.Context) bool {
+	p, ok := peer.FromContext(ctx)
+	return ok && p.Addr != nil && reflect.TypeOf(p.Addr).String() == "transport.strAddr"
 }
 
 func (i *interceptors) refuseStream(ss grpc.ServerStream, err error, answer http.Header) error {
-	st, trailer := i.refusal(err, answer)
+	st, header, trailer := i.refusal(ss.Context(), err, answer)
+	_ = ss.SetHeader(header) // fails where it was sent
 	ss.SetTrailer(trailer)
 	return st.Err()
 }

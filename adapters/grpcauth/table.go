@@ -1,12 +1,14 @@
 package grpcauth
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
 	"reflect"
 	"slices"
 	"strings"
+	"unsafe"
 
 	"google.golang.org/grpc"
 
@@ -64,8 +66,10 @@ func (t *table) find(method string) rule {
 }
 
 // Check returns an error that names every registered method that no rule covers, and every rule
-// that no registered method uses; and one when a *grpc.Server was not given [ServerOptions] at all.
-// Call it after the services are registered and before the server serves.
+// that no registered method uses. Of a *grpc.Server it also tells when it was not given
+// [ServerOptions], or was given other rules there, and when an interceptor of grpc.UnaryInterceptor
+// or StreamInterceptor stands in front of the guard. Call it after the services are registered and
+// before the server serves.
 func Check(server interface {
 	GetServiceInfo() map[string]grpc.ServiceInfo
 }, rules auth.Rules) error {
@@ -76,7 +80,7 @@ func Check(server interface {
 	idle := maps.Clone(rules)
 	var errs []error
 	if s, ok := server.(*grpc.Server); ok {
-		errs = append(errs, checkGuarded(s))
+		errs = append(errs, checkGuarded(s, rules))
 	}
 	services := server.GetServiceInfo()
 	for _, service := range slices.Sorted(maps.Keys(services)) {
@@ -95,24 +99,83 @@ func Check(server interface {
 	return errors.Join(errs...)
 }
 
-// checkGuarded returns an error when s is not guarded by its interceptors. gRPC does not tell them,
-// so its fields are read, at start only; where they are not found, nothing can be told, and that is
-// an error too.
-func checkGuarded(s *grpc.Server) error {
-	options := reflect.ValueOf(s).Elem().FieldByName("opts")
+// errUnseen is what Check returns where gRPC's fields are not what it knows.
+var errUnseen = errors.New("grpcauth: this version of gRPC does not let Check see whether the server is guarded")
+
+// checkGuarded returns an error when s is not guarded by these rules. gRPC does not tell its
+// interceptors, so its fields are read, at start only; where they are not found, nothing can be
+// told, and that is an error too.
+func checkGuarded(s *grpc.Server, rules auth.Rules) error {
+	unary, ok := interceptorsOf[grpc.UnaryServerInterceptor](s, "chainUnaryInts", "unaryInt")
+	if !ok {
+		return errUnseen
+	}
+	stream, ok := interceptorsOf[grpc.StreamServerInterceptor](s, "chainStreamInts", "streamInt")
+	if !ok {
+		return errUnseen
+	}
+	ask := func(f grpc.UnaryServerInterceptor) (i *interceptors) {
+		_, _ = f(context.Background(), &i, nil, nil)
+		return i
+	}
+	askStream := func(f grpc.StreamServerInterceptor) (i *interceptors) {
+		_ = f(&i, nil, nil, nil)
+		return i
+	}
 	d := new(interceptors)
-	for field, interceptor := range map[string]any{"chainUnaryInts": d.unary, "chainStreamInts": d.stream} {
-		if options.Kind() != reflect.Struct || options.FieldByName(field).Kind() != reflect.Slice {
-			return errors.New("grpcauth: this version of gRPC does not let Check see whether the server is guarded")
-		}
-		chain := options.FieldByName(field)
-		guarded := false
-		for i := range chain.Len() {
-			guarded = guarded || chain.Index(i).Pointer() == reflect.ValueOf(interceptor).Pointer()
-		}
-		if !guarded { // check: check-unguarded
-			return errors.New("grpcauth: the server was not given ServerOptions: nothing is guarded")
-		}
+	if err := checkChain("Unary", unary, d.unary, ask, rules); err != nil {
+		return err
+	}
+	return checkChain("Stream", stream, d.stream, askStream, rules)
+}
+
+// A chain holds the interceptors of one kind.
+type chain[F any] struct {
+	all   []F // that were chained
+	whole F   // what gRPC made of them, and of the one in front
+}
+
+func interceptorsOf[F any](s *grpc.Server, chained, whole string) (c chain[F], ok bool) {
+	options := reflect.ValueOf(s).Elem().FieldByName("opts")
+	if options.Kind() != reflect.Struct {
+		return c, false
+	}
+	all, one := options.FieldByName(chained), options.FieldByName(whole)
+	if !all.IsValid() || all.Type() != reflect.TypeFor[[]F]() || !one.IsValid() || one.Type() != reflect.TypeFor[F]() {
+		return c, false
+	}
+	c.all = *(*[]F)(unsafe.Pointer(all.UnsafeAddr()))
+	c.whole = *(*F)(unsafe.Pointer(one.UnsafeAddr()))
+	return c, true
+}
+
+// checkChain returns an error when ours is not among the interceptors of a chain, or has other
+// rules, or when one stands in front of it that was not chained before it.
+func checkChain[F any](kind string, c chain[F], ours F, ask func(F) *interceptors, rules auth.Rules) error {
+	ourCode := reflect.ValueOf(ours).Pointer()
+	at := slices.IndexFunc(c.all, func(f F) bool { return reflect.ValueOf(f).Pointer() == ourCode })
+	if at < 0 { // check: check-unguarded
+		return errors.New("grpcauth: the server was not given ServerOptions: nothing is guarded")
+	}
+	if differ := ask(c.all[at]).rules.Diff(rules); len(differ) > 0 { // check: check-other-rules
+		return fmt.Errorf("grpcauth: ServerOptions was given other rules than Check: they differ in %q", differ)
+	}
+	if c.hasFront() { // check: check-front
+		return fmt.Errorf("grpcauth: the interceptor given to grpc.%sInterceptor stands in front of the guard: use grpc.Chain%[1]sInterceptor", kind)
 	}
 	return nil
+}
+
+// hasFront reports whether gRPC put an interceptor in front of those that were chained: it then
+// runs a list of its own, and theirs otherwise. One alone is run as it is; of several, gRPC makes a
+// closure of nothing but the list.
+func (c chain[F]) hasFront() bool {
+	if len(c.all) == 1 {
+		return reflect.ValueOf(c.whole).Pointer() != reflect.ValueOf(c.all[0]).Pointer()
+	}
+	closure := *(**struct {
+		code uintptr
+		list *F
+	})(unsafe.Pointer(&c.whole))
+	return closure.list != unsafe.SliceData(c.all)
 }

@@ -1,0 +1,165 @@
+package grpcauth
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+
+	auth "github.com/bearward/bearward/middleware"
+)
+
+const (
+	// recheckEvery is how long a stream goes on between rechecks, give or take a quarter.
+	recheckEvery = time.Minute
+	// recheckTimeout is how long a recheck may take. At the token's end no message passes in it.
+	recheckTimeout = 5 * time.Second
+	// maxUnjudged is how long a stream goes on while rechecks come to no verdict.
+	maxUnjudged = 5 * time.Minute
+	// firstRetry is how long after such a recheck the next one comes, doubled from one to the next.
+	firstRetry = time.Second
+)
+
+// How long a stream goes on at least whose token is accepted although it ran out: the first time,
+// and at most. A verifier with a leeway of its own does that for minutes, and may ask an issuer
+// each time.
+const (
+	clockStep    = 10 * time.Millisecond
+	maxClockStep = 5 * time.Second
+)
+
+// A watcher rechecks one open stream.
+type watcher struct {
+	*interceptors
+	stream  *guardedStream
+	method  string
+	rule    rule
+	cancel  func()        // ends the stream's context
+	stopped chan struct{} // closed when watch has ended
+
+	until    time.Time // the end of the token, zero for none
+	unjudged time.Time // since when rechecks come to no verdict, zero while they do
+	retry    time.Duration
+	step     time.Duration
+
+	// These are read when watch has ended.
+	refused  error // what ended the stream
+	panicked *panicked
+}
+
+// watch rechecks the stream until it is refused, its handler came back or its caller is gone.
+func (w *watcher) watch(running context.Context) {
+	defer close(w.stopped)
+	defer func() {
+		if w.panicked = panickedWith(recover()); w.panicked != nil {
+			w.finish(errRecheckFailed)
+		}
+	}()
+	w.accepted(w.stream.ctx)
+	w.step = clockStep
+	timer := time.NewTimer(w.wait())
+	defer timer.Stop()
+	for {
+		select {
+		case <-running.Done():
+			return
+		case <-timer.C:
+		}
+		if !w.recheck(running) {
+			return
+		}
+		timer.Reset(w.wait())
+	}
+}
+
+// accepted notes the end of the token that ctx carries.
+func (w *watcher) accepted(ctx context.Context) {
+	w.unjudged, w.retry = time.Time{}, firstRetry
+	if p, ok := auth.PrincipalFrom(ctx); ok {
+		w.until = p.ValidUntil()
+	} else {
+		w.until = time.Time{}
+	}
+}
+
+// ends reports whether the token's own end ends the stream.
+func (w *watcher) ends() bool { return !w.until.IsZero() && !w.options.AllowExpiredStreams }
+
+// wait returns how long it is until the next recheck.
+func (w *watcher) wait() time.Duration {
+	wait := recheckEvery*3/4 + rand.N(recheckEvery/2)
+	if !w.unjudged.IsZero() {
+		wait = w.retry/2 + rand.N(w.retry/2)
+		w.retry = min(2*w.retry, recheckEvery/2)
+		wait = min(wait, time.Until(w.unjudged.Add(maxUnjudged)))
+	}
+	if w.ends() { // check: stream-expiry
+		left := time.Until(w.until)
+		if left > 0 {
+			w.step = clockStep
+		} else {
+			left, w.step = w.step, min(2*w.step, maxClockStep)
+		}
+		wait = min(wait, left)
+	}
+	return wait
+}
+
+// recheck authorizes the call of the stream anew, and reports whether the stream goes on.
+func (w *watcher) recheck(running context.Context) bool {
+	timeout := recheckTimeout
+	holds := w.ends() && !time.Now().Before(w.until)
+	if holds {
+		l := &look{done: make(chan struct{}), refused: errRecheckFailed}
+		w.stream.look.Store(l)
+		defer close(l.done)
+	} else if w.ends() {
+		timeout = min(timeout, time.Until(w.until)) // check: recheck-before-expiry
+	}
+	ctx, cancel := context.WithTimeout(running, timeout)
+	defer cancel()
+	again, err := w.guard.Recheck(ctx, w.credentials(ctx, w.method, w.rule.key, nil), w.rule.requirement)
+	if err == nil {
+		w.accepted(again)
+	} else if running.Err() == nil && !w.outlives(err, holds) { // check: stream-refused
+		w.finish(w.refuseStream(w.stream.ServerStream, err, nil))
+		return false
+	}
+	if holds {
+		w.stream.look.Load().refused = nil
+	}
+	return true
+}
+
+// outlives reports whether the stream goes on although a recheck did not accept it.
+func (w *watcher) outlives(err error, holds bool) bool {
+	e := auth.AsError(err)
+	switch {
+	case holds: // check: unjudged-at-expiry
+		return false
+	case w.options.AllowExpiredStreams && e.Reason == auth.ReasonTokenExpired:
+		return true
+	case e.Status() < 500: // check: recheck-refused
+		return false
+	case w.unjudged.IsZero():
+		w.unjudged = time.Now()
+	}
+	return time.Since(w.unjudged) < maxUnjudged // check: unjudged-too-long
+}
+
+// finish ends the stream.
+func (w *watcher) finish(refused error) {
+	w.refused = refused
+	if l := w.stream.look.Load(); l != nil {
+		select {
+		case <-l.done:
+		default: // messages wait for it
+			l.refused = refused
+			w.end(refused)
+			return
+		}
+	}
+	l := &look{done: make(chan struct{}), refused: refused}
+	close(l.done)
+	w.stream.look.Store(l)
+	w.end(refused)
+}
