@@ -264,7 +264,7 @@ func ExampleHooks() {
 	_, _ = guard.Authorize(context.Background(), auth.Credentials{Operation: "GET /orders"}, auth.AnyToken())
 	fmt.Println(count)
 	// Output:
-	// level=INFO msg="request refused" operation="GET /orders" status=401 reason=CREDENTIALS_MISSING
+	// level=INFO msg="request refused" operation="GET /orders" status=401 reason=CREDENTIALS_MISSING detail="no Authorization header"
 	// 1
 }
 

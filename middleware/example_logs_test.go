@@ -46,7 +46,7 @@ func ExampleNewWithKeys_logs() {
 	fmt.Print(strings.Join(lines, ""))
 	// Output:
 	// level=INFO msg="keys changed" refresh.keys=1 refresh.added="[2026-11 (EdDSA)]"
-	// level=INFO msg="request refused" operation="GET /orders" status=401 reason=CREDENTIALS_MISSING
+	// level=INFO msg="request refused" operation="GET /orders" status=401 reason=CREDENTIALS_MISSING detail="no Authorization header"
 }
 
 // startIssuer starts an issuer that publishes its metadata and one key.

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"strings"
@@ -26,7 +27,7 @@ func LogRefusals(logger *slog.Logger) func(context.Context, Decision) {
 			level = slog.LevelError
 		}
 		attrs := []slog.Attr{
-			slog.String("operation", d.Operation),
+			slog.String("operation", cmp.Or(d.Operation, "(none: the request's router named no pattern)")),
 			slog.Int("status", d.Err.Status()),
 			slog.String("reason", d.Err.Reason.String()),
 		}

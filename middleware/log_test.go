@@ -182,3 +182,30 @@ func logged(t *testing.T, ctx context.Context, v auth.TokenVerifier, token strin
 	guard.Require("read:orders", "write:orders")(http.NotFoundHandler()).ServeHTTP(httptest.NewRecorder(), r.WithContext(ctx))
 	return b.String()
 }
+
+// An operation without a name, and credentials that are none, say what was there.
+func TestLogRefusalsTellsWhatTheRequestWas(t *testing.T) {
+	issuer := authtest.NewIssuer(t, nil)
+	var b bytes.Buffer
+	guard := issuer.Guard(&auth.GuardOptions{OnDecision: auth.LogRefusals(slog.New(slog.NewTextHandler(&b, nil)))})
+	for authorization, want := range map[string]string{
+		"":                                 `detail="no Authorization header"`,
+		issuer.Token(""):                   `detail="a token without a scheme: it must be Authorization: Bearer TOKEN"`,
+		"Basic YTpi":                       `detail="a scheme that is not accepted: it must be Authorization: Bearer TOKEN"`,
+		"JWT " + issuer.Token(""):          `detail="a scheme that is not accepted: it must be Authorization: Bearer TOKEN"`,
+		"dpop " + issuer.Token(""):         `detail="the scheme DPoP, for which no Binding is configured (GuardOptions.Bindings)"`,
+		"opaque-text-that-is-no-scheme-42": `detail="a scheme that is not accepted: it must be Authorization: Bearer TOKEN"`,
+	} {
+		b.Reset()
+		c := auth.Credentials{}
+		if authorization != "" {
+			c.Authorization = []string{authorization}
+		}
+		if _, err := guard.Authorize(t.Context(), c, auth.AnyToken()); reasonOf(err) != auth.ReasonCredentialsMissing {
+			t.Fatal(err)
+		}
+		if !strings.Contains(b.String(), want) || !strings.Contains(b.String(), `operation="(none: the request's router named no pattern)"`) {
+			t.Errorf("%.20q: %s, want %s", authorization, b.String(), want)
+		}
+	}
+}

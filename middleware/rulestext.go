@@ -206,6 +206,8 @@ func (p *ruleParser) rule() (string, Requirement) {
 		p.fail(key[len(key)-1], "expected a pattern with a slash, as in GET /orders or /pkg.Service/Method")
 	case len(key) == 2 && strings.Trim(words[0], "ABCDEFGHIJKLMNOPQRSTUVWXYZ-") != "":
 		p.fail(key[0], "expected a method in upper case, as in GET")
+	case len(key) == 2 && !slices.Contains(methods, words[0]): // check: rules-text-method
+		p.fail(key[0], "%q is no method of HTTP (one of IANA's registry, such as GET)", words[0])
 	}
 	req := p.need()
 	if t, more := p.peek(); more { // check: rules-text-end
@@ -213,6 +215,11 @@ func (p *ruleParser) rule() (string, Requirement) {
 	}
 	return strings.Join(words, " "), req
 }
+
+// methods are those of IANA's registry (RFC 9110 §16.1.1).
+var methods = strings.Fields("ACL BASELINE-CONTROL BIND CHECKIN CHECKOUT CONNECT COPY DELETE GET HEAD LABEL LINK LOCK MERGE MKACTIVITY MKCALENDAR " +
+	"MKCOL MKREDIRECTREF MKWORKSPACE MOVE OPTIONS ORDERPATCH PATCH POST PRI PROPFIND PROPPATCH PUT QUERY REBIND REPORT SEARCH TRACE UNBIND " +
+	"UNCHECKOUT UNLINK UNLOCK UPDATE UPDATEREDIRECTREF VERSION-CONTROL")
 
 // need = "public" / [ "report-only" ] ( "optional" / term )
 func (p *ruleParser) need() Requirement {
@@ -319,6 +326,8 @@ func (p *ruleParser) factor(depth int) Requirement {
 			return Bound()
 		}
 		return AnyToken()
+	case !isRuleWord(t.text) && isRuleWord(strings.ToLower(t.text)): // check: rules-text-word-case
+		p.fail(t, "expected %q in lower case, not %q: a scope of that name stands in quotes", strings.ToLower(t.text), t.text)
 	case isRuleWord(t.text): // check: rules-text-word
 		p.fail(t, "expected a scope, not %q: a scope of that name stands in quotes", t.text)
 	case strings.ContainsAny(t.text, "=#"):

@@ -25,7 +25,7 @@ const everyScheme = -1
 // (RFC 6750 §2.1, RFC 9110 §11.4).
 func (g *Guard) credentials(values []string) (token string, scheme int, refused *Error) {
 	if len(values) == 0 {
-		return "", bearerScheme, &Error{Reason: ReasonCredentialsMissing}
+		return "", bearerScheme, missingHeader
 	}
 	if len(values) > 1 { // check: one-authorization
 		return "", everyScheme, &Error{Reason: ReasonInvalidRequest}
@@ -47,7 +47,30 @@ func (g *Guard) credentials(values []string) (token string, scheme int, refused 
 			return strings.TrimLeft(value[end:], " "), i, nil
 		}
 	}
-	return "", bearerScheme, &Error{Reason: ReasonCredentialsMissing}
+	return "", bearerScheme, missingCredentials(value, name)
+}
+
+// Refusals of requests without credentials. They are made once, and tell operators what was there.
+var (
+	missingHeader      = missing("no Authorization header")
+	missingScheme      = missing("a token without a scheme: it must be Authorization: Bearer TOKEN")
+	missingOtherScheme = missing("a scheme that is not accepted: it must be Authorization: Bearer TOKEN")
+	missingDPoP        = missing("the scheme DPoP, for which no Binding is configured (GuardOptions.Bindings)")
+)
+
+// missingCredentials refuses a value of a scheme that no Binding has and that is not Bearer.
+func missingCredentials(value, name string) *Error {
+	switch {
+	case value == name && strings.Count(value, ".") == 2:
+		return missingScheme
+	case strings.EqualFold(name, "DPoP"):
+		return missingDPoP
+	}
+	return missingOtherScheme
+}
+
+func missing(note string) *Error {
+	return &Error{Reason: ReasonCredentialsMissing, about: &detail{note: note}}
 }
 
 // schemeOf returns the scheme of b: Bearer when it has none of its own.

@@ -72,7 +72,7 @@ func ExampleMetrics_OnDecision() {
 	}
 	_, _ = guard.Authorize(context.Background(), auth.Credentials{Operation: "GET /orders"}, auth.Scopes("read:orders"))
 	// Output:
-	// level=INFO msg="request refused" operation="GET /orders" status=401 reason=CREDENTIALS_MISSING
+	// level=INFO msg="request refused" operation="GET /orders" status=401 reason=CREDENTIALS_MISSING detail="no Authorization header"
 }
 
 // A hook that logs fetches of the keys and counts them.

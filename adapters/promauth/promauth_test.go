@@ -132,7 +132,7 @@ func TestEveryReasonHasItsOutcome(t *testing.T) {
 		m, reg := setUp(t, nil)
 		m.OnDecision(t.Context(), auth.Decision{Operation: "GET /a", Err: &auth.Error{Reason: r}})
 		outcome := "refused"
-		if r == auth.ReasonUnavailable || r == auth.ReasonInternal {
+		if (&auth.Error{Reason: r}).Status() >= 500 {
 			outcome = "not_judged"
 		}
 		all := gathered(t, reg)
@@ -202,7 +202,7 @@ func TestDeclaredOperationsAreThereFromTheStart(t *testing.T) {
 	for _, operation := range []string{"GET /a", "GET /b", "none", "other"} {
 		for _, r := range auth.Reasons() {
 			outcome := "refused"
-			if r == auth.ReasonUnavailable || r == auth.ReasonInternal {
+			if (&auth.Error{Reason: r}).Status() >= 500 {
 				outcome = "not_judged"
 			}
 			wants(t, all, map[string]float64{decisions(operation, outcome, r.String()): 0})

@@ -11,7 +11,9 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/bearward/bearward/jwks"
 	auth "github.com/bearward/bearward/middleware"
 	"github.com/bearward/bearward/middleware/authtest"
 )
@@ -38,11 +40,16 @@ func TestFAQ(t *testing.T) {
 		"3. The application sends its ID token":   {bearer(authtest.WrongType, authtest.Claims{"nonce": "x"}), under(lax, bearer(authtest.WrongType, authtest.Claims{"nonce": "x"}))},
 		"4. The issuer does not write typ at+jwt": {bearer(authtest.WrongType), bearer(authtest.NoType)},
 		"5. The token expired":                    {bearer(authtest.Expired)},
-		"6. The token is opaque":                  {{authorization: []string{"Bearer 3yKkd8aGh2vDmlQ0p5Xc"}}},
-		"7. The scheme is missing":                {{authorization: []string{issuer.Token("read:orders")}}, {}},
-		"8. The key is not the issuer's":          {bearer(authtest.UnknownKid)},
-		"9. A claim is missing":                   {bearer(authtest.NoClientID), bearer(authtest.NoTokenID), bearer(authtest.NoSubject)},
-		"10. The token is bound to a key":         {bearer(authtest.SenderConstrained)},
+		"6. The token is no JWT that can be read": {
+			{authorization: []string{"Bearer 3yKkd8aGh2vDmlQ0p5Xc"}},
+			{authorization: []string{"Bearer eyJhbGciOiJkaXIiLCJlbmMiOiJBMjU2R0NNIn0..AAAA.AAAA.AAAA"}}, // as Auth0 makes them
+			bearer(authtest.DuplicateClaim),
+		},
+		"7. The scheme is missing":             {{authorization: []string{issuer.Token("read:orders")}}, {}},
+		"8. The key is not the issuer's":       {bearer(authtest.UnknownKid), bearer(authtest.WrongAlgorithm), bearer(authtest.NoKid)},
+		"9. A claim is missing":                {bearer(authtest.NoClientID), bearer(authtest.NoTokenID), bearer(authtest.NoSubject)},
+		"10. The token is bound to a key":      {bearer(authtest.SenderConstrained)},
+		"11. The token is for Microsoft Graph": {under(auth.Config{Types: []string{"JWT"}}, bearer(authtest.Header{"typ": "JWT", "nonce": "AQABAAAA"}, authtest.BadSignature))},
 	} {
 		t.Run(heading, func(t *testing.T) {
 			named, seen := reasonsUnder(t, heading), map[string]bool{}
@@ -52,6 +59,9 @@ func TestFAQ(t *testing.T) {
 					t.Errorf("%d %s", status, reason)
 				}
 				seen[reason] = true
+				if line := logged(issuer.Verifier(r.config), r.authorization); !strings.Contains(section(t, heading), "\n"+line) {
+					t.Errorf("FAQ.md does not show under this heading:\n%s", line)
+				}
 			}
 			if !maps.Equal(named, seen) {
 				t.Errorf("the reasons are %v, and FAQ.md names %v", seen, named)
@@ -70,6 +80,7 @@ func TestFAQ(t *testing.T) {
 			{issuer.Verifier(auth.Config{}), append(good, good...), auth.AnyToken(), 400},
 			{issuer.Verifier(auth.Config{}), good, auth.Scopes("admin"), 403},
 			{issuer.Verifier(auth.Config{}), good, auth.Requirement{}, 403},
+			{newerKey(t, issuer.Config()), good, auth.AnyToken(), 503},
 			{down.Verifier(auth.Config{}), []string{"Bearer " + down.Token("read:orders")}, auth.AnyToken(), 503},
 		} {
 			status, reason := ask(tt.v, tt.authorization, tt.need)
@@ -84,9 +95,24 @@ func TestFAQ(t *testing.T) {
 	})
 }
 
-// The line of a log that the page shows is what is logged.
-func TestFAQShowsALogLine(t *testing.T) {
-	issuer := authtest.NewIssuer(t, nil)
+// anHourOld is a Source whose keys were asked for an hour ago, and have none of any ID.
+type anHourOld struct{}
+
+func (anHourOld) Keys(context.Context, string) ([]*jwks.Key, error) {
+	return nil, &jwks.LookupError{Err: jwks.ErrUnknownKey, AskedAt: time.Now().Add(-time.Hour)}
+}
+
+func newerKey(t *testing.T, config auth.Config) auth.TokenVerifier {
+	t.Helper()
+	v, err := auth.NewVerifier(anHourOld{}, config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+// logged returns the line that is logged of a refusal, without its time.
+func logged(v auth.TokenVerifier, authorization []string) string {
 	var b bytes.Buffer
 	withoutTime := &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
 		if a.Key == slog.TimeKey {
@@ -94,17 +120,14 @@ func TestFAQShowsALogLine(t *testing.T) {
 		}
 		return a
 	}}
-	guard := issuer.Guard(&auth.GuardOptions{OnDecision: auth.LogRefusals(slog.New(slog.NewTextHandler(&b, withoutTime)))})
-	r := httptest.NewRequest("GET", "/orders", nil)
-	r.Header.Set("Authorization", "Bearer "+issuer.Token("read:orders", authtest.WrongAudience))
-	_, _ = guard.Authorize(r.Context(), auth.RequestCredentials(nil, r, "GET /orders"), auth.AnyToken())
-	page, err := os.ReadFile("FAQ.md")
+	guard, err := auth.NewGuard(v, &auth.GuardOptions{OnDecision: auth.LogRefusals(slog.New(slog.NewTextHandler(&b, withoutTime)))})
 	if err != nil {
-		t.Fatal(err)
+		panic(err)
 	}
-	if b.Len() == 0 || !strings.Contains(string(page), "\n"+b.String()) {
-		t.Errorf("FAQ.md does not show %s", b.String())
-	}
+	r := httptest.NewRequest("GET", "/orders", nil)
+	r.Header["Authorization"] = authorization
+	_, _ = guard.Authorize(r.Context(), auth.RequestCredentials(httptest.NewRecorder(), r, "GET /orders"), auth.Scopes("read:orders"))
+	return b.String()
 }
 
 // ask returns the status of a refusal, and the reason that an operator is told.
@@ -127,8 +150,8 @@ func ask(v auth.TokenVerifier, authorization []string, need auth.Requirement) (i
 	return w.Code, reason
 }
 
-// reasonsUnder returns the reasons that FAQ.md names under a heading.
-func reasonsUnder(t *testing.T, heading string) map[string]bool {
+// section returns what FAQ.md has under a heading.
+func section(t *testing.T, heading string) string {
 	t.Helper()
 	text, err := os.ReadFile("FAQ.md")
 	if err != nil {
@@ -139,12 +162,18 @@ func reasonsUnder(t *testing.T, heading string) map[string]bool {
 		t.Fatalf("FAQ.md has no heading %q", heading)
 	}
 	section, _, _ = strings.Cut(section, "\n## ")
+	return section
+}
+
+// reasonsUnder returns the reasons that FAQ.md names under a heading.
+func reasonsUnder(t *testing.T, heading string) map[string]bool {
+	t.Helper()
 	known := map[string]bool{}
 	for _, r := range auth.Reasons() {
 		known[r.String()] = true
 	}
 	named := map[string]bool{}
-	for _, m := range regexp.MustCompile("`([A-Z_]{4,})`").FindAllStringSubmatch(section, -1) {
+	for _, m := range regexp.MustCompile("`([A-Z_]{4,})`").FindAllStringSubmatch(section(t, heading), -1) {
 		if known[m[1]] {
 			named[m[1]] = true
 		}

@@ -106,6 +106,23 @@ const (
 	api1   = "ef1da9d4-ff77-4c3e-a005-840c3f830745"
 )
 
+// Issuers without a preset, as their users write them; and Hydra for clients in place of an audience.
+var (
+	adfs = provider.Preset{Config: auth.Config{
+		Issuer: "http://adfs.example/adfs/services/trust", Audiences: []string{"microsoft:identityserver:https://api.example"}, Types: []string{"JWT"},
+		ScopeClaim: "scp", ClientIDClaims: []string{"appid"}, RolesClaim: []string{"role"}, RequiredClaims: []string{"client_id", "iat"},
+	}}
+	supabase = provider.Preset{Config: auth.Config{
+		Issuer: "https://abcdefghijklmnopqrst.supabase.co/auth/v1", Audiences: []string{"authenticated"}, Types: []string{"JWT"},
+		FixedClaims: map[string]string{"role": "authenticated"}, RequiredClaims: []string{"sub", "iat"},
+	}}
+	hydraClients = func() provider.Preset {
+		p := provider.Hydra("https://hydra.example.test/", "https://api.my-cloud.com/user")
+		p.Config.Clients = []string{"c1"}
+		return p
+	}()
+)
+
 // expectation is what a Principal must say of a sample.
 type expectation struct {
 	scope, client, role, group, permission string
@@ -138,6 +155,21 @@ var cases = []struct {
 		expectation{scope: "profile", client: "frontend-client", role: "role1"}, ""},
 	{"Keycloak audience", "keycloak", "audience scope", provider.Keycloak("https://kc.example.test/realms/demo", "service1"), nil,
 		expectation{scope: "service1-scope", client: "frontend-client"}, ""},
+	{"Keycloak with the login's nonce", "keycloak", "before version 25, with the nonce of the login", provider.Keycloak("https://kc.example.test/realms/demo", "target-client1"), nil,
+		expectation{scope: "profile", client: "frontend-client", role: "role1"}, ""},
+	{"Keycloak with many clients", "keycloak", "roles in 70 clients", provider.Keycloak("https://kc.example.test/realms/demo", "target-client1"), nil,
+		expectation{scope: "profile", client: "frontend-client", role: "role2"}, ""},
+	{"IdentityServer, one role", "identityserver", "one role, as text", provider.IdentityServer("https://demo.example.test", "invoice"), nil,
+		expectation{scope: "customer.read", client: "client", role: "admin"}, ""},
+	{"Entra with 200 groups", "entra", "v2.0 with 200 groups", provider.Entra(tenant, api2), nil,
+		expectation{scope: "access_as_user", client: api2, group: "6e74172b-be56-4843-9ff4-000000000199"}, ""},
+	{"ZITADEL with 110 roles", "zitadel", "110 roles in two organizations", provider.ZITADEL("http://localhost:9420/", "web-app"), nil,
+		expectation{client: "web-app", role: "role-109"}, ""},
+	{"Hydra without an audience", "ory", "Hydra without an audience", hydraClients, nil, expectation{scope: "orders:read", client: "c1"}, ""},
+	{"AD FS", "adfs", "Windows Server 2019, user", adfs, nil, expectation{scope: "orders", client: "5db77ce4-cedf-4319-85f7-cc230b7022e0", role: "admin"}, ""},
+	{"Supabase", "supabase", "authenticated user", supabase, nil, expectation{}, ""},
+	{"Supabase, anon key", "supabase", "anon key (must be refused)", supabase, nil, expectation{}, auth.ReasonIssuerNotTrusted},
+	{"Supabase, service role key", "supabase", "service role key (must be refused)", supabase, nil, expectation{}, auth.ReasonIssuerNotTrusted},
 	{"IdentityServer, array", "identityserver", "default (array scope)", provider.IdentityServer("https://demo.example.test", "invoice"), nil,
 		expectation{scope: "customer.read", client: "client"}, ""},
 	{"IdentityServer, string", "identityserver", "docs sample (string scope)", provider.IdentityServer("https://demo.example.test", "api1"),
@@ -246,7 +278,7 @@ func TestSamples(t *testing.T) {
 			}
 		})
 	}
-	for _, file := range []string{"auth0", "cognito", "dex", "entra", "fusionauth", "google", "identityserver", "keycloak", "okta", "ory", "ping", "zitadel"} {
+	for _, file := range []string{"adfs", "auth0", "cognito", "dex", "entra", "fusionauth", "google", "identityserver", "keycloak", "okta", "ory", "ping", "supabase", "zitadel"} {
 		for _, s := range load(t, file).Samples {
 			if !seen[file+"/"+s.Name] {
 				t.Errorf("no case for the sample %q of %s", s.Name, file)
@@ -300,6 +332,9 @@ func TestOtherTokens(t *testing.T) {
 			}
 			if tt.file != "cognito" {
 				bends = append(bends, bent{"another audience", nil, map[string]any{"aud": "https://other.example"}}, bent{"no audience", nil, map[string]any{"aud": nil}})
+			}
+			if len(tt.preset.Config.Clients) > 0 { // who is known by his client needs no audience
+				bends[len(bends)-1].claims = map[string]any{"aud": nil, "client_id": "other"}
 			}
 			for _, b := range bends {
 				if _, err := r.verify(b.header, b.claims); err == nil || auth.AsError(err).Status() != 401 {
