@@ -225,7 +225,8 @@ func TestRequestWaitsTwoSecondsAtMost(t *testing.T) {
 // A full house of forged tokens must not keep out those with a good one: once all places are taken, each
 // request has the same chance of one.
 func TestWaitersAreBoundedAndGoodOnesGetAPlace(t *testing.T) {
-	for forgers, share := range map[int]float64{1: 0.99, 4: 0.15, 16: 0.03} {
+	// A request has the chance that is left of 4,096 places; the bounds are far below what is expected.
+	for forgers, share := range map[int]float64{1: 0.8, 4: 0.15, 16: 0.02} {
 		bubble(t, func(t *testing.T) {
 			i := newIssuer("a")
 			c := warm(t, i)
@@ -251,7 +252,7 @@ func TestWaitersAreBoundedAndGoodOnesGetAPlace(t *testing.T) {
 					}
 				})
 			}
-			const good = 100
+			const good = 400
 			for n := range forgers * jwks.MaxWaiters {
 				ask("forged")
 				if n%(forgers*jwks.MaxWaiters/good) == 0 && n > 0 {
