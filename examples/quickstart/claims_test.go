@@ -170,7 +170,7 @@ func (r *random) due(label string) []string {
 		if r.refresh == "held" {
 			return []string{read, read, "cannot be verified"}
 		}
-		return []string{read}
+		return []string{read, read}
 	}
 	return nil
 }

@@ -78,8 +78,14 @@ func opened(parts []part) []part {
 	return parts
 }
 
+// errNotMet says that an API could not fetch the keys in time: an outage would show something else.
+var errNotMet = errors.New("webapp: an API has not met the token's key")
+
 func problemText(err error) string {
 	var refused *refusedError
+	if errors.Is(err, errNotMet) {
+		return "An API has not fetched the issuer’s keys again since the last outage. Try again in a moment."
+	}
 	if errors.As(err, &refused) {
 		return "The issuer refused to refresh (" + refused.code + ")."
 	}
@@ -179,8 +185,11 @@ func (a *App) doDown(ctx context.Context, rec *recorder, l *login, t tokens) err
 	}
 	known := t.Access
 	unseen := t.refreshState() == refreshHeld
+	a.ask(ctx, rec, question{Title: "A call while the issuer is up", op: readOrders, token: known, settle: recoverTime})
+	if !a.hasMet(keyID(known)) && !factsOf(known).expired() {
+		return errNotMet
+	}
 	if unseen {
-		a.ask(ctx, rec, question{Title: "A call while the issuer is up", op: readOrders, token: known})
 		// An API that fetched just now would not try again; and none shall meet the new key by its clock.
 		pause(ctx, a.cfg.Cooldown+a.cfg.Cooldown/10)
 		if _, err := a.cfg.Issuer.RotateNow(); err != nil {
