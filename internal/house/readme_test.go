@@ -9,6 +9,7 @@ import (
 	"path"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -237,6 +238,37 @@ func folderExists(tree fs.FS, name string) error {
 		return fmt.Errorf("%s is no folder", name)
 	}
 	return nil
+}
+
+// The figures that README opens with are not above those of the pages that commands write.
+func TestFiguresOfREADME(t *testing.T) {
+	for _, f := range []struct{ claim, page, figure string }{
+		{`Over ([0-9]+) security checks`, "internal/mutants/README.md", `(?m)^([0-9]+) checks\.$`},
+		{`Over ([0-9]+) statements`, "internal/conformance/README.md", `(?m)^([0-9]+) of [0-9]+ rows pass`},
+		{`at most 1\.([0-9]+) times the time`, "bench/README.md", `RS256 cold / the signature alone \| at most 1\.([0-9]+) \|`},
+	} {
+		claimed, shown := figureIn(t, "README.md", f.claim), figureIn(t, f.page, f.figure)
+		if claimed > shown {
+			t.Errorf("README says %d, and %s %d (%s)", claimed, f.page, shown, f.figure)
+		}
+	}
+}
+
+// figureIn returns the number that the pattern finds in a file.
+func figureIn(t *testing.T, name, pattern string) int {
+	text, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := regexp.MustCompile(pattern).FindSubmatch(text)
+	if m == nil {
+		t.Fatalf("%s has nothing like %s", name, pattern)
+	}
+	n, err := strconv.Atoi(string(m[1]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
 }
 
 func TestRender(t *testing.T) {
