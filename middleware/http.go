@@ -71,5 +71,22 @@ func (h *enforced) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.guard.Refuse(w, r, err)
 		return
 	}
-	h.next.ServeHTTP(w, r.WithContext(ctx))
+	accepted := r.WithContext(ctx)
+	defer handBack(r, accepted)
+	h.next.ServeHTTP(w, accepted)
+}
+
+// handBack gives a request what its copy came by in the handler. The server removes the temporary
+// files of a form from the request that it made, and who stands in front looks there for the
+// pattern and the form.
+func handBack(r, accepted *http.Request) {
+	if accepted.MultipartForm != nil {
+		r.MultipartForm = accepted.MultipartForm // check: form-files
+	}
+	if accepted.Form != nil {
+		r.Form, r.PostForm = accepted.Form, accepted.PostForm
+	}
+	if accepted.Pattern != r.Pattern {
+		r.Pattern = accepted.Pattern // check: pattern-back
+	}
 }

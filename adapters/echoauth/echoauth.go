@@ -48,6 +48,8 @@
 package echoauth
 
 import (
+	"net/http"
+
 	"github.com/labstack/echo/v4"
 
 	auth "github.com/bearward/bearward/middleware"
@@ -78,9 +80,11 @@ func Enforce(guard *auth.Guard, req auth.Requirement) echo.MiddlewareFunc {
 	var routes names
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
+			before := c.Request()
 			if err := admit(guard, c, routes.of(c), req); err != nil { // check: enforce
 				return err
 			}
+			defer handBack(before, c.Request())
 			return next(c)
 		}
 	}
@@ -101,4 +105,12 @@ func admit(guard *auth.Guard, c echo.Context, operation string, req auth.Require
 	}
 	c.SetRequest(r.WithContext(ctx))
 	return nil
+}
+
+// handBack gives a request the form that its copy came by in the handler: the server removes the
+// temporary files from the one that it made.
+func handBack(before, accepted *http.Request) {
+	if accepted.MultipartForm != nil {
+		before.MultipartForm = accepted.MultipartForm // check: form-files
+	}
 }

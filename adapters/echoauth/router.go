@@ -101,9 +101,11 @@ func (r *Router) Add(method, path string, req auth.Requirement, h echo.HandlerFu
 	before := r.keys()
 	var operation string
 	added := r.to.Add(method, path, func(c echo.Context) error {
+		before := c.Request()
 		if err := admit(r.guard, c, operation, req); err != nil { // check: endpoint-guard
 			return err
 		}
+		defer handBack(before, c.Request())
 		return h(c)
 	}, m...)
 	operation = added.Method + " " + r.host + added.Path

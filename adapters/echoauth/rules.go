@@ -67,9 +67,11 @@ func inFront(t *table) echo.MiddlewareFunc {
 			if r.answer != nil { // check: rules-unrouted
 				return r.answer(c)
 			}
+			before := c.Request()
 			if err := admit(t.guard, c, r.key, r.requirement); err != nil { // check: rules
 				return err
 			}
+			defer handBack(before, c.Request())
 			return next(c)
 		}
 	}
