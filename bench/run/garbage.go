@@ -44,7 +44,7 @@ func garbage(ctx context.Context, p plan, r *report) error {
 	raw := measure.Of("the signature alone (standard library)", check)
 	ours := []*measure.Contestant{
 		measure.Of("**Bearward**: random text", refuse(ctx, v, text, auth.ReasonTokenMalformed)),
-		measure.Of("**Bearward**: unknown kid", refuse(ctx, v, unknown, auth.ReasonKeyUnknown)),
+		measure.Of("**Bearward**: unknown kid", refuse(ctx, v, unknown, auth.ReasonKeyUnknown, auth.ReasonKeyNotYetKnown)),
 		measure.Of("**Bearward**: wrong signature", refuse(ctx, v, forged, auth.ReasonSignatureInvalid)),
 	}
 	cs := append([]*measure.Contestant{raw}, ours...)

@@ -84,6 +84,7 @@ var suites = []suite{
 	{"keys", false, keyLookUp},
 	{"hang", false, hang},
 	{"garbage", false, garbage},
+	{"unvouched", false, unvouched},
 	{"growth", true, growth},
 	{"stores", true, stores},
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http/httptest"
+	"slices"
 
 	"github.com/bearward/bearward/bench/tokens"
 	"github.com/bearward/bearward/jwks"
@@ -59,12 +60,12 @@ func accept(ctx context.Context, v *auth.Verifier, token string) func() error {
 	}
 }
 
-// refuse is the verification of one token that must be refused for reason.
-func refuse(ctx context.Context, v *auth.Verifier, token string, reason auth.Reason) func() error {
+// refuse is the verification of one token that must be refused for one of reasons.
+func refuse(ctx context.Context, v auth.TokenVerifier, token string, reasons ...auth.Reason) func() error {
 	return func() error {
 		_, err := v.VerifyToken(ctx, token)
-		if e, ok := err.(*auth.Error); !ok || e.Reason != reason {
-			return fmt.Errorf("got %v, want a refusal for %v", err, reason)
+		if e, ok := err.(*auth.Error); !ok || !slices.Contains(reasons, e.Reason) {
+			return fmt.Errorf("got %v, want a refusal for %v", err, reasons)
 		}
 		return nil
 	}

@@ -64,12 +64,10 @@ func (r *Reader) Header(doc []byte) (Header, error) {
 	var h Header
 	text := string(doc)
 	err := r.walk(doc, func(name []byte, v Value) error {
-		ok := true
 		switch string(name) {
 		case "alg":
-			h.AlgorithmName, ok = textOf(text, v)
+			h.AlgorithmName, h.hasAlgorithm = textOf(text, v)
 			h.Algorithm = AlgorithmNamed(h.AlgorithmName)
-			h.hasAlgorithm = ok
 		case "kid":
 			h.KeyID, h.HasKeyID = textOf(text, v)
 			if !h.HasKeyID || len(h.KeyID) > MaxKeyID { // check: kid-length
@@ -87,9 +85,6 @@ func (r *Reader) Header(doc []byte) (Header, error) {
 			if isVariant(name) { // check: header-case-variants
 				return errVariant
 			}
-		}
-		if !ok { // check: alg-string
-			return errAlgorithm
 		}
 		return nil
 	})
