@@ -313,3 +313,19 @@ func TestRender(t *testing.T) {
 		})
 	}
 }
+
+// What a newcomer copies for two issuers, metrics and logs is ten lines at most.
+func TestTheBlocksOfREADMEAreShort(t *testing.T) {
+	const most = 10
+	text, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, region := range []string{"route", "issuers", "metrics", "logs"} {
+		_, block, ok := strings.Cut(string(text), " region="+region+"\n")
+		block, _, _ = strings.Cut(block, "```")
+		if n := strings.Count(block, "\n"); !ok || n == 0 || n > most {
+			t.Errorf("the block %q has %d lines, at most %d", region, n, most)
+		}
+	}
+}

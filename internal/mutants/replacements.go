@@ -4,6 +4,8 @@ package main
 // by the check's name: a condition, a returned value or a statement for a check at the end of a
 // line, statements for one on a line of its own.
 var replacements = map[string]string{
+	"adapters/otelauth/issuers-bound":      `name == "" || !isName(name)`,
+	"adapters/promauth/issuers-bound":      `name == "" || !isLabel(name)`,
 	"internal/jose/proof-key-private":      `return nil`,
 	"adapters/chiauth/mount-guard":         `guard = func(h http.Handler) http.Handler { return h }`,
 	"adapters/echoauth/rules-unknown":      `true`,
