@@ -65,8 +65,8 @@ func (c *court) rowsThatKill(ctx context.Context, m mutant, d rowTests) ([]strin
 			return nil, err
 		}
 		pkg := strings.TrimPrefix(strings.TrimPrefix(j.path, c.module), "/")
-		one, cancel := context.WithTimeout(ctx, c.timeout)
-		cmd := exec.CommandContext(one, j.binary, "-test.short", "-test.run="+d.tests(pkg), "-test.timeout="+c.timeout.String())
+		one, cancel := context.WithTimeout(ctx, j.timeout)
+		cmd := exec.CommandContext(one, j.binary, "-test.short", "-test.run="+d.tests(pkg), "-test.timeout="+j.timeout.String())
 		cmd.Dir = j.dir
 		cmd.Env = append(os.Environ(), "BEARWARD_MUTANT="+m.name)
 		out, _ := cmd.CombinedOutput() // that it fails is what is looked for

@@ -48,11 +48,12 @@ type result struct {
 
 // A judge is the built test binary of one package.
 type judge struct {
-	path   string // import path of the package under test
-	dir    string
-	deps   map[string]bool // import paths that the binary links
-	binary string
-	ready  func() error // builds the binary when it is first asked for, and runs it without a mutant
+	path    string // import path of the package under test
+	dir     string
+	deps    map[string]bool // import paths that the binary links
+	binary  string
+	timeout time.Duration // on one mutant, once it is ready
+	ready   func() error  // builds the binary when it is first asked for, and runs it without a mutant
 }
 
 // A court holds the judges of a module, and of modules below it.
@@ -61,7 +62,7 @@ type court struct {
 	judges   []*judge
 	rowTests rowTests      // when the rows that kill a mutant are asked for
 	folder   string        // temporary, for binaries and traces
-	timeout  time.Duration // of one judge on one mutant
+	timeout  time.Duration // of one judge on one mutant, at least
 }
 
 // newCourt finds the packages whose tests link a mutant's package.
@@ -88,15 +89,21 @@ func newCourt(ctx context.Context, root string, mutants []mutant, mutated map[st
 
 func (c *court) remove() { os.RemoveAll(c.folder) }
 
-// build builds the tests of j, and runs them once without a mutant: tests that fail by themselves
-// would kill everything.
+const (
+	patience = 5 * time.Minute // with tests without a mutant, on a machine that has much to do
+	slack    = 5               // how many times as long they may take with one
+)
+
+// build builds the tests of j, and runs them once without a mutant: tests that fail by themselves would kill everything.
 func (c *court) build(ctx context.Context, j *judge, overlay string) error {
 	if _, err := command(ctx, j.dir, "go", "test", "-c", "-overlay", overlay, "-o", j.binary, j.path); err != nil {
 		return err
 	}
-	if out, err := c.start(ctx, j, "", os.DevNull); err != nil {
+	began := time.Now()
+	if out, err := c.start(ctx, j, "", os.DevNull, patience); err != nil {
 		return fmt.Errorf("without a mutant, the tests of %s: %w\n%s", j.path, err, out)
 	}
+	j.timeout = max(c.timeout, slack*time.Since(began))
 	return nil
 }
 
@@ -300,7 +307,7 @@ func (c *court) askOnce(ctx context.Context, m mutant, j *judge) (r result, fail
 	}
 	trace.Close()
 	defer os.Remove(trace.Name())
-	out, err := c.start(ctx, j, m.name, trace.Name())
+	out, err := c.start(ctx, j, m.name, trace.Name(), j.timeout)
 	reached, readErr := os.ReadFile(trace.Name())
 	if readErr != nil || !slices.Contains(strings.Fields(string(reached)), m.name) {
 		r.output = out[max(0, len(out)-2000):]
@@ -316,12 +323,11 @@ func (c *court) askOnce(ctx context.Context, m mutant, j *judge) (r result, fail
 	return r, false
 }
 
-// start runs one judge's tests in its package's folder, against the named mutant, or none, and
-// returns what they printed.
-func (c *court) start(ctx context.Context, j *judge, name, trace string) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.timeout+10*time.Second) // the tests' own limit should strike first
+// start runs one judge's tests in its package's folder, against the named mutant, or none, and returns what they printed.
+func (c *court) start(ctx context.Context, j *judge, name, trace string, timeout time.Duration) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, timeout+10*time.Second) // the tests' own limit should strike first
 	defer cancel()
-	cmd := exec.CommandContext(ctx, j.binary, "-test.short", "-test.failfast", "-test.timeout="+c.timeout.String())
+	cmd := exec.CommandContext(ctx, j.binary, "-test.short", "-test.failfast", "-test.timeout="+timeout.String())
 	cmd.Dir = j.dir
 	cmd.Env = append(os.Environ(), "BEARWARD_MUTANT="+name, "BEARWARD_MUTANT_REACHED="+trace)
 	cmd.WaitDelay = time.Second
