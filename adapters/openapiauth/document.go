@@ -42,6 +42,9 @@ func parse(text []byte, limit int) (*document, error) {
 	if len(bytes.TrimSpace(text)) == 0 {
 		return nil, errors.New("the document is empty")
 	}
+	if err := checkLines(text); err != nil {
+		return nil, err
+	}
 	quiet := slog.New(slog.DiscardHandler)
 	info, err := datamodel.ExtractSpecInfoWithConfig(text, &datamodel.DocumentConfiguration{Logger: quiet, SkipJSONConversion: true})
 	if err != nil {

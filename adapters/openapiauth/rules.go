@@ -28,6 +28,9 @@ type Options struct {
 	// AllowOwnServers gives operations and paths with servers of their own rules like all others. Default: each is an error, since it may be
 	// another host's.
 	AllowOwnServers bool
+	// HTTPScopes takes scopes of schemes of type http with the scheme bearer in OpenAPI 3.0 documents as well, as some generators write them: they
+	// are asked of the token, as OpenAPI 3.1 allows. Default: each is an error, since before 3.1 they mean nothing there.
+	HTTPScopes bool
 	// MaxBytes is the size in bytes of the largest document that is read. Default [DefaultMaxBytes]; negative is an error.
 	MaxBytes int
 }

@@ -142,8 +142,8 @@ func (r *reader) scopes(at field, s *scheme, where string) (list []string, ok bo
 		case s.declared != nil && !s.declared[scope]: // check: scope-declared
 			r.faults.add(item, where, "no flow of %q declares the scope %q", at.name, scope)
 			ok = false
-		case strings.HasPrefix(s.kind, "http ") && r.version < "3.1": // check: roles-before-31
-			r.faults.add(item, where, "%q is of type %s, which has no scopes before OpenAPI 3.1", at.name, s.kind)
+		case strings.HasPrefix(s.kind, "http ") && r.version < "3.1" && !(s.bearer && r.opts.HTTPScopes): // check: roles-before-31
+			r.faults.add(item, where, "%q is of type %s, which has no scopes before OpenAPI 3.1: see Options.HTTPScopes", at.name, s.kind)
 			ok = false
 		default:
 			list = append(list, scope)
