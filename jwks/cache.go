@@ -14,7 +14,7 @@ import (
 )
 
 // A Cache is a Source that fetches an issuer's keys and keeps them fresh in the background. It is safe for concurrent use, and its
-// methods never wait for the network while the key asked for is held.
+// methods never wait for the network while the key asked for is cached.
 //
 // One Cache serves any number of verifiers of one issuer. Several Caches share nothing.
 type Cache struct {
@@ -47,7 +47,7 @@ type Cache struct {
 
 // New returns a Cache for the key set at a URL, which is https, or http to loopback. It makes no request itself: it starts the
 // goroutine that fetches, at once and then for as long as the Cache is not closed. An issuer that is down delays nothing; [Cache.Refresh]
-// tells. The error names the argument or the option that cannot be.
+// tells. The error names the argument or the option that is invalid.
 func New(keySetURL string, opts *Options) (*Cache, error) {
 	return newCache(keySetURL, opts, rand.Float64, func(f *fetcher) error {
 		if _, err := parseURL(keySetURL, f.allowHTTP); err != nil {
@@ -58,7 +58,7 @@ func New(keySetURL string, opts *Options) (*Cache, error) {
 	})
 }
 
-// FromIssuer returns a Cache like [New] for the key set that the issuer's metadata names: RFC 8414 and OpenID Connect Discovery, read anew
+// FromIssuer returns a Cache like [New] for the key set that the issuer's metadata names: RFC 8414 and OpenID Connect Discovery, read again
 // with each refresh. The metadata must name the same issuer, byte for byte (RFC 8414 §3.3), so write it as the issuer does, with its
 // trailing slash or without.
 func FromIssuer(issuer string, opts *Options) (*Cache, error) {
@@ -129,10 +129,10 @@ func newCache(name string, opts *Options, random func() float64, target func(*fe
 	return c, nil
 }
 
-// Keys returns the keys whose ID is kid, or every key when kid is empty. It answers at once when such keys are held. A kid that is
-// not held may cause a fetch, at most two at once and then one per Cooldown for all of them together, and is waited for up to 2 s or
+// Keys returns the keys whose ID is kid, or every key when kid is empty. It answers at once when such keys are cached. A kid that is
+// not cached may cause a fetch, at most two at once and then one per Cooldown for all of them together, and is waited for up to 2 s or
 // ctx's end, whichever is first. The error wraps ErrUnknownKey when the issuer publishes no such key, and ErrUnavailable when that cannot be told:
-// no key set is held, the fetch failed or takes too long, over 4,096 requests wait, or c is closed.
+// no key set is cached, the fetch failed or takes too long, over 4,096 requests wait, or c is closed.
 func (c *Cache) Keys(ctx context.Context, kid string) ([]*Key, error) {
 	// check: lock-on-hit
 	if set := c.cached.Load(); set != nil {
@@ -151,7 +151,7 @@ func (c *Cache) Issuer() string {
 	return c.fetcher.name
 }
 
-// Age returns how long ago the keys held were asked for, and 0 while none are held. It takes no lock.
+// Age returns how long ago the cached keys were asked for, and 0 while none are cached. It takes no lock.
 func (c *Cache) Age() time.Duration {
 	if c.cached.Load() == nil {
 		return 0

@@ -19,7 +19,7 @@ func (c *Cache) beginFetch(trigger Trigger) *sharedFetch {
 	return c.fetching
 }
 
-// wake makes the run goroutine look at the schedule anew.
+// wake makes the run goroutine look at the schedule again.
 func (c *Cache) wake() {
 	select {
 	case c.wakeup <- struct{}{}:

@@ -14,7 +14,7 @@ const (
 	TriggerStart        Trigger = "start"         // the Cache was made
 	TriggerSnapshot     Trigger = "snapshot"      // SnapshotFile was read at start, which is no fetch
 	TriggerClock        Trigger = "clock"         // the refresh interval or the back-off ended
-	TriggerUnknownKey   Trigger = "unknown_key"   // a request came with a key ID that is not held
+	TriggerUnknownKey   Trigger = "unknown_key"   // a request came with a key ID that is not cached
 	TriggerBadSignature Trigger = "bad_signature" // no key cached verified a signature under a key ID that is, or under none
 	TriggerRefresh      Trigger = "refresh"       // Refresh was called
 )
@@ -36,12 +36,12 @@ type RefreshEvent struct {
 	Trigger      Trigger       // what asked for it
 	URL          string        // of the key set, whole; its query is not in a text, such as Err's. Empty when it is not known yet
 	Elapsed      time.Duration // from asking to the end, discovery included
-	Err          error         // why the fetch does not count; the keys held stay in use. Nil when it was good
+	Err          error         // why the fetch does not count; the cached keys stay in use. Nil when it was good
 	DiscoveryErr error         // why the metadata could not be read, when the known URL of the key set served all the same
 	SnapshotErr  error         // why SnapshotFile could not be read or written
 	NotModified  bool          // the issuer said that nothing changed (304)
 
-	Keys           int      // held now
+	Keys           int      // cached now
 	Added, Removed []*Key   // a key changed in place is in both
 	Skipped        []Skip   // published keys that are not used; also when none is; empty with NotModified
 	Exposed        []string // IDs of keys published with their private part: anybody can sign with these (RFC 7517 §9.2)

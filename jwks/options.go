@@ -31,7 +31,7 @@ type Options struct {
 	Client *http.Client
 
 	// InsecureAllowHTTP allows plain http beyond loopback, for an issuer inside a trusted network.
-	// Whoever can change what the issuer answers there can sign tokens (RFC 8414 §2 and RFC 9700 §2.6
+	// Anybody who can change what the issuer answers there can sign tokens (RFC 8414 §2 and RFC 9700 §2.6
 	// ask for https). Default: https only, http to loopback.
 	InsecureAllowHTTP bool
 

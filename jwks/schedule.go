@@ -58,7 +58,7 @@ func (s *schedule) succeeded(now, asked time.Time, hint time.Duration) {
 }
 
 // looked takes note of a good fetch that a token caused. It is no refresh: the next one is not put off,
-// or whoever forges tokens could keep the metadata from being read. The keys live on from it only when it
+// or forged tokens could keep the metadata from being read. The keys live on from it only when it
 // was whole: when there is no metadata.
 func (s *schedule) looked(asked time.Time, whole bool) {
 	s.asked = asked
@@ -145,7 +145,7 @@ func (s *schedule) takeRecheck(now time.Time) bool {
 	return true
 }
 
-// nextAnswer tells when an unknown key ID may be answered anew: when it may cause a fetch, or when the
+// nextAnswer tells when an unknown key ID may be answered otherwise: when it may cause a fetch, or when the
 // refresh clock does, whichever is first. Zero: at once.
 func (s *schedule) nextAnswer(now time.Time) time.Time {
 	if s.hasPermit(now) && !s.backingOff(now) {

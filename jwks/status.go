@@ -17,7 +17,7 @@ type State string
 const (
 	StateEmpty   State = "empty"   // no keys yet: nothing is judged
 	StateFresh   State = "fresh"   // the last fetch was good
-	StateStale   State = "stale"   // keys are held and used; the last fetch failed, or they are from the snapshot file
+	StateStale   State = "stale"   // keys are cached and used; the last fetch failed, or they are from the snapshot file
 	StateExpired State = "expired" // the last good fetch is older than MaxStale: nothing is judged
 	StateClosed  State = "closed"  // after Close: nothing is judged
 )

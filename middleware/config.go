@@ -33,7 +33,7 @@ const (
 )
 
 // A ClaimsCheck is a check of the user's own on the claims of a token whose signature was verified. It must be a pure function of the
-// claims, since its verdict is remembered with the token, and must be safe for concurrent use. Its error refuses the token (401);
+// claims, since its result is cached with the token, and must be safe for concurrent use. Its error refuses the token (401);
 // see [CheckClaims].
 type ClaimsCheck func(*Principal) error
 
@@ -44,7 +44,7 @@ type Config struct {
 	Issuer string
 	// Audiences are the names of this API. The "aud" of a token must hold at least one of them, byte for byte (RFC 9068 §4).
 	Audiences []string
-	// Clients makes up for issuers whose access tokens name no audience (Amazon Cognito): a token without "aud" is accepted when
+	// Clients is for issuers whose access tokens have no aud (Amazon Cognito): a token without "aud" is accepted when
 	// its client ID is one of these. When it is set, Audiences may be empty; a token with an "aud" must still name this API.
 	Clients []string
 
@@ -88,14 +88,14 @@ type Config struct {
 	// MaxTokenBytes is the longest token that is looked at, in bytes. Default 16 KiB, at most 1 MiB.
 	MaxTokenBytes int
 
-	// CacheSize is how many verified tokens are remembered, so that each is verified once: about this many, in tokens. Default 4096, at
-	// most 2^24; a negative value remembers none. A remembered token is still compared with the clock, and with the keys that the
+	// CacheSize is how many verified tokens are cached, so that each is verified once: about this many, in tokens. Default 4096, at
+	// most 2^24; a negative value caches none. A cached token is still compared with the clock, and with the keys that the
 	// issuer publishes, each time.
 	CacheSize int
 
 	// Checks are asked last, in order; the first error refuses the token.
 	Checks []ClaimsCheck
-	// ReadyWithoutKeys makes [Verifier.Ready] return nil while this issuer's keys are not held yet.
+	// ReadyWithoutKeys makes [Verifier.Ready] return nil while this issuer's keys are not cached yet.
 	ReadyWithoutKeys bool
 }
 

@@ -12,14 +12,14 @@ import (
 	"github.com/bearward/bearward/internal/jose"
 )
 
-// Credentials are what a caller presented, whatever the transport: the one seam for adapters written
-// elsewhere. They come from the header alone; a token in a query, form or cookie is never looked at
+// Credentials are what a caller presented, over any transport. Adapters written elsewhere fill them
+// in. They come from the header alone; a token in a query, form or cookie is never looked at
 // (RFC 9700 §4.3.2).
 //
 // What follows Authorization is read for sender-constrained tokens alone ("cnf"), by the Bindings of
 // the Guard.
 type Credentials struct {
-	// Operation is the key of the rule, such as "GET /orders": for hooks, never for a verdict. It
+	// Operation is the key of the rule, such as "GET /orders": for hooks; no decision depends on it. It
 	// must not hold what the caller sent.
 	Operation string
 	// Authorization is every value of the field of that name, as received.

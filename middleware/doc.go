@@ -1,7 +1,7 @@
-// Package auth decides whether a request may pass: it verifies OAuth 2.0 access tokens (RFC 9068,
-// RFC 6750) and compares their scopes with what an operation requires.
+// Package auth verifies OAuth 2.0 access tokens (RFC 9068, RFC 6750) and authorizes requests: it
+// compares a token's scopes with what an operation requires.
 //
-// Who uses it calls it auth, since routers have a package "middleware" of their own:
+// Import it as auth, since routers have a package "middleware" of their own:
 //
 //	import auth "github.com/bearward/bearward/middleware"
 //
@@ -22,11 +22,11 @@
 // API that is guarded.
 //
 // Every request passes a [Guard]. Its [Guard.Authorize] takes the credentials that a caller
-// presented and the [Requirement] of the operation, and comes to one of three verdicts:
+// presented and the [Requirement] of the operation, and makes one of three decisions:
 //
 //   - accepted: the token is good and the requirement is met;
-//   - refused: the request was judged and is bad (400, 401 or 403);
-//   - not judged: the issuer's keys, or another needed thing, could not be had (503, never a challenge).
+//   - refused: the credentials are bad, or do not meet the requirement (400, 401 or 403);
+//   - not judged: the keys, or something else that the decision needs, were not available (503, never a challenge).
 //
 // A 4xx never comes from an outage, and a 5xx never comes from a bad token.
 //
@@ -45,9 +45,8 @@
 //     members, and a plain one where only bound tokens are accepted;
 //  10. the operation's [Requirement].
 //
-// Where the key is not held, issuer, audience and expiry are looked at before it is sought, so that
-// a token that can only fail never causes a fetch of keys. Steps 2 to 7 are remembered per token;
-// the clock, the issuer's keys and the other steps are looked at on every request.
+// Where the key is not cached, the Guard checks issuer, audience and expiry before it fetches: a
+// token that fails them causes no fetch of keys. Steps 2 to 7 are cached per token. The clock, the issuer's keys and the other steps are checked on every request.
 //
 // # Refusals
 //
@@ -58,11 +57,11 @@
 //
 // # Startup and runtime
 //
-// Constructors do no I/O, so an API starts while its issuer is down, and judges once the keys are
-// there. What is wrong in a configuration is an error that names the field; what is wrong in a
+// Constructors do no I/O, so an API starts while its issuer is down, and verifies tokens once the
+// keys are fetched. What is wrong in a configuration is an error that names the field; what is wrong in a
 // literal of the program, such as a scope with a space or a zero Requirement, is a panic at start.
 // Nothing panics while serving. [New] starts the background refresh of the issuer's keys, one
-// goroutine; [Guard.Ready] tells whether keys are held, and [Guard.Close] stops the refresh and
+// goroutine; [Guard.Ready] tells whether keys are cached, and [Guard.Close] stops the refresh and
 // waits for it: after the server has stopped.
 //
 // Everything in this package is safe for concurrent use once it is constructed. A [Principal] and

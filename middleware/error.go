@@ -9,7 +9,7 @@ import (
 	"unicode/utf8"
 )
 
-// An Error says that a request was refused, and why. A *Error may be shared between
+// An Error says that a request was refused or not judged, and why. A *Error may be shared between
 // requests: read only.
 type Error struct {
 	// Reason is why: one of the constants.

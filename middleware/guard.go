@@ -57,8 +57,7 @@ func (g *Guard) Close() error {
 // request is accepted, and OnDecision is told what would have been refused.
 //
 // Asked again with the context that it returned and the same credentials, it does not verify again,
-// but compares with req anew. So it is with guards in a row that share a Binding: it checks a request's
-// proof once.
+// but compares with req again. Guards in a row that share a Binding check a request's proof once.
 //
 // An adapter has duties: what is in Credentials.Answer goes out with the answer, whatever that is; an
 // answer to an Optional operation has "Vary: Authorization"; a refusal is written by [Guard.Refuse], or
@@ -68,7 +67,7 @@ func (g *Guard) Authorize(ctx context.Context, c Credentials, req Requirement) (
 	return g.decide(ctx, &c, req, &o)
 }
 
-// Recheck decides anew on a request that goes on, such as an open stream, by the context that Authorize
+// Recheck authorizes again a request that goes on, such as an open stream, by the context that Authorize
 // returned for it: it verifies the token, asks GuardOptions.Revoked and compares with req, as if for
 // the first time. Bindings are not asked, since a request's proof is spent; those that had proved the
 // token count. With another context, or another Authorization value, it is Authorize.

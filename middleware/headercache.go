@@ -28,7 +28,7 @@ func (m *headerCache) find(text string) (jose.Header, bool) {
 	return h, ok
 }
 
-// add remembers h under a copy of text. A full memo starts anew: the keys have been rotated often since it was empty.
+// add caches h under a copy of text. A full cache is emptied: the keys have been rotated often since it was empty.
 func (m *headerCache) add(text string, h jose.Header) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

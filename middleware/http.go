@@ -5,7 +5,7 @@ import (
 	"reflect"
 )
 
-// Require returns a net/http middleware that lets through only requests whose token has every one
+// Require returns a net/http middleware that accepts only requests whose token has every one
 // of the given scopes: Enforce(Scopes(first, rest...)).
 func (g *Guard) Require(first string, rest ...string) func(http.Handler) http.Handler {
 	return g.Enforce(Scopes(first, rest...))

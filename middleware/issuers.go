@@ -10,7 +10,7 @@ import (
 	"github.com/bearward/bearward/internal/tokencache"
 )
 
-// Issuers verifies the tokens of several issuers, each by its own Verifier. Keys stay bound to their issuer: a token is judged only by
+// Issuers verifies the tokens of several issuers, each by its own Verifier. Keys stay bound to their issuer: a token is verified only by
 // the Verifier of the exact "iss" that it names (RFC 8725 §3.8). It is immutable and safe for concurrent use.
 type Issuers struct {
 	byIssuer map[string]*Verifier
@@ -99,7 +99,7 @@ func (is *Issuers) verifierOf(raw string) (*Verifier, *Error) {
 
 var issName = [...]string{"iss"}
 
-// Ready returns nil when the keys of every issuer are held, but for those of Config.ReadyWithoutKeys.
+// Ready returns nil when the keys of every issuer are cached, but for those of Config.ReadyWithoutKeys.
 func (is *Issuers) Ready() error {
 	var errs []error
 	for iss, v := range is.byIssuer {

@@ -105,7 +105,7 @@ func (v *Verifier) noneMatches(keys []*jwks.Key, h jose.Header) *detail {
 }
 
 // notYetKnown looks at a token whose key is unknown, and returns refused, which says so, or that the key may have been published since
-// the keys cached were asked for: then the token is good, for all that can be told, and whoever sent it should come again. Anybody can
+// the keys cached were asked for: then the token is good, for all that can be told, and its sender should try again. Anybody can
 // write such an iat, so it is heard only after iss, aud and exp, and without leeway.
 func (v *Verifier) notYetKnown(s *scratch, parts jose.Compact, refused *Error, now time.Time) *Error {
 	lookup, ok := errors.AsType[*jwks.LookupError](refused.Err)

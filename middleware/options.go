@@ -32,11 +32,11 @@ type GuardOptions struct {
 	RequireBound bool
 	// Revoked tells whether a token that was found good is revoked all the same ([Revocations] is
 	// one such store). It is asked on every request, once, also about a remembered token, and when
-	// an open stream is decided on anew. True refuses the token with ReasonTokenRevoked. An error, a
+	// an open stream is rechecked. True refuses the token with ReasonTokenRevoked. An error, a
 	// panic, and no answer within 250 ms mean that the request is not judged (503): its context ends
 	// then, and it must return. It must be safe for concurrent use. Default none.
 	Revoked func(context.Context, *Principal) (bool, error)
-	// OnDecision is told of every verdict, before the handler runs or the refusal is written. It
+	// OnDecision is told of every decision, before the handler runs or the refusal is written. It
 	// must be quick and safe for concurrent use; a panic in it is contained; [Hooks] joins
 	// several. Default none. Requests to a Public operation are not judged and not told.
 	OnDecision func(context.Context, Decision)

@@ -160,7 +160,7 @@ func (p *Principal) Confirmation() []byte {
 }
 
 // Claims decodes the claims into v as go-json-experiment's Unmarshal does: member names match exactly, and duplicates are refused. v
-// must be a pointer. Each call decodes anew and shares nothing with the Principal. A nil Principal has
+// must be a pointer. Each call decodes again and shares nothing with the Principal. A nil Principal has
 // no claims: v stays as it is, and there is an error.
 func (p *Principal) Claims(v any) error {
 	if p == nil {

@@ -18,8 +18,8 @@ type Revocation struct {
 	Issuer string
 	// TokenID is the "jti" of one token (RFC 7519 §4.1.7).
 	TokenID string
-	// Subject is the "sub" of the tokens, and ClientID the client that they were issued to, whoever they
-	// speak for.
+	// Subject is the "sub" of the tokens, and ClientID the client that they were issued to, for any
+	// subject.
 	Subject, ClientID string
 	// IssuedBefore is required with Subject and ClientID, and must be zero with TokenID: tokens whose "iat"
 	// is later stay good, such as those of a new login. A token without "iat" is revoked. An issuer writes

@@ -16,11 +16,11 @@ import (
 // A TokenVerifier tells whether an access token is good. Implementations must be safe for concurrent use, and must return either a
 // Principal or an error that holds a *[Error]; any other error means that the token was not judged.
 type TokenVerifier interface {
-	// VerifyToken judges a token as it came after the scheme, in whatever form. It does not check a proof of possession: that is the Guard's.
+	// VerifyToken verifies a token as it came after the scheme, in any form. It does not check a proof of possession: that is the Guard's.
 	VerifyToken(ctx context.Context, raw string) (*Principal, error)
 }
 
-// A Verifier verifies the JWT access tokens of one issuer. It is safe for concurrent use, and immutable but for its memory of what it verified.
+// A Verifier verifies the JWT access tokens of one issuer. It is safe for concurrent use, and immutable but for its cache of verified tokens.
 type Verifier struct {
 	config      Config
 	keys        jwks.Source
@@ -76,7 +76,7 @@ func NewVerifier(keys jwks.Source, config Config) (*Verifier, error) {
 // Issuer returns the issuer whose tokens v verifies.
 func (v *Verifier) Issuer() string { return v.config.Issuer }
 
-// Ready returns nil when the issuer's keys are held, or when the source cannot tell. It does no I/O.
+// Ready returns nil when the issuer's keys are cached, or when the source cannot tell. It does no I/O.
 func (v *Verifier) Ready() error {
 	if r, ok := v.keys.(interface{ Ready() error }); ok && !v.config.ReadyWithoutKeys {
 		return r.Ready()
@@ -100,7 +100,7 @@ func (v *Verifier) verifyUncached(ctx context.Context, raw string) (*Principal, 
 	return v.verify(ctx, raw, v.tokens)
 }
 
-// verify is the order of checks of a token, which tokens is to remember when it is good. Where the key is held, which is nearly
+// verify is the order of checks of a token, which tokens caches when it is good. Where the key is cached, which is nearly
 // always, no claim is read before the signature is found good. Where it must be fetched, iss, aud and exp are looked at first.
 func (v *Verifier) verify(ctx context.Context, raw string, tokens *tokenCache) (*Principal, *Error) {
 	s := v.scratch.Get().(*scratch)

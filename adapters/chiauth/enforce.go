@@ -14,7 +14,7 @@ import (
 	auth "github.com/bearward/bearward/middleware"
 )
 
-// Enforce returns a middleware that judges requests by a table of rules in front of r, for trees
+// Enforce returns a middleware that authorizes requests by a table of rules in front of r, for trees
 // whose routes are registered elsewhere. Prefer a [Router], whose guards sit at the endpoints. The
 // keys are "METHOD /pattern", or "/pattern" for every method, with the whole pattern: that of a
 // route "/" in a router mounted at "/v1" is "/v1/", that of a file server mounted at "/files" is
@@ -25,13 +25,13 @@ import (
 // start the routes without rule and the rules without route.
 //
 // Give it to r.Use last; CheckRules insists on it. Middlewares in front of it may rewrite the path or
-// the method: the table judges what they made. Behind it nothing routes otherwise: chi is held to the
-// very path and method that were judged, in mounted routers too, whatever a middleware there writes
+// the method: the table authorizes what they made. Behind it chi routes by the very path and method that
+// were authorized, in mounted routers too, whatever a middleware there writes
 // into chi's context or into the request. StripSlashes in a mounted router has no effect, and
-// CheckRules says so. What a middleware or a mounted handler serves by itself, without chi, is judged
-// by the rule of the route that leads to it.
+// CheckRules says so. What a middleware or a mounted handler serves by itself, without chi, is
+// authorized by the rule of the route that leads to it.
 //
-// HEAD is judged and served as GET where it has no route of its own, with GetHead and without.
+// HEAD is authorized and served as GET where it has no route of its own, with GetHead and without.
 //
 // The routes are read when the first request comes.
 func Enforce(guard *auth.Guard, rules auth.Rules, r chi.Routes) func(http.Handler) http.Handler {

@@ -15,7 +15,7 @@
 //
 // [Enforce] is the second choice, for a router whose routes cannot be changed: a table of rules in
 // front of it, which [CheckRules] compares with the routes. It answers 404 and 405 itself, and is
-// given to Use last; behind it chi is held to the route that was judged.
+// given to Use last; behind it chi serves the route that was authorized.
 //
 // # Startup and runtime
 //

@@ -2,7 +2,7 @@
 //
 // A [Router] adds routes together with their requirement, and guards them at the endpoint;
 // [CheckRouter] tells at start what was added by other ways. [Require] and [Enforce] are middlewares
-// for one route or group; [EnforceRules] judges every route by one table, and [Check] tells what the
+// for one route or group; [EnforceRules] authorizes every route by one table, and [Check] tells what the
 // table leaves open. The Principal is in the context of c.Request(), for auth.PrincipalFrom, and
 // nothing is put where c.Get looks.
 //
@@ -55,21 +55,21 @@ import (
 	auth "github.com/bearward/bearward/middleware"
 )
 
-// Require returns a middleware for a route or group that lets through only requests whose token has
+// Require returns a middleware for a route or group that accepts only requests whose token has
 // every one of the given scopes: Enforce(guard, auth.Scopes(first, rest...)). It panics when guard
 // is nil or a scope cannot be one.
 func Require(guard *auth.Guard, first string, rest ...string) echo.MiddlewareFunc {
 	return Enforce(guard, auth.Scopes(first, rest...))
 }
 
-// Enforce returns a middleware for a route or group that lets through only requests that meet req.
+// Enforce returns a middleware for a route or group that accepts only requests that meet req.
 // It panics when guard is nil or cannot enforce req ([auth.Guard.CanEnforce]). Hooks are told the
 // method and path of the route as the operation, and the host of a virtual one in front of the
 // path.
 //
 // A group gets it before its routes: Echo gives a route the middlewares that the group has at that
-// moment. It also judges requests below the group that match no route, since Echo runs a group's
-// middlewares for those; given to Use or Pre of Echo, it judges all.
+// moment. It also authorizes requests below the group that match no route, since Echo runs a group's
+// middlewares for those; given to Use or Pre of Echo, it authorizes all.
 func Enforce(guard *auth.Guard, req auth.Requirement) echo.MiddlewareFunc {
 	if guard == nil {
 		panic("echoauth: Require and Enforce need a Guard")
@@ -90,7 +90,7 @@ func Enforce(guard *auth.Guard, req auth.Requirement) echo.MiddlewareFunc {
 	}
 }
 
-// admit judges one request, and leaves its Principal in the request's context.
+// admit authorizes one request, and leaves its Principal in the request's context.
 func admit(guard *auth.Guard, c echo.Context, operation string, req auth.Requirement) error {
 	if req.IsPublic() {
 		return nil

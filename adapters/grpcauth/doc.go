@@ -1,4 +1,4 @@
-// Package grpcauth puts a [auth.Guard] in front of a gRPC server.
+// Package grpcauth guards a gRPC server with an [auth.Guard].
 //
 // [ServerOptions] guards unary calls and streams together, by one table of rules. A method that no
 // rule names is refused, health and reflection included, and [Check] tells at start which methods
@@ -16,8 +16,8 @@
 //	}
 //
 // [RulesFromProto] takes the rules from an option of the methods in the .proto files, and
-// [FollowReady] lets the health service tell whether tokens can be judged. Package grpcauthtest
-// asks a server what attackers would.
+// [FollowReady] lets the health service tell whether tokens can be verified. Package grpcauthtest
+// tests a server with the requests of an attacker.
 //
 // # Startup and runtime
 //

@@ -77,7 +77,7 @@ func optionReader(option protoreflect.ExtensionType) (func(protoreflect.MethodDe
 		return nil, fmt.Errorf("grpcauth: RulesFromProto: %w", err)
 	}
 	return func(method protoreflect.MethodDescriptor) (auth.Requirement, error) {
-		// Read anew, since a descriptor that was made before the option was known holds it as
+		// Read again, since a descriptor that was made before the option was known holds it as
 		// unknown bytes.
 		raw, err := proto.Marshal(method.Options())
 		if err != nil {

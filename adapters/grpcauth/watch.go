@@ -13,7 +13,7 @@ const (
 	recheckEvery = time.Minute
 	// recheckTimeout is how long a recheck may take. At the token's end no message passes in it.
 	recheckTimeout = 5 * time.Second
-	// maxUnjudged is how long a stream goes on while rechecks come to no verdict.
+	// maxUnjudged is how long a stream goes on while rechecks make no decision.
 	maxUnjudged = 5 * time.Minute
 	// firstRetry is how long after such a recheck the next one comes, doubled from one to the next.
 	firstRetry = time.Second
@@ -37,7 +37,7 @@ type watcher struct {
 	stopped chan struct{} // closed when watch has ended
 
 	until    time.Time // the end of the token, zero for none
-	unjudged time.Time // since when rechecks come to no verdict, zero while they do
+	unjudged time.Time // since when rechecks make no decision, zero while they do
 	retry    time.Duration
 	step     time.Duration
 
@@ -104,7 +104,7 @@ func (w *watcher) wait() time.Duration {
 	return wait
 }
 
-// recheck authorizes the call of the stream anew, and reports whether the stream goes on.
+// recheck authorizes the call of the stream again, and reports whether the stream goes on.
 func (w *watcher) recheck(running context.Context) bool {
 	timeout := recheckTimeout
 	holds := w.ends() && !time.Now().Before(w.until)

@@ -1,4 +1,4 @@
-// Package httpauth is net/http's router with a [auth.Guard] at every route.
+// Package httpauth is net/http's router with an [auth.Guard] at every route.
 //
 //	mux := httpauth.NewMux(guard)
 //	mux.HandleFunc("GET /orders", auth.Scopes("read:orders"), listOrders)
@@ -31,8 +31,8 @@ import (
 )
 
 // A Mux is an http.ServeMux to which no route can be added without a Requirement. The guard sits at
-// the route, behind the ServeMux's own matching, so that a request is judged by the rule of the
-// handler that it reaches, however its path is spelled.
+// the route, behind the ServeMux's own matching, so that a request is authorized by the rule of
+// the handler that it reaches, however its path is spelled.
 //
 // What reaches no handler is answered by the ServeMux, without authentication: 404 and 405 for what
 // is not registered, and the redirect to the clean form of a path. A route for GET also takes HEAD.

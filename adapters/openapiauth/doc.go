@@ -7,19 +7,19 @@
 //	...
 //	r.Use(chiauth.Enforce(guard, rules, r))
 //
-// The adapters' own checks (chiauth.CheckRules, echoauth.Check) then name each route that the document forgot, and each operation that has no route. Who
-// writes rules in code and publishes a document finds with [Check] whether they agree.
+// The adapters' own checks (chiauth.CheckRules, echoauth.Check) then name each route that the document forgot, and each operation that has no route. [Check]
+// tells whether rules in code and a published document agree.
 //
-// # What a document comes to
+// # What a document means
 //
 //   - security at an operation stands in the place of the document's. A list is an or, an object in it an and: [{login: [a, b]}, {login: [c]}] is
 //     "(a and b) or c". No scopes is any good token.
 //   - security: [] at an operation is public. It is written there: an operation without security, in a document without, is an error, and so is
 //     one that would be open because the document's security is [] or has a {} in it.
-//   - {} in an operation's list is optional: a caller without a token is let in as anonymous, a bad token is refused with 401. Scopes beside it are not
-//     asked for. Whoever lacks them could leave the token away and get in, so that the door loses nothing; but a handler that gives
-//     more to a principal than to others must ask for the scope itself ([auth.Principal.HasScope]).
-//   - A scheme is of the Guard when its type is oauth2, openIdConnect, or http with the scheme bearer. The roles that OpenAPI 3.1 allows for the
+//   - {} in an operation's list is optional: a caller without a token is accepted as anonymous, a bad token is refused with 401. Scopes beside it are not
+//     asked for. A caller who lacks them is accepted without the token, so asking for them would gain nothing. A handler that gives
+//     a principal more than others must ask for the scope itself ([auth.Principal.HasScope]).
+//   - The Guard checks a scheme whose type is oauth2, openIdConnect, or http with the scheme bearer. The roles that OpenAPI 3.1 allows for the
 //     last are asked for as scopes. When a document has several, Options.TokenSchemes names those whose tokens the Guard takes; several in one
 //     object are asked of one token.
 //   - Other schemes (apiKey, http basic, mutualTLS) are errors, since nobody would check them. As an alternative they can be left out, which

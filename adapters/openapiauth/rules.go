@@ -38,8 +38,8 @@ type Options struct {
 // DefaultMaxBytes is the size of the largest document that is read, in bytes, unless Options say otherwise.
 const DefaultMaxBytes = 2 << 20
 
-// Rules returns the rules of the operations in an OpenAPI 3.0 or 3.1 document, YAML or JSON, in the words of a router. What the parts of a
-// document come to is told by the package comment.
+// Rules returns the rules of the operations in an OpenAPI 3.0 or 3.1 document, YAML or JSON, in the words of a router. The package comment
+// says what each part of a document means.
 //
 // It does no I/O. The error names every fault with its line and column, as "line 12, column 7: GET /orders: ...", both counted from 1 (without
 // these for a fault of the options; in JSON, columns count an escaped slash as one), at most 100 of them. No rules are returned then.

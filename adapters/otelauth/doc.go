@@ -1,4 +1,4 @@
-// Package otelauth turns what a Guard and a key cache tell into OpenTelemetry metrics, and refusals
+// Package otelauth turns the decisions of a Guard and the fetches of a key cache into OpenTelemetry metrics, and refusals
 // into events of the request's span.
 //
 // One [Telemetry] takes the decisions of every Guard, and the fetches and the state of all their
@@ -10,11 +10,11 @@
 //	err = telemetry.Watch(guard)
 //	err = telemetry.Declare(rules)
 //
-// It is the same with several issuers, by provider.Guard. [auth.Hooks] and [jwks.Hooks] join hooks,
-// such as those that log. An [Issuer] bears a name of the program's own in place of the issuer's,
-// and is for key caches that the program makes by [jwks.New].
+// The same works for several issuers (provider.Guard). [auth.Hooks] and [jwks.Hooks] join hooks,
+// such as those that log. An [Issuer] is for a key cache that the program makes by [jwks.New],
+// under a name that the program chooses.
 //
-// It links the API of OpenTelemetry alone: SDK and exporter are the program's affair. New and Watch
+// It links only the API of OpenTelemetry: the program chooses SDK and exporter. New and Watch
 // do no I/O, and nothing here starts a goroutine; [Telemetry.Close] ends what Watch began.
 //
 // # Metrics
@@ -55,7 +55,7 @@
 //	attribute                  values
 //	bearward.outcome           accepted, refused, not_judged (500 or 503), reported (the rule is ReportOnly)
 //	bearward.operation         the key of a rule, such as "GET /orders/{id}", or _OTHER; absent when the router named none
-//	bearward.verification      full, remembered (its signature was not verified again), repeated (judged before in the same request), none
+//	bearward.verification      full, remembered (its signature was not verified again), repeated (decided before in the same request), none
 //	error.type                 of a decision: a name of auth.Reasons, such as TOKEN_EXPIRED; of a fetch: misconfigured, timeout; or _OTHER
 //	bearward.claim             of an event: the header member or claim at fault, as configured
 //	bearward.expected          of an event: what the check would have accepted, as configured
@@ -82,7 +82,7 @@
 // bearward.expected and bearward.cause as far as they apply. So the server's instrumentation, such
 // as otelhttp or otelgrpc, belongs outside the guard. An accepted request leaves nothing.
 //
-// The status of the span is not touched. By the conventions it stays unset when a server answers
+// The span's status stays as it is. By the conventions it stays unset when a server answers
 // 4xx, and for what else it answers the server's instrumentation sets it, for HTTP and gRPC each by
 // its own rule. A hook could only guess: it is called before the answer is written, the span may
 // not be the server's, and an operation that is only reported on may end well.

@@ -32,7 +32,7 @@ const spanFetch = "bearward.jwks.fetch"
 const (
 	resultGood        = "good"
 	resultNotModified = "not_modified" // good, and nothing changed
-	resultFailed      = "failed"       // it does not count, and the keys held stay in use
+	resultFailed      = "failed"       // it does not count, and the cached keys stay in use
 )
 
 // Values of error.type for a failed fetch, beside "_OTHER".

@@ -19,8 +19,8 @@ const (
 	keySkipReason = "bearward.jwks.skip_reason"
 )
 
-// An Issuer measures one key cache under a name of the program's own, where that of its issuer will
-// not do. It is safe for concurrent use. Make it with [Telemetry.Issuer].
+// An Issuer measures one key cache under a name that the program chooses.
+// It is safe for concurrent use. Make it with [Telemetry.Issuer].
 type Issuer struct {
 	telemetry      *Telemetry
 	name           attribute.KeyValue

@@ -105,7 +105,7 @@ func isLabel(name string) bool {
 	return len(name) <= maxLabel && utf8.ValidString(name) // check: label
 }
 
-// learn gives an operation its series, if there is room.
+// learn gives an operation its series, if the bound allows it.
 func (m *Metrics) learn(name string) *operation {
 	m.mu.Lock()
 	defer m.mu.Unlock()

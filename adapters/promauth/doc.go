@@ -1,4 +1,4 @@
-// Package promauth turns what a Guard and a key cache tell into metrics for Prometheus.
+// Package promauth turns the decisions of a Guard and the fetches of a key cache into metrics for Prometheus.
 //
 // One [Metrics] takes the decisions of every Guard, and the fetches and the state of all their
 // keys:
@@ -9,9 +9,9 @@
 //	metrics.Watch(guard)
 //	err = metrics.Declare(rules)
 //
-// It is the same with several issuers, by provider.Guard. [auth.Hooks] and [jwks.Hooks] join hooks,
-// such as those that log. An [Issuer] bears a name of the program's own in place of the issuer's,
-// and is for key caches that the program makes by [jwks.New].
+// The same works for several issuers (provider.Guard). [auth.Hooks] and [jwks.Hooks] join hooks,
+// such as those that log. An [Issuer] is for a key cache that the program makes by [jwks.New],
+// under a name that the program chooses.
 //
 // New and Watch do no I/O and start no goroutine; there is nothing to close. Serve the metrics on a
 // listener that callers of the API cannot reach. A dashboard for Grafana and alert rules are in
@@ -46,7 +46,7 @@
 //	              over 256 bytes, or no UTF-8
 //	outcome       accepted; refused; not_judged: 500 or 503; reported: the rule is ReportOnly
 //	reason        of a decision: the names of auth.Reasons, such as TOKEN_EXPIRED, and "none" when accepted; of a skipped key: a jwks.SkipReason
-//	verification  full: the token was verified; remembered: its signature was not verified again; repeated: judged before in the same request;
+//	verification  full: the token was verified; remembered: its signature was not verified again; repeated: decided before in the same request;
 //	              none: no token was verified
 //	issuer        jwks.RefreshEvent.Source, which is the issuer's URL, or the name given to Metrics.Issuer; "other":
 //	              beyond Options.MaxIssuers, over 256 bytes, or no UTF-8
@@ -55,7 +55,7 @@
 //	result        good; not_modified: good, and nothing changed; failed
 //	change        added; removed
 //
-// A counter that is born with its first event hides that event from rate(). So the series of an
+// A counter that appears with its first event hides that event from rate(). So the series of an
 // issuer are there at 0 from the call of Metrics.Watch or Metrics.Issuer, and those of an
 // operation, all outcomes but reported, from the call of Metrics.Declare or else its first
 // decision.

@@ -95,8 +95,8 @@ func (m *Metrics) collectStatus(to chan<- prometheus.Metric) {
 	}
 }
 
-// An Issuer measures one key cache under a name of the program's own, where that of its issuer will
-// not do. It is safe for concurrent use. Make it with [Metrics.Issuer].
+// An Issuer measures one key cache under a name that the program chooses.
+// It is safe for concurrent use. Make it with [Metrics.Issuer].
 type Issuer struct {
 	name    string
 	vectors *fetchVectors

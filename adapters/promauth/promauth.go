@@ -50,9 +50,9 @@ type Metrics struct {
 	fetches fetchVectors
 }
 
-// New returns Metrics that are registered with reg. A second one there is refused, for its names
-// are taken: give one Metrics to every Guard of a program, or tell two apart by
-// prometheus.WrapRegistererWith. The error names the argument or the option that cannot be.
+// New returns Metrics that are registered with reg. A second one with the same reg is an error,
+// since its names are taken: give one Metrics to every Guard of a program, or tell two apart by
+// prometheus.WrapRegistererWith. The error names the argument or the option that is invalid.
 func New(reg prometheus.Registerer, opts *Options) (*Metrics, error) {
 	if isNil(reg) {
 		return nil, errors.New("promauth: New needs a Registerer")

@@ -117,7 +117,7 @@ func (is *Issuer) goodToken(key *Key, scope string) (header, claims map[string]a
 	header = map[string]any{"typ": "at+jwt", "alg": is.keys.alg.String(), "kid": key.ID}
 	claims = StandardClaims(is.url, is.audience, scope, fmt.Sprintf("token-%d", is.issued.Add(1)))
 	if is.audience == "" {
-		delete(claims, "aud") // Config.Clients make up for it
+		delete(claims, "aud") // Config.Clients stand for it
 	}
 	if is.form == nil {
 		return header, claims

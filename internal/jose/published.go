@@ -11,7 +11,7 @@ import (
 
 // A Published is one JSON value that a trusted issuer publishes: a key set, a key, a document of
 // metadata. It is bounded by the size of its document, and read apart from tokens. Duplicates
-// deeper inside are left to whoever reads the value, so that one bad key does not spoil its set.
+// deeper inside are left to the reader of the value, so that one bad key does not spoil its set.
 type Published []byte
 
 // byteOrderMark is what some editors put in front of UTF-8 (RFC 8259 §8.1 lets a parser ignore it).

@@ -13,7 +13,7 @@ import (
 // is bounds.
 
 // MaxDepth is how deep the objects and arrays of a document may nest, the outermost included. It
-// bounds the stack of whoever reads the document next; how many members there are is bounded by the
+// bounds the stack of the next reader of the document; how many members there are is bounded by the
 // size of the whole.
 const MaxDepth = 64
 

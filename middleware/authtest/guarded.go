@@ -129,7 +129,7 @@ type kit struct {
 	prepare    func(*http.Request)
 	rules      auth.Rules
 	operations map[string]operation
-	guard      *auth.Guard // judges tokens as the API's own should
+	guard      *auth.Guard // verifies tokens as the API's own should
 	scopes     []string    // all that the rules name
 	bad        []badToken
 	tokens     map[string]string // good ones, by their scope claim

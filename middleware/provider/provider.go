@@ -1,4 +1,4 @@
-// Package provider has presets for the issuers that people really use: what their access tokens look like, as plain data.
+// Package provider has presets for common issuers: plain data that says what their access tokens look like.
 //
 // Each function takes what the issuer's console shows, and returns a [Preset]:
 //
@@ -8,13 +8,13 @@
 // everything that tells an access token from the issuer's other tokens are always checked. Its Config may be changed before use,
 // to name more audiences for one.
 //
-// Where an issuer's access tokens cannot guard an API at all, as Google's, the preset says so in place of accepting something: a Preset made
-// from what cannot be right returns its error when it is used, and [Preset.Err] at once.
+// Where an issuer's access tokens cannot guard an API at all, as Google's, the preset is an error. It is returned when the preset is used,
+// and by [Preset.Err] at once.
 //
 // # Startup and runtime
 //
 // Presets do no I/O and hold nothing; a value may be copied and used from many goroutines. [Preset.Guard] makes a Guard with a key cache of its own,
-// which the Guard's Close stops. [Preset.Source] and [Preset.Verifier] are the long way, for settings of the key cache and for several issuers in
+// which the Guard's Close stops. [Preset.Source] and [Preset.Verifier] are for settings of the key cache and for several issuers in
 // front of one API. In tests, authtest.Options.Config makes an issuer whose tokens have a preset's form.
 //
 // What each issuer's tokens were seen to look like is in testdata, with the source of each sample.
@@ -31,8 +31,8 @@ import (
 	auth "github.com/bearward/bearward/middleware"
 )
 
-// A Preset says how one issuer's access tokens look, and where its keys are. It is plain data; a mistake in what it was made from comes
-// out when it is used.
+// A Preset says how one issuer's access tokens look, and where its keys are. It is plain data. A mistake in what it was made from is an
+// error when it is used.
 type Preset struct {
 	// Config is what a Verifier checks.
 	Config auth.Config
