@@ -218,7 +218,7 @@ func (c *Cache) joinFetch() (*sharedFetch, error) {
 	return c.beginFetch(TriggerRefresh), nil
 }
 
-// Close stops the background refresh, drops the keys and releases who waits for some. It returns when all of that has ended, the
+// Close stops the background refresh, drops the keys and releases the callers that wait for them. It returns when all of that has ended, the
 // last call of OnRefresh included, and may be called again. Its error is always nil.
 func (c *Cache) Close() error {
 	c.mu.Lock()

@@ -13,11 +13,11 @@ import (
 
 var (
 	// ErrUnknownKey is returned by a Source that can tell that the issuer publishes no such key. A token under that key ID
-	// has been judged, and is refused.
+	// is refused.
 	ErrUnknownKey = errors.New("jwks: the issuer publishes no such key")
 
-	// ErrUnavailable is returned by a Source that cannot tell, because no usable key set could be had. A token met with it
-	// has not been judged.
+	// ErrUnavailable is returned by a Source that cannot tell, because no usable key set is available. A token with that
+	// key is not judged.
 	ErrUnavailable = errors.New("jwks: key not available")
 
 	// ErrClosed means that the Cache was closed. It wraps ErrUnavailable.
@@ -76,7 +76,7 @@ func (k *Key) equal(other *Key) bool {
 }
 
 // Static is a fixed set of keys: a Source for tests and for issuers whose keys are delivered with the program. The zero Static holds
-// no key and knows none.
+// no key.
 type Static []*Key
 
 var errNotInSet = fmt.Errorf("%w: the static set lacks it", ErrUnknownKey)

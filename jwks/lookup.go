@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// A LookupError is what a Cache returns for a key that it cannot return. It tells when to ask again.
+// A LookupError is the error of a Cache for a key that it does not have. It tells when to ask again.
 type LookupError struct {
 	// Err wraps ErrUnknownKey or ErrUnavailable, and says why.
 	Err error

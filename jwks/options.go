@@ -24,7 +24,7 @@ const (
 // constructor.
 type Options struct {
 	// Client makes the requests, for an own certificate authority, a proxy or client certificates. Its
-	// Transport is used as it is, so which addresses may be dialled is its affair. The bounds on time,
+	// Transport is used as it is, so it decides which addresses are dialled. The bounds on time,
 	// size and redirects still hold, and its cookie jar is not used. The Transport must honour the
 	// request's context. Default, also of its Transport: a transport of the Cache's own that uses no
 	// proxy, does not dial link-local and cloud metadata addresses, and is closed with the Cache.
@@ -40,7 +40,7 @@ type Options struct {
 	SameHostRedirects bool
 
 	// ProxyFromEnvironment sends requests through the proxy that HTTPS_PROXY, HTTP_PROXY and NO_PROXY
-	// name. The proxy resolves the issuer's name then, so which addresses are dialled is its affair.
+	// name. The proxy resolves the issuer's name then, so it decides which addresses are dialled.
 	// An error with a Client that has a Transport: set that one's Proxy. Default: no proxy; an error
 	// of a fetch says so when the environment names one.
 	ProxyFromEnvironment bool

@@ -18,7 +18,7 @@ const (
 )
 
 // A schedule says when a fetch may happen and for how long keys are good. It knows neither keys nor
-// networks, and takes the time as an argument so that one decision sees one instant. Whoever uses it
+// networks, and takes the time as an argument so that one decision sees one instant. The user of it
 // holds the Cache's lock.
 type schedule struct {
 	refreshEvery, cooldown, maxStale time.Duration

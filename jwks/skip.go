@@ -31,7 +31,7 @@ func SkipReasons() []SkipReason {
 	}
 }
 
-// A Skip tells of one published key that is not used.
+// A Skip is one published key that is not used, and why.
 type Skip struct {
 	Index  int        // position in the "keys" array, from 0
 	KeyID  string     // the "kid" if it is usable, otherwise empty

@@ -11,7 +11,7 @@ import (
 	"github.com/bearward/bearward/internal/fetch"
 )
 
-// A State is what a Cache can do at one moment.
+// A State is the condition of a Cache at one moment.
 type State string
 
 const (
@@ -55,7 +55,7 @@ type Counters struct {
 	DroppedEvents  uint64 // that OnRefresh was too slow for
 }
 
-// Status tells what c holds. It never waits for the network.
+// Status returns the state of c. It never waits for the network.
 func (c *Cache) Status() Status {
 	c.mu.Lock()
 	defer c.mu.Unlock()

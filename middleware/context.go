@@ -60,8 +60,8 @@ func (g *Guard) earlier(ctx context.Context, c *Credentials) *grant {
 type principalKey struct{}
 
 // PrincipalFrom returns the Principal of the request: the one that the innermost Guard accepted, or
-// that WithPrincipal put there. It returns nil and false for an anonymous request; a nil Principal
-// answers every method as empty.
+// that WithPrincipal put there. It returns nil and false for an anonymous request; the methods of a
+// nil Principal return empty values.
 func PrincipalFrom(ctx context.Context) (*Principal, bool) {
 	switch v := ctx.Value(principalKey{}).(type) {
 	case *grant:

@@ -9,7 +9,7 @@ import (
 	"github.com/bearward/bearward/jwks"
 )
 
-// A Decision is one verdict, for hooks. It holds no token.
+// A Decision is the outcome of one request, for hooks. It holds no token.
 type Decision struct {
 	// Operation is the key of the rule that was asked, which is the route's pattern as the router
 	// has it, such as "GET /orders/{id}"; "" when the router did not name it. It is never a path or
@@ -17,15 +17,15 @@ type Decision struct {
 	Operation string
 	// Err is why the request was refused, nil when it was accepted.
 	Err *Error
-	// Principal is whose token was verified; nil for an anonymous request, or when none was
+	// Principal is the caller whose token was verified; nil for an anonymous request, or when none was
 	// verified.
 	Principal *Principal
-	// Elapsed is how long the verdict took.
+	// Elapsed is how long the decision took.
 	Elapsed time.Duration
 	// Repeated is true when this Guard had verified the same credentials in the same request
 	// before.
 	Repeated bool
-	// Cached is true when the token was remembered, and its signature not verified again.
+	// Cached is true when the token was cached, and its signature not verified again.
 	Cached bool
 	// KeyAge is how long ago the keys that the Principal's token was verified with were last
 	// fetched. It is 0 without a Principal, and for keys that are not a jwks.Cache's.
@@ -35,7 +35,7 @@ type Decision struct {
 	ReportOnly bool
 }
 
-// Outcome returns what became of the request: "accepted", "refused", "not_judged" (500 or 503), or
+// Outcome returns the outcome of the request: "accepted", "refused", "not_judged" (500 or 503), or
 // "reported" for one that would have been refused, or was not judged, under a rule that is only
 // reported on.
 func (d Decision) Outcome() string {
@@ -50,8 +50,8 @@ func (d Decision) Outcome() string {
 	return "refused"
 }
 
-// Verification returns how the token came to be trusted: "full" by its signature, "remembered" from
-// the verifier's cache, "repeated" from an earlier verdict on the same request, or "none" when
+// Verification returns how the token was verified: "full" by its signature, "remembered" from
+// the verifier's cache, "repeated" from an earlier decision on the same request, or "none" when
 // there was no token, or none that is good.
 func (d Decision) Verification() string {
 	switch {
@@ -65,7 +65,7 @@ func (d Decision) Verification() string {
 	return "full"
 }
 
-// Cause returns why a request was not judged: "keys" when the issuer's keys could not be had,
+// Cause returns why a request was not judged: "keys" when the issuer's keys were not available,
 // "closed" when that is because the Guard or its key cache was closed, "canceled" when the caller
 // went away, "timeout" when the request's own deadline came first, "wiring" when the program is at
 // fault, and otherwise "other". It returns "" for a request that was judged. ctx is the one that the

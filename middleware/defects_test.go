@@ -159,7 +159,7 @@ func TestNothingOfATokenIsToldBack(t *testing.T) {
 		w := answerTo(guard, token)
 		_, err := guard.Authorize(t.Context(), bearer(token), auth.Scopes("read:orders"))
 		if err == nil {
-			t.Fatal("let through")
+			t.Fatal("accepted")
 		}
 		problem, jsonErr := json.Marshal(auth.AsError(err))
 		if jsonErr != nil {

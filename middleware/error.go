@@ -84,7 +84,7 @@ func (e *Error) Unwrap() error { return e.orInternal().Err }
 // Status returns the HTTP status: 400, 401, 403, 500 or 503.
 func (e *Error) Status() int { return responseFor(e.orInternal().Reason).status }
 
-// Description returns the constant text that callers are shown.
+// Description returns the constant text of the answer to the caller.
 func (e *Error) Description() string { return responseFor(e.orInternal().Reason).text }
 
 // OAuthError returns the error code of RFC 6750 §3.1, or "" when the challenge carries none.
@@ -130,8 +130,8 @@ func (e *Error) Detail() string {
 }
 
 // Seen returns what the token had in place of Expected, cut to 128 printable ASCII bytes, or "". It
-// comes from the caller: before the signature was checked it is told only for "typ" and "alg" of
-// well-known names. The sinks of this module do not print it.
+// comes from the caller: before the signature is verified it is set only for "typ" and "alg" of
+// well-known names. No log, metric or answer of this module holds it.
 func (e *Error) Seen() string {
 	if e == nil || e.about == nil {
 		return ""

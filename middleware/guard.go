@@ -59,9 +59,8 @@ func (g *Guard) Close() error {
 // Asked again with the context that it returned and the same credentials, it does not verify again,
 // but compares with req again. Guards in a row that share a Binding check a request's proof once.
 //
-// An adapter has duties: what is in Credentials.Answer goes out with the answer, whatever that is; an
-// answer to an Optional operation has "Vary: Authorization"; a refusal is written by [Guard.Refuse], or
-// has the header that [Guard.SetRefusalHeader] sets.
+// An adapter sends the header in Credentials.Answer with every answer, and "Vary: Authorization" with
+// every answer to an Optional operation. It writes a refusal by [Guard.Refuse], or sets its header by [Guard.SetRefusalHeader].
 func (g *Guard) Authorize(ctx context.Context, c Credentials, req Requirement) (context.Context, error) {
 	o := outcome{before: g.earlier(ctx, &c)}
 	return g.decide(ctx, &c, req, &o)

@@ -8,9 +8,8 @@ import (
 	"sync/atomic"
 )
 
-// LiveRules are Rules that can be changed while a server runs. The operations are fixed, since a
-// router's routes are; what each of them asks of its caller can be swapped, for all of them at
-// once. It is safe for concurrent use, and reading it takes no lock.
+// LiveRules are Rules that can be changed while a server runs. The operations are fixed, as a
+// router's routes are. [LiveRules.Swap] replaces the requirements of all of them at once. It is safe for concurrent use, and reading it takes no lock.
 type LiveRules struct{ table atomic.Pointer[Rules] }
 
 // NewLiveRules returns LiveRules that begin as rules. The error is that of [Rules.Validate].
@@ -24,8 +23,8 @@ func NewLiveRules(rules Rules) (*LiveRules, error) {
 	return l, nil
 }
 
-// Rules returns rules for an adapter, with the same keys, that ask for what the rules of the time
-// ask for: each request is authorized by the rules before a Swap or by those after it, never by a
+// Rules returns rules for an adapter, with the same keys, whose requirements follow every Swap:
+// each request is authorized by the rules before a Swap or by those after it, never by a
 // mixture. A gRPC stream is authorized when it begins, and again when its token expires. A single
 // one of them can be given to a route, as in mux.Handle("GET /orders", live.Rules()["GET /orders"],
 // h).
@@ -37,7 +36,7 @@ func (l *LiveRules) Rules() Rules {
 	return rules
 }
 
-// Swap puts rules in the place of those before, and they hold for every request from then on. It is
+// Swap replaces the rules for every request from then on. It is
 // an error, which names every fault, when they are not valid, or name other operations than those
 // before; the rules before then stay in use.
 func (l *LiveRules) Swap(rules Rules) error {

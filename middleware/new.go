@@ -44,8 +44,8 @@ func NewWithKeys(keys *jwks.Cache, config Config, opts *GuardOptions) (*Guard, e
 	return NewWithVerifiers(opts, v)
 }
 
-// NewWithVerifiers returns a Guard for one or several issuers that owns what they have their keys
-// from: [NewIssuers] and [NewGuard] over vs. [Guard.Close] closes the key source of each that has a
+// NewWithVerifiers returns a Guard for one or several issuers that owns their key sources:
+// [NewIssuers] and [NewGuard] over vs. [Guard.Close] closes the key source of each that has a
 // Close method, as a [jwks.Cache] has. With an error, the sources stay the caller's to close;
 // GuardOptions.Keys is one.
 func NewWithVerifiers(opts *GuardOptions, vs ...*Verifier) (*Guard, error) {

@@ -31,7 +31,7 @@ type GuardOptions struct {
 	// accepted beside bound ones. [Bound] asks it of one operation.
 	RequireBound bool
 	// Revoked tells whether a token that was found good is revoked all the same ([Revocations] is
-	// one such store). It is asked on every request, once, also about a remembered token, and when
+	// one such store). It is asked on every request, once, also about a cached token, and when
 	// an open stream is rechecked. True refuses the token with ReasonTokenRevoked. An error, a
 	// panic, and no answer within 250 ms mean that the request is not judged (503): its context ends
 	// then, and it must return. It must be safe for concurrent use. Default none.

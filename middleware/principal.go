@@ -15,11 +15,11 @@ import (
 	"github.com/bearward/bearward/jwks"
 )
 
-// A Principal is who a verified access token speaks for, and what it allows. It is immutable and may be shared between requests; its
+// A Principal is the caller that a verified access token names, with its scopes and claims. It is immutable and may be shared between requests; its
 // accessors return values or copies.
 //
-// A nil *Principal answers every method as a caller about whom nothing is known: empty text, no scope,
-// the zero time. So a handler of an Optional or Public route may use what [PrincipalFrom] returned
+// The methods of a nil *Principal return empty values: empty text, no scope, the zero time.
+// So a handler of an Optional or Public route may use what [PrincipalFrom] returned
 // without looking at its second result.
 type Principal struct {
 	doc string // the claims, byte for byte as they were signed
@@ -94,7 +94,7 @@ func (p *Principal) ClientID() string { return p.orNobody().clientID }
 // TokenID returns "jti", or "".
 func (p *Principal) TokenID() string { return p.orNobody().tokenID }
 
-// IsClient reports whether the token speaks for the client itself and for no user: its subject is its client ID (RFC 9068 §2.2).
+// IsClient reports whether the client acts for itself and for no user: its subject is its client ID (RFC 9068 §2.2).
 func (p *Principal) IsClient() bool {
 	p = p.orNobody()
 	return p.clientID != "" && p.subject == p.clientID
@@ -107,7 +107,7 @@ type Identity struct {
 	Client          bool   // the subject is the client itself, as [Principal.IsClient] tells
 }
 
-// Identity returns who the token speaks for.
+// Identity returns the issuer and subject of the token, and whether it is a client.
 func (p *Principal) Identity() Identity { return Identity{p.Issuer(), p.Subject(), p.IsClient()} }
 
 // Audience returns a copy of "aud", in the token's order; a single string is one element.

@@ -7,21 +7,21 @@ import (
 	"github.com/bearward/bearward/jwks"
 )
 
-// An IssuerStatus tells how one issuer of a Guard fares, at one moment.
+// An IssuerStatus is the state of one issuer of a Guard, at one moment.
 type IssuerStatus struct {
 	// Issuer is the issuer's identifier, the "iss" of its tokens.
 	Issuer string
-	// Err is why no token of the issuer can be verified now, nil when one can be, or nobody can tell.
+	// Err is why no token of the issuer can be verified now, nil when one can be, or when that is not known.
 	// Config.ReadyWithoutKeys does not change it.
 	Err error
-	// Keys is what the issuer's key cache holds, and how it fares. It is zero, and its State "", when the
+	// Keys is the state of the issuer's key cache. It is zero, and its State "", when the
 	// keys are not from a [jwks.Cache].
 	Keys jwks.Status
 }
 
-// Status tells how each issuer fares, in order of their names: for an operator's page, and for metrics.
+// Status returns the state of each issuer, in order of their names: for an operator's page, and for metrics.
 // It never waits for the network. It is empty when the Guard's TokenVerifier has no Status method that
-// returns the same. Readiness is [Guard.Ready]'s to say.
+// returns the same. For readiness use [Guard.Ready].
 func (g *Guard) Status() []IssuerStatus {
 	if v, ok := g.verifier.(interface{ Status() []IssuerStatus }); ok {
 		return v.Status()
@@ -41,7 +41,7 @@ func (v *Verifier) Status() []IssuerStatus {
 	return []IssuerStatus{s}
 }
 
-// Status tells how each issuer fares; see [Guard.Status].
+// Status returns the state of each issuer; see [Guard.Status].
 func (is *Issuers) Status() []IssuerStatus {
 	var all []IssuerStatus
 	for _, v := range is.byIssuer {

@@ -11,7 +11,7 @@ import (
 // noMethod is a method that chi knows no route for.
 const noMethod = "\x00"
 
-// A pinned context holds chi to where a request was judged to go: whoever asks it for chi's own
+// A pinned context keeps chi to the route that was authorized: who asks it for chi's own
 // context, as every router on the way does before it routes, finds there the method and the path
 // that were judged. What a middleware wrote there in between counts for nothing.
 type pinned struct {

@@ -1,10 +1,10 @@
-// Package echoauth puts a [auth.Guard] in front of Echo's routes.
+// Package echoauth guards Echo's routes with an [auth.Guard].
 //
 // A [Router] adds routes together with their requirement, and guards them at the endpoint;
 // [CheckRouter] tells at start what was added by other ways. [Require] and [Enforce] are middlewares
-// for one route or group; [EnforceRules] authorizes every route by one table, and [Check] tells what the
-// table leaves open. The Principal is in the context of c.Request(), for auth.PrincipalFrom, and
-// nothing is put where c.Get looks.
+// for one route or group; [EnforceRules] authorizes every route by one table, and [Check] names the
+// routes that the table leaves out. The Principal is in the context of c.Request(), for auth.PrincipalFrom, and
+// c.Get does not find it.
 //
 //	e := echo.New()
 //	api := echoauth.NewRouter(guard, e)

@@ -21,7 +21,7 @@ import (
 
 var errNotYours = errors.New("not yours")
 
-// refusals are requests that are not let through, one for each kind of answer.
+// refusals are requests that are refused, one for each kind of answer.
 func refusals(t *testing.T) map[string]struct {
 	guard *auth.Guard
 	req   auth.Requirement

@@ -17,7 +17,7 @@ import (
 // A Router adds guarded routes to an Echo, a route never without its [auth.Requirement]. The guard
 // sits at the endpoint, behind every middleware, those of the route included: whatever they make of
 // the request's method or path, the handler that runs is the one whose rule was met, and a group that
-// got its middlewares too late is no hole. What is not registered is Echo's own 404 or 405, without
+// got its middlewares too late is guarded all the same. What is not registered is Echo's own 404 or 405, without
 // authentication.
 //
 // Each method panics, naming the route, when the guard cannot enforce the Requirement

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// A Router is a syntax of paths with parameters. The zero Router is none.
+// A Router says for which router the rules are: its syntax of paths with parameters. The zero Router is invalid.
 type Router int
 
 const (

@@ -32,7 +32,7 @@ type Options struct {
 	MeterProvider metric.MeterProvider
 
 	// TracerProvider makes the spans of key fetches. The events of refusals need none: they go to
-	// the request's own span, whoever made it. Default: the global one, of package otel, which may
+	// the request's own span, which may be of any package. Default: the global one, of package otel, which may
 	// be set later than New is called.
 	TracerProvider trace.TracerProvider
 

@@ -32,7 +32,7 @@ type Options struct {
 	MaxIssuers int
 }
 
-// Metrics counts decisions and collects what its Issuers tell. It is safe for concurrent use. Make
+// Metrics counts the decisions of Guards, and collects the state of their issuers' keys for Prometheus. It is safe for concurrent use. Make
 // it with [New].
 type Metrics struct {
 	decisions *prometheus.CounterVec

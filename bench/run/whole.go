@@ -85,7 +85,7 @@ func whole(ctx context.Context, p plan, r *report) error {
 	return refusals(p, r, s, warm, theirs)
 }
 
-// refusals measures what a request costs that is not let through.
+// refusals measures what a refused request costs.
 func refusals(p plan, r *report, s *stand, g *auth.Guard, theirs []foreign) error {
 	expired, err := s.key.Sign(tokens.Claims(`"exp":`, `"exp":1700000000,"was":`))
 	if err != nil {
@@ -119,7 +119,7 @@ func refusals(p plan, r *report, s *stand, g *auth.Guard, theirs []foreign) erro
 	return nil
 }
 
-// expiredSince returns a handler behind a guard, and a token that the guard let through before it
+// expiredSince returns a handler behind a guard, and a token that the guard accepted before it
 // ran out.
 func expiredSince(s *stand) (http.Handler, string, error) {
 	v, err := auth.NewVerifier(s.keys, auth.Config{Issuer: tokens.Issuer, Audiences: []string{tokens.Audience}, Leeway: -1})

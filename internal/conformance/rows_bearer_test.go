@@ -14,7 +14,7 @@ import (
 	"github.com/bearward/bearward/middleware/authtest"
 )
 
-// TestMatrixBearer holds the rows of RFC 6750 and RFC 9110, and of who is let through.
+// TestMatrixBearer holds the rows of RFC 6750 and RFC 9110, and of who is accepted.
 func TestMatrixBearer(t *testing.T) {
 	issuer := authtest.NewIssuer(t, nil)
 	g := newGroup(t, "bearer", issuer.Verifier(auth.Config{}))
@@ -69,7 +69,7 @@ func TestMatrixBearer(t *testing.T) {
 
 	g.ask(question{"B-06", "a byte outside ASCII", "orders", []string{"Bearer " + reader + "é"}, overHTTPAlone, invalid(auth.ReasonTokenMalformed)})
 
-	// Who is let through, and what the others are told.
+	// Who is accepted, and what the others are told.
 	g.ask(
 		question{"B-24 B-30 AT-18 AT-31 MC-04 G-01", "expired", "orders", bearer(expired), nil, invalid(auth.ReasonTokenExpired)},
 		question{"B-24 AT-31", "malformed", "orders", bearer("x"), nil, invalid(auth.ReasonTokenMalformed)},

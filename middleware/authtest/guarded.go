@@ -25,8 +25,8 @@ type GuardedOptions struct {
 	Prepare func(*http.Request)
 }
 
-// AssertGuarded asks h, the API's own router behind a Guard that trusts issuer, for each operation
-// of rules what attackers and careless clients would. It fails the test for every answer that is
+// AssertGuarded sends h, the API's own router behind a Guard that trusts issuer, the requests of
+// attackers and careless clients, for each operation of rules. It fails the test for every answer that is
 // not what the rows of the conformance matrix ask for. Each failure names the rule, the source and
 // the row, what was sent, what came and what was wanted:
 //
@@ -34,7 +34,7 @@ type GuardedOptions struct {
 //
 // It asks without a token, with two, and with a token in the query and in a cookie; with every bad
 // token that the issuer's Config refuses; with some of the scopes, by every method of a rule for
-// all methods; and while the issuer's keys cannot be had. A good token must be accepted.
+// all methods; and while the issuer's keys are not available. A good token must be accepted.
 //
 // Then it tries to go around the guard: other methods, OPTIONS among them, method overrides by
 // header, query and form, paths written in other ways, encoded twice too, headers that name another
@@ -49,7 +49,7 @@ type GuardedOptions struct {
 // be stored (RFC 9110 §12.5.5, RFC 9111 §3.5).
 //
 // The keys of rules are those of httpauth, chi and Echo; what an operation asks for decides what is
-// wanted. The handlers do run: with good tokens always, and through every hole. One rule takes
+// wanted. The handlers do run: with good tokens always, and wherever the guard fails. One rule takes
 // about 200 requests over a loopback socket; twenty take about a second.
 //
 // From outside, a request counts as having reached a handler when it is answered with a 2xx or a

@@ -46,7 +46,7 @@ type Options struct {
 	Socket bool
 }
 
-// An Issuer is an authorization server's public face inside a test: it publishes metadata and keys,
+// An Issuer is an authorization server inside a test: it publishes metadata and keys,
 // and signs good and bad tokens. It is safe for concurrent use, and ends with the test. Inside a
 // testing/synctest bubble, make it there.
 type Issuer struct {

@@ -22,10 +22,10 @@ import (
 )
 
 const (
-	// patience is how long a refusal is waited for. It comes at once, or the call was let through
+	// patience is how long a refusal is waited for. It comes at once, or the call was accepted
 	// to a handler that is silent.
 	patience = 10 * time.Second
-	// quiet is how long a call that should be let through is waited for: after that it was.
+	// quiet is how long a call that should be accepted is waited for: after that it was.
 	quiet = time.Second
 )
 

@@ -20,7 +20,7 @@
 // reached. A call that must be refused has to come back with the guard's code, ErrorInfo and
 // challenge, all three; a call that must get past the guard may come back with anything but a
 // refusal of the guard or UNAUTHENTICATED. A call that must get past and is still silent after a
-// second counts as let through: a refusal does not wait.
+// second counts as accepted: a refusal does not wait.
 //
 // What cannot be seen from outside is not claimed: that a handler ran before its call was refused,
 // and what interceptors do on their own.

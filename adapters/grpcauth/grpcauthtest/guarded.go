@@ -56,7 +56,7 @@ type Options struct {
 //
 // Server has its services registered and need not serve: AssertGuarded serves it in memory until it
 // returns, and does not stop it. The handlers do run, with empty messages: with good tokens always,
-// and through every hole. Give server no rate limiter, its Guard no verifier of other issuers, and
+// and wherever the guard fails. Give server no rate limiter, its Guard no verifier of other issuers, and
 // each call of AssertGuarded a Guard of its own, since unknown keys may cause but a few fetches.
 //
 // Rules that cannot be used, and options that name what is not there, end the test.
