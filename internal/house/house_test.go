@@ -153,7 +153,7 @@ var rules = []rule{
 	{
 		room:  "adapters/*",
 		code:  []string{"middleware"},
-		tests: []string{"middleware", "middleware/authtest", "internal/*"},
+		tests: []string{"jwks", "middleware", "middleware/authtest", "internal/*"},
 	},
 	{ // the test kit for gRPC, which middleware/authtest cannot hold without linking gRPC
 		room:  "adapters/grpcauth/grpcauthtest",
