@@ -73,8 +73,8 @@ const defaultMaxRevocations = 1 << 16
 // [GuardOptions.Revoked]: every request asks it, also one whose token is remembered. It is safe for
 // concurrent use, holds no goroutine, and is empty after a restart; replicas do not share it.
 type Revocations struct {
-	most int
-	held atomic.Int64 // entries; while there are none, no request takes the lock
+	most  int
+	count atomic.Int64 // entries; while there are none, no request takes the lock
 
 	mu       sync.RWMutex
 	byIssuer map[string]*issuerRevocations
@@ -138,7 +138,7 @@ func (s *Revocations) Revoke(_ context.Context, r Revocation) error {
 	r.Issuer, name = strings.Clone(r.Issuer), strings.Clone(name)
 	s.byIssuer[r.Issuer], entries[name] = is, e
 	heap.Push(&s.ends, revocationEnd{e.end, r.Issuer, entries, name})
-	s.held.Store(int64(len(s.ends)))
+	s.count.Store(int64(len(s.ends)))
 	return nil
 }
 
@@ -168,16 +168,16 @@ func (s *Revocations) dropOver(now time.Time) {
 		}
 		heap.Pop(&s.ends)
 	}
-	s.held.Store(int64(len(s.ends)))
+	s.count.Store(int64(len(s.ends)))
 }
 
 // Len returns how many entries there are. Those that are over count until the next Revoke drops them.
-func (s *Revocations) Len() int { return int(s.held.Load()) }
+func (s *Revocations) Len() int { return int(s.count.Load()) }
 
 // Revoked reports whether p's token is revoked. The error is always nil, and ctx is not used. It does no
 // I/O and does not allocate; while nothing is revoked it takes no lock.
 func (s *Revocations) Revoked(_ context.Context, p *Principal) (bool, error) {
-	if s.held.Load() == 0 || p == nil {
+	if s.count.Load() == 0 || p == nil {
 		return false, nil
 	}
 	s.mu.RLock()

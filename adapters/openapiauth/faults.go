@@ -40,14 +40,14 @@ func (f *faults) add(at *yaml.Node, where, format string, args ...any) {
 	}
 	for i, arg := range args {
 		if s, ok := arg.(string); ok {
-			args[i] = cut(s, maxText)
+			args[i] = truncate(s, maxText)
 		}
 	}
 	text := fmt.Sprintf(format, args...)
 	if where != "" {
-		text = cut(where, maxText) + ": " + text
+		text = truncate(where, maxText) + ": " + text
 	}
-	text = cut(strings.Map(printable, cut(text, maxFaultBytes)), maxFaultBytes)
+	text = truncate(strings.Map(printable, truncate(text, maxFaultBytes)), maxFaultBytes)
 	if at == nil {
 		at = new(yaml.Node)
 	}
@@ -62,8 +62,8 @@ func printable(r rune) rune {
 	return r
 }
 
-// cut returns the beginning of a text that is too long.
-func cut(s string, most int) string {
+// truncate returns the beginning of a text that is too long.
+func truncate(s string, most int) string {
 	if len(s) <= most {
 		return s
 	}

@@ -62,15 +62,15 @@ func (i *Issuer) OnRefresh(e jwks.RefreshEvent) {
 	if e.DiscoveryErr != nil {
 		t.discoveryFailures.Add(ctx, 1, i.named)
 	}
-	attrs := i.fetched(&e)
+	attrs := i.fetchAttributes(&e)
 	set := metric.WithAttributeSet(attribute.NewSet(attrs...))
 	t.fetches.Add(ctx, 1, set)
 	t.fetchDuration.Record(ctx, e.Elapsed.Seconds(), set)
 	t.trace(ctx, &e, attrs)
 }
 
-// fetched returns what metrics and spans tell alike of a fetch.
-func (i *Issuer) fetched(e *jwks.RefreshEvent) []attribute.KeyValue {
+// fetchAttributes returns what metrics and spans tell alike of a fetch.
+func (i *Issuer) fetchAttributes(e *jwks.RefreshEvent) []attribute.KeyValue {
 	attrs := []attribute.KeyValue{i.name, attribute.String(keyTrigger, string(e.Trigger))}
 	switch {
 	case e.Err != nil:

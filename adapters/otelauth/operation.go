@@ -55,7 +55,7 @@ func (o *operations) named(name string) *operation {
 	if o.full(known) || !isName(name) {
 		return o.beyond
 	}
-	return o.admit(name)
+	return o.register(name)
 }
 
 // full reports whether no further operation has a place; that of no name needs none.
@@ -63,7 +63,7 @@ func (o *operations) full(known map[string]*operation) bool {
 	return len(known)-1 >= o.most // check: operations-bound
 }
 
-func (o *operations) admit(name string) *operation {
+func (o *operations) register(name string) *operation {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	known := *o.known.Load()
@@ -85,14 +85,14 @@ func (o *operations) admit(name string) *operation {
 // stays. The error names the operations that count as "_OTHER", because they are over
 // Options.MaxOperations or no attribute may hold them; the rest is declared.
 func (t *Telemetry) Declare(rules auth.Rules) error {
-	var homeless []string
+	var overLimit []string
 	for _, name := range slices.Sorted(maps.Keys(rules)) {
 		if !rules[name].IsPublic() && t.operations.named(name) == t.operations.beyond {
-			homeless = append(homeless, name)
+			overLimit = append(overLimit, name)
 		}
 	}
-	if homeless != nil {
-		return fmt.Errorf("otelauth: Options.MaxOperations is %d: these operations count as %q: %q", t.operations.most, other, homeless)
+	if overLimit != nil {
+		return fmt.Errorf("otelauth: Options.MaxOperations is %d: these operations count as %q: %q", t.operations.most, other, overLimit)
 	}
 	return nil
 }

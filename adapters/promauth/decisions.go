@@ -90,7 +90,7 @@ func (m *Metrics) operation(name string) *operation {
 	if m.full(names) || !isLabel(name) {
 		return m.other
 	}
-	return m.learn(name)
+	return m.register(name)
 }
 
 // full reports whether no further operation gets series of its own; the one of no name does not
@@ -105,8 +105,8 @@ func isLabel(name string) bool {
 	return len(name) <= maxLabel && utf8.ValidString(name) // check: label
 }
 
-// learn gives an operation its series, if the bound allows it.
-func (m *Metrics) learn(name string) *operation {
+// register gives an operation its series, if the bound allows it.
+func (m *Metrics) register(name string) *operation {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	names := *m.known.Load()
@@ -126,14 +126,14 @@ func (m *Metrics) learn(name string) *operation {
 // declare learns the names in order, and tells of those that have no place.
 func (m *Metrics) declare(names []string) error {
 	slices.Sort(names)
-	var homeless []string
+	var overLimit []string
 	for _, name := range names {
 		if m.operation(name) == m.other {
-			homeless = append(homeless, name)
+			overLimit = append(overLimit, name)
 		}
 	}
-	if homeless != nil {
-		return fmt.Errorf("promauth: Declare: over Options.MaxOperations (%d), or no label, and counted as %q: %q", m.most, operationOther, homeless)
+	if overLimit != nil {
+		return fmt.Errorf("promauth: Declare: over Options.MaxOperations (%d), or no label, and counted as %q: %q", m.most, operationOther, overLimit)
 	}
 	return nil
 }

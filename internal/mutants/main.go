@@ -122,7 +122,7 @@ func run(ctx context.Context, out io.Writer, f flags) error {
 
 // tryThem builds what the mutants need, and tries them.
 func tryThem(ctx context.Context, out io.Writer, mutants []mutant, mutated map[string][]byte, f flags) ([]result, error) {
-	c, err := newCourt(ctx, ".", mutants, mutated)
+	c, err := newSuite(ctx, ".", mutants, mutated)
 	if err != nil {
 		return nil, err
 	}

@@ -79,7 +79,7 @@ func TestAllow(t *testing.T) {
 	}
 }
 `,
-	// A second package judges the first one's checks too.
+	// A second package tests the first one's checks too.
 	"adapter/adapter.go": `package adapter
 
 import "github.com/bearward/bearward/guard"
@@ -96,7 +96,7 @@ func TestThousand(t *testing.T) {
 	}
 }
 `,
-	// A module of its own below judges its own checks, and not the first one's.
+	// A module of its own below tests its own checks, and not the first one's.
 	"adapter/sink/go.mod": `module github.com/bearward/bearward/adapter/sink
 
 go 1.26
@@ -145,7 +145,7 @@ func TestEachOutcomeIsToldFromTheOthers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := newCourt(t.Context(), root, mutants, mutated)
+	c, err := newSuite(t.Context(), root, mutants, mutated)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -194,7 +194,7 @@ func TestTestsThatFailByThemselvesAreNoJudges(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := newCourt(t.Context(), root, mutants, mutated)
+	c, err := newSuite(t.Context(), root, mutants, mutated)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -255,7 +255,7 @@ func TestVerdict(t *testing.T) {
 		{"the process ended without a failed test", "oh\n", failed("1"), crashed, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if got, by := verdict(c.output, c.err); got != c.want || by != c.by {
+			if got, by := outcomeOf(c.output, c.err); got != c.want || by != c.by {
 				t.Errorf("got %v by %q, want %v by %q", got, by, c.want, c.by)
 			}
 		})

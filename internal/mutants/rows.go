@@ -55,9 +55,9 @@ func (d rowTests) rows(pkg, output string) []string {
 }
 
 // rowsThatKill returns every row of which a test fails when m is on.
-func (c *court) rowsThatKill(ctx context.Context, m mutant, d rowTests) ([]string, error) {
+func (c *suite) rowsThatKill(ctx context.Context, m mutant, d rowTests) ([]string, error) {
 	var all []string
-	for _, j := range c.judges {
+	for _, j := range c.binaries {
 		if !j.deps[c.packageOf(m)] {
 			continue
 		}

@@ -20,7 +20,7 @@ import (
 
 const workers = 2 // tests started at a time
 
-// An outcome is what the tests made of a mutant. Of several judges' outcomes the greatest counts,
+// An outcome is what the tests made of a mutant. Of several test binaries' outcomes the greatest counts,
 // but killed wins over all.
 type outcome int
 
@@ -46,8 +46,8 @@ type result struct {
 	elapsed time.Duration
 }
 
-// A judge is the built test binary of one package.
-type judge struct {
+// A testBinary is the built test binary of one package.
+type testBinary struct {
 	path    string // import path of the package under test
 	dir     string
 	deps    map[string]bool // import paths that the binary links
@@ -56,22 +56,22 @@ type judge struct {
 	ready   func() error  // builds the binary when it is first asked for, and runs it without a mutant
 }
 
-// A court holds the judges of a module, and of modules below it.
-type court struct {
+// A suite holds the test binaries of a module, and of modules below it.
+type suite struct {
 	module   string // import path
-	judges   []*judge
+	binaries []*testBinary
 	rowTests rowTests      // when the rows that kill a mutant are asked for
 	folder   string        // temporary, for binaries and traces
-	timeout  time.Duration // of one judge on one mutant, at least
+	timeout  time.Duration // of one test binary on one mutant, at least
 }
 
-// newCourt finds the packages whose tests link a mutant's package.
-func newCourt(ctx context.Context, root string, mutants []mutant, mutated map[string][]byte) (*court, error) {
+// newSuite finds the packages whose tests link a mutant's package.
+func newSuite(ctx context.Context, root string, mutants []mutant, mutated map[string][]byte) (*suite, error) {
 	folder, err := os.MkdirTemp("", "mutants")
 	if err != nil {
 		return nil, err
 	}
-	c := &court{folder: folder, timeout: time.Minute}
+	c := &suite{folder: folder, timeout: time.Minute}
 	overlay, err := c.overlay(root, mutated)
 	if err == nil {
 		err = c.list(ctx, root, mutants)
@@ -80,14 +80,14 @@ func newCourt(ctx context.Context, root string, mutants []mutant, mutated map[st
 		c.remove()
 		return nil, err
 	}
-	for i, j := range c.judges {
+	for i, j := range c.binaries {
 		j.binary = filepath.Join(c.folder, fmt.Sprintf("%d.exe", i)) // Windows starts nothing without the suffix
 		j.ready = sync.OnceValue(func() error { return c.build(ctx, j, overlay) })
 	}
 	return c, nil
 }
 
-func (c *court) remove() { os.RemoveAll(c.folder) }
+func (c *suite) remove() { os.RemoveAll(c.folder) }
 
 const (
 	patience = 5 * time.Minute // with tests without a mutant, on a machine that has much to do
@@ -95,7 +95,7 @@ const (
 )
 
 // build builds the tests of j, and runs them once without a mutant: tests that fail by themselves would kill everything.
-func (c *court) build(ctx context.Context, j *judge, overlay string) error {
+func (c *suite) build(ctx context.Context, j *testBinary, overlay string) error {
 	if _, err := command(ctx, j.dir, "go", "test", "-c", "-overlay", overlay, "-o", j.binary, j.path); err != nil {
 		return err
 	}
@@ -109,7 +109,7 @@ func (c *court) build(ctx context.Context, j *judge, overlay string) error {
 
 // overlay writes the mutated files beside each other and returns the name of the file that puts
 // them in the originals' place.
-func (c *court) overlay(root string, mutated map[string][]byte) (string, error) {
+func (c *suite) overlay(root string, mutated map[string][]byte) (string, error) {
 	replace := map[string]string{}
 	for name, src := range mutated {
 		original, err := filepath.Abs(filepath.Join(root, filepath.FromSlash(name)))
@@ -130,9 +130,9 @@ func (c *court) overlay(root string, mutated map[string][]byte) (string, error) 
 }
 
 // list fills in the module's path and its packages that have tests, with what those link. A module
-// below root that mutants stand in has judges of its own, of its own checks alone: those of root
+// below root that mutants stand in has test binaries of its own, of its own checks alone: those of root
 // are judged by root's tests.
-func (c *court) list(ctx context.Context, root string, mutants []mutant) error {
+func (c *suite) list(ctx context.Context, root string, mutants []mutant) error {
 	module, err := command(ctx, root, "go", "list", "-m")
 	if err != nil {
 		return err
@@ -164,9 +164,9 @@ func modulesOf(root string, mutants []mutant) []string {
 	return slices.Compact(all)
 }
 
-// listModule adds the judges of the module in dir. They judge the checks of packages whose import
+// listModule adds the test binaries of the module in dir. They test the checks of packages whose import
 // path is only's or below it.
-func (c *court) listModule(ctx context.Context, dir, only string) error {
+func (c *suite) listModule(ctx context.Context, dir, only string) error {
 	listed, err := command(ctx, dir, "go", "list", "-test", "-json=ImportPath,Dir,Deps", "./...")
 	if err != nil {
 		return err
@@ -185,23 +185,23 @@ func (c *court) listModule(ctx context.Context, dir, only string) error {
 		if !isTest {
 			continue
 		}
-		j := &judge{path: under, dir: p.Dir, deps: map[string]bool{}}
+		j := &testBinary{path: under, dir: p.Dir, deps: map[string]bool{}}
 		for _, d := range p.Deps {
 			d, _, _ = strings.Cut(d, " ") // a variant is listed as "path [path.test]"
 			if only == "" || d == only || strings.HasPrefix(d, only+"/") {
 				j.deps[d] = true
 			}
 		}
-		c.judges = append(c.judges, j)
+		c.binaries = append(c.binaries, j)
 	}
 }
 
-func (c *court) packageOf(m mutant) string { return path.Join(c.module, path.Dir(m.file)) }
+func (c *suite) packageOf(m mutant) string { return path.Join(c.module, path.Dir(m.file)) }
 
 // tryAll tries the mutants, a few at a time, and returns the results in the mutants' order. It
 // starts none once limit has passed, unless limit is 0. It calls each as soon as it has a result,
 // never twice at a time.
-func (c *court) tryAll(ctx context.Context, mutants []mutant, limit time.Duration, each func(result)) ([]result, error) {
+func (c *suite) tryAll(ctx context.Context, mutants []mutant, limit time.Duration, each func(result)) ([]result, error) {
 	var (
 		mu      sync.Mutex
 		wg      sync.WaitGroup
@@ -255,13 +255,13 @@ feed:
 	return done, cmp.Or(broken, ctx.Err())
 }
 
-// try asks one judge after another until one kills m, that of m's own package first.
-func (c *court) try(ctx context.Context, m mutant) (result, error) {
+// try asks one test binary after another until one kills m, that of m's own package first.
+func (c *suite) try(ctx context.Context, m mutant) (result, error) {
 	began := time.Now()
 	own := c.packageOf(m)
 	best := result{mutant: m}
 	for _, first := range []bool{true, false} {
-		for _, j := range c.judges {
+		for _, j := range c.binaries {
 			if best.outcome == killed || (j.path == own) != first || !j.deps[own] {
 				continue
 			}
@@ -283,12 +283,12 @@ func (c *court) try(ctx context.Context, m mutant) (result, error) {
 	return best, nil
 }
 
-// attempts is how often a judge is asked whose tests failed before they came to the mutant:
+// attempts is how often a test binary is asked whose tests failed before they came to the mutant:
 // something else made one fail.
 const attempts = 3
 
-// ask runs one judge's tests against m.
-func (c *court) ask(ctx context.Context, m mutant, j *judge) result {
+// ask runs one test binary's tests against m.
+func (c *suite) ask(ctx context.Context, m mutant, j *testBinary) result {
 	for range attempts - 1 {
 		if r, failedElsewhere := c.askOnce(ctx, m, j); !failedElsewhere {
 			return r
@@ -298,7 +298,7 @@ func (c *court) ask(ctx context.Context, m mutant, j *judge) result {
 	return r
 }
 
-func (c *court) askOnce(ctx context.Context, m mutant, j *judge) (r result, failedElsewhere bool) {
+func (c *suite) askOnce(ctx context.Context, m mutant, j *testBinary) (r result, failedElsewhere bool) {
 	r = result{mutant: m}
 	trace, err := os.CreateTemp(c.folder, "reached")
 	if err != nil {
@@ -313,7 +313,7 @@ func (c *court) askOnce(ctx context.Context, m mutant, j *judge) (r result, fail
 		r.output = out[max(0, len(out)-2000):]
 		return r, err != nil
 	}
-	r.outcome, r.by = verdict(out, err)
+	r.outcome, r.by = outcomeOf(out, err)
 	switch r.outcome {
 	case killed:
 		r.by = strings.TrimPrefix(j.path, c.module+"/") + " " + r.by
@@ -323,8 +323,8 @@ func (c *court) askOnce(ctx context.Context, m mutant, j *judge) (r result, fail
 	return r, false
 }
 
-// start runs one judge's tests in its package's folder, against the named mutant, or none, and returns what they printed.
-func (c *court) start(ctx context.Context, j *judge, name, trace string, timeout time.Duration) (string, error) {
+// start runs one test binary's tests in its package's folder, against the named mutant, or none, and returns what they printed.
+func (c *suite) start(ctx context.Context, j *testBinary, name, trace string, timeout time.Duration) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout+10*time.Second) // the tests' own limit should strike first
 	defer cancel()
 	cmd := exec.CommandContext(ctx, j.binary, "-test.short", "-test.failfast", "-test.timeout="+timeout.String())
@@ -335,8 +335,8 @@ func (c *court) start(ctx context.Context, j *judge, name, trace string, timeout
 	return string(out), err
 }
 
-// verdict tells what a judge's output and exit mean, and names the first test that failed.
-func verdict(output string, err error) (outcome, string) {
+// outcomeOf tells what a test binary's output and exit mean, and names the first test that failed.
+func outcomeOf(output string, err error) (outcome, string) {
 	if err == nil {
 		return survived, ""
 	}
