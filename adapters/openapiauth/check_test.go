@@ -56,7 +56,7 @@ func TestCheckNamesEveryDifference(t *testing.T) {
 	}
 }
 
-// The words of a requirement are not all of it: a scope may be named as an open door is.
+// The words of a requirement are not all of it: a scope may be named as what is public.
 func TestCheckTellsScopesFromWords(t *testing.T) {
 	for word, rule := range map[string]auth.Requirement{"public": auth.Public(), "optional": auth.Optional(), "nobody": {}} {
 		document := strings.Replace(op("[{login: ["+word+"]}]").document(), "a: A", word+": A", 1)

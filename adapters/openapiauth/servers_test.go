@@ -21,8 +21,8 @@ var options = &openapiauth.Options{Prefix: "/v1", IgnoreSchemes: []string{"certi
 
 func ok(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok") }
 
-// A door is a server of the orders API, whose routes are written by hand in the router's own words.
-var doors = map[string]struct {
+// A transport is a server of the orders API, whose routes are written by hand in the router's own words.
+var transports = map[string]struct {
 	router openapiauth.Router
 	serve  func(t *testing.T, guard *auth.Guard, rules auth.Rules) http.Handler
 }{
@@ -75,14 +75,14 @@ var doors = map[string]struct {
 }
 
 func TestTheDocumentGuardsAServer(t *testing.T) {
-	for name, door := range doors {
+	for name, transport := range transports {
 		t.Run(name, func(t *testing.T) {
-			rules, err := openapiauth.Rules(mustRead(t, "testdata/orders.yaml"), door.router, options)
+			rules, err := openapiauth.Rules(mustRead(t, "testdata/orders.yaml"), transport.router, options)
 			if err != nil {
 				t.Fatal(err)
 			}
 			issuer := authtest.NewIssuer(t, nil)
-			authtest.AssertGuarded(t, issuer, door.serve(t, issuer.Guard(nil), rules), rules, nil)
+			authtest.AssertGuarded(t, issuer, transport.serve(t, issuer.Guard(nil), rules), rules, nil)
 		})
 	}
 }

@@ -107,8 +107,8 @@ func ExampleIssuer_OnRefresh() {
 // Two guards that are told apart in one registry.
 func ExampleNew() {
 	registry := prometheus.NewRegistry()
-	for _, door := range []string{"public", "internal"} {
-		metrics, err := promauth.New(prometheus.WrapRegistererWith(prometheus.Labels{"door": door}, registry), nil)
+	for _, listener := range []string{"public", "internal"} {
+		metrics, err := promauth.New(prometheus.WrapRegistererWith(prometheus.Labels{"listener": listener}, registry), nil)
 		if err != nil {
 			log.Fatal(err)
 		}

@@ -289,7 +289,7 @@ func TestNewNamesWhatIsWrong(t *testing.T) {
 	if _, err := promauth.New(taken, nil); !errors.As(err, new(prometheus.AlreadyRegisteredError)) {
 		t.Errorf("got %T, want an AlreadyRegisteredError inside", err)
 	}
-	if _, err := promauth.New(prometheus.WrapRegistererWith(prometheus.Labels{"door": "inner"}, prometheus.NewRegistry()), nil); err != nil {
+	if _, err := promauth.New(prometheus.WrapRegistererWith(prometheus.Labels{"listener": "inner"}, prometheus.NewRegistry()), nil); err != nil {
 		t.Error(err)
 	}
 }

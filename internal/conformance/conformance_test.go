@@ -58,23 +58,23 @@ func TestARowPassesByItsTestsAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 	var all []ran
-	door := func(row, door, action string) {
-		all = append(all, ran{"internal/conformance", "TestMatrixX/x/" + row + "/" + door + "/a_name/with_a_slash", action})
+	transport := func(row, transport, action string) {
+		all = append(all, ran{"internal/conformance", "TestMatrixX/x/" + row + "/" + transport + "/a_name/with_a_slash", action})
 	}
 	for _, kind := range []string{"nethttp", "chi-table", "echo", "grpc-bidi"} {
-		door("B-01", kind, "pass")
-		door("D-21", kind, "pass")
+		transport("B-01", kind, "pass")
+		transport("D-21", kind, "pass")
 		if kind != "echo" {
-			door("B-02", kind, "pass")
+			transport("B-02", kind, "pass")
 		}
-		door("B-03#01", kind, "pass")
+		transport("B-03#01", kind, "pass")
 	}
-	door("B-03", "chi", "fail")
-	door("B-17", "chi#02", "pass")
-	door("B-17", "nethttp", "pass")
-	door("O-04", "grpc-unary", "pass")
-	door("AT-01", "chi", "pass")
-	door("AT-01", "echo", "skip")
+	transport("B-03", "chi", "fail")
+	transport("B-17", "chi#02", "pass")
+	transport("B-17", "nethttp", "pass")
+	transport("O-04", "grpc-unary", "pass")
+	transport("AT-01", "chi", "pass")
+	transport("AT-01", "echo", "skip")
 	all = append(all, ran{"internal/conformance", "TestMatrixX/x/B-01", "pass"}, ran{"internal/conformance", "TestMatrixConstruction/B-20", "pass"},
 		ran{"jwks", "TestK09_J05_ForgedKeyIDs", "pass"}, ran{"jwks", "TestK09_J05_ForgedKeyIDs/one", "pass"}, ran{"adapters/chiauth", "TestCheck", "pass"})
 	if _, err := judge(matrix, p, all); err == nil {

@@ -41,11 +41,11 @@ func rowsOf(t ran) (ids []string, column string) {
 		}
 		return ids, column
 	}
-	id, door := rows.OfSubtest(t.test)
+	id, transport := rows.OfSubtest(t.test)
 	if id == "" {
 		return nil, ""
 	}
-	if c := rows.DoorColumn(door); c != "" {
+	if c := rows.TransportColumn(transport); c != "" {
 		column = c
 	}
 	return []string{id}, column

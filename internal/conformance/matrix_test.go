@@ -21,7 +21,7 @@ import (
 )
 
 // The conformance matrix: questions that carry the id of a row of rows/rows.md are put to every
-// door, unchanged. A subtest is named TestMatrix/GROUP/ROW/DOOR/..., which is how the report of
+// transport, unchanged. A subtest is named TestMatrix/GROUP/ROW/TRANSPORT/..., which is how the report of
 // `make conformance` finds them (internal/conformance).
 
 // canary is in every token's claims and header, in every URL and in a header field of every
@@ -30,7 +30,7 @@ const canary = "c4n4ry"
 
 const realm = "api"
 
-// A question is a request and what every door must answer.
+// A question is a request and what every transport must answer.
 type question struct {
 	rows          string // ids of the rows that it tests, by spaces
 	name          string
@@ -66,16 +66,16 @@ func bearer(token string) []string { return []string{"Bearer " + token} }
 // oauthErrors are the error codes that the challenge of a status carries (RFC 6750 §3.1).
 var oauthErrors = map[int]string{400: "invalid_request", 401: "invalid_token", 403: "insufficient_scope"}
 
-// A group is a Guard with its doors, and what is asked of them.
+// A group is a Guard with its transports, and what is asked of them.
 type group struct {
-	t      *testing.T
-	name   string
-	doors  map[string]door
-	secret *secrets
-	field  [2]string // a header field, or metadata, that goes with what is asked
+	t          *testing.T
+	name       string
+	transports map[string]transport
+	secret     *secrets
+	field      [2]string // a header field, or metadata, that goes with what is asked
 }
 
-// newGroup opens doors for a verifier. All that its hooks are told goes into a log that must not
+// newGroup opens transports for a verifier. All that its hooks are told goes into a log that must not
 // hold what callers sent.
 func newGroup(t *testing.T, name string, v auth.TokenVerifier) *group {
 	s := new(secrets)
@@ -89,25 +89,25 @@ func newGroup(t *testing.T, name string, v auth.TokenVerifier) *group {
 			fmt.Fprintln(s, d.Principal)
 		},
 	}))
-	g := &group{t: t, name: name, doors: doors(t, guard), secret: s}
+	g := &group{t: t, name: name, transports: transports(t, guard), secret: s}
 	t.Cleanup(func() { s.check(t) })
 	return g
 }
 
 const metadataURL = "https://api.example/.well-known/oauth-protected-resource"
 
-// ask puts the questions to every door.
+// ask puts the questions to every transport.
 func (g *group) ask(questions ...question) {
 	g.t.Run(g.name, func(t *testing.T) {
 		for _, q := range questions {
 			g.secret.add(q.authorization)
 			for _, row := range strings.Fields(q.rows) {
 				t.Run(row, func(t *testing.T) {
-					for _, name := range slices.Sorted(maps.Keys(g.doors)) {
+					for _, name := range slices.Sorted(maps.Keys(g.transports)) {
 						if q.shape != nil && strings.HasPrefix(name, "grpc") {
 							continue
 						}
-						t.Run(name+"/"+q.name, func(t *testing.T) { q.put(t, g.doors[name], g.field) })
+						t.Run(name+"/"+q.name, func(t *testing.T) { q.put(t, g.transports[name], g.field) })
 					}
 				})
 			}
@@ -121,7 +121,7 @@ func (g group) askWith(name, value string, questions ...question) {
 	g.ask(questions...)
 }
 
-func (q question) put(t *testing.T, d door, field [2]string) {
+func (q question) put(t *testing.T, d transport, field [2]string) {
 	need := q.need
 	if need == "" {
 		need = "orders"

@@ -37,7 +37,7 @@ func TestReportOnly(t *testing.T) {
 	tried := maps.Clone(needs)
 	tried["admin"] = tried["admin"].ReportOnly()
 	reader := issuer.Token("read:orders")
-	all := setup{guard: guard, needs: tried}.doors(t)
+	all := setup{guard: guard, needs: tried}.transports(t)
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		t.Run("W-08/"+name, func(t *testing.T) {
 			ask := func(need string, authorization ...string) answer {

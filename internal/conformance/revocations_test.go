@@ -14,7 +14,7 @@ func TestMatrixRevocations(t *testing.T) {
 	issuer := authtest.NewIssuer(t, nil)
 	store := auth.NewRevocations(0)
 	guard := issuer.Guard(&auth.GuardOptions{Revoked: store.Revoked})
-	eachDoor(t, "W-04", doors(t, guard), func(t *testing.T, name string, ask door) {
+	eachTransport(t, "W-04", transports(t, guard), func(t *testing.T, name string, ask transport) {
 		now := time.Now()
 		of := func(jti, sub string, issued time.Time) []string {
 			return bearer(issuer.Token("read:orders", authtest.Claims{"jti": name + jti, "sub": name + sub, "iat": issued.Unix()}))

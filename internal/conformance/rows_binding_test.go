@@ -67,8 +67,8 @@ func bound(issuer *authtest.Issuer, scope string) []string {
 
 func proof(text string) [2]string { return [2]string{"Proof", text} }
 
-// eachDoor puts a test of row to every door.
-func eachDoor(t *testing.T, row string, all map[string]door, test func(t *testing.T, name string, ask door)) {
+// eachTransport puts a test of row to every transport.
+func eachTransport(t *testing.T, row string, all map[string]transport, test func(t *testing.T, name string, ask transport)) {
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		t.Run(row+"/"+name, func(t *testing.T) { test(t, name, all[name]) })
 	}
@@ -87,7 +87,7 @@ func TestAProofIsSpentOnce(t *testing.T) {
 		},
 		outer: behind(interceptorsOf(other, reports), interceptorsOf(guard, auth.Scopes("read:orders")), interceptorsOf(guard, auth.AnyToken())),
 	}
-	eachDoor(t, "W-01", s.doors(t), func(t *testing.T, name string, ask door) {
+	eachTransport(t, "W-01", s.transports(t), func(t *testing.T, name string, ask transport) {
 		token := bound(issuer, "read:orders")
 		if a := ask(t, request{need: "orders", authorization: token, field: proof(name)}); a.status != 200 || !slices.Equal(a.nonces, []string{"next"}) {
 			t.Errorf("%d %s, nonces %q", a.status, a.code, a.nonces)
@@ -102,7 +102,7 @@ func TestAProofIsSpentOnce(t *testing.T) {
 func TestAnswersOfBindings(t *testing.T) {
 	issuer := authtest.NewIssuer(t, nil)
 	guard := issuer.Guard(&auth.GuardOptions{Bindings: []auth.Binding{new(onceBinding)}})
-	eachDoor(t, "W-02", setup{guard: guard, needs: needs}.doors(t), func(t *testing.T, name string, ask door) {
+	eachTransport(t, "W-02", setup{guard: guard, needs: needs}.transports(t), func(t *testing.T, name string, ask transport) {
 		for _, tt := range []struct {
 			need, proof string
 			status      int
@@ -138,7 +138,7 @@ func TestRevoked(t *testing.T) {
 	var revoked func(*auth.Principal) (bool, error)
 	guard := issuer.Guard(&auth.GuardOptions{Revoked: func(_ context.Context, p *auth.Principal) (bool, error) { return revoked(p) }})
 	token := bearer(issuer.Token("read:orders", authtest.Claims{"jti": "1"}))
-	eachDoor(t, "W-04", doors(t, guard), func(t *testing.T, _ string, ask door) {
+	eachTransport(t, "W-04", transports(t, guard), func(t *testing.T, _ string, ask transport) {
 		for _, tt := range []struct {
 			answer func(*auth.Principal) (bool, error)
 			status int
@@ -180,7 +180,7 @@ func TestPeer(t *testing.T) {
 	token := bearer(issuer.Token("read:orders", authtest.Claims{"cnf": object{"x5t#S256": "x"}}))
 	for proxy, status := range map[string]int{"127.0.0.1": 200, "192.0.2.1": 401} {
 		guard := issuer.Guard(&auth.GuardOptions{Bindings: []auth.Binding{&proxyBinding{netip.MustParseAddr(proxy)}}})
-		eachDoor(t, "W-24", setup{guard: guard, needs: needs, front: middleware.RealIP}.doors(t), func(t *testing.T, name string, ask door) {
+		eachTransport(t, "W-24", setup{guard: guard, needs: needs, front: middleware.RealIP}.transports(t), func(t *testing.T, name string, ask transport) {
 			claims := request{need: "orders", authorization: token, field: [2]string{"Client-Cert", "the caller's"}}
 			if !strings.HasPrefix(name, "grpc") {
 				claims.shape = func(r *http.Request) {
@@ -205,7 +205,7 @@ func TestPeer(t *testing.T) {
 func TestRequireBound(t *testing.T) {
 	issuer := authtest.NewIssuer(t, nil)
 	guard := issuer.Guard(&auth.GuardOptions{Bindings: []auth.Binding{new(onceBinding)}, RequireBound: true})
-	eachDoor(t, "W-25", setup{guard: guard, needs: needs}.doors(t), func(t *testing.T, name string, ask door) {
+	eachTransport(t, "W-25", setup{guard: guard, needs: needs}.transports(t), func(t *testing.T, name string, ask transport) {
 		for _, need := range []string{"orders", "any", "optional"} {
 			a := ask(t, request{need: need, authorization: bearer(issuer.Token("read:orders"))})
 			if a.status != 401 || a.code != "INVALID_TOKEN" || len(a.challenges) != 1 || !strings.HasPrefix(a.challenges[0], `DPoP realm="api", error="invalid_token"`) {

@@ -41,7 +41,7 @@ func TestMatrixRandomBytes(t *testing.T) {
 	for range 40 {
 		sent, mark := randomToken(issuer, chance)
 		g.secret.add([]string{sent})
-		for name, ask := range g.doors {
+		for name, ask := range g.transports {
 			a := ask(t, request{need: "orders", authorization: []string{sent}, shape: func(r *http.Request) {
 				r.URL.RawQuery = "q=" + url.QueryEscape(mark)
 				r.Header.Set("X-Mark", base64.StdEncoding.EncodeToString([]byte(mark)))

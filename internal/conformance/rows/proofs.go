@@ -36,9 +36,9 @@ func ColumnOf(pkg string) string {
 	return "guard"
 }
 
-// DoorColumn says which column a door of the matrix counts for; "" when it is none.
-func DoorColumn(door string) string {
-	switch kind, _, _ := strings.Cut(door, "-"); kind {
+// TransportColumn says which column a transport of the matrix counts for; "" when it is none.
+func TransportColumn(transport string) string {
+	switch kind, _, _ := strings.Cut(transport, "-"); kind {
 	case "nethttp":
 		return "net/http"
 	case "chi":

@@ -66,12 +66,12 @@ type request struct {
 	shape         func(*http.Request)
 }
 
-// A door asks one adapter.
-type door func(t *testing.T, r request) answer
+// A transport asks one adapter.
+type transport func(t *testing.T, r request) answer
 
-// doors returns a running server of each kind, guarded by guard. Their names go into the report.
-func doors(t *testing.T, guard *auth.Guard) map[string]door {
-	return setup{guard: guard, needs: needs}.doors(t)
+// transports returns a running server of each kind, guarded by guard. Their names go into the report.
+func transports(t *testing.T, guard *auth.Guard) map[string]transport {
+	return setup{guard: guard, needs: needs}.transports(t)
 }
 
 // A setup is what servers are made of.
@@ -87,8 +87,8 @@ var httpRouters = map[string]func(*auth.Guard, map[string]auth.Requirement) http
 	"nethttp": netHTTP, "nethttp-plain": plain, "chi": chiRouter, "chi-table": chiTable, "echo": echoRouter, "echo-table": echoTable,
 }
 
-func (s setup) doors(t *testing.T) map[string]door {
-	all := map[string]door{}
+func (s setup) transports(t *testing.T) map[string]transport {
+	all := map[string]transport{}
 	for name, router := range httpRouters {
 		h := router(s.guard, s.needs)
 		if s.front != nil {
@@ -181,7 +181,7 @@ func echoTable(guard *auth.Guard, needs map[string]auth.Requirement) http.Handle
 	return e
 }
 
-func overHTTP(t *testing.T, h http.Handler) door {
+func overHTTP(t *testing.T, h http.Handler) transport {
 	server := httptest.NewUnstartedServer(h)
 	server.Config.ConnContext = auth.ConnContext
 	server.Start()
@@ -243,7 +243,7 @@ var statusOf = map[codes.Code]int{
 	codes.Internal: 500, codes.Unavailable: 503,
 }
 
-func (s setup) overGRPC(t *testing.T, method string) door {
+func (s setup) overGRPC(t *testing.T, method string) transport {
 	conns := map[string]*grpc.ClientConn{}
 	for name, req := range s.needs {
 		talk := &rpctest.Talk{
