@@ -59,8 +59,10 @@ func (g *Guard) Close() error {
 // Asked again with the context that it returned and the same credentials, it does not verify again,
 // but compares with req again. Guards in a row that share a Binding check a request's proof once.
 //
-// An adapter sends the header in Credentials.Answer with every answer, and "Vary: Authorization" with
-// every answer to an Optional operation. It writes a refusal by [Guard.Refuse], or sets its header by [Guard.SetRefusalHeader].
+// An adapter has duties. It sends the header in Credentials.Answer with every answer, and
+// "Vary: Authorization" with every answer to an Optional operation. It gives every value of the field in
+// Credentials.Authorization. It writes a refusal by [Guard.Refuse], or sets its header by
+// [Guard.SetRefusalHeader]. authtest.AssertGuarded asks for all but the first.
 func (g *Guard) Authorize(ctx context.Context, c Credentials, req Requirement) (context.Context, error) {
 	o := outcome{before: g.earlier(ctx, &c)}
 	return g.decide(ctx, &c, req, &o)

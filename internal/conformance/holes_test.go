@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"maps"
@@ -462,5 +463,22 @@ func TestAssertGuardedWantsVary(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A rule that is only reported on accepts every request, as it should: the others are asked all the same.
+func TestAssertGuardedSkipsWhatIsOnlyReportedOn(t *testing.T) {
+	issuer := authtest.NewIssuer(t, &authtest.Options{Algorithm: auth.ES256})
+	mux := httpauth.NewMux(issuer.Guard(&auth.GuardOptions{OnDecision: func(context.Context, auth.Decision) {}}))
+	mux.Handle("GET /books", auth.Scopes("read:books").ReportOnly(), book("books"))
+	mux.Handle("GET /loans", auth.Scopes("read:loans"), book("loans"))
+	authtest.AssertGuarded(t, issuer, mux, mux.Rules(), nil)
+
+	rules := mux.Rules()
+	rules["GET /books"] = auth.Scopes("read:books") // what the table for review says
+	said := &recorder{TB: t}
+	authtest.AssertGuarded(said, issuer, mux, rules, nil)
+	if len(said.errors) != 1 || !strings.HasPrefix(said.errors[0], "GET /books: RFC 6750 §3 (B-13): no token: got 200, want 401") {
+		t.Errorf("said %q", said.errors)
 	}
 }

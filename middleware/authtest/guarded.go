@@ -1,6 +1,7 @@
 package authtest
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"net/http"
@@ -51,6 +52,9 @@ type GuardedOptions struct {
 // The keys of rules are those of httpauth, chi and Echo; what an operation asks for decides what is
 // wanted. The handlers do run: with good tokens always, and wherever the guard fails. One rule takes
 // about 200 requests over a loopback socket; twenty take about a second.
+//
+// A rule that is only reported on (Requirement.ReportOnly) accepts every request: it is not asked, and
+// the test's log says so.
 //
 // From outside, a request counts as having reached a handler when it is answered with a 2xx or a
 // 5xx other than 503, as the good token is, or ends in a panic. A route that no rule names is not
@@ -150,7 +154,7 @@ func newKit(tb testing.TB, issuer *Issuer, rules auth.Rules) *kit {
 	k := &kit{tb: tb, issuer: issuer, rules: rules, operations: map[string]operation{}, tokens: map[string]string{}, verdicts: map[[2]string]*auth.Error{}, told: map[string]bool{}}
 	v, err := auth.NewVerifier(issuer.Keys(), issuer.Config())
 	if err == nil {
-		k.guard, err = auth.NewGuard(v, nil)
+		k.guard, err = auth.NewGuard(v, &auth.GuardOptions{OnDecision: func(context.Context, auth.Decision) {}}) // for rules only reported on
 	}
 	if err != nil {
 		tb.Fatalf("authtest: AssertGuarded: %v", err)
@@ -200,6 +204,12 @@ func (k *kit) judge(token string, need auth.Requirement) *auth.Error {
 		k.verdicts[at] = nil
 	}
 	return k.verdicts[at]
+}
+
+// acceptsAll reports whether the requirement accepts a request without credentials.
+func (a *assertion) acceptsAll() bool {
+	_, err := a.guard.Authorize(a.tb.Context(), auth.Credentials{}, a.need)
+	return err == nil
 }
 
 // An assertion asks about one operation.

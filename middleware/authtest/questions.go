@@ -20,6 +20,10 @@ func (a *assertion) assert() bool {
 		}
 		return false
 	}
+	if !a.need.IsOptional() && a.acceptsAll() {
+		a.tb.Log("authtest: AssertGuarded: " + a.key + " is only reported on, accepts every request, and is not asked")
+		return false
+	}
 	token := a.goodToken()
 	if a.need.IsOptional() {
 		a.optional(token)
