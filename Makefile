@@ -15,13 +15,13 @@ STATICCHECK := $(BIN)/staticcheck$(EXE)
 GOTESTSUM   := $(BIN)/gotestsum$(EXE)
 
 # CI's stages after `make test`, in their order.
-STAGES      := lint tidy vuln conformance-check stranger soak fuzz mutants
+STAGES      := lint tidy vuln conformance-check newcomer soak fuzz mutants
 
 # each runs one command in every module and fails when it fails in any of them.
 each = @set -e; for m in $(MODULES); do echo "==> $$m: $(1)"; (cd "$$m" && $(1)); done
 
 .DEFAULT_GOAL := help
-.PHONY: help modules stages nightly test fmt fmt-comments gofmt vet unit ci lint tidy vuln conformance conformance-check soak fuzz mutants browser pictures interop monitoring stranger
+.PHONY: help modules stages nightly test fmt fmt-comments gofmt vet unit ci lint tidy vuln conformance conformance-check soak fuzz mutants browser pictures interop monitoring newcomer
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' Makefile
@@ -96,8 +96,8 @@ interop: ## tokens of authorization servers that nobody here wrote; needs Node.j
 monitoring: ## the dashboard and the alerts, asked of a real Prometheus; needs Debian's package prometheus
 	cd examples && CI=true go test -count=1 ./monitoring
 
-stranger: ## from a fresh clone to a guarded route, its test, a reason in the log and metrics, timed
-	@bash .ci/stranger
+newcomer: ## from a fresh clone to a guarded route, its test, a reason in the log and metrics, timed
+	@bash .ci/newcomer
 
 fuzz: ## each fuzz target for FUZZTIME (5s)
 	@FUZZTIME="$(FUZZTIME)" bash .ci/fuzz

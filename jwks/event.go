@@ -19,7 +19,7 @@ const (
 	TriggerRefresh      Trigger = "refresh"       // Refresh was called
 )
 
-// isRefresh tells whether a fetch by t begins with discovery, and so puts off the next one. What strangers
+// isRefresh tells whether a fetch by t begins with discovery, and so puts off the next one. What callers
 // cause is none.
 func (t Trigger) isRefresh() bool {
 	return t != TriggerUnknownKey && t != TriggerBadSignature && t != TriggerSnapshot

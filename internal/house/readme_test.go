@@ -196,7 +196,7 @@ func commandExists(tree fs.FS, command string) error {
 		return folderExists(tree, path.Clean(m[2]))
 	}
 	if command == useClone {
-		return nil // .ci/stranger runs it
+		return nil // .ci/newcomer runs it
 	}
 	if m := getting.FindStringSubmatch(command); m != nil {
 		return folderExists(tree, path.Join(".", m[2]))

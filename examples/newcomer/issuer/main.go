@@ -1,4 +1,4 @@
-// Issuer is an authorization server for .ci/stranger: on a free loopback port,
+// Issuer is an authorization server for .ci/newcomer: on a free loopback port,
 // with one application and one person, who logs in at once. It prints its URL,
 // the API's name and an access token with read:orders, and serves until it is
 // told to stop.

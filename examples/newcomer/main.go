@@ -1,6 +1,6 @@
 // Stranger is what somebody writes who meets Bearward for the first time: one
 // protected chi route, its refusals in the log, and metrics on a listener for
-// operators. .ci/stranger copies it and its test out of the repository, into a
+// operators. .ci/newcomer copies it and its test out of the repository, into a
 // module of its own, and runs both.
 package main
 
