@@ -116,11 +116,7 @@ func (v *Verifier) notYetKnown(s *scratch, parts jose.Compact, refused *Error, n
 		return refused
 	}
 	iat, err := v.skimDate(s, skimIat)
-	asked := lookup.AskedAt
-	if iat.Nsec == 0 {
-		asked = asked.Truncate(time.Second) // most issuers write whole seconds, rounded down
-	}
-	if err != nil || iat.Time().Before(asked) { // check: not-yet-known-old
+	if err != nil || !iat.Time().After(lookup.AskedAt) { // check: not-yet-known-old
 		return refused
 	}
 	if iat.Time().After(now) { // check: not-yet-known-future
