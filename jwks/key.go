@@ -37,8 +37,8 @@ type Source interface {
 
 // A Key is a public key that verifies an issuer's tokens. It is immutable once a Source has returned it.
 //
-// A Cache keeps a Key's pointer across refreshes for as long as its ID, material, algorithm and use stay the same, so the pointer
-// itself tells whether a key is still the one that verified an earlier token.
+// A Cache keeps a Key's pointer across refreshes while its ID, material, algorithm and use stay the same. So the pointer tells
+// whether a key is still the one that verified an earlier token.
 type Key struct {
 	// ID is the "kid" (RFC 7517 §4.5), empty when the key has none.
 	ID string

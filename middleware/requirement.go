@@ -11,9 +11,8 @@ import (
 // A Requirement says what an operation asks of its caller. It is immutable, and safe for concurrent
 // use. The zero Requirement denies every request.
 //
-// Requirements are made of literals in the program's source, so those that cannot mean anything (a
-// scope with a space, Public inside AllOf) panic where they are made, at start, and nothing panics
-// while serving.
+// Requirements are made of literals in the program's source. Those without a meaning (a scope with
+// a space, Public inside AllOf) panic where they are made, at start. Nothing panics while serving.
 type Requirement struct{ node *node }
 
 type nodeKind uint8

@@ -31,8 +31,7 @@ import (
 )
 
 // A Mux is an http.ServeMux to which no route can be added without a Requirement. The guard sits at
-// the route, behind the ServeMux's own matching, so that a request is authorized by the rule of
-// the handler that it reaches, however its path is spelled.
+// the route, behind the ServeMux's own matching. It authorizes a request by the rule of the handler that the request reaches, however its path is spelled.
 //
 // What reaches no handler is answered by the ServeMux, without authentication: 404 and 405 for what
 // is not registered, and the redirect to the clean form of a path. A route for GET also takes HEAD.

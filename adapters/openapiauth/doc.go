@@ -44,7 +44,7 @@
 //
 // # Documents of others
 //
-// A document may come from elsewhere. It is bounded in bytes (Options.MaxBytes), in depth (200), in values with YAML's aliases followed (2,097,152), in
-// different references (5,000), in alternatives of an operation and scopes of each (100), and in names that rules depend on (256 bytes). References that lead out of it are never fetched or opened, and an error where rules depend on them. All
+// A document may come from elsewhere. These are bounded: its bytes (Options.MaxBytes), its depth (200), its values with YAML's aliases followed
+// (2,097,152), and its different references (5,000). So are the alternatives of an operation and the scopes of each (100), and names that rules depend on (256 bytes). References that lead out of it are never fetched or opened, and an error where rules depend on them. All
 // functions are safe for concurrent use.
 package openapiauth

@@ -27,8 +27,8 @@
 // for tables of tests. For a handler's own tests, without a Guard and without signatures, there is
 // [WithPrincipal].
 //
-// [AssertGuarded] asks the API's own router, for each of its rules, what attackers and careless
-// clients would, and names the rule and the row of the conformance matrix that is not met. Package
+// [AssertGuarded] sends the API's own router, for each of its rules, the requests of attackers
+// and careless clients. It names the rule and the row of the conformance matrix that is not met. Package
 // grpcauthtest, beside grpcauth, does so for gRPC servers.
 //
 // # Other issuers

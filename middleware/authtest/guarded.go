@@ -56,8 +56,8 @@ type GuardedOptions struct {
 // A rule that is only reported on (Requirement.ReportOnly) accepts every request: it is not asked, and
 // the test's log says so.
 //
-// From outside, a request counts as having reached a handler when it is answered with a 2xx or a
-// 5xx other than 503, as the good token is, or ends in a panic. A route that no rule names is not
+// A request counts as having reached a handler when it ends in a panic, or is answered with a 2xx
+// or a 5xx other than 503, as the good token is. A route that no rule names is not
 // asked: the adapters' Check functions find it. Give h no rate limiter, and its Guard no verifier
 // of other issuers. A Guard whose Config is not the default's needs an issuer of that Config:
 // [Options].Config.

@@ -54,7 +54,7 @@ type Options struct {
 	// Leeway is how far the client's clock may be from this one, in both directions: 30 s by default,
 	// at most 5 min; negative for none. It is not asked when Nonces is set.
 	Leeway time.Duration
-	// Nonces makes every proof carry a nonce of this API (RFC 9449 §9), in place of judging "iat": the
+	// Nonces makes every proof carry a nonce of this API (RFC 9449 §9), in place of checking "iat": the
 	// cure for clients whose clocks are wrong, and for proofs made in advance. Default none.
 	Nonces *Nonces
 	// ReplayTimeout bounds one question to the ReplayStore: 250 ms by default. A store that is slower
