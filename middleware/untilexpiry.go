@@ -20,7 +20,9 @@ func UntilExpiry(next http.Handler) http.Handler {
 			return
 		}
 		expired := &Error{Reason: ReasonTokenExpired}
-		ctx, cancel := context.WithDeadlineCause(r.Context(), p.ValidUntil(), expired) // check: until-expiry
+		deadline := p.ValidUntil()
+		// check: until-expiry
+		ctx, cancel := context.WithDeadlineCause(r.Context(), deadline, expired)
 		defer cancel()
 		inner := r.WithContext(ctx)
 		defer handBack(r, inner)

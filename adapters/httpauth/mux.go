@@ -26,6 +26,8 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"runtime"
+	"strings"
 
 	auth "github.com/bearward/bearward/middleware"
 )
@@ -42,6 +44,7 @@ type Mux struct {
 	guard *auth.Guard
 	mux   *http.ServeMux
 	rules auth.Rules
+	lines map[string]string // of the program that registered each pattern
 }
 
 // NewMux returns a Mux without routes. It panics when guard is nil.
@@ -49,13 +52,17 @@ func NewMux(guard *auth.Guard) *Mux {
 	if guard == nil {
 		panic("httpauth: NewMux needs a Guard")
 	}
-	return &Mux{guard: guard, mux: http.NewServeMux(), rules: make(auth.Rules)}
+	return &Mux{guard: guard, mux: http.NewServeMux(), rules: make(auth.Rules), lines: make(map[string]string)}
 }
 
 // Handle adds a route: the pattern is net/http.ServeMux's, such as "GET /orders/{id}". It panics,
 // naming the pattern, when the guard cannot enforce req, when h is nil, and when ServeMux does: for
-// a pattern that is malformed or in conflict with another.
+// a pattern that is malformed or in conflict with another, whose lines of the program it then names.
 func (m *Mux) Handle(pattern string, req auth.Requirement, h http.Handler) {
+	m.handle(pattern, req, h, caller())
+}
+
+func (m *Mux) handle(pattern string, req auth.Requirement, h http.Handler, line string) {
 	if err := m.guard.CanEnforce(req); err != nil {
 		panic(fmt.Sprintf("httpauth: route %q: %v", pattern, err))
 	}
@@ -63,13 +70,39 @@ func (m *Mux) Handle(pattern string, req auth.Requirement, h http.Handler) {
 		panic(fmt.Sprintf("httpauth: route %q has a nil handler", pattern))
 	}
 	h = m.guard.Enforce(req)(h) // check: route-guard
+	defer m.nameLines(pattern, line)
 	m.mux.Handle(pattern, h)
-	m.rules[pattern] = req
+	m.rules[pattern], m.lines[pattern] = req, line
+}
+
+// nameLines adds to a panic of ServeMux which lines of the program registered the routes: ServeMux
+// names the line that called it, which is this package's.
+func (m *Mux) nameLines(pattern, line string) {
+	v := recover()
+	if v == nil {
+		return
+	}
+	text := fmt.Sprintf("httpauth: route %q at %s: %v", pattern, line, v)
+	for other, first := range m.lines {
+		if strings.Contains(text, fmt.Sprintf("conflicts with pattern %q", other)) {
+			text += fmt.Sprintf("\n%q is registered at %s", other, first)
+		}
+	}
+	panic(text)
+}
+
+// caller returns the line that called the exported method.
+func caller() string {
+	_, file, line, ok := runtime.Caller(2)
+	if !ok {
+		return "an unknown line"
+	}
+	return fmt.Sprintf("%s:%d", file, line)
 }
 
 // HandleFunc is Handle for a function.
 func (m *Mux) HandleFunc(pattern string, req auth.Requirement, h func(http.ResponseWriter, *http.Request)) {
-	m.Handle(pattern, req, http.HandlerFunc(h))
+	m.handle(pattern, req, http.HandlerFunc(h), caller())
 }
 
 // Rules returns a copy of who may call what: the Requirement of every pattern. A Requirement prints

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"runtime"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -218,5 +219,26 @@ func TestMisconfigured(t *testing.T) {
 			}()
 			tt.build(httpauth.NewMux(guard))
 		})
+	}
+}
+
+// ServeMux names the line that called it, which is never the program's own.
+func TestARouteTwiceNamesBothLines(t *testing.T) {
+	for name, second := range map[string]func(*httpauth.Mux){
+		"the same":             func(m *httpauth.Mux) { m.Handle("GET /x/{id}", auth.Public(), http.NotFoundHandler()) },
+		"another parameter":    func(m *httpauth.Mux) { m.HandleFunc("GET /x/{key}", auth.Public(), http.NotFound) },
+		"an overlapping route": func(m *httpauth.Mux) { m.HandleFunc("GET /{y}/a", auth.Public(), http.NotFound) },
+	} {
+		m := httpauth.NewMux(authtest.NewIssuer(t, nil).Guard(nil))
+		_, _, line, _ := runtime.Caller(0)
+		m.HandleFunc("GET /x/{id}", auth.AnyToken(), http.NotFound)
+		got := func() (got string) {
+			defer func() { got = fmt.Sprint(recover()) }()
+			second(m)
+			return ""
+		}()
+		if first := fmt.Sprintf("mux_test.go:%d", line+1); !strings.Contains(got, first) || strings.Count(got, "mux_test.go:") != 2 {
+			t.Errorf("%s: %s, want %s and the second line", name, got, first)
+		}
 	}
 }
