@@ -13,8 +13,9 @@ import (
 	"github.com/bearward/bearward/internal/fetch"
 )
 
-// A Cache is a Source that fetches an issuer's keys and keeps them fresh in the background. It is safe for concurrent use, and its
-// methods never wait for the network while the key asked for is cached.
+// A Cache is a Source that fetches an issuer's keys and keeps them fresh in the background. It is
+// safe for concurrent use, and its methods never wait for the network while the key asked for is
+// cached.
 //
 // One Cache serves any number of verifiers of one issuer. Several Caches share nothing.
 type Cache struct {
@@ -45,9 +46,10 @@ type Cache struct {
 	notifier notifier
 }
 
-// New returns a Cache for the key set at a URL, which is https, or http to loopback. It makes no request itself: it starts the
-// goroutine that fetches, at once and then for as long as the Cache is not closed. An issuer that is down delays nothing; [Cache.Refresh]
-// tells. The error names the argument or the option that is invalid.
+// New returns a Cache for the key set at a URL, which is https, or http to loopback. It makes no
+// request itself: it starts the goroutine that fetches, at once and then for as long as the Cache
+// is not closed. An issuer that is down delays nothing; [Cache.Refresh] tells. The error names the
+// argument or the option that is invalid.
 func New(keySetURL string, opts *Options) (*Cache, error) {
 	return newCache(keySetURL, opts, rand.Float64, func(f *fetcher) error {
 		if _, err := parseURL(keySetURL, f.allowHTTP); err != nil {
@@ -58,9 +60,10 @@ func New(keySetURL string, opts *Options) (*Cache, error) {
 	})
 }
 
-// FromIssuer returns a Cache like [New] for the key set that the issuer's metadata names: RFC 8414 and OpenID Connect Discovery, read again
-// with each refresh. The metadata must name the same issuer, byte for byte (RFC 8414 §3.3), so write it as the issuer does, with its
-// trailing slash or without.
+// FromIssuer returns a Cache like [New] for the key set that the issuer's metadata names: RFC 8414
+// and OpenID Connect Discovery, read again with each refresh. The metadata must name the same
+// issuer, byte for byte (RFC 8414 §3.3), so write it as the issuer does, with its trailing slash or
+// without.
 func FromIssuer(issuer string, opts *Options) (*Cache, error) {
 	return fromIssuer(issuer, opts, rand.Float64)
 }
@@ -129,9 +132,12 @@ func newCache(name string, opts *Options, random func() float64, target func(*fe
 	return c, nil
 }
 
-// Keys returns the keys whose ID is kid, or every key when kid is empty. It answers at once when such keys are cached. A kid that is
-// not cached may cause a fetch. All such kids together cause two fetches at once, and then one per Cooldown. Keys waits for the fetch 2 s, or until ctx ends. The error wraps ErrUnknownKey when the issuer publishes no such key, and ErrUnavailable when that cannot be told:
-// no key set is cached, the fetch failed or takes too long, over 4,096 requests wait, or c is closed.
+// Keys returns the keys whose ID is kid, or every key when kid is empty. It answers at once when
+// such keys are cached. A kid that is not cached may cause a fetch. All such kids together cause
+// two fetches at once, and then one per Cooldown. Keys waits for the fetch 2 s, or until ctx ends.
+// The error wraps ErrUnknownKey when the issuer publishes no such key, and ErrUnavailable when that
+// cannot be told: no key set is cached, the fetch failed or takes too long, over 4,096 requests
+// wait, or c is closed.
 func (c *Cache) Keys(ctx context.Context, kid string) ([]*Key, error) {
 	// check: lock-on-hit
 	if set := c.cached.Load(); set != nil {
@@ -150,7 +156,8 @@ func (c *Cache) Issuer() string {
 	return c.fetcher.name
 }
 
-// Age returns how long ago the cached keys were asked for, and 0 while none are cached. It takes no lock.
+// Age returns how long ago the cached keys were asked for, and 0 while none are cached. It takes no
+// lock.
 func (c *Cache) Age() time.Duration {
 	if c.cached.Load() == nil {
 		return 0
@@ -158,9 +165,10 @@ func (c *Cache) Age() time.Duration {
 	return time.Since(c.created) - time.Duration(c.refreshed.Load())
 }
 
-// Held returns what Keys would return at once, and does no I/O: it causes no fetch, spends no permit for one and does not wait. Where Keys
-// would, or could not tell either, the error wraps ErrUnavailable: ask Keys then. So a verifier can refuse what a fetch cannot help before it
-// causes one.
+// Held returns what Keys would return at once, and does no I/O: it causes no fetch, spends no
+// permit for one and does not wait. Where Keys would, or could not tell either, the error wraps
+// ErrUnavailable: ask Keys then. So a verifier can refuse what a fetch cannot help before it causes
+// one.
 func (c *Cache) Held(kid string) ([]*Key, error) {
 	if set := c.cached.Load(); set != nil {
 		if keys := set.find(kid); len(keys) > 0 {
@@ -170,9 +178,9 @@ func (c *Cache) Held(kid string) ([]*Key, error) {
 	return nil, c.answerWithoutFetch()
 }
 
-// SignatureFailed tells c that no key cached verified a signature, although the token's key ID is cached
-// or it names none: the issuer may have put a new key in the old one's place. At most once a minute, and
-// not during a back-off, that asks for one fetch in the background. It does not wait.
+// SignatureFailed tells c that no key cached verified a signature, although the token's key ID is
+// cached or it names none: the issuer may have put a new key in the old one's place. At most once a
+// minute, and not during a back-off, that asks for one fetch in the background. It does not wait.
 func (c *Cache) SignatureFailed() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -183,10 +191,10 @@ func (c *Cache) SignatureFailed() {
 	c.beginFetch(TriggerBadSignature)
 }
 
-// Refresh fetches now and returns why the fetch does not count, if so; the keys cached stay in use then.
-// Called at start it makes the program fail fast, or warm. It shares a refresh that is under way, and
-// while failures are backed off it returns the last error without a fetch. When ctx ends first it
-// returns ctx's error, and the fetch goes on. Errors may wrap ErrMisconfigured.
+// Refresh fetches now and returns why the fetch does not count, if so; the keys cached stay in use
+// then. Called at start it makes the program fail fast, or warm. It shares a refresh that is under
+// way, and while failures are backed off it returns the last error without a fetch. When ctx ends
+// first it returns ctx's error, and the fetch goes on. Errors may wrap ErrMisconfigured.
 func (c *Cache) Refresh(ctx context.Context) error {
 	for {
 		f, err := c.joinFetch()
@@ -217,8 +225,9 @@ func (c *Cache) joinFetch() (*sharedFetch, error) {
 	return c.beginFetch(TriggerRefresh), nil
 }
 
-// Close stops the background refresh, drops the keys and releases the callers that wait for them. It returns when all of that has ended, the
-// last call of OnRefresh included, and may be called again. Its error is always nil.
+// Close stops the background refresh, drops the keys and releases the callers that wait for them.
+// It returns when all of that has ended, the last call of OnRefresh included, and may be called
+// again. Its error is always nil.
 func (c *Cache) Close() error {
 	c.mu.Lock()
 	first := !c.closed

@@ -12,9 +12,9 @@ import (
 	"github.com/bearward/bearward/internal/jose"
 )
 
-// wellKnown returns the metadata URLs of an issuer in the order in which they are tried: RFC 8414 §3.1
-// with the well-known part inserted before the issuer's path, OpenID Connect inserted so, OpenID Connect
-// Discovery §4 with it appended, and RFC 8414 appended (Okta).
+// wellKnown returns the metadata URLs of an issuer in the order in which they are tried: RFC 8414
+// §3.1 with the well-known part inserted before the issuer's path, OpenID Connect inserted so,
+// OpenID Connect Discovery §4 with it appended, and RFC 8414 appended (Okta).
 func wellKnown(issuer *url.URL) []string {
 	path := strings.TrimSuffix(issuer.EscapedPath(), "/")
 	origin := issuer.Scheme + "://" + issuer.Host
@@ -26,9 +26,9 @@ func wellKnown(issuer *url.URL) []string {
 	return forms
 }
 
-// discover reads the issuer's metadata and returns the URL of its key set. Every form is asked until one
-// has a document that names the exact issuer and a key set that may be fetched. The form that answered
-// last time is asked first.
+// discover reads the issuer's metadata and returns the URL of its key set. Every form is asked
+// until one has a document that names the exact issuer and a key set that may be fetched. The form
+// that answered last time is asked first.
 func (f *fetcher) discover(ctx context.Context) (string, error) {
 	failed := &discoveryError{}
 	for i := range f.forms {
@@ -68,8 +68,8 @@ func (e *discoveryError) add(form string, err error, hadMetadata bool) {
 
 func (e *discoveryError) Error() string { return "jwks: discover " + strings.Join(e.texts, "; ") }
 
-// Unwrap returns an outage at a form where metadata may be, if there is one, or what contradicts the
-// configuration.
+// Unwrap returns an outage at a form where metadata may be, if there is one, or what contradicts
+// the configuration.
 func (e *discoveryError) Unwrap() error {
 	if e.outage != nil && !e.decided {
 		return e.outage
@@ -77,7 +77,8 @@ func (e *discoveryError) Unwrap() error {
 	return e.contrary
 }
 
-// isOutage reports whether err says that a form could not be asked, rather than that it has no metadata.
+// isOutage reports whether err says that a form could not be asked, rather than that it has no
+// metadata.
 func isOutage(err error) bool {
 	var status *fetch.StatusError
 	if errors.As(err, &status) {

@@ -28,8 +28,8 @@ func redirect(to string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, to, http.StatusFound) }
 }
 
-// badAnswers is everything that a form without good metadata was seen to answer, and what it means: an
-// outage, a contradiction, or that there is none.
+// badAnswers is everything that a form without good metadata was seen to answer, and what it means:
+// an outage, a contradiction, or that there is none.
 var badAnswers = map[string]struct {
 	answer http.HandlerFunc
 	means  string
@@ -161,7 +161,8 @@ func TestAS07_TheFormThatHadTheMetadataDecides(t *testing.T) {
 			t.Errorf("got %v, want ErrMisconfigured", err)
 		}
 		check(t, c, "a", "served")
-		// An outage of it, while others never had any, is an outage: the known key set is still asked.
+		// An outage of it, while others never had any, is an outage: the known key set is still
+		// asked.
 		i.answer(site{oauthForm: metadata(issuerURL, keySetURL), appendForm: status(502), keySetURL: body(keySet("b"))}.serve)
 		sleep(2 * time.Second)
 		if err := c.Refresh(t.Context()); err != nil {
@@ -171,8 +172,8 @@ func TestAS07_TheFormThatHadTheMetadataDecides(t *testing.T) {
 	})
 }
 
-// T4: each request has a budget of its own, so that neither a slow issuer nor a firewall that drops one
-// form keeps a Cache from being ready for ever.
+// T4: each request has a budget of its own, so that neither a slow issuer nor a firewall that drops
+// one form keeps a Cache from being ready for ever.
 func TestAS08_SlowIssuersBecomeReady(t *testing.T) {
 	good := func(each time.Duration) http.HandlerFunc { return after(each, metadata(pathIssuer, keySetURL)) }
 	for _, each := range []time.Duration{time.Second, 1700 * time.Millisecond, 2400 * time.Millisecond, 4900 * time.Millisecond} {

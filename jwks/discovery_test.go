@@ -211,7 +211,8 @@ func TestAS06_ChangedKeySetURLIsFollowedAfterValidation(t *testing.T) {
 	})
 }
 
-// An ETag is one URL's own (RFC 9110 §8.8.3): another's answer of 304 to it would keep keys that were withdrawn.
+// An ETag is one URL's own (RFC 9110 §8.8.3): another's answer of 304 to it would keep keys that
+// were withdrawn.
 func TestAS06_TheETagOfTheURLBeforeIsNotSent(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		const moved = issuerURL + "/moved"
@@ -251,7 +252,8 @@ func TestAS07_DiscoveryThatFailsLaterDropsNoKeys(t *testing.T) {
 				i.answer(broken.serve)
 				sleep(20 * time.Hour)
 				check(t, c, "a", "served")
-				// Without metadata the known URL still tells what is withdrawn. With another issuer's, nothing is believed.
+				// Without metadata the known URL still tells what is withdrawn. With another
+				// issuer's, nothing is believed.
 				broken2 := site{oauthForm: trouble, keySetURL: body(keySet("b"))}
 				i.answer(broken2.serve)
 				sleep(10 * time.Minute)

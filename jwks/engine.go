@@ -85,8 +85,8 @@ func (c *Cache) runFetch(ctx context.Context, f *sharedFetch) {
 	c.notify(e)
 }
 
-// fetchWithoutLock is where the network is. What requests cause goes where the keys were last, without
-// discovery, which would double what a flood of forged tokens can cause.
+// fetchWithoutLock is where the network is. What requests cause goes where the keys were last,
+// without discovery, which would double what a flood of forged tokens can cause.
 func (c *Cache) fetchWithoutLock(ctx context.Context, f *sharedFetch) (fetchResult, error) {
 	// check: lock-over-fetch
 	discover := f.trigger.isRefresh()
@@ -94,8 +94,8 @@ func (c *Cache) fetchWithoutLock(ctx context.Context, f *sharedFetch) (fetchResu
 	return c.fetcher.fetch(ctx, discover)
 }
 
-// applyResult takes in how a fetch ended: new keys are in use, or the old ones stay, before anybody who
-// waits goes on.
+// applyResult takes in how a fetch ended: new keys are in use, or the old ones stay, before anybody
+// who waits goes on.
 func (c *Cache) applyResult(f *sharedFetch, asked time.Time, got fetchResult, err error) RefreshEvent {
 	e := RefreshEvent{
 		Trigger: f.trigger, URL: got.url, Err: err, DiscoveryErr: got.discoveryErr, NotModified: got.notModified,
@@ -145,7 +145,8 @@ func (c *Cache) noteSuccess(trigger Trigger, now, asked time.Time, hint time.Dur
 	c.setAge(now)
 }
 
-// setAge makes the keys cached as old as the last good refresh, and ends them at MaxStale. The lock is held.
+// setAge makes the keys cached as old as the last good refresh, and ends them at MaxStale. The lock
+// is held.
 func (c *Cache) setAge(now time.Time) {
 	c.refreshed.Store(int64(c.schedule.refreshed.Sub(c.created)))
 	c.expiryTimer.Reset(c.schedule.goodUntil().Sub(now))
@@ -190,8 +191,8 @@ func (c *Cache) countFetch(f *sharedFetch, e RefreshEvent) {
 	}
 }
 
-// expire drops the keys when the last good fetch is too old. The timer calls it on a goroutine of its own, so that neither a slow disk nor a
-// slow hook keeps old keys in use.
+// expire drops the keys when the last good fetch is too old. The timer calls it on a goroutine of
+// its own, so that neither a slow disk nor a slow hook keeps old keys in use.
 func (c *Cache) expire() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -205,7 +206,8 @@ func (c *Cache) expire() {
 	c.wake()
 }
 
-// restore loads the keys when there is a snapshot file, and makes the first fetch due. Who waits for it goes on with that one.
+// restore loads the keys when there is a snapshot file, and makes the first fetch due. Who waits
+// for it goes on with that one.
 func (c *Cache) restore(f *sharedFetch) {
 	d, age, err := c.fetcher.loadSnapshot(c.options.SnapshotFile, c.options.MaxStale)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -249,7 +251,8 @@ func (c *Cache) notify(e RefreshEvent) {
 	}
 }
 
-// shutdown ends what the run goroutine owns. No fetch begins any more: closed is set before ctx ends.
+// shutdown ends what the run goroutine owns. No fetch begins any more: closed is set before ctx
+// ends.
 func (c *Cache) shutdown() {
 	c.mu.Lock()
 	if c.fetching != nil {

@@ -7,7 +7,8 @@ import (
 	"github.com/bearward/bearward/internal/fetch"
 )
 
-// A Trigger tells what asked for a fetch. The set is closed, so a trigger may become a metric's label.
+// A Trigger tells what asked for a fetch. The set is closed, so a trigger may become a metric's
+// label.
 type Trigger string
 
 const (
@@ -19,8 +20,8 @@ const (
 	TriggerRefresh      Trigger = "refresh"       // Refresh was called
 )
 
-// isRefresh tells whether a fetch by t begins with discovery, and so puts off the next one. What callers
-// cause is none.
+// isRefresh tells whether a fetch by t begins with discovery, and so puts off the next one. What
+// callers cause is none.
 func (t Trigger) isRefresh() bool {
 	return t != TriggerUnknownKey && t != TriggerBadSignature && t != TriggerSnapshot
 }

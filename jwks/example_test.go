@@ -146,8 +146,8 @@ func ExampleSkipReasons() {
 	// Output: true malformed
 }
 
-// A verifier tells the cache of a bad signature under a key ID that is cached: the issuer may have put a new
-// key in the old one's place.
+// A verifier tells the cache of a bad signature under a key ID that is cached: the issuer may have
+// put a new key in the old one's place.
 func ExampleCache_SignatureFailed() {
 	issuer := newIssuer("2026-11")
 	keys, err := jwks.New(keySetURL, &jwks.Options{Client: &http.Client{Transport: issuer}})

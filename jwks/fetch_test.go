@@ -211,7 +211,8 @@ func TestK24_ReboundNameIsNotDialled(t *testing.T) {
 	check(t, c, "a", "served")
 }
 
-// serveDNS makes the default resolver answer A questions with the addresses sent, each until the next is there.
+// serveDNS makes the default resolver answer A questions with the addresses sent, each until the
+// next is there.
 func serveDNS(t *testing.T, addresses <-chan netip.Addr) {
 	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {

@@ -54,8 +54,9 @@ type fetchResult struct {
 	discoveryErr error
 }
 
-// fetch gets the key set, from the URL that the metadata names today when discover is set. Nothing of
-// the fetcher changes unless the whole fetch is good: a new URL counts from its first good answer on.
+// fetch gets the key set, from the URL that the metadata names today when discover is set. Nothing
+// of the fetcher changes unless the whole fetch is good: a new URL counts from its first good
+// answer on.
 func (f *fetcher) fetch(ctx context.Context, discover bool) (got fetchResult, err error) {
 	defer func() {
 		if p := recover(); p != nil {

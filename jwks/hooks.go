@@ -16,7 +16,8 @@ func (o *Options) hook() func(RefreshEvent) {
 	}
 }
 
-// skipHook calls onSkipped for the keys that the set before did not have, or had for another reason.
+// skipHook calls onSkipped for the keys that the set before did not have, or had for another
+// reason.
 func skipHook(onSkipped func(Skip)) func(RefreshEvent) {
 	known := map[Skip]bool{}
 	return func(e RefreshEvent) {

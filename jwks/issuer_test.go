@@ -25,7 +25,8 @@ const (
 	keySetURL = issuerURL + "/keys"
 )
 
-// An issuer is an in-memory http.RoundTripper that publishes keys, and does whatever else a test wants. It is safe for concurrent use.
+// An issuer is an in-memory http.RoundTripper that publishes keys, and does whatever else a test
+// wants. It is safe for concurrent use.
 type issuer struct {
 	mu       sync.Mutex
 	kids     []string
@@ -103,8 +104,8 @@ func (i *issuer) RoundTrip(r *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// A recorder lets a handler put a reader in the body's place, for bodies that drip or never end, or end
-// the connection.
+// A recorder lets a handler put a reader in the body's place, for bodies that drip or never end, or
+// end the connection.
 type recorder struct {
 	*httptest.ResponseRecorder
 	body  io.Reader
@@ -165,7 +166,8 @@ func keySet(kids ...string) string {
 	return set(keys...)
 }
 
-// open returns a Cache over the issuer's key set, closed when the test ends. It may change the options that make sets.
+// open returns a Cache over the issuer's key set, closed when the test ends. It may change the
+// options that make sets.
 func open(t testing.TB, i *issuer, set ...func(*jwks.Options)) *jwks.Cache {
 	t.Helper()
 	return opened(t, jwks.New, keySetURL, i, set...)
@@ -185,7 +187,8 @@ func opened(t testing.TB, make func(string, *jwks.Options) (*jwks.Cache, error),
 	return c
 }
 
-// warm opens a Cache and waits until it holds keys. Refresh would fetch a second time when the first fetch is over already.
+// warm opens a Cache and waits until it holds keys. Refresh would fetch a second time when the
+// first fetch is over already.
 func warm(t testing.TB, i *issuer, set ...func(*jwks.Options)) *jwks.Cache {
 	t.Helper()
 	c := open(t, i, set...)

@@ -12,12 +12,12 @@ import (
 )
 
 var (
-	// ErrUnknownKey is returned by a Source that can tell that the issuer publishes no such key. A token under that key ID
-	// is refused.
+	// ErrUnknownKey is returned by a Source that can tell that the issuer publishes no such key. A
+	// token under that key ID is refused.
 	ErrUnknownKey = errors.New("jwks: the issuer publishes no such key")
 
-	// ErrUnavailable is returned by a Source that cannot tell, because no usable key set is available. A token with that
-	// key is not judged.
+	// ErrUnavailable is returned by a Source that cannot tell, because no usable key set is
+	// available. A token with that key is not judged.
 	ErrUnavailable = errors.New("jwks: key not available")
 
 	// ErrClosed means that the Cache was closed. It wraps ErrUnavailable.
@@ -26,24 +26,27 @@ var (
 
 // A Source finds the public keys of one issuer. Implementations must be safe for concurrent use.
 //
-// A Source belongs to one issuer: give every issuer a Source of its own, so that a key of one can never verify a token of
-// another (RFC 8725 §3.8).
+// A Source belongs to one issuer: give every issuer a Source of its own, so that a key of one can
+// never verify a token of another (RFC 8725 §3.8).
 type Source interface {
-	// Keys returns the keys whose ID is kid, or every key when kid is empty. It returns an error that wraps ErrUnknownKey
-	// when the issuer publishes no such key, one that wraps ErrUnavailable when it cannot tell, and never an empty slice
-	// with a nil error. The slice and the keys are shared between callers: read only.
+	// Keys returns the keys whose ID is kid, or every key when kid is empty. It returns an error
+	// that wraps ErrUnknownKey when the issuer publishes no such key, one that wraps ErrUnavailable
+	// when it cannot tell, and never an empty slice with a nil error. The slice and the keys are
+	// shared between callers: read only.
 	Keys(ctx context.Context, kid string) ([]*Key, error)
 }
 
-// A Key is a public key that verifies an issuer's tokens. It is immutable once a Source has returned it.
+// A Key is a public key that verifies an issuer's tokens. It is immutable once a Source has
+// returned it.
 //
-// A Cache keeps a Key's pointer across refreshes while its ID, material, algorithm and use stay the same. So the pointer tells
-// whether a key is still the one that verified an earlier token.
+// A Cache keeps a Key's pointer across refreshes while its ID, material, algorithm and use stay the
+// same. So the pointer tells whether a key is still the one that verified an earlier token.
 type Key struct {
 	// ID is the "kid" (RFC 7517 §4.5), empty when the key has none.
 	ID string
-	// Algorithm is the JOSE name of the one algorithm that the key may verify. It is empty only for an RSA key published
-	// without "alg": such a key is bound to one algorithm by the verifier that uses it.
+	// Algorithm is the JOSE name of the one algorithm that the key may verify. It is empty only for
+	// an RSA key published without "alg": such a key is bound to one algorithm by the verifier that
+	// uses it.
 	Algorithm string
 	// Public is a *rsa.PublicKey, a *ecdsa.PublicKey or an ed25519.PublicKey.
 	Public crypto.PublicKey
@@ -75,8 +78,8 @@ func (k *Key) equal(other *Key) bool {
 	return false
 }
 
-// Static is a fixed set of keys: a Source for tests and for issuers whose keys are delivered with the program. The zero Static holds
-// no key.
+// Static is a fixed set of keys: a Source for tests and for issuers whose keys are delivered with
+// the program. The zero Static holds no key.
 type Static []*Key
 
 var errNotInSet = fmt.Errorf("%w: the static set lacks it", ErrUnknownKey)

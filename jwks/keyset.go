@@ -41,8 +41,8 @@ func (s *keySet) find(kid string) []*Key {
 	return s.byID[kid]
 }
 
-// reuseKeys replaces each key that old holds too by old's, so that a pointer lives as long as its key is published, and tells what came and
-// went.
+// reuseKeys replaces each key that old holds too by old's, so that a pointer lives as long as its
+// key is published, and tells what came and went.
 func reuseKeys(old *keySet, keys []*Key) (added, removed []*Key) {
 	if old == nil {
 		return slices.Clone(keys), nil

@@ -18,7 +18,8 @@ func contextFor(t *testing.T, d time.Duration) (context.Context, context.CancelF
 	return context.WithTimeout(t.Context(), d)
 }
 
-// lingering returns the stacks of the goroutines that run this package's code, apart from the tests'.
+// lingering returns the stacks of the goroutines that run this package's code, apart from the
+// tests'.
 func lingering() string {
 	var left []string
 	for range 100 { // a goroutine that closed its channel may still be on its way out

@@ -17,13 +17,13 @@ const maxProblems = 32
 
 const skippedMessage = "published keys that are not used"
 
-// LogRefreshes returns a hook for Options.OnRefresh that logs every change: at level Error when keys
-// cannot be fetched or one was published with its private part, Warn when keys are skipped or the
-// snapshot file cannot be used, Info when keys come or go, or are fetched again after a failure. What
-// repeats itself is logged at that level once in ten minutes, and at Debug between. Nothing in it comes
-// from a token; key IDs are the issuer's. It panics when logger is nil. One hook serves any number of
-// Caches. A Cache logs problems to Options.Logger too, and by default to slog.Default(): give it a Logger
-// of slog.DiscardHandler to have each line once.
+// LogRefreshes returns a hook for Options.OnRefresh that logs every change: at level Error when
+// keys cannot be fetched or one was published with its private part, Warn when keys are skipped or
+// the snapshot file cannot be used, Info when keys come or go, or are fetched again after a
+// failure. What repeats itself is logged at that level once in ten minutes, and at Debug between.
+// Nothing in it comes from a token; key IDs are the issuer's. It panics when logger is nil. One
+// hook serves any number of Caches. A Cache logs problems to Options.Logger too, and by default to
+// slog.Default(): give it a Logger of slog.DiscardHandler to have each line once.
 func LogRefreshes(logger *slog.Logger) func(RefreshEvent) {
 	if logger == nil {
 		panic("jwks: LogRefreshes needs a Logger")
@@ -33,7 +33,8 @@ func LogRefreshes(logger *slog.Logger) func(RefreshEvent) {
 	return l.hook
 }
 
-// A problemLog logs events, and remembers which problems it has logged. It is safe for concurrent use.
+// A problemLog logs events, and remembers which problems it has logged. It is safe for concurrent
+// use.
 type problemLog struct {
 	logger *slog.Logger // nil: slog.Default()
 	all    bool         // also what is no problem

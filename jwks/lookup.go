@@ -7,13 +7,14 @@ import (
 	"time"
 )
 
-// A LookupError is the error of a Cache for a key that it does not have. It tells when to ask again.
+// A LookupError is the error of a Cache for a key that it does not have. It tells when to ask
+// again.
 type LookupError struct {
 	// Err wraps ErrUnknownKey or ErrUnavailable, and says why.
 	Err error
 
-	// AskedAt is when the keys cached were asked for. A key published since may be missing among them.
-	// Zero when no keys are cached.
+	// AskedAt is when the keys cached were asked for. A key published since may be missing among
+	// them. Zero when no keys are cached.
 	AskedAt time.Time
 
 	// RetryAt is when the next fetch is due that may change the answer. Zero: now.
@@ -34,8 +35,8 @@ var (
 	errNeedsFetch     = fmt.Errorf("%w: needs a fetch", ErrUnavailable)
 )
 
-// answerWithoutFetch returns what a request under a key ID that is not cached gets while no fetch can
-// change it, and errNeedsFetch otherwise.
+// answerWithoutFetch returns what a request under a key ID that is not cached gets while no fetch
+// can change it, and errNeedsFetch otherwise.
 func (c *Cache) answerWithoutFetch() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -76,9 +77,9 @@ func (c *Cache) lookUpMissing(ctx context.Context, kid string) ([]*Key, error) {
 	}
 }
 
-// decide tells what to do with a request under a key ID that was not cached when arrived fetches had
-// started: its keys, its error, or the fetch to wait for. A fetch that was under way already may miss a
-// key published since, and so refuses nobody. The order of the cases is the rule.
+// decide tells what to do with a request under a key ID that was not cached when arrived fetches
+// had started: its keys, its error, or the fetch to wait for. A fetch that was under way already
+// may miss a key published since, and so refuses nobody. The order of the cases is the rule.
 func (c *Cache) decide(kid string, arrived uint64) ([]*Key, *waiter, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -116,8 +117,8 @@ func (c *Cache) decide(kid string, arrived uint64) ([]*Key, *waiter, error) {
 	return nil, w, nil
 }
 
-// count counts what a request gets, and adds what it may know of the schedule. Requests that get the
-// same share the error. The lock is held.
+// count counts what a request gets, and adds what it may know of the schedule. Requests that get
+// the same share the error. The lock is held.
 func (c *Cache) count(err error, retryAt time.Time) error {
 	if errors.Is(err, ErrUnknownKey) {
 		c.status.Counters.Unknown++

@@ -222,10 +222,11 @@ func TestRequestWaitsTwoSecondsAtMost(t *testing.T) {
 	})
 }
 
-// A full house of forged tokens must not keep out those with a good one: once all places are taken, each
-// request has the same chance of one.
+// A full house of forged tokens must not keep out those with a good one: once all places are taken,
+// each request has the same chance of one.
 func TestWaitersAreBoundedAndGoodOnesGetAPlace(t *testing.T) {
-	// A request has the chance that is left of 4,096 places; the bounds are far below what is expected.
+	// A request has the chance that is left of 4,096 places; the bounds are far below what is
+	// expected.
 	for forgers, share := range map[int]float64{1: 0.8, 4: 0.15, 16: 0.02} {
 		bubble(t, func(t *testing.T) {
 			i := newIssuer("a")
@@ -330,8 +331,8 @@ func TestK34_BadSignaturesAskForNothingDuringABackOff(t *testing.T) {
 	})
 }
 
-// What tokens cause is no refresh: whoever forges one each few minutes cannot keep the metadata from
-// being read, nor a withdrawn key in use (H2).
+// What tokens cause is no refresh: whoever forges one each few minutes cannot keep the metadata
+// from being read, nor a withdrawn key in use (H2).
 func TestK16_ForgedTokensPutOffNoDiscovery(t *testing.T) {
 	for name, forge := range map[string]func(c *jwks.Cache, n int){
 		"nothing":      func(*jwks.Cache, int) {},
@@ -372,7 +373,8 @@ func TestAFetchThatIsDueIsTheClocks(t *testing.T) {
 			o.OnRefresh = func(e jwks.RefreshEvent) { triggers = append(triggers, e.Trigger) }
 		})
 		check(t, c, "a", "served")
-		// A fetch that a token caused is under way when the refresh comes due: Refresh waits for the next.
+		// A fetch that a token caused is under way when the refresh comes due: Refresh waits for
+		// the next.
 		sleep(time.Until(c.Status().Next) - time.Second)
 		i.answer(site{oauthForm: metadata(pathIssuer, keySetURL), keySetURL: after(1500*time.Millisecond, body(keySet("a")))}.serve)
 		go verdict(c, "forged")
@@ -391,7 +393,8 @@ func TestAFetchThatIsDueIsTheClocks(t *testing.T) {
 	})
 }
 
-// What a caller is told besides the error: when the keys were asked for, and when to come back (T23, N7).
+// What a caller is told besides the error: when the keys were asked for, and when to come back
+// (T23, N7).
 func TestK11_ALookupErrorTellsWhenToComeBack(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		i := newIssuer("a")

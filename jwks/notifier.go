@@ -3,7 +3,8 @@ package jwks
 // queueSize is how many events wait for a slow hook.
 const queueSize = 64
 
-// A notifier calls a hook on a goroutine of its own. One goroutine uses it; its zero value calls nothing.
+// A notifier calls a hook on a goroutine of its own. One goroutine uses it; its zero value calls
+// nothing.
 type notifier struct {
 	events chan RefreshEvent
 	done   chan struct{}
@@ -44,8 +45,8 @@ func (n notifier) close() {
 	}
 }
 
-// callHook calls hook and recovers from its panic: the hook runs in the background of somebody's API,
-// and must not end it.
+// callHook calls hook and recovers from its panic: the hook runs in the background of somebody's
+// API, and must not end it.
 func callHook[T any](hook func(T), what T) {
 	defer func() { _ = recover() }()
 	hook(what)

@@ -23,81 +23,82 @@ const (
 // Options adjust a Cache. The zero value, and nil, mean the defaults. They are read once, by the
 // constructor.
 type Options struct {
-	// Client makes the requests, for an own certificate authority, a proxy or client certificates. Its
-	// Transport is used as it is, so it decides which addresses are dialled. The bounds on time,
-	// size and redirects still hold, and its cookie jar is not used. The Transport must honour the
-	// request's context. Default, also of its Transport: a transport of the Cache's own that uses no
-	// proxy, does not dial link-local and cloud metadata addresses, and is closed with the Cache.
+	// Client makes the requests, for an own certificate authority, a proxy or client certificates.
+	// Its Transport is used as it is, so it decides which addresses are dialled. The bounds on
+	// time, size and redirects still hold, and its cookie jar is not used. The Transport must
+	// honour the request's context. Default, also of its Transport: a transport of the Cache's own
+	// that uses no proxy, does not dial link-local and cloud metadata addresses, and is closed with
+	// the Cache.
 	Client *http.Client
 
 	// InsecureAllowHTTP allows plain http beyond loopback, for an issuer inside a trusted network.
-	// Anybody who can change what the issuer answers there can sign tokens (RFC 8414 §2 and RFC 9700 §2.6
-	// ask for https). Default: https only, http to loopback.
+	// Anybody who can change what the issuer answers there can sign tokens (RFC 8414 §2 and RFC
+	// 9700 §2.6 ask for https). Default: https only, http to loopback.
 	InsecureAllowHTTP bool
 
-	// SameHostRedirects follows up to three redirects that keep scheme, host and port. Default: none is
-	// followed.
+	// SameHostRedirects follows up to three redirects that keep scheme, host and port. Default:
+	// none is followed.
 	SameHostRedirects bool
 
-	// ProxyFromEnvironment sends requests through the proxy that HTTPS_PROXY, HTTP_PROXY and NO_PROXY
-	// name. The proxy resolves the issuer's name then, so it decides which addresses are dialled.
-	// An error with a Client that has a Transport: set that one's Proxy. Default: no proxy; an error
-	// of a fetch says so when the environment names one.
+	// ProxyFromEnvironment sends requests through the proxy that HTTPS_PROXY, HTTP_PROXY and
+	// NO_PROXY name. The proxy resolves the issuer's name then, so it decides which addresses are
+	// dialled. An error with a Client that has a Transport: set that one's Proxy. Default: no
+	// proxy; an error of a fetch says so when the environment names one.
 	ProxyFromEnvironment bool
 
 	// PublicOnly dials public addresses alone: no loopback, no private or shared network. It is for
 	// issuers that tenants name. An error with a Client that has a Transport, or with
-	// ProxyFromEnvironment, where the Cache does not know what is dialled. Default: private addresses
-	// are dialled, link-local and cloud metadata addresses are not.
+	// ProxyFromEnvironment, where the Cache does not know what is dialled. Default: private
+	// addresses are dialled, link-local and cloud metadata addresses are not.
 	PublicOnly bool
 
-	// RefreshEvery is the longest time between two refreshes of a healthy issuer: 1 s to 24 h, default
-	// 10 min. Each comes at 80 % of it, give or take a tenth. A withdrawn key is gone after it and a
-	// fetch, at the latest. Cache-Control: max-age shortens it, to 1 min at least, and never lengthens
-	// it.
+	// RefreshEvery is the longest time between two refreshes of a healthy issuer: 1 s to 24 h,
+	// default 10 min. Each comes at 80 % of it, give or take a tenth. A withdrawn key is gone after
+	// it and a fetch, at the latest. Cache-Control: max-age shortens it, to 1 min at least, and
+	// never lengthens it.
 	RefreshEvery time.Duration
 
-	// Cooldown limits the fetches that unknown key IDs cause: two at once, then one per Cooldown. 1 s to
-	// 1 h, default 30 s.
+	// Cooldown limits the fetches that unknown key IDs cause: two at once, then one per Cooldown. 1
+	// s to 1 h, default 30 s.
 	Cooldown time.Duration
 
-	// MaxStale is how long keys are used after the last good refresh. After it the Cache answers with
-	// ErrUnavailable. From RefreshEvery to 30 days, default 24 h.
+	// MaxStale is how long keys are used after the last good refresh. After it the Cache answers
+	// with ErrUnavailable. From RefreshEvery to 30 days, default 24 h.
 	MaxStale time.Duration
 
-	// Timeout bounds each request: 1 s to 1 min, default 5 s. A fetch makes up to five: one for each of
-	// four forms of metadata, and one for the key set.
+	// Timeout bounds each request: 1 s to 1 min, default 5 s. A fetch makes up to five: one for
+	// each of four forms of metadata, and one for the key set.
 	Timeout time.Duration
 
 	// MaxBytes bounds each document, after decompression: 1 KiB to 16 MiB, default 512 KiB.
 	MaxBytes int
 
-	// MaxKeys bounds the keys of a set, usable or not: 1 to 1000, default 1000. A larger set counts as a
-	// failed fetch.
+	// MaxKeys bounds the keys of a set, usable or not: 1 to 1000, default 1000. A larger set counts
+	// as a failed fetch.
 	MaxKeys int
 
-	// SnapshotFile names a file that keeps the public keys of the last good fetch, so that a restart
-	// during an outage serves. It is read at start, by the background goroutine. It is ignored when it
-	// is malformed, older than MaxStale, or of another issuer or URL; when another user than the
-	// process's or root owns it or its folder; and when others may write either. It is replaced
-	// atomically after each good fetch, readable by its owner only. Who can write there can sign
-	// tokens: give it a folder of its own with mode 0700. Default: none.
+	// SnapshotFile names a file that keeps the public keys of the last good fetch, so that a
+	// restart during an outage serves. It is read at start, by the background goroutine. It is
+	// ignored when it is malformed, older than MaxStale, or of another issuer or URL; when another
+	// user than the process's or root owns it or its folder; and when others may write either. It
+	// is replaced atomically after each good fetch, readable by its owner only. Who can write there
+	// can sign tokens: give it a folder of its own with mode 0700. Default: none.
 	SnapshotFile string
 
 	// Logger is told when keys cannot be fetched, when the issuer's metadata contradicts the
-	// configuration, when a published key has its private part, and when all is well again: once per
-	// change, and then at most every ten minutes. Hooks change nothing about that. Default:
+	// configuration, when a published key has its private part, and when all is well again: once
+	// per change, and then at most every ten minutes. Hooks change nothing about that. Default:
 	// slog.Default() as it is at that time. A Logger of slog.DiscardHandler is told nothing.
 	Logger *slog.Logger
 
-	// OnRefresh is told of each fetch, in order and one at a time, on a goroutine of its own: a slow one
-	// delays nothing but later events, of which 64 wait and further ones are dropped. A panic in it is
-	// recovered from. It must not call Close, which waits for it.
+	// OnRefresh is told of each fetch, in order and one at a time, on a goroutine of its own: a
+	// slow one delays nothing but later events, of which 64 wait and further ones are dropped. A
+	// panic in it is recovered from. It must not call Close, which waits for it.
 	OnRefresh func(RefreshEvent)
 
-	// OnKeySkipped is told of each published key that is not used, and why: once, and again when the key
-	// was gone or the reason is another. It is called after OnRefresh of the same fetch, on the same
-	// goroutine and under the same terms.
+	// OnKeySkipped is told of each published key that is not used, and why: once, and again when
+	// the key was gone or the reason is another. It is called after OnRefresh of the same fetch, on
+	// the same goroutine and under the same terms.
 	OnKeySkipped func(Skip)
 }
 

@@ -88,8 +88,9 @@ func TestK15_OutagePastMaxStaleIsNotJudged(t *testing.T) {
 	}
 }
 
-// Whatever the back-off had come to when the keys were dropped, an issuer that is back then is found within the bound for no keys. Chance is at
-// its longest, and max-stale ends at each part of a back-off of a minute.
+// Whatever the back-off had come to when the keys were dropped, an issuer that is back then is
+// found within the bound for no keys. Chance is at its longest, and max-stale ends at each part of
+// a back-off of a minute.
 func TestK15_BackoffIsShortOnceTheKeysAreDropped(t *testing.T) {
 	for phase := time.Duration(0); phase < time.Minute; phase += 10 * time.Second {
 		bubble(t, func(t *testing.T) {

@@ -9,8 +9,8 @@ import (
 	"syscall"
 )
 
-// checkOwner tells why a file or a folder may be in others' hands: another user than the process's or root
-// owns it, or others may write it.
+// checkOwner tells why a file or a folder may be in others' hands: another user than the process's
+// or root owns it, or others may write it.
 func checkOwner(info fs.FileInfo) error {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {

@@ -21,9 +21,10 @@ type document struct {
 	exposed []string // IDs of keys that were published with their private part
 }
 
-// Parse reads a JSON Web Key Set (RFC 7517 §5) of at most 512 KiB and 1,000 keys, and returns the keys that verify signatures. It leaves out
-// the keys that it cannot or should not use, so that one of them does not cost the others; [Skipped] tells which and why. A private part
-// is dropped. The error says that doc is no key set, or that no key of it is usable.
+// Parse reads a JSON Web Key Set (RFC 7517 §5) of at most 512 KiB and 1,000 keys, and returns the
+// keys that verify signatures. It leaves out the keys that it cannot or should not use, so that one
+// of them does not cost the others; [Skipped] tells which and why. A private part is dropped. The
+// error says that doc is no key set, or that no key of it is usable.
 func Parse(doc []byte) (Static, error) {
 	d, err := parseBounded(doc)
 	if err != nil {
@@ -32,7 +33,8 @@ func Parse(doc []byte) (Static, error) {
 	return d.keys, nil
 }
 
-// Skipped tells which keys of doc [Parse] leaves out, and why. The error says that doc is no key set; a set without a usable key is none here.
+// Skipped tells which keys of doc [Parse] leaves out, and why. The error says that doc is no key
+// set; a set without a usable key is none here.
 func Skipped(doc []byte) ([]Skip, error) {
 	d, err := parseBounded(doc)
 	if err != nil && !errors.Is(err, errNoneUsable) {
@@ -88,8 +90,8 @@ func (d *document) add(index int, value jose.Published) {
 	d.keys = append(d.keys, key)
 }
 
-// crowded tells whether key is there already, or its ID stands for as many keys of its algorithm as it
-// may: some issuers publish one key once for each algorithm.
+// crowded tells whether key is there already, or its ID stands for as many keys of its algorithm as
+// it may: some issuers publish one key once for each algorithm.
 func (d *document) crowded(key *Key) bool {
 	same := 0
 	for _, other := range d.keys {
@@ -106,7 +108,8 @@ func (d *document) crowded(key *Key) bool {
 	return same >= jose.MaxCandidates // check: candidates
 }
 
-// key builds the key from its members, or says why not. Certificates, URLs and private parts are not read.
+// key builds the key from its members, or says why not. Certificates, URLs and private parts are
+// not read.
 func (k *jwk) key() (*Key, SkipReason) {
 	alg, reason := k.check()
 	if reason != "" {

@@ -22,7 +22,8 @@ import (
 
 var b64 = base64.RawURLEncoding.EncodeToString
 
-// rsaJWK returns a public RSA key whose modulus has so many bits. It verifies nothing: its modulus is no product of two primes.
+// rsaJWK returns a public RSA key whose modulus has so many bits. It verifies nothing: its modulus
+// is no product of two primes.
 func rsaJWK(kid string, bits uint) map[string]any {
 	n := new(big.Int).Lsh(big.NewInt(1), bits-1)
 	n.Add(n, big.NewInt(int64(len(kid))*2+1))
@@ -55,7 +56,8 @@ func with(jwk map[string]any, changes map[string]any) map[string]any {
 	return c
 }
 
-// A policy is what becomes of one published key next to a good one: the algorithm that it is bound to, or why it is not used.
+// A policy is what becomes of one published key next to a good one: the algorithm that it is bound
+// to, or why it is not used.
 type policy struct {
 	key  any
 	want string
@@ -202,7 +204,8 @@ func TestJ14_RSASizeIsBounded(t *testing.T) {
 	})
 }
 
-// A modulus that is a power of 65537 modulo many small primes is one of the Infineon library's (CVE-2017-15361).
+// A modulus that is a power of 65537 modulo many small primes is one of the Infineon library's
+// (CVE-2017-15361).
 func TestJ40_KeysThatCanBeFactored(t *testing.T) {
 	mark := new(big.Int).Exp(big.NewInt(65537), big.NewInt(129), nil)
 	near := new(big.Int).Add(mark, big.NewInt(2*167)) // the same modulo 167 alone
@@ -342,8 +345,9 @@ func TestParseRefusesWhatIsNoKeySet(t *testing.T) {
 	}
 }
 
-// keySetCost bounds what reading a set may cost (row J-42): 64 times its size and what each of at most 1,000 keys costs however small it is; and 10 ms
-// for one of 4 KiB. The best of a few attempts counts, since the machine does other things too.
+// keySetCost bounds what reading a set may cost (row J-42): 64 times its size and what each of at
+// most 1,000 keys costs however small it is; and 10 ms for one of 4 KiB. The best of a few attempts
+// counts, since the machine does other things too.
 func keySetCost(t *testing.T, doc []byte) {
 	t.Helper()
 	var before, after runtime.MemStats
@@ -429,7 +433,8 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// T11, T12: what serializers write for a member that a key does not have is as if it were not there.
+// T11, T12: what serializers write for a member that a key does not have is as if it were not
+// there.
 func TestEmptyMembersAreAbsent(t *testing.T) {
 	rsaKey, ed := rsaJWK("k", 2048), edJWK("k", 0)
 	cases := map[string]policy{

@@ -12,8 +12,8 @@ import (
 // maxRSAExponent is the greatest that crypto/rsa takes.
 const maxRSAExponent = 1<<31 - 1
 
-// A jwk holds the members of one published key that matter here, each of its right type. All else is
-// left out: certificates, URLs and private parts go no further.
+// A jwk holds the members of one published key that matter here, each of its right type. All else
+// is left out: certificates, URLs and private parts go no further.
 type jwk struct {
 	kid, kty, use, alg, crv string
 	n, e, x, y              []byte
@@ -80,8 +80,9 @@ func (k *jwk) set(name string, value jose.Published) SkipReason {
 	return ""
 }
 
-// coordinate returns b at exactly size bytes: some encoders leave out leading zeros, and some add one for
-// a sign (RFC 7518 §6.2.1.2 wants neither). One that does not fit stays as it is, and is no point's.
+// coordinate returns b at exactly size bytes: some encoders leave out leading zeros, and some add
+// one for a sign (RFC 7518 §6.2.1.2 wants neither). One that does not fit stays as it is, and is no
+// point's.
 func coordinate(b []byte, size int) []byte {
 	b = bytes.TrimLeft(b, "\x00")
 	full := make([]byte, max(size, len(b)))
@@ -89,7 +90,8 @@ func coordinate(b []byte, size int) []byte {
 	return full
 }
 
-// check tells why k is not used, or the algorithm that it is bound to: its own, its curve's, or none for an RSA key without "alg".
+// check tells why k is not used, or the algorithm that it is bound to: its own, its curve's, or
+// none for an RSA key without "alg".
 func (k *jwk) check() (alg string, reason SkipReason) {
 	switch {
 	case k.kty == "oct": // check: symmetric
@@ -152,7 +154,8 @@ func (k *jwk) checkEC() (string, SkipReason) {
 	return alg.String(), ""
 }
 
-// checkOKP takes Ed25519 under both names of its algorithm (RFC 8037 §3.1, RFC 9864 §2.2), and neither Ed448 nor the curves of key agreement.
+// checkOKP takes Ed25519 under both names of its algorithm (RFC 8037 §3.1, RFC 9864 §2.2), and
+// neither Ed448 nor the curves of key agreement.
 func (k *jwk) checkOKP() (string, SkipReason) {
 	switch {
 	case jose.AlgorithmOfCurve(k.crv) != jose.EdDSA: // check: okp-curve

@@ -42,8 +42,8 @@ func (s *schedule) start(now time.Time) {
 	s.recheck = now
 }
 
-// succeeded takes note of a good refresh that was sent at asked. The hint is what the answer says about
-// its life, negative for nothing.
+// succeeded takes note of a good refresh that was sent at asked. The hint is what the answer says
+// about its life, negative for nothing.
 func (s *schedule) succeeded(now, asked time.Time, hint time.Duration) {
 	s.asked, s.refreshed = asked, asked
 	s.notBefore, s.step, s.failing = now, 0, time.Time{}
@@ -57,9 +57,9 @@ func (s *schedule) succeeded(now, asked time.Time, hint time.Duration) {
 	// check: clock-refresh
 }
 
-// looked takes note of a good fetch that a token caused. It is no refresh: the next one is not put off,
-// or forged tokens could keep the metadata from being read. The keys live on from it only when it
-// was whole: when there is no metadata.
+// looked takes note of a good fetch that a token caused. It is no refresh: the next one is not put
+// off, or forged tokens could keep the metadata from being read. The keys live on from it only when
+// it was whole: when there is no metadata.
 func (s *schedule) looked(asked time.Time, whole bool) {
 	s.asked = asked
 	if whole {
@@ -67,8 +67,8 @@ func (s *schedule) looked(asked time.Time, whole bool) {
 	}
 }
 
-// failed takes note of a failed fetch, and asks for the next one after a random part of a bound that
-// doubles, or after what the server asked for, within bounds. It never asks for none.
+// failed takes note of a failed fetch, and asks for the next one after a random part of a bound
+// that doubles, or after what the server asked for, within bounds. It never asks for none.
 func (s *schedule) failed(now time.Time, retryAfter time.Duration, cached, misconfigured bool) {
 	if s.failing.IsZero() {
 		s.failing = now
@@ -82,8 +82,8 @@ func (s *schedule) failed(now time.Time, retryAfter time.Duration, cached, misco
 	// check: refresh-stops
 }
 
-// longestStep bounds a step of the back-off. Who waits for keys has no part in it: a thousand replicas
-// whose callers could shorten it would keep a recovering issuer down.
+// longestStep bounds a step of the back-off. Who waits for keys has no part in it: a thousand
+// replicas whose callers could shorten it would keep a recovering issuer down.
 func (s *schedule) longestStep(now time.Time, cached, misconfigured bool) time.Duration {
 	switch {
 	case misconfigured: // check: backoff-misconfigured
@@ -94,8 +94,8 @@ func (s *schedule) longestStep(now time.Time, cached, misconfigured bool) time.D
 	return backoffShort
 }
 
-// expired takes note that the keys were dropped for their age: a back-off that was set while they were
-// cached may be too long now.
+// expired takes note that the keys were dropped for their age: a back-off that was set while they
+// were cached may be too long now.
 func (s *schedule) expired(now time.Time) {
 	if soon := now.Add(time.Duration(s.random() * float64(backoffShort))); soon.Before(s.next) {
 		s.next, s.notBefore = soon, soon
@@ -113,8 +113,8 @@ func (s *schedule) due(now time.Time) bool { return !now.Before(s.next) }
 // goodUntil is the instant from which the last good refresh no longer counts.
 func (s *schedule) goodUntil() time.Time { return s.refreshed.Add(s.maxStale) }
 
-// recent tells whether the keys cached were asked for within the cool-down, so that what they lack is
-// not published.
+// recent tells whether the keys cached were asked for within the cool-down, so that what they lack
+// is not published.
 func (s *schedule) recent(now time.Time) bool {
 	return !s.asked.IsZero() && now.Sub(s.asked) < s.cooldown
 }
@@ -145,8 +145,8 @@ func (s *schedule) takeRecheck(now time.Time) bool {
 	return true
 }
 
-// nextAnswer tells when an unknown key ID may be answered otherwise: when it may cause a fetch, or when the
-// refresh clock does, whichever is first. Zero: at once.
+// nextAnswer tells when an unknown key ID may be answered otherwise: when it may cause a fetch, or
+// when the refresh clock does, whichever is first. Zero: at once.
 func (s *schedule) nextAnswer(now time.Time) time.Time {
 	if s.hasPermit(now) && !s.backingOff(now) {
 		return time.Time{}

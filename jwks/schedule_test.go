@@ -240,8 +240,8 @@ func TestK27_AgesAreMonotonic(t *testing.T) {
 	}
 }
 
-// N7: after an outage of up to two minutes a cache with keys fetches again within 5 s, on any schedule,
-// and waiting callers change nothing about that.
+// N7: after an outage of up to two minutes a cache with keys fetches again within 5 s, on any
+// schedule, and waiting callers change nothing about that.
 func TestK05_RecoveryAfterAShortOutageTakesFiveSeconds(t *testing.T) {
 	for _, outage := range []time.Duration{10 * time.Second, time.Minute, 119 * time.Second} {
 		var longest, sum time.Duration

@@ -16,7 +16,8 @@ import (
 	"github.com/bearward/bearward/jwks"
 )
 
-// The query of a URL may be a key to it, and metadata may name a URL with a password. Neither is in the text of an error, nor in a log.
+// The query of a URL may be a key to it, and metadata may name a URL with a password. Neither is in
+// the text of an error, nor in a log.
 func TestNoSecretOfAURLIsTold(t *testing.T) {
 	hangUp := func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }
 	for name, answer := range map[string]http.HandlerFunc{
@@ -84,7 +85,8 @@ func TestNoSecretOfAURLIsTold(t *testing.T) {
 	})
 }
 
-// tellsNothing fetches once, which fails, and fails the test when anything tells the secret, or does not tell what is wanted.
+// tellsNothing fetches once, which fails, and fails the test when anything tells the secret, or
+// does not tell what is wanted.
 func tellsNothing(t *testing.T, want string, open func(*jwks.Options) (*jwks.Cache, error)) {
 	t.Helper()
 	var log bytes.Buffer

@@ -23,9 +23,9 @@ func newSharedFetch(trigger Trigger) *sharedFetch {
 	return &sharedFetch{trigger: trigger, done: make(chan struct{})}
 }
 
-// join adds a waiter, and returns nil when there is no place. Once all places are taken, each request
-// that comes has the same chance of one, and takes that of another: forged tokens, which look like
-// good ones until their key is there, cannot keep all of those out.
+// join adds a waiter, and returns nil when there is no place. Once all places are taken, each
+// request that comes has the same chance of one, and takes that of another: forged tokens, which
+// look like good ones until their key is there, cannot keep all of those out.
 func (f *sharedFetch) join(random func() float64) *waiter {
 	f.arrivals++
 	w := &waiter{fetch: f, displaced: make(chan struct{})}

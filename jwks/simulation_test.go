@@ -21,7 +21,8 @@ import (
 // keptSeeds failed once, here or against a mutant of the engine. They run first.
 var keptSeeds = []uint64{1, 2, 3, 5, 8, 13}
 
-// seeds returns the seeds to run: one from BEARWARD_SIM_SEED, as many as BEARWARD_SIM_SEEDS says, or a hundred.
+// seeds returns the seeds to run: one from BEARWARD_SIM_SEED, as many as BEARWARD_SIM_SEEDS says,
+// or a hundred.
 func seeds(t *testing.T) []uint64 {
 	number := func(name string, otherwise uint64) uint64 {
 		n, err := strconv.ParseUint(os.Getenv(name), 10, 64)
@@ -43,8 +44,9 @@ func seeds(t *testing.T) []uint64 {
 	return all
 }
 
-// TestK35_RandomSchedulesKeepTheInvariants runs a Cache against an issuer that does everything an issuer can do, and compares it with a
-// model that knows only what was published, what was answered, and when.
+// TestK35_RandomSchedulesKeepTheInvariants runs a Cache against an issuer that does everything an
+// issuer can do, and compares it with a model that knows only what was published, what was
+// answered, and when.
 func TestK35_RandomSchedulesKeepTheInvariants(t *testing.T) {
 	began, all, steps := time.Now(), seeds(t), 0
 	for _, seed := range all {
@@ -347,8 +349,9 @@ func (w *world) metadataAnswer(url string) http.HandlerFunc {
 	return status(500)
 }
 
-// discoveryEnded tells whether the fetch ends with this answer at one form, and whether it contradicts the
-// configuration. A cache whose URL is known goes on to the key set, unless that is so.
+// discoveryEnded tells whether the fetch ends with this answer at one form, and whether it
+// contradicts the configuration. A cache whose URL is known goes on to the key set, unless that is
+// so.
 func (w *world) discoveryEnded(url string) (ended, contrary bool) {
 	if url == simForm {
 		if w.told == "ok" {
@@ -407,7 +410,8 @@ func (w *world) checkSpacing(f *fetch) {
 // lastGood is the last good fetch that has ended, nil when there was none.
 func (w *world) lastGood() *fetch { return w.last(func(f *fetch) bool { return f.good }) }
 
-// lastRefresh is the last good one that no token caused. Where there is no metadata, every fetch is whole.
+// lastRefresh is the last good one that no token caused. Where there is no metadata, every fetch is
+// whole.
 func (w *world) lastRefresh() *fetch {
 	return w.last(func(f *fetch) bool { return f.good && f.refresh })
 }
@@ -437,9 +441,9 @@ func (w *world) fetchTimeout() time.Duration {
 	return jwks.FetchTimeout
 }
 
-// checkIdle checks that the next fetch comes in time: the refresh at 88 % of the interval at most; after a
-// failure within 5 s, or a minute when the outage is long, the issuer asks for it or contradicts what is
-// configured.
+// checkIdle checks that the next fetch comes in time: the refresh at 88 % of the interval at most;
+// after a failure within 5 s, or a minute when the outage is long, the issuer asks for it or
+// contradicts what is configured.
 func (w *world) checkIdle() {
 	last := w.last(func(*fetch) bool { return true })
 	if last == nil {
@@ -517,7 +521,8 @@ func materialOf(kid string, version byte) string {
 
 var materials sync.Map // by key ID and version
 
-// request asks for a key, and checks the verdict against the model when it is there. One that is cancelled leaves in the middle of its wait.
+// request asks for a key, and checks the verdict against the model when it is there. One that is
+// cancelled leaves in the middle of its wait.
 func (w *world) request(kid string, cancelled bool) {
 	ctx, cancel := context.WithCancel(context.Background())
 	if cancelled {

@@ -2,7 +2,8 @@ package jwks
 
 import "log/slog"
 
-// A SkipReason tells why a published key is not used. The set is closed, so a reason may become a metric's label.
+// A SkipReason tells why a published key is not used. The set is closed, so a reason may become a
+// metric's label.
 type SkipReason string
 
 const (

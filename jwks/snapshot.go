@@ -20,8 +20,9 @@ import (
 // maxSnapshot bounds the file that is read: a thousand 8192-bit keys fit.
 const maxSnapshot = 4 << 20
 
-// A snapshot is the content of Options.SnapshotFile. It is written from the keys in use, never from the document that was fetched, so a
-// private part that an issuer published by mistake does not reach the disk.
+// A snapshot is the content of Options.SnapshotFile. It is written from the keys in use, never from
+// the document that was fetched, so a private part that an issuer published by mistake does not
+// reach the disk.
 type snapshot struct {
 	Source  string     `json:"source"`         // the issuer, or the URL, that the keys belong to
 	URL     string     `json:"url"`            // of the key set
@@ -76,8 +77,8 @@ func saveSnapshot(file string, s snapshot) (err error) {
 	return os.Rename(f.Name(), file)
 }
 
-// loadSnapshot reads the file and tells how old its keys are. It refuses a file that is of another source, malformed, older than maxStale,
-// or open to others' hands.
+// loadSnapshot reads the file and tells how old its keys are. It refuses a file that is of another
+// source, malformed, older than maxStale, or open to others' hands.
 func (f *fetcher) loadSnapshot(file string, maxStale time.Duration) (document, time.Duration, error) {
 	content, err := readOwned(file)
 	if err != nil {

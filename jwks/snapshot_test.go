@@ -203,7 +203,8 @@ func TestSnapshotOfAnIssuerNeedsNoDiscovery(t *testing.T) {
 	})
 }
 
-// The URL in a file is held to what an issuer's metadata is: it is where keys are fetched from next.
+// The URL in a file is held to what an issuer's metadata is: it is where keys are fetched from
+// next.
 func TestK32_AnIssuersSnapshotLeadsNowhereElse(t *testing.T) {
 	for _, url := range []string{"http://issuer.example/keys", "ftp://issuer.example/keys", "https://user:pw@issuer.example/keys", ""} {
 		bubble(t, func(t *testing.T) {

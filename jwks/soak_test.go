@@ -15,7 +15,8 @@ import (
 	"github.com/bearward/bearward/jwks"
 )
 
-// A rotor is a key server that publishes a new key each second beside the last four, fails a third of the time and hangs now and then.
+// A rotor is a key server that publishes a new key each second beside the last four, fails a third
+// of the time and hangs now and then.
 type rotor struct {
 	began    time.Time
 	requests atomic.Int64

@@ -86,8 +86,9 @@ func (c *Cache) state() State {
 	return StateEmpty
 }
 
-// Ready returns nil when c has keys younger than MaxStale cached, and otherwise a [LookupError] that wraps
-// ErrUnavailable and tells why. It is for readiness, never for liveness: a restart brings no keys back.
+// Ready returns nil when c has keys younger than MaxStale cached, and otherwise a [LookupError]
+// that wraps ErrUnavailable and tells why. It is for readiness, never for liveness: a restart
+// brings no keys back.
 func (c *Cache) Ready() error {
 	if c.cached.Load() != nil {
 		return nil
@@ -104,8 +105,8 @@ func (c *Cache) Ready() error {
 	return e
 }
 
-// ReadyHandler answers 200 when c is ready, and otherwise 503 with the seconds until the next fetch in Retry-After. It says no more: the
-// reasons are in Status.
+// ReadyHandler answers 200 when c is ready, and otherwise 503 with the seconds until the next fetch
+// in Retry-After. It says no more: the reasons are in Status.
 func (c *Cache) ReadyHandler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")

@@ -15,7 +15,8 @@ import (
 	"github.com/bearward/bearward/jwks"
 )
 
-// A key ID is looked up in what is held, and nowhere else: the URL that is fetched is the issuer's, whatever a token names.
+// A key ID is looked up in what is held, and nowhere else: the URL that is fetched is the issuer's,
+// whatever a token names.
 func TestJ20_AKeyIDIsInNoURL(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		i := newIssuer("a")

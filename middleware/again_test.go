@@ -10,7 +10,8 @@ import (
 	"github.com/bearward/bearward/middleware/authtest"
 )
 
-// A request may go on for long: what its first guard found does not count at a second one after the token's end.
+// A request may go on for long: what its first guard found does not count at a second one after the
+// token's end.
 func TestAVerdictRunsOutWithItsToken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		issuer := authtest.NewIssuer(t, nil)

@@ -5,11 +5,13 @@ import (
 	"github.com/bearward/bearward/jwks"
 )
 
-// An Algorithm is a JWS signature algorithm that a [Verifier] can accept. "none" and the HMAC family cannot be expressed: a
-// resource server holds nothing but public keys (RFC 8725 §3.1, §3.2).
+// An Algorithm is a JWS signature algorithm that a [Verifier] can accept. "none" and the HMAC
+// family cannot be expressed: a resource server holds nothing but public keys (RFC 8725 §3.1,
+// §3.2).
 type Algorithm uint8
 
-// The algorithms (RFC 7518 §3.1, RFC 8037 §3.1). EdDSA means Ed25519, under both its names: "EdDSA" and "Ed25519" (RFC 9864 §2.2).
+// The algorithms (RFC 7518 §3.1, RFC 8037 §3.1). EdDSA means Ed25519, under both its names: "EdDSA"
+// and "Ed25519" (RFC 9864 §2.2).
 const (
 	RS256 = Algorithm(jose.RS256)
 	RS384 = Algorithm(jose.RS384)
@@ -26,8 +28,9 @@ const (
 // String returns the name that a token's "alg" carries.
 func (a Algorithm) String() string { return jose.Algorithm(a).String() }
 
-// bound returns the one algorithm that k verifies, or 0 when it verifies none. An RSA key published without "alg" is bound to
-// rsaDefault, so that no key ever verifies under two algorithms (RFC 8725 §3.1).
+// bound returns the one algorithm that k verifies, or 0 when it verifies none. An RSA key published
+// without "alg" is bound to rsaDefault, so that no key ever verifies under two algorithms (RFC 8725
+// §3.1).
 func bound(k *jwks.Key, rsaDefault jose.Algorithm) jose.Algorithm {
 	if k.Algorithm != "" {
 		return jose.AlgorithmNamed(k.Algorithm)

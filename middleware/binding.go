@@ -11,8 +11,8 @@ import (
 	"github.com/bearward/bearward/internal/jose"
 )
 
-// A Binding checks one way in which a token is bound to its sender, by one member of the token's "cnf"
-// (RFC 7800 §3.1). Implementations are pointers, and safe for concurrent use.
+// A Binding checks one way in which a token is bound to its sender, by one member of the token's
+// "cnf" (RFC 7800 §3.1). Implementations are pointers, and safe for concurrent use.
 type Binding interface {
 	// Member returns the name of the member that Check reads, such as "x5t#S256" (RFC 8705 §3.1).
 	Member() string
@@ -52,8 +52,8 @@ var bindingReasons = []Reason{
 }
 
 // checkBindings compares the scheme with what the token is bound by, and then asks a Binding about
-// every member of cnf. A member that no Binding checks refuses the token: it is never taken for a plain
-// bearer token (RFC 9700 §4.10.1).
+// every member of cnf. A member that no Binding checks refuses the token: it is never taken for a
+// plain bearer token (RFC 9700 §4.10.1).
 func (g *Guard) checkBindings(ctx context.Context, c *Credentials, token string, o *outcome) *Error {
 	p := o.verified
 	if p.cnf == "" {
@@ -98,7 +98,8 @@ func (g *Guard) checkBindings(ctx context.Context, c *Credentials, token string,
 	return nil
 }
 
-// checkScheme looks whether a Binding checks every member, and whether their scheme is the one used.
+// checkScheme looks whether a Binding checks every member, and whether their scheme is the one
+// used.
 func (g *Guard) checkScheme(r *memberReader, o *outcome) *Error {
 	if len(r.members) == 0 { // check: binding-empty
 		return bindingRefused(errUnboundMember)
@@ -173,9 +174,9 @@ func (r *memberReader) read(bindings map[string]Binding, cnf string) error {
 	return err
 }
 
-// ReadsFields returns the names of the header fields that the Bindings of g read, in canonical form and
-// sorted. It returns nil when g has no Bindings: nothing then reads more of Credentials than Operation
-// and Authorization.
+// ReadsFields returns the names of the header fields that the Bindings of g read, in canonical form
+// and sorted. It returns nil when g has no Bindings: nothing then reads more of Credentials than
+// Operation and Authorization.
 func (g *Guard) ReadsFields() []string { return slices.Clone(g.readsFields) }
 
 // boundRequest is what the proofs of a sender-constrained token were checked against, by value.
@@ -228,8 +229,8 @@ func (m *provedMember) same(c *Credentials) bool {
 	return slices.EqualFunc(m.fields, c.fields(m.binding.Fields()), slices.Equal[[]string]) // check: prove-once-fields
 }
 
-// provedBefore reports whether a guard in front, of this request and with exactly these credentials,
-// had b check the member: a proof is spent once.
+// provedBefore reports whether a guard in front, of this request and with exactly these
+// credentials, had b check the member: a proof is spent once.
 func provedBefore(ctx context.Context, c *Credentials, b Binding, member string) bool {
 	for gr := grantOf(ctx); gr != nil; gr = grantOf(gr.Context) {
 		if !gr.presented.sameToken(c) { // check: prove-once-token

@@ -18,7 +18,8 @@ import (
 // valueBinding is a Binding that is no pointer.
 type valueBinding struct{ *fakeBinding }
 
-// schemeBinding is a Binding with a scheme of its own. Its proof is the field Proof, which is good once.
+// schemeBinding is a Binding with a scheme of its own. Its proof is the field Proof, which is good
+// once.
 type schemeBinding struct {
 	scheme, challenge, field string
 	used                     map[string]bool

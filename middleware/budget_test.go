@@ -14,7 +14,8 @@ import (
 	"github.com/bearward/bearward/middleware/authtest"
 )
 
-// allocations returns how many allocations one call of f makes, after calls that fill the caches and the pools.
+// allocations returns how many allocations one call of f makes, after calls that fill the caches
+// and the pools.
 func allocations(t *testing.T, f func()) float64 {
 	t.Helper()
 	for range 10 {
@@ -103,7 +104,8 @@ func TestAnUnknownKeyCostsTwoAllocations(t *testing.T) {
 	}
 }
 
-// A forged token leaves no claims behind; what it costs beyond a good one is the error that jwx makes.
+// A forged token leaves no claims behind; what it costs beyond a good one is the error that jwx
+// makes.
 func TestAColdTokenCostsFewAllocationsBeyondItsSignature(t *testing.T) {
 	for _, c := range []struct {
 		alg          string
@@ -136,7 +138,8 @@ func TestAColdTokenCostsFewAllocationsBeyondItsSignature(t *testing.T) {
 	}
 }
 
-// A plain token through a Guard with Bindings, which it does not need, costs what it costs without them.
+// A plain token through a Guard with Bindings, which it does not need, costs what it costs without
+// them.
 func TestW03_BindingsCostAPlainTokenNoAllocation(t *testing.T) {
 	issuer, v := cached(t)
 	r := httptest.NewRequest("GET", "/orders", nil)

@@ -98,8 +98,8 @@ func (p *claimPlan) claim(name string) int {
 	return n
 }
 
-// number returns the number of name. Most names of a token differ at a glance from all that are looked for, so this takes a fraction of
-// what a map takes.
+// number returns the number of name. Most names of a token differ at a glance from all that are
+// looked for, so this takes a fraction of what a map takes.
 func (p *claimPlan) number(name []byte) (int, bool) {
 	for _, n := range p.buckets[bucketOf(name)] {
 		if p.names[n] == string(name) {
@@ -109,7 +109,8 @@ func (p *claimPlan) number(name []byte) (int, bool) {
 	return 0, false
 }
 
-// bucketOf is what tells most names apart: their length, their first byte and their last. It is below 64.
+// bucketOf is what tells most names apart: their length, their first byte and their last. It is
+// below 64.
 func bucketOf(name []byte) byte {
 	if len(name) == 0 {
 		return 0
@@ -117,7 +118,8 @@ func bucketOf(name []byte) byte {
 	return (byte(len(name)) ^ name[0]<<1 ^ name[len(name)-1]<<3) % 64
 }
 
-// A claimReader reads the claims of one token: first where each one stands, then, step by step, what it says.
+// A claimReader reads the claims of one token: first where each one stands, then, step by step,
+// what it says.
 type claimReader struct {
 	jose.Reader
 	plan  *claimPlan
@@ -127,8 +129,9 @@ type claimReader struct {
 	notBefore jose.NumericDate // nbf, once it was read
 }
 
-// read finds the claims of doc, which must stay as it is while the steps run. A claim that is null is absent: serializers write that
-// for what is not set. Not so cnf: a binding that names no key is none that anybody could prove, and no plain token.
+// read finds the claims of doc, which must stay as it is while the steps run. A claim that is null
+// is absent: serializers write that for what is not set. Not so cnf: a binding that names no key is
+// none that anybody could prove, and no plain token.
 func (r *claimReader) read(plan *claimPlan, doc []byte) error {
 	r.plan, r.raw = plan, doc
 	r.found = append(r.found[:0], make([]jose.Value, len(plan.names))...)
@@ -278,8 +281,9 @@ func (r *claimReader) scopes(p *Principal, claim int, form ScopeForm) *Error {
 	return r.fault(ReasonClaimInvalid, claim, "scopes in the configured form", jose.ErrWrongType)
 }
 
-// authentication checks the types of auth_time, acr and amr when they are there (RFC 9068 §2.2.1). It is asked of tokens that say
-// they are of that profile alone: other issuers write them as they like, and nothing here uses them.
+// authentication checks the types of auth_time, acr and amr when they are there (RFC 9068 §2.2.1).
+// It is asked of tokens that say they are of that profile alone: other issuers write them as they
+// like, and nothing here uses them.
 func (r *claimReader) authentication(p *Principal) *Error {
 	if _, err := r.date(p, claimAuthTime); err != nil {
 		return err
@@ -324,7 +328,8 @@ func (r *claimReader) fixed(p *Principal) *Error {
 	return nil
 }
 
-// idTokenMark returns the claim by which the token is an ID token (OpenID Connect Core §2, §3.3.2.11), or -1.
+// idTokenMark returns the claim by which the token is an ID token (OpenID Connect Core §2,
+// §3.3.2.11), or -1.
 func (r *claimReader) idTokenMark() int {
 	for _, claim := range r.plan.idToken {
 		if r.has(claim) {

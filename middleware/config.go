@@ -24,7 +24,8 @@ const (
 type ScopeForm uint8
 
 const (
-	// ScopeString is one string of space-delimited scopes (RFC 6749 §3.3, RFC 9068 §2.2.3). The default.
+	// ScopeString is one string of space-delimited scopes (RFC 6749 §3.3, RFC 9068 §2.2.3). The
+	// default.
 	ScopeString ScopeForm = iota
 	// ScopeArray is an array of strings, one scope each (Okta, IdentityServer).
 	ScopeArray
@@ -32,74 +33,89 @@ const (
 	ScopeAny
 )
 
-// A ClaimsCheck is a check of the user's own on the claims of a token whose signature was verified. It must be a pure function of the
-// claims, since its result is cached with the token, and must be safe for concurrent use. Its error refuses the token (401);
-// see [CheckClaims].
+// A ClaimsCheck is a check of the user's own on the claims of a token whose signature was verified.
+// It must be a pure function of the claims, since its result is cached with the token, and must be
+// safe for concurrent use. Its error refuses the token (401); see [CheckClaims].
 type ClaimsCheck func(*Principal) error
 
-// Config says which tokens a [Verifier] accepts. Issuer and Audiences are required; the zero value of every other field is its default,
-// which is the RFC 9068 profile.
+// Config says which tokens a [Verifier] accepts. Issuer and Audiences are required; the zero value
+// of every other field is its default, which is the RFC 9068 profile.
 type Config struct {
-	// Issuer is the exact "iss" of the tokens. It is compared byte for byte: a trailing slash matters (RFC 9068 §4).
+	// Issuer is the exact "iss" of the tokens. It is compared byte for byte: a trailing slash
+	// matters (RFC 9068 §4).
 	Issuer string
-	// Audiences are the names of this API. The "aud" of a token must hold at least one of them, byte for byte (RFC 9068 §4).
+	// Audiences are the names of this API. The "aud" of a token must hold at least one of them,
+	// byte for byte (RFC 9068 §4).
 	Audiences []string
-	// Clients is for issuers whose access tokens have no aud (Amazon Cognito): a token without "aud" is accepted when
-	// its client ID is one of these. When it is set, Audiences may be empty; a token with an "aud" must still name this API.
+	// Clients is for issuers whose access tokens have no aud (Amazon Cognito): a token without
+	// "aud" is accepted when its client ID is one of these. When it is set, Audiences may be empty;
+	// a token with an "aud" must still name this API.
 	Clients []string
 
-	// Algorithms are the signature algorithms to accept. Default: RS, PS and ES with 256, 384 and 512, and EdDSA. An RSA key that is
-	// published without "alg" is bound to the first RSA algorithm named here (RS256 by default).
+	// Algorithms are the signature algorithms to accept. Default: RS, PS and ES with 256, 384 and
+	// 512, and EdDSA. An RSA key that is published without "alg" is bound to the first RSA
+	// algorithm named here (RS256 by default).
 	Algorithms []Algorithm
-	// Types are the media types that "typ" may name, without regard to case and to a leading "application/"; "" stands for a token
-	// without "typ". Default: at+jwt alone (RFC 9068 §4).
+	// Types are the media types that "typ" may name, without regard to case and to a leading
+	// "application/"; "" stands for a token without "typ". Default: at+jwt alone (RFC 9068 §4).
 	Types []string
-	// IDTokenClaims are the claims that mark an ID token: a token of another type than at+jwt that has one of them, and not null,
-	// is refused. Default: nonce, at_hash and c_hash (OpenID Connect Core §2, §3.3.2.11). Name fewer for an issuer that also writes
-	// one of them into access tokens, where FixedClaims tell the two apart; an empty slice that is not nil names none.
+	// IDTokenClaims are the claims that mark an ID token: a token of another type than at+jwt that
+	// has one of them, and not null, is refused. Default: nonce, at_hash and c_hash (OpenID Connect
+	// Core §2, §3.3.2.11). Name fewer for an issuer that also writes one of them into access
+	// tokens, where FixedClaims tell the two apart; an empty slice that is not nil names none.
 	IDTokenClaims []string
 
 	// ScopeClaim is the claim that holds the scopes. Default "scope".
 	ScopeClaim string
 	// ScopeForm is how ScopeClaim holds them. Default ScopeString.
 	ScopeForm ScopeForm
-	// ScopeFallback is the claim that holds the scopes of a token without ScopeClaim, in either form: app roles of Entra ID, for one.
-	// Default: none, and such a token has no scopes.
+	// ScopeFallback is the claim that holds the scopes of a token without ScopeClaim, in either
+	// form: app roles of Entra ID, for one. Default: none, and such a token has no scopes.
 	ScopeFallback string
-	// RolesClaim, GroupsClaim and PermissionsClaim are what Principal.Roles, Groups and Permissions return: the names that lead to it from
-	// the top of the claims. Defaults {"roles"}, {"groups"} and {"permissions"}.
+	// RolesClaim, GroupsClaim and PermissionsClaim are what Principal.Roles, Groups and Permissions
+	// return: the names that lead to it from the top of the claims. Defaults {"roles"}, {"groups"}
+	// and {"permissions"}.
 	RolesClaim, GroupsClaim, PermissionsClaim []string
-	// ClientIDClaims are the claims that may hold the client ID; the first of them that a token has is used. Default "client_id".
+	// ClientIDClaims are the claims that may hold the client ID; the first of them that a token has
+	// is used. Default "client_id".
 	ClientIDClaims []string
-	// RequiredClaims are the claims that must be there, besides iss, aud and exp. Default: sub, client_id, iat and jti (RFC 9068 §2.2).
-	// "client_id" stands for any of ClientIDClaims; an empty string counts as missing. An empty slice that is not nil requires none.
+	// RequiredClaims are the claims that must be there, besides iss, aud and exp. Default: sub,
+	// client_id, iat and jti (RFC 9068 §2.2). "client_id" stands for any of ClientIDClaims; an
+	// empty string counts as missing. An empty slice that is not nil requires none.
 	RequiredClaims []string
-	// FixedClaims are claims that must be strings with exactly these values, such as token_use: access. Default: none.
+	// FixedClaims are claims that must be strings with exactly these values, such as token_use:
+	// access. Default: none.
 	FixedClaims map[string]string
 
-	// InsecureAllowIDTokens accepts tokens that have one of IDTokenClaims, for issuers whose access tokens cannot be told from ID
-	// tokens (Dex). It departs from RFC 9068 §4: what an application got to know who logged in then also opens the API.
+	// InsecureAllowIDTokens accepts tokens that have one of IDTokenClaims, for issuers whose access
+	// tokens cannot be told from ID tokens (Dex). It departs from RFC 9068 §4: what an application
+	// got to know who logged in then also opens the API.
 	InsecureAllowIDTokens bool
 
-	// Leeway is how far the issuer's clock may be from ours. Default 30 s, at most 5 min; a negative value means none.
+	// Leeway is how far the issuer's clock may be from ours. Default 30 s, at most 5 min; a
+	// negative value means none.
 	Leeway time.Duration
-	// MaxAge bounds the time since "iat", and MaxLifetime the time from "iat" to "exp". Default 0: no bound. Either makes "iat" required.
+	// MaxAge bounds the time since "iat", and MaxLifetime the time from "iat" to "exp". Default 0:
+	// no bound. Either makes "iat" required.
 	MaxAge, MaxLifetime time.Duration
-	// MaxTokenBytes is the longest token that is looked at, in bytes. Default 16 KiB, at most 1 MiB.
+	// MaxTokenBytes is the longest token that is looked at, in bytes. Default 16 KiB, at most 1
+	// MiB.
 	MaxTokenBytes int
 
-	// CacheSize is how many verified tokens are cached, so that each is verified once: about this many, in tokens. Default 4096, at
-	// most 2^24; a negative value caches none. A cached token is still compared with the clock, and with the keys that the
-	// issuer publishes, each time.
+	// CacheSize is how many verified tokens are cached, so that each is verified once: about this
+	// many, in tokens. Default 4096, at most 2^24; a negative value caches none. A cached token is
+	// still compared with the clock, and with the keys that the issuer publishes, each time.
 	CacheSize int
 
 	// Checks are asked last, in order; the first error refuses the token.
 	Checks []ClaimsCheck
-	// ReadyWithoutKeys makes [Verifier.Ready] return nil while this issuer's keys are not cached yet.
+	// ReadyWithoutKeys makes [Verifier.Ready] return nil while this issuer's keys are not cached
+	// yet.
 	ReadyWithoutKeys bool
 }
 
-// withDefaults returns c with every default filled in and every slice its own, or an error that names the field at fault.
+// withDefaults returns c with every default filled in and every slice its own, or an error that
+// names the field at fault.
 func (c Config) withDefaults() (Config, error) {
 	if c.Issuer == "" { // check: config-issuer
 		return c, errors.New("auth: Config.Issuer is required")
@@ -219,7 +235,8 @@ func (c *Config) claimDefaults() error {
 	return c.listDefaults()
 }
 
-// idTokenDefaults fills in what marks an ID token. To leave a mark out, something else must tell ID tokens apart.
+// idTokenDefaults fills in what marks an ID token. To leave a mark out, something else must tell ID
+// tokens apart.
 func (c *Config) idTokenDefaults() error {
 	marks := []string{"nonce", "at_hash", "c_hash"}
 	if c.IDTokenClaims == nil {

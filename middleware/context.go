@@ -41,8 +41,8 @@ func (gr *grant) Value(key any) any {
 	return gr.Context.Value(key)
 }
 
-// earlier returns a grant that ctx carries, when this Guard gave it to exactly these credentials and it
-// has not expired since.
+// earlier returns a grant that ctx carries, when this Guard gave it to exactly these credentials
+// and it has not expired since.
 func (g *Guard) earlier(ctx context.Context, c *Credentials) *grant {
 	gr := grantOf(ctx)
 	if gr == nil || gr.principal == nil {

@@ -16,11 +16,11 @@ import (
 // in. They come from the header alone; a token in a query, form or cookie is never looked at
 // (RFC 9700 §4.3.2).
 //
-// What follows Authorization is read for sender-constrained tokens alone ("cnf"), by the Bindings of
-// the Guard.
+// What follows Authorization is read for sender-constrained tokens alone ("cnf"), by the Bindings
+// of the Guard.
 type Credentials struct {
-	// Operation is the key of the rule, such as "GET /orders": for hooks; no decision depends on it. It
-	// must not hold what the caller sent.
+	// Operation is the key of the rule, such as "GET /orders": for hooks; no decision depends on
+	// it. It must not hold what the caller sent.
 	Operation string
 	// Authorization is every value of the field of that name, as received.
 	Authorization []string
@@ -40,8 +40,8 @@ type Credentials struct {
 	// Header is the request's. Over gRPC it has the fields that [Guard.ReadsFields] names.
 	Header http.Header
 	// Answer is the header of the answer, such as http.ResponseWriter.Header returns: a Binding may
-	// set fields in it (DPoP-Nonce). The adapter sends them with every answer, accepted and refused.
-	// With nil, a Binding that has to answer refuses with ReasonInternal.
+	// set fields in it (DPoP-Nonce). The adapter sends them with every answer, accepted and
+	// refused. With nil, a Binding that has to answer refuses with ReasonInternal.
 	Answer http.Header
 
 	// Complete fills in what costs something to gather, of the fields from Method to Header. It is
@@ -72,10 +72,10 @@ func RequestCredentials(w http.ResponseWriter, r *http.Request, operation string
 
 type peerKey struct{}
 
-// ConnContext is for http.Server.ConnContext. It keeps the address of the connection's other end, for
-// Bindings that believe a proxy and nobody else: middlewares that rewrite http.Request.RemoteAddr
-// cannot change it. Under grpc.Server.ServeHTTP it serves as well. It changes nothing for connections
-// that are not over IP.
+// ConnContext is for http.Server.ConnContext. It keeps the address of the connection's other end,
+// for Bindings that believe a proxy and nobody else: middlewares that rewrite
+// http.Request.RemoteAddr cannot change it. Under grpc.Server.ServeHTTP it serves as well. It
+// changes nothing for connections that are not over IP.
 func ConnContext(ctx context.Context, conn net.Conn) context.Context {
 	if peer := addressOf(conn.RemoteAddr()); peer.IsValid() {
 		return context.WithValue(ctx, peerKey{}, peer)
@@ -116,8 +116,8 @@ func (c *Credentials) fields(names []string) [][]string {
 	return all
 }
 
-// sameConnection reports whether a and b, which may be copies, are states of one connection as far as
-// the caller's certificate goes.
+// sameConnection reports whether a and b, which may be copies, are states of one connection as far
+// as the caller's certificate goes.
 func sameConnection(a, b *tls.ConnectionState) bool {
 	if a == b {
 		return true
@@ -155,8 +155,8 @@ func isToken68(s string) bool {
 	return s != ""
 }
 
-// presented are the credentials that a verdict was reached on, by value: what a header says later makes
-// no difference to them.
+// presented are the credentials that a verdict was reached on, by value: what a header says later
+// makes no difference to them.
 type presented struct {
 	authorization string
 	bound         *boundRequest // nil for a plain token, which is the same whatever the request is

@@ -17,8 +17,8 @@ type Decision struct {
 	Operation string
 	// Err is why the request was refused, nil when it was accepted.
 	Err *Error
-	// Principal is the caller whose token was verified; nil for an anonymous request, or when none was
-	// verified.
+	// Principal is the caller whose token was verified; nil for an anonymous request, or when none
+	// was verified.
 	Principal *Principal
 	// Elapsed is how long the decision took.
 	Elapsed time.Duration
@@ -68,8 +68,8 @@ func (d Decision) Verification() string {
 // Cause returns why a request was not judged: "keys" when the issuer's keys were not available,
 // "closed" when that is because the Guard or its key cache was closed, "canceled" when the caller
 // went away, "timeout" when the request's own deadline came first, "wiring" when the program is at
-// fault, and otherwise "other". It returns "" for a request that was judged. ctx is the one that the
-// hook is given.
+// fault, and otherwise "other". It returns "" for a request that was judged. ctx is the one that
+// the hook is given.
 func (d Decision) Cause(ctx context.Context) string {
 	switch {
 	case !d.notJudged():

@@ -34,8 +34,9 @@ func (s *syncBuffer) take() string {
 	return s.b.String()
 }
 
-// TestW15_TheDefaultLogTellsWhyKeysCannotBeHad: a newcomer's Guard has no option but a client that reaches the issuer of the test. An outage and a
-// misspelled issuer are in the log, once in ten minutes however many requests come, and so is the end of it.
+// TestW15_TheDefaultLogTellsWhyKeysCannotBeHad: a newcomer's Guard has no option but a client that
+// reaches the issuer of the test. An outage and a misspelled issuer are in the log, once in ten
+// minutes however many requests come, and so is the end of it.
 func TestW15_TheDefaultLogTellsWhyKeysCannotBeHad(t *testing.T) {
 	var logged syncBuffer
 	before := slog.Default()

@@ -15,8 +15,8 @@ import (
 	"github.com/bearward/bearward/middleware/authtest"
 )
 
-// outside is how the refusal of a bad token looks to its caller, by Reason: the description of the challenge, and the problem document's
-// code. The rest is the same for all of them.
+// outside is how the refusal of a bad token looks to its caller, by Reason: the description of the
+// challenge, and the problem document's code. The rest is the same for all of them.
 var outside = map[auth.Reason]struct{ description, code string }{
 	auth.ReasonInvalidRequest:        {"The request needs exactly one well-formed Authorization header", "INVALID_REQUEST"},
 	auth.ReasonTokenTooLarge:         {"The access token is not valid", "INVALID_TOKEN"},
@@ -57,7 +57,8 @@ func TestEveryReasonOfATokenHasADefect(t *testing.T) {
 	}
 }
 
-// eachDefect calls f for each defect of tokens of the given algorithms, with a Verifier that the defect's Config is of.
+// eachDefect calls f for each defect of tokens of the given algorithms, with a Verifier that the
+// defect's Config is of.
 func eachDefect(t *testing.T, algs []auth.Algorithm, f func(t *testing.T, is *authtest.Issuer, v *auth.Verifier, d authtest.Defect)) {
 	for _, alg := range algs {
 		issuer := authtest.NewIssuer(t, &authtest.Options{Algorithm: alg})
@@ -100,7 +101,8 @@ func TestEveryDefectIsRefusedForItsReason(t *testing.T) {
 	})
 }
 
-// verifierReason is what a Verifier alone says. It knows nothing of headers, and leaves "cnf" to the Guard.
+// verifierReason is what a Verifier alone says. It knows nothing of headers, and leaves "cnf" to
+// the Guard.
 func verifierReason(d authtest.Defect) auth.Reason {
 	switch d.Reason() {
 	case auth.ReasonInvalidRequest:
@@ -202,8 +204,8 @@ func windows(s string, n int) []string {
 	return slices.Compact(out)
 }
 
-// values returns the strings and long numbers that header and claims hold, as far as they can be read, and the names of members that are
-// not registered.
+// values returns the strings and long numbers that header and claims hold, as far as they can be
+// read, and the names of members that are not registered.
 func values(token string) []string {
 	var out []string
 	var walk func(v any)

@@ -26,27 +26,31 @@
 //
 //   - accepted: the token is good and the requirement is met;
 //   - refused: the credentials are bad, or do not meet the requirement (400, 401 or 403);
-//   - not judged: the keys, or something else that the decision needs, were not available (503, never a challenge).
+//   - not judged: the keys, or something else that the decision needs, were not available (503,
+//     never a challenge).
 //
 // A 4xx never comes from an outage, and a 5xx never comes from a bad token.
 //
 // # The order of checks
 //
-//  1. the credentials: exactly one Authorization value, of scheme Bearer or of a [SchemeBinding], and
-//     nothing from query, form or cookie;
+//  1. the credentials: exactly one Authorization value, of scheme Bearer or of a [SchemeBinding],
+//     and nothing from query, form or cookie;
 //  2. the size, 16 KiB by default, and the compact form in strict base64url;
-//  3. the header: algorithm, critical extensions, type; keys that a token brings along are never used;
+//  3. the header: algorithm, critical extensions, type; keys that a token brings along are never
+//     used;
 //  4. the key, from this issuer's own source, that fits the algorithm and no other;
 //  5. the signature;
 //  6. issuer, audience and expiry;
-//  7. the other claims: not before, issued at, what is required, marks of an ID token, [Config].Checks;
+//  7. the other claims: not before, issued at, what is required, marks of an ID token,
+//     [Config].Checks;
 //  8. [GuardOptions].Revoked;
-//  9. the sender: a token that is bound to one ("cnf") is refused until a [Binding] checks each of its
-//     members, and a plain one where only bound tokens are accepted;
+//  9. the sender: a token that is bound to one ("cnf") is refused until a [Binding] checks each of
+//     its members, and a plain one where only bound tokens are accepted;
 //  10. the operation's [Requirement].
 //
 // Where the key is not cached, the Guard checks issuer, audience and expiry before it fetches: a
-// token that fails them causes no fetch of keys. Steps 2 to 7 are cached per token. The clock, the issuer's keys and the other steps are checked on every request.
+// token that fails them causes no fetch of keys. Steps 2 to 7 are cached per token. The clock, the
+// issuer's keys and the other steps are checked on every request.
 //
 // # Refusals
 //
@@ -58,11 +62,11 @@
 // # Startup and runtime
 //
 // Constructors do no I/O, so an API starts while its issuer is down, and verifies tokens once the
-// keys are fetched. What is wrong in a configuration is an error that names the field; what is wrong in a
-// literal of the program, such as a scope with a space or a zero Requirement, is a panic at start.
-// Nothing panics while serving. [New] starts the background refresh of the issuer's keys, one
-// goroutine; [Guard.Ready] tells whether keys are cached, and [Guard.Close] stops the refresh and
-// waits for it: after the server has stopped.
+// keys are fetched. What is wrong in a configuration is an error that names the field; what is
+// wrong in a literal of the program, such as a scope with a space or a zero Requirement, is a panic
+// at start. Nothing panics while serving. [New] starts the background refresh of the issuer's keys,
+// one goroutine; [Guard.Ready] tells whether keys are cached, and [Guard.Close] stops the refresh
+// and waits for it: after the server has stopped.
 //
 // Everything in this package is safe for concurrent use once it is constructed. A [Principal] and
 // an Error may be shared between requests, and are immutable. Hooks are called on the request's

@@ -32,8 +32,8 @@ func (e *Error) orInternal() *Error {
 	return e
 }
 
-// validScopes returns the scopes of e that are scopes (RFC 6749 §3.3): a check of the user's own, and a
-// handler, may put any text there.
+// validScopes returns the scopes of e that are scopes (RFC 6749 §3.3): a check of the user's own,
+// and a handler, may put any text there.
 func (e *Error) validScopes() []string {
 	if !slices.ContainsFunc(e.Scopes, func(s string) bool { return !isScope(s) }) {
 		return e.Scopes
@@ -52,7 +52,8 @@ func (g *Guard) challenged(err *Error, req Requirement, o *outcome) *Error {
 	return &e
 }
 
-// A detail is what one check saw. Its note is a constant text, or one that is made of the configuration and of names of algorithms.
+// A detail is what one check saw. Its note is a constant text, or one that is made of the
+// configuration and of names of algorithms.
 type detail struct{ claim, expected, seen, note string }
 
 // oneOf tells an operator what was configured: "a or b", with "none" for the empty name.
@@ -120,8 +121,8 @@ func (e *Error) Expected() string {
 	return e.about.expected
 }
 
-// Detail returns what an operator is told beyond the Reason, such as "encrypted (5 parts)" for a token
-// that is no JWS, or "". It holds nothing that the caller made up, so it is safe to log.
+// Detail returns what an operator is told beyond the Reason, such as "encrypted (5 parts)" for a
+// token that is no JWS, or "". It holds nothing that the caller made up, so it is safe to log.
 func (e *Error) Detail() string {
 	if e.about == nil {
 		return ""

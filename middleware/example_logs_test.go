@@ -16,7 +16,8 @@ import (
 	auth "github.com/bearward/bearward/middleware"
 )
 
-// Everything that an operator needs to read: why requests are refused, and why keys could not be fetched. The issuer's URL has a slash too many.
+// Everything that an operator needs to read: why requests are refused, and why keys could not be
+// fetched. The issuer's URL has a slash too many.
 func ExampleGuardOptions() {
 	issuer, stop := startIssuer()
 	defer stop()

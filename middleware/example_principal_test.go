@@ -88,7 +88,8 @@ func (everybody) VerifyToken(_ context.Context, raw string) (*auth.Principal, er
 	return auth.NewPrincipal(fmt.Appendf(nil, `{"sub": %q, "scope": "read:orders"}`, raw))
 }
 
-// A verifier of another kind says what it knows as an Error; any other error means that the token could not be judged.
+// A verifier of another kind says what it knows as an Error; any other error means that the token
+// could not be judged.
 func ExampleAsError() {
 	for _, err := range []error{
 		&auth.Error{Reason: auth.ReasonTokenExpired},
@@ -104,7 +105,8 @@ func ExampleAsError() {
 	// 503 "" The request could not be judged now; try again later; again after 5s
 }
 
-// Operators are told which claim was at fault and what was expected. Seen comes from the caller: show it to no log.
+// Operators are told which claim was at fault and what was expected. Seen comes from the caller:
+// show it to no log.
 func ExampleError() {
 	guard, err := auth.NewGuard(keylessVerifier(), &auth.GuardOptions{OnDecision: func(_ context.Context, d auth.Decision) {
 		fmt.Printf("%s: %s is not %s (seen: %q)\n", d.Err.Reason, d.Err.Claim(), d.Err.Expected(), d.Err.Seen())

@@ -39,7 +39,8 @@ func TestFIPS(t *testing.T) {
 	}
 }
 
-// TestEntropy draws on crypto's own entropy source first: in a synctest bubble, it fails for want of a clock that runs.
+// TestEntropy draws on crypto's own entropy source first: in a synctest bubble, it fails for want
+// of a clock that runs.
 func TestEntropy(t *testing.T) {
 	var b [32]byte
 	rand.Read(b[:])

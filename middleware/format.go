@@ -6,9 +6,9 @@ import (
 	"reflect"
 )
 
-// What programs print, log and marshal by habit (a handler's context, a Guard's arguments) must show no
-// token. A String method alone does not see to that: %d and %#v reach the fields past it, and so do
-// encoding/json and slog.
+// What programs print, log and marshal by habit (a handler's context, a Guard's arguments) must
+// show no token. A String method alone does not see to that: %d and %#v reach the fields past it,
+// and so do encoding/json and slog.
 
 // String names the contexts that gr was made of, as those of the standard library do.
 func (gr *grant) String() string { return contextName(gr.Context) + ".WithGuard" }
@@ -40,5 +40,6 @@ func (c Credentials) MarshalText() ([]byte, error) { return []byte(c.text()), ni
 // Format writes String, whatever the verb.
 func (p *Principal) Format(f fmt.State, verb rune) { formatText(f, verb, p.String()) }
 
-// formatText writes text by the verb and flags of f. A verb that is none of text's says so beside it.
+// formatText writes text by the verb and flags of f. A verb that is none of text's says so beside
+// it.
 func formatText(f fmt.State, verb rune, text string) { fmt.Fprintf(f, fmt.FormatString(f, verb), text) }

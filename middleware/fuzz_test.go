@@ -43,7 +43,8 @@ func FuzzClaims(f *testing.F) {
 	})
 }
 
-// A scope is granted when it is one of those between the spaces, and no part of one or list of some.
+// A scope is granted when it is one of those between the spaces, and no part of one or list of
+// some.
 func FuzzScope(f *testing.F) {
 	for _, seed := range [][2]string{{"read write", "read"}, {"read:all", "read"}, {"aaa aa a", "a"}, {"a b", "a b"}, {" a  b ", "b"}, {"a", ""}, {"é", "é"}, {"a\"b", "b"}} {
 		f.Add(seed[0], seed[1])
@@ -62,7 +63,8 @@ func FuzzScope(f *testing.F) {
 	})
 }
 
-// FuzzScopeClaim compares how scopes are read with the grammar of RFC 6749 §3.3: words of a few characters, between single spaces or more.
+// FuzzScopeClaim compares how scopes are read with the grammar of RFC 6749 §3.3: words of a few
+// characters, between single spaces or more.
 func FuzzScopeClaim(f *testing.F) {
 	for _, seed := range []string{"", " ", "a", "a b", " a  b ", "read:orders", "re ad", "A", "a\tb", "a\u00a0b", `a"b`, `a\b`, "a\u2028b", "\x7f"} {
 		f.Add(seed, "a")
@@ -133,7 +135,8 @@ func (refuser) VerifyToken(context.Context, string) (*Principal, error) {
 	return nil, &Error{Reason: ReasonSignatureInvalid}
 }
 
-// TestATokenAllocatesInProportion bounds what a token makes a Verifier allocate: 64 times its own size (row J-42).
+// TestATokenAllocatesInProportion bounds what a token makes a Verifier allocate: 64 times its own
+// size (row J-42).
 func TestATokenAllocatesInProportion(t *testing.T) {
 	v, err := NewVerifier(jwks.Static{}, Config{Issuer: "https://issuer.example", Audiences: []string{"a"}})
 	if err != nil {
@@ -199,7 +202,8 @@ func FuzzChallenge(f *testing.F) {
 	})
 }
 
-// parseChallenge reads the auth-params of one Bearer challenge, by the grammar of RFC 9110 §11.2 and nothing of the encoder's.
+// parseChallenge reads the auth-params of one Bearer challenge, by the grammar of RFC 9110 §11.2
+// and nothing of the encoder's.
 func parseChallenge(t *testing.T, s string) map[string]string {
 	rest, ok := strings.CutPrefix(s, "Bearer ")
 	if !ok {

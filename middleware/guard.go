@@ -51,16 +51,17 @@ func (g *Guard) Close() error {
 	return g.close()
 }
 
-// Authorize decides on one request: it verifies its credentials, and then asks whether they meet req.
-// With a nil error the request is accepted, and the returned context carries its Principal; the error
-// is otherwise a *[Error]. Under a rule that is only reported on ([Requirement.ReportOnly]), every
-// request is accepted, and OnDecision is told what would have been refused.
+// Authorize decides on one request: it verifies its credentials, and then asks whether they meet
+// req. With a nil error the request is accepted, and the returned context carries its Principal;
+// the error is otherwise a *[Error]. Under a rule that is only reported on
+// ([Requirement.ReportOnly]), every request is accepted, and OnDecision is told what would have
+// been refused.
 //
 // Asked again with the context that it returned and the same credentials, it does not verify again,
 // but compares with req again. Guards in a row that share a Binding check a request's proof once.
 //
-// An adapter has duties. It sends the header in Credentials.Answer with every answer, and
-// "Vary: Authorization" with every answer to an Optional operation. It gives every value of the field in
+// An adapter has duties. It sends the header in Credentials.Answer with every answer, and "Vary:
+// Authorization" with every answer to an Optional operation. It gives every value of the field in
 // Credentials.Authorization. It writes a refusal by [Guard.Refuse], or sets its header by
 // [Guard.SetRefusalHeader]. authtest.AssertGuarded asks for all but the first.
 func (g *Guard) Authorize(ctx context.Context, c Credentials, req Requirement) (context.Context, error) {
@@ -68,10 +69,11 @@ func (g *Guard) Authorize(ctx context.Context, c Credentials, req Requirement) (
 	return g.decide(ctx, &c, req, &o)
 }
 
-// Recheck authorizes again a request that goes on, such as an open stream, by the context that Authorize
-// returned for it: it verifies the token, asks GuardOptions.Revoked and compares with req, as if for
-// the first time. Bindings are not asked, since a request's proof is spent; those that had proved the
-// token count. With another context, or another Authorization value, it is Authorize.
+// Recheck authorizes again a request that goes on, such as an open stream, by the context that
+// Authorize returned for it: it verifies the token, asks GuardOptions.Revoked and compares with
+// req, as if for the first time. Bindings are not asked, since a request's proof is spent; those
+// that had proved the token count. With another context, or another Authorization value, it is
+// Authorize.
 func (g *Guard) Recheck(ctx context.Context, c Credentials, req Requirement) (context.Context, error) {
 	var o outcome
 	for gr := grantOf(ctx); gr != nil; gr = grantOf(gr.Context) {

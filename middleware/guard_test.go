@@ -14,7 +14,8 @@ import (
 	auth "github.com/bearward/bearward/middleware"
 )
 
-// noPanic turns a panic into a failure of the test: a guard must not fall over, whatever it is asked.
+// noPanic turns a panic into a failure of the test: a guard must not fall over, whatever it is
+// asked.
 func noPanic(t *testing.T) {
 	t.Helper()
 	if p := recover(); p != nil {
@@ -22,7 +23,8 @@ func noPanic(t *testing.T) {
 	}
 }
 
-// fakeVerifier accepts the tokens it knows and counts what it is asked. It stands in for a Verifier where the test is about the Guard alone.
+// fakeVerifier accepts the tokens it knows and counts what it is asked. It stands in for a Verifier
+// where the test is about the Guard alone.
 type fakeVerifier struct {
 	known map[string]*auth.Principal
 	errs  map[string]error

@@ -9,7 +9,8 @@ import (
 // accessTokenType is the type of RFC 9068 §2.1, as jose.MediaType returns it.
 const accessTokenType = "at+jwt"
 
-// otherTokenTypes are the types of other tokens that the same issuer may sign with the same key (RFC 8725 §3.11). None can be configured.
+// otherTokenTypes are the types of other tokens that the same issuer may sign with the same key
+// (RFC 8725 §3.11). None can be configured.
 var otherTokenTypes = map[string]string{
 	"dpop+jwt":                  "a DPoP proof (RFC 9449)",
 	"logout+jwt":                "a logout token (OpenID Connect Back-Channel Logout)",
@@ -20,7 +21,8 @@ var otherTokenTypes = map[string]string{
 	"client-authentication+jwt": "a client assertion (RFC 7523)",
 }
 
-// wellKnownAlgorithm returns name when it is a registered algorithm, for operators; an attacker's own text stays out of the hooks.
+// wellKnownAlgorithm returns name when it is a registered algorithm, for operators; an attacker's
+// own text stays out of the hooks.
 func wellKnownAlgorithm(name string) string {
 	known := []string{"none", "HS256", "HS384", "HS512", "ES256K", "Ed25519", "Ed448", "ML-DSA-44", "ML-DSA-65", "ML-DSA-87"}
 	if jose.AlgorithmNamed(name) != 0 || slices.Contains(known, name) {

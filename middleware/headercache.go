@@ -12,8 +12,9 @@ import (
 // maxHeaders bounds how many headers are remembered. An issuer has one for each of its keys.
 const maxHeaders = 64
 
-// headerCache remembers headers by their exact base64url text, since every token of one key has the same. Only the header of a
-// token whose signature was good gets in, so that nobody else can fill it. Reads take no lock.
+// headerCache remembers headers by their exact base64url text, since every token of one key has the
+// same. Only the header of a token whose signature was good gets in, so that nobody else can fill
+// it. Reads take no lock.
 type headerCache struct {
 	known atomic.Pointer[map[string]jose.Header]
 	mu    sync.Mutex // held by writers
@@ -28,7 +29,8 @@ func (m *headerCache) find(text string) (jose.Header, bool) {
 	return h, ok
 }
 
-// add caches h under a copy of text. A full cache is emptied: the keys have been rotated often since it was empty.
+// add caches h under a copy of text. A full cache is emptied: the keys have been rotated often
+// since it was empty.
 func (m *headerCache) add(text string, h jose.Header) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -2,9 +2,9 @@ package auth
 
 import "context"
 
-// Hooks joins hooks for GuardOptions.OnDecision: each is told of every Decision, in order, and a panic in
-// one does not keep it from the next. A nil one is left out; without any other, Hooks returns nil, which
-// is no hook.
+// Hooks joins hooks for GuardOptions.OnDecision: each is told of every Decision, in order, and a
+// panic in one does not keep it from the next. A nil one is left out; without any other, Hooks
+// returns nil, which is no hook.
 func Hooks(hooks ...func(context.Context, Decision)) func(context.Context, Decision) {
 	var all []func(context.Context, Decision)
 	for _, h := range hooks {

@@ -19,8 +19,8 @@ func (g *Guard) Enforce(req Requirement) func(http.Handler) http.Handler {
 	return g.EnforceNamed(func(r *http.Request) string { return r.Pattern }, req)
 }
 
-// EnforceNamed is Enforce for adapters of routers: hooks are told what operation returns, which must
-// not hold what the caller sent.
+// EnforceNamed is Enforce for adapters of routers: hooks are told what operation returns, which
+// must not hold what the caller sent.
 //
 //go:noinline
 func (g *Guard) EnforceNamed(operation func(*http.Request) string, req Requirement) func(http.Handler) http.Handler {

@@ -10,8 +10,9 @@ import (
 	"github.com/bearward/bearward/internal/tokencache"
 )
 
-// Issuers verifies the tokens of several issuers, each by its own Verifier. Keys stay bound to their issuer: a token is verified only by
-// the Verifier of the exact "iss" that it names (RFC 8725 §3.8). It is immutable and safe for concurrent use.
+// Issuers verifies the tokens of several issuers, each by its own Verifier. Keys stay bound to
+// their issuer: a token is verified only by the Verifier of the exact "iss" that it names (RFC 8725
+// §3.8). It is immutable and safe for concurrent use.
 type Issuers struct {
 	byIssuer map[string]*Verifier
 	longest  int // bytes of the longest issuer's name
@@ -20,7 +21,8 @@ type Issuers struct {
 	tokens   *tokenCache // of all of them, so that a token is looked up once; nil when none remembers any
 }
 
-// NewIssuers returns a TokenVerifier for the issuers of vs. It is an error to give none, a nil one, or two of one issuer.
+// NewIssuers returns a TokenVerifier for the issuers of vs. It is an error to give none, a nil one,
+// or two of one issuer.
 func NewIssuers(vs ...*Verifier) (*Issuers, error) {
 	if len(vs) == 0 {
 		return nil, errors.New("auth: NewIssuers needs a Verifier")
@@ -55,8 +57,8 @@ func (is *Issuers) lookup(ctx context.Context, raw string) (*Principal, *Error) 
 	return lookupIn(ctx, is.tokens, raw, is.maxBytes)
 }
 
-// verifyUncached finds the Verifier of the issuer that the token names. Nobody has vouched for that name: it chooses the Verifier, which
-// reads it again.
+// verifyUncached finds the Verifier of the issuer that the token names. Nobody has vouched for that
+// name: it chooses the Verifier, which reads it again.
 func (is *Issuers) verifyUncached(ctx context.Context, raw string) (*Principal, *Error) {
 	if len(raw) > is.maxBytes { // check: issuers-token-size
 		return nil, &Error{Reason: ReasonTokenTooLarge}
@@ -99,7 +101,8 @@ func (is *Issuers) verifierOf(raw string) (*Verifier, *Error) {
 
 var issName = [...]string{"iss"}
 
-// Ready returns nil when the keys of every issuer are cached, but for those of Config.ReadyWithoutKeys.
+// Ready returns nil when the keys of every issuer are cached, but for those of
+// Config.ReadyWithoutKeys.
 func (is *Issuers) Ready() error {
 	var errs []error
 	for iss, v := range is.byIssuer {

@@ -10,7 +10,8 @@ import (
 	"github.com/bearward/bearward/jwks"
 )
 
-// Tenants whose keys are the same have the same headers, too: a token is looked up once for all of them, and not in the cache of each.
+// Tenants whose keys are the same have the same headers, too: a token is looked up once for all of
+// them, and not in the cache of each.
 func TestIssuersRememberTokensOnce(t *testing.T) {
 	public, private, err := ed25519.GenerateKey(nil)
 	if err != nil {

@@ -10,8 +10,9 @@ import (
 	"github.com/bearward/bearward/jwks"
 )
 
-// cacheLookup returns the function that asks source for what it can tell without I/O, nil when there is none. It goes by the type itself: a
-// Source that embeds a Cache, and has Keys of its own, would be passed over.
+// cacheLookup returns the function that asks source for what it can tell without I/O, nil when
+// there is none. It goes by the type itself: a Source that embeds a Cache, and has Keys of its own,
+// would be passed over.
 func cacheLookup(source jwks.Source) func(kid string) ([]*jwks.Key, error) {
 	switch s := source.(type) {
 	case *jwks.Cache:
@@ -22,7 +23,8 @@ func cacheLookup(source jwks.Source) func(kid string) ([]*jwks.Key, error) {
 	return nil
 }
 
-// cachedKeys returns the candidates of h when they can be told without I/O, and neither keys nor an error when not.
+// cachedKeys returns the candidates of h when they can be told without I/O, and neither keys nor an
+// error when not.
 func (v *Verifier) cachedKeys(h jose.Header) ([]*jwks.Key, *Error) {
 	// "" means every key to a Source.
 	if h.HasKeyID && h.KeyID == "" { // check: kid-empty
@@ -50,8 +52,9 @@ func (v *Verifier) fetchKeys(ctx context.Context, h jose.Header) ([]*jwks.Key, *
 	return v.candidates(keys, h)
 }
 
-// candidates returns those of keys that h may mean: one at least, and at most jose.MaxCandidates. A token that names no key may mean
-// any that its algorithm fits; where these are more, nobody can tell which, and all of them would cost too much.
+// candidates returns those of keys that h may mean: one at least, and at most jose.MaxCandidates. A
+// token that names no key may mean any that its algorithm fits; where these are more, nobody can
+// tell which, and all of them would cost too much.
 func (v *Verifier) candidates(keys []*jwks.Key, h jose.Header) ([]*jwks.Key, *Error) {
 	if len(keys) == 1 && v.matches(keys[0], h) {
 		return keys, nil
@@ -104,9 +107,10 @@ func (v *Verifier) noneMatches(keys []*jwks.Key, h jose.Header) *detail {
 	return unpublishedKeyID
 }
 
-// notYetKnown looks at a token whose key is unknown, and returns refused, which says so, or that the key may have been published since
-// the keys cached were asked for: then the token is good, for all that can be told, and its sender should try again. Anybody can
-// write such an iat, so it is heard only after iss, aud and exp, and without leeway.
+// notYetKnown looks at a token whose key is unknown, and returns refused, which says so, or that
+// the key may have been published since the keys cached were asked for: then the token is good, for
+// all that can be told, and its sender should try again. Anybody can write such an iat, so it is
+// heard only after iss, aud and exp, and without leeway.
 func (v *Verifier) notYetKnown(s *scratch, parts jose.Compact, refused *Error, now time.Time) *Error {
 	lookup, ok := errors.AsType[*jwks.LookupError](refused.Err)
 	if !ok || refused.Reason != ReasonKeyUnknown || lookup.AskedAt.IsZero() {
@@ -134,7 +138,8 @@ func (v *Verifier) keyFault(err error) *Error {
 	return &Error{Reason: ReasonUnavailable, Err: err}
 }
 
-// matches reports whether k may verify a token of header h: its ID, its one algorithm, its type, curve and size.
+// matches reports whether k may verify a token of header h: its ID, its one algorithm, its type,
+// curve and size.
 func (v *Verifier) matches(k *jwks.Key, h jose.Header) bool {
 	if k == nil || h.HasKeyID && k.ID != h.KeyID { // check: key-id
 		return false

@@ -8,8 +8,8 @@ import (
 	auth "github.com/bearward/bearward/middleware"
 )
 
-// A token that names no key is tried with the keys that it may mean, up to three of them, whatever others there are (row J-22). What was
-// good is not remembered: nothing ties it to one key.
+// A token that names no key is tried with the keys that it may mean, up to three of them, whatever
+// others there are (row J-22). What was good is not remembered: nothing ties it to one key.
 func TestATokenWithoutKeyIDIsTriedWithThreeKeys(t *testing.T) {
 	for _, alg := range []string{"RS256", "PS256", "ES256", "EdDSA"} {
 		t.Run(alg, func(t *testing.T) {
@@ -43,7 +43,8 @@ func TestATokenWithoutKeyIDIsTriedWithThreeKeys(t *testing.T) {
 	}
 }
 
-// A key that was published without "kid" has no name, and "" is none (row J-20): to a Source it would mean every key.
+// A key that was published without "kid" has no name, and "" is none (row J-20): to a Source it
+// would mean every key.
 func TestAnEmptyKeyIDNamesNoKey(t *testing.T) {
 	nameless := newSigningKey(t, "EdDSA", "")
 	for name, keys := range map[string]jwks.Source{"a static set": jwks.Static{nameless.public()}, "another source": &source{Static: jwks.Static{nameless.public()}}} {
@@ -77,7 +78,8 @@ func TestAKeyOfAnotherIDThatASourceHandsOut(t *testing.T) {
 	}
 }
 
-// What is remembered of a token is its own issuer's. Another issuer, asked first and with the same key under the same ID, does not keep it alive.
+// What is remembered of a token is its own issuer's. Another issuer, asked first and with the same
+// key under the same ID, does not keep it alive.
 func TestATokenIsRememberedByItsIssuerAlone(t *testing.T) {
 	const otherIssuer = "https://other.example"
 	key, othersKey := newSigningKey(t, "EdDSA", "k"), newSigningKey(t, "EdDSA", "k")

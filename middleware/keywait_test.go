@@ -90,8 +90,8 @@ func asks(api http.Handler, token string) *httptest.ResponseRecorder {
 	return w
 }
 
-// T23: while forged key IDs use up the permits, a token that is newer than the keys known is not thrown
-// away, and nothing else is answered with 503.
+// T23: while forged key IDs use up the permits, a token that is newer than the keys known is not
+// thrown away, and nothing else is answered with 503.
 func TestK11_ATokenNewerThanTheKeysIsNotJudged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		site := new(keySite)
@@ -202,8 +202,9 @@ func TestForgedTokensThatWaitKeepOutNoGoodOne(t *testing.T) {
 	})
 }
 
-// K-34: a new key under the old one's ID, or in a set without IDs, is found in the background within the
-// minute; the request does not wait, and forged signatures cause no more than one fetch a minute.
+// K-34: a new key under the old one's ID, or in a set without IDs, is found in the background
+// within the minute; the request does not wait, and forged signatures cause no more than one fetch
+// a minute.
 func TestK34_AKeyReplacedInPlaceIsFound(t *testing.T) {
 	for name, kid := range map[string]string{"under the same ID": "k1", "without IDs": ""} {
 		t.Run(name, func(t *testing.T) {

@@ -12,9 +12,11 @@ import (
 	auth "github.com/bearward/bearward/middleware"
 )
 
-// These tests hold what a trusted issuer may sign, beyond the profile of RFC 9068, as long as it has one meaning.
+// These tests hold what a trusted issuer may sign, beyond the profile of RFC 9068, as long as it
+// has one meaning.
 
-// liberal verifies tokens of one key under a Config, with and without the need to fetch the key, and by Issuers.
+// liberal verifies tokens of one key under a Config, with and without the need to fetch the key,
+// and by Issuers.
 type liberal struct {
 	key       *signingKey
 	verifiers map[string]auth.TokenVerifier
@@ -44,7 +46,8 @@ func newLiberal(t *testing.T, config auth.Config) *liberal {
 	}}
 }
 
-// ask verifies a token of typ whose payload has these claims beside or in place of those of a good one.
+// ask verifies a token of typ whose payload has these claims beside or in place of those of a good
+// one.
 func (l *liberal) ask(t *testing.T, name, typ string, edits map[string]any, want auth.Reason) *auth.Principal {
 	t.Helper()
 	var payload map[string]any
@@ -79,7 +82,8 @@ const absent = "\x00absent"
 
 type edits = map[string]any
 
-// Keycloak before 25 writes the login's nonce into access tokens, where its claim typ tells the two apart.
+// Keycloak before 25 writes the login's nonce into access tokens, where its claim typ tells the two
+// apart.
 func TestWhatMarksAnIDTokenIsConfigured(t *testing.T) {
 	plain := newLiberal(t, auth.Config{Types: []string{"JWT", "at+jwt"}})
 	keycloak := newLiberal(t, auth.Config{Types: []string{"JWT", "at+jwt"}, FixedClaims: map[string]string{"typ": "Bearer"}, IDTokenClaims: []string{"at_hash", "c_hash"}})
@@ -126,7 +130,8 @@ func TestAMarkOfIDTokensIsLeftOutOnlyWhereSomethingElseTells(t *testing.T) {
 	}
 }
 
-// Whoever has roles in many clients has many members and elements: the token's size bounds them, and nothing else.
+// Whoever has roles in many clients has many members and elements: the token's size bounds them,
+// and nothing else.
 func TestClaimsOfManyMembers(t *testing.T) {
 	l := newLiberal(t, auth.Config{MaxTokenBytes: 256 << 10})
 	many := func(n int, make func(i int) any) (all []any) {
@@ -254,7 +259,8 @@ func TestOneRoleAsTextIsAListOfOne(t *testing.T) {
 	}
 }
 
-// Config.MaxAge bounds how long a token is good for, wherever that is asked: ValidUntil, what is remembered, and the refusal.
+// Config.MaxAge bounds how long a token is good for, wherever that is asked: ValidUntil, what is
+// remembered, and the refusal.
 func TestMaxAgeBoundsHowLongATokenIsGoodFor(t *testing.T) {
 	now := time.Now().Truncate(time.Second)
 	for _, c := range []struct {

@@ -9,7 +9,8 @@ import (
 )
 
 // LiveRules are Rules that can be changed while a server runs. The operations are fixed, as a
-// router's routes are. [LiveRules.Swap] replaces the requirements of all of them at once. It is safe for concurrent use, and reading it takes no lock.
+// router's routes are. [LiveRules.Swap] replaces the requirements of all of them at once. It is
+// safe for concurrent use, and reading it takes no lock.
 type LiveRules struct{ table atomic.Pointer[Rules] }
 
 // NewLiveRules returns LiveRules that begin as rules. The error is that of [Rules.Validate].

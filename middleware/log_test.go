@@ -47,8 +47,8 @@ func TestLogRefusalsTellsWhatToMend(t *testing.T) {
 	}
 }
 
-// A token that cannot be judged by any key says what it is; a key that is published and not used, why (the texts are constants and names
-// of algorithms).
+// A token that cannot be judged by any key says what it is; a key that is published and not used,
+// why (the texts are constants and names of algorithms).
 func TestLogRefusalsTellsWhatTheTokenIs(t *testing.T) {
 	key := newSigningKey(t, "RS256", "a")
 	bare := key.public()
@@ -97,7 +97,8 @@ func TestLogRefusalsTellsWhatTheTokenIs(t *testing.T) {
 	}
 }
 
-// A token for Microsoft Graph has a nonce in its header, and a signature over something else than it holds.
+// A token for Microsoft Graph has a nonce in its header, and a signature over something else than
+// it holds.
 func TestLogRefusalsKnowsMicrosoftsOwnTokens(t *testing.T) {
 	key := newSigningKey(t, "RS256", "a")
 	v, err := auth.NewVerifier(jwks.Static{key.public()}, auth.Config{Issuer: testIssuer, Audiences: []string{testAudience}, Types: []string{"JWT"}})

@@ -22,8 +22,8 @@ func notCompact(err error) *Error {
 	return malformed("", err)
 }
 
-// malformed refuses a token for a fault in one of its parts, "" for the whole. Operators are told the fault when it is a constant
-// text: any other may quote the token.
+// malformed refuses a token for a fault in one of its parts, "" for the whole. Operators are told
+// the fault when it is a constant text: any other may quote the token.
 func malformed(part string, err error) *Error {
 	note := ""
 	if fault, ok := errors.AsType[jose.Fault](err); ok {

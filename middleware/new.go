@@ -69,8 +69,8 @@ func NewWithVerifiers(opts *GuardOptions, vs ...*Verifier) (*Guard, error) {
 	return g, nil
 }
 
-// verifierOf returns the one of vs, which need not look for the issuer of a token, or else Issuers of
-// them.
+// verifierOf returns the one of vs, which need not look for the issuer of a token, or else Issuers
+// of them.
 func verifierOf(vs []*Verifier) (TokenVerifier, error) {
 	if len(vs) == 1 && vs[0] != nil {
 		return vs[0], nil

@@ -15,8 +15,9 @@ import (
 	"github.com/bearward/bearward/middleware/authtest"
 )
 
-// A key that was published after the keys cached were asked for cannot be told from a forged one while no fetch is permitted: who sends
-// a token by it is asked to come again, and not told that it is bad.
+// A key that was published after the keys cached were asked for cannot be told from a forged one
+// while no fetch is permitted: who sends a token by it is asked to come again, and not told that it
+// is bad.
 func TestAKeyThatMayBeNewerThanThoseCached(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		issuer := authtest.NewIssuer(t, nil)

@@ -26,15 +26,15 @@ type GuardOptions struct {
 	// Bindings check the members of "cnf", each one member, and may bring authentication schemes of
 	// their own. Default none: every sender-constrained token is refused.
 	Bindings []Binding
-	// RequireBound refuses every token that no Binding proved to be its sender's, at every operation
-	// that is not Public, Optional ones included. It needs Bindings. Default false: plain tokens are
-	// accepted beside bound ones. [Bound] asks it of one operation.
+	// RequireBound refuses every token that no Binding proved to be its sender's, at every
+	// operation that is not Public, Optional ones included. It needs Bindings. Default false: plain
+	// tokens are accepted beside bound ones. [Bound] asks it of one operation.
 	RequireBound bool
 	// Revoked tells whether a token that was found good is revoked all the same ([Revocations] is
-	// one such store). It is asked on every request, once, also about a cached token, and when
-	// an open stream is rechecked. True refuses the token with ReasonTokenRevoked. An error, a
-	// panic, and no answer within 250 ms mean that the request is not judged (503): its context ends
-	// then, and it must return. It must be safe for concurrent use. Default none.
+	// one such store). It is asked on every request, once, also about a cached token, and when an
+	// open stream is rechecked. True refuses the token with ReasonTokenRevoked. An error, a panic,
+	// and no answer within 250 ms mean that the request is not judged (503): its context ends then,
+	// and it must return. It must be safe for concurrent use. Default none.
 	Revoked func(context.Context, *Principal) (bool, error)
 	// OnDecision is told of every decision, before the handler runs or the refusal is written. It
 	// must be quick and safe for concurrent use; a panic in it is contained; [Hooks] joins
@@ -47,7 +47,8 @@ type GuardOptions struct {
 	WriteRefusal func(w http.ResponseWriter, r *http.Request, err *Error)
 }
 
-// takeKeys returns what adjusts the Guard alone, and the options of the key cache that is made for it.
+// takeKeys returns what adjusts the Guard alone, and the options of the key cache that is made for
+// it.
 func (o *GuardOptions) takeKeys() (*GuardOptions, *jwks.Options) {
 	if o == nil {
 		return nil, nil
@@ -98,9 +99,9 @@ func NewGuard(v TokenVerifier, opts *GuardOptions) (*Guard, error) {
 	return g, nil
 }
 
-// CanEnforce returns why g cannot enforce req, nil when it can: req is the zero Requirement; it is only
-// reported on, and g has no OnDecision to tell; or it needs a bound token ([Bound]), and g has no
-// Bindings. Enforce and the adapters panic with its error when they are given req.
+// CanEnforce returns why g cannot enforce req, nil when it can: req is the zero Requirement; it is
+// only reported on, and g has no OnDecision to tell; or it needs a bound token ([Bound]), and g has
+// no Bindings. Enforce and the adapters panic with its error when they are given req.
 func (g *Guard) CanEnforce(req Requirement) error {
 	switch n := req.now().node; {
 	case g == nil || g.verifier == nil:

@@ -15,8 +15,8 @@ import (
 	"github.com/bearward/bearward/jwks"
 )
 
-// A Principal is the caller that a verified access token names, with its scopes and claims. It is immutable and may be shared between requests; its
-// accessors return values or copies.
+// A Principal is the caller that a verified access token names, with its scopes and claims. It is
+// immutable and may be shared between requests; its accessors return values or copies.
 //
 // The methods of a nil *Principal return empty values: empty text, no scope, the zero time.
 // So a handler of an Optional or Public route may use what [PrincipalFrom] returned
@@ -49,8 +49,9 @@ func (p *Principal) orNobody() *Principal {
 	return p
 }
 
-// NewPrincipal returns the Principal of claims in RFC 9068's form, without any check of them but that they are one JSON object
-// whose members have the right types: for a [TokenVerifier] that verifies by other means, and for tests. It does not keep claims.
+// NewPrincipal returns the Principal of claims in RFC 9068's form, without any check of them but
+// that they are one JSON object whose members have the right types: for a [TokenVerifier] that
+// verifies by other means, and for tests. It does not keep claims.
 func NewPrincipal(claims []byte) (*Principal, error) {
 	var r claimReader
 	p := &Principal{doc: string(claims)}
@@ -69,8 +70,9 @@ func NewPrincipal(claims []byte) (*Principal, error) {
 	return p, nil
 }
 
-// expiry returns when the token is no longer good: at exp, or at iat and maxAge when that is earlier and maxAge is not 0, and in both
-// cases leeway later. It is the zero time when the claims do not say.
+// expiry returns when the token is no longer good: at exp, or at iat and maxAge when that is
+// earlier and maxAge is not 0, and in both cases leeway later. It is the zero time when the claims
+// do not say.
 func (p *Principal) expiry(maxAge, leeway time.Duration) time.Time {
 	until := p.exp.Time()
 	if until.IsZero() {
@@ -85,7 +87,8 @@ func (p *Principal) expiry(maxAge, leeway time.Duration) time.Time {
 // Issuer returns "iss".
 func (p *Principal) Issuer() string { return p.orNobody().issuer }
 
-// Subject returns "sub". A client that acts for itself may have the same Subject as a user: to tell who is who, use Identity.
+// Subject returns "sub". A client that acts for itself may have the same Subject as a user: to tell
+// who is who, use Identity.
 func (p *Principal) Subject() string { return p.orNobody().subject }
 
 // ClientID returns the client that the token was issued to, or "" when the token does not say.
@@ -94,14 +97,16 @@ func (p *Principal) ClientID() string { return p.orNobody().clientID }
 // TokenID returns "jti", or "".
 func (p *Principal) TokenID() string { return p.orNobody().tokenID }
 
-// IsClient reports whether the client acts for itself and for no user: its subject is its client ID (RFC 9068 §2.2).
+// IsClient reports whether the client acts for itself and for no user: its subject is its client ID
+// (RFC 9068 §2.2).
 func (p *Principal) IsClient() bool {
 	p = p.orNobody()
 	return p.clientID != "" && p.subject == p.clientID
 }
 
-// An Identity tells subjects apart: two are equal only if issuer, subject and kind are. It is comparable, for use as a map key. A client
-// whose ID happens to be a user's name is never that user (RFC 9700 §4.15).
+// An Identity tells subjects apart: two are equal only if issuer, subject and kind are. It is
+// comparable, for use as a map key. A client whose ID happens to be a user's name is never that
+// user (RFC 9700 §4.15).
 type Identity struct {
 	Issuer, Subject string // "iss" and "sub"
 	Client          bool   // the subject is the client itself, as [Principal.IsClient] tells
@@ -119,7 +124,8 @@ func (p *Principal) Scopes() []string {
 	return append(strings.Fields(p.scope), p.scopes...)
 }
 
-// HasScope reports whether the token has exactly this scope: case-sensitive, whole, no hierarchy (RFC 6749 §3.3).
+// HasScope reports whether the token has exactly this scope: case-sensitive, whole, no hierarchy
+// (RFC 6749 §3.3).
 func (p *Principal) HasScope(scope string) bool {
 	if p == nil {
 		return false
@@ -144,14 +150,16 @@ func (p *Principal) HasScope(scope string) bool {
 // Expiry returns "exp".
 func (p *Principal) Expiry() time.Time { return p.orNobody().exp.Time() }
 
-// ValidUntil returns the instant from which on the token is refused: Expiry plus the leeway of the verifier that accepted it. It is the
-// zero time for a token without known end, which only another TokenVerifier than this package's can have accepted.
+// ValidUntil returns the instant from which on the token is refused: Expiry plus the leeway of the
+// verifier that accepted it. It is the zero time for a token without known end, which only another
+// TokenVerifier than this package's can have accepted.
 func (p *Principal) ValidUntil() time.Time { return p.orNobody().until }
 
 // IssuedAt returns "iat", or the zero time.
 func (p *Principal) IssuedAt() time.Time { return p.orNobody().iat.Time() }
 
-// Confirmation returns a copy of the JSON text of "cnf" (RFC 7800 §3.1), or nil when the token is not sender-constrained.
+// Confirmation returns a copy of the JSON text of "cnf" (RFC 7800 §3.1), or nil when the token is
+// not sender-constrained.
 func (p *Principal) Confirmation() []byte {
 	if p == nil || p.cnf == "" {
 		return nil
@@ -159,9 +167,10 @@ func (p *Principal) Confirmation() []byte {
 	return []byte(p.cnf)
 }
 
-// Claims decodes the claims into v as go-json-experiment's Unmarshal does: member names match exactly, and duplicates are refused. v
-// must be a pointer. Each call decodes again and shares nothing with the Principal. A nil Principal has
-// no claims: v stays as it is, and there is an error.
+// Claims decodes the claims into v as go-json-experiment's Unmarshal does: member names match
+// exactly, and duplicates are refused. v must be a pointer. Each call decodes again and shares
+// nothing with the Principal. A nil Principal has no claims: v stays as it is, and there is an
+// error.
 func (p *Principal) Claims(v any) error {
 	if p == nil {
 		return errors.New("auth: decode claims: there is no Principal")
@@ -172,9 +181,10 @@ func (p *Principal) Claims(v any) error {
 	return nil
 }
 
-// Roles returns the roles that Config.RolesClaim leads to: an array of strings, one of objects with a "value" (RFC 9068 §2.2.3.1, RFC
-// 7643 §4.1.2), an object with a member for each role (ZITADEL), or a single string, which is one role whatever is in it (.NET). It
-// returns nil when there are none, or in another form.
+// Roles returns the roles that Config.RolesClaim leads to: an array of strings, one of objects with
+// a "value" (RFC 9068 §2.2.3.1, RFC 7643 §4.1.2), an object with a member for each role (ZITADEL),
+// or a single string, which is one role whatever is in it (.NET). It returns nil when there are
+// none, or in another form.
 func (p *Principal) Roles() []string { return p.list(p.places().roles) }
 
 // Groups returns the groups that Config.GroupsClaim leads to, in the forms of Roles.
@@ -245,7 +255,8 @@ func elementsOf(array jsontext.Value) []string {
 	return plain
 }
 
-// String names the issuer and nothing else, so that a Principal in a log shows no other claim's value.
+// String names the issuer and nothing else, so that a Principal in a log shows no other claim's
+// value.
 func (p *Principal) String() string {
 	if p == nil {
 		return "no Principal"
@@ -260,7 +271,8 @@ func ClaimsOf[T any](p *Principal) (T, error) {
 	return v, err
 }
 
-// CheckClaims makes a [ClaimsCheck] of a function of the claims as a T. Claims that do not decode into a T are refused.
+// CheckClaims makes a [ClaimsCheck] of a function of the claims as a T. Claims that do not decode
+// into a T are refused.
 func CheckClaims[T any](check func(*T) error) ClaimsCheck {
 	return func(p *Principal) error {
 		v, err := ClaimsOf[T](p)

@@ -6,8 +6,9 @@ import (
 	"strconv"
 )
 
-// ReadyHandler answers 200 while Ready returns nil, and otherwise 503 with Retry-After. It says no more: the reasons are in Ready, and in the
-// key cache's Status. Use it for readiness, never for liveness. It asks for no token.
+// ReadyHandler answers 200 while Ready returns nil, and otherwise 503 with Retry-After. It says no
+// more: the reasons are in Ready, and in the key cache's Status. Use it for readiness, never for
+// liveness. It asks for no token.
 func (g *Guard) ReadyHandler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")

@@ -26,10 +26,11 @@ func (g *Guard) prepare() {
 	}
 }
 
-// Challenge returns the values of WWW-Authenticate for err, one for each field line and scheme; none
-// when the answer carries no challenge (RFC 6750 §3). The scheme that the caller used comes first, with
-// the error, which every scheme has for a request with several (RFC 9449 §7.2); then every other that the rule accepts, first those of Bindings: clients without a secret take
-// the first they know. The slice is the caller's.
+// Challenge returns the values of WWW-Authenticate for err, one for each field line and scheme;
+// none when the answer carries no challenge (RFC 6750 §3). The scheme that the caller used comes
+// first, with the error, which every scheme has for a request with several (RFC 9449 §7.2); then
+// every other that the rule accepts, first those of Bindings: clients without a secret take the
+// first they know. The slice is the caller's.
 func (g *Guard) Challenge(err *Error) []string {
 	reason := err.orInternal().Reason
 	code := responseFor(reason).error
@@ -60,8 +61,8 @@ func (g *Guard) Challenge(err *Error) []string {
 	return lines
 }
 
-// challengeLine is the one encoder of WWW-Authenticate. Everything in it is a constant, a setting or a
-// scope of the rule.
+// challengeLine is the one encoder of WWW-Authenticate. Everything in it is a constant, a setting
+// or a scope of the rule.
 func (g *Guard) challengeLine(err *Error, scheme int) string {
 	v := responseFor(err.Reason)
 	var b strings.Builder
@@ -142,8 +143,8 @@ func (g *Guard) setChallenge(h http.Header, err *Error) {
 	h.Set("Cache-Control", "no-store") // check: no-store
 }
 
-// Refuse writes the answer to a request that Authorize refused. An error that holds no *[Error] counts
-// as not judged.
+// Refuse writes the answer to a request that Authorize refused. An error that holds no *[Error]
+// counts as not judged.
 func (g *Guard) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 	e := asError(err)
 	g.setChallenge(w.Header(), e)
@@ -162,8 +163,8 @@ func (g *Guard) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 	_, _ = w.Write(body)
 }
 
-// A refusalWriter sees to it that a refusal is never answered with 200 by omission: the status is the
-// refusal's unless another was written.
+// A refusalWriter sees to it that a refusal is never answered with 200 by omission: the status is
+// the refusal's unless another was written.
 type refusalWriter struct {
 	http.ResponseWriter
 	status int

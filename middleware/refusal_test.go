@@ -16,7 +16,8 @@ import (
 	auth "github.com/bearward/bearward/middleware"
 )
 
-// A refusal has its own status whatever its writer does first. A real server is asked: a recorder knows no 1xx.
+// A refusal has its own status whatever its writer does first. A real server is asked: a recorder
+// knows no 1xx.
 func TestARefusalBeginsWithItsStatus(t *testing.T) {
 	for name, write := range map[string]func(http.ResponseWriter){
 		"103 first": func(w http.ResponseWriter) {

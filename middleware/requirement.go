@@ -65,8 +65,8 @@ func AnyOf(first Requirement, rest ...Requirement) Requirement {
 func AnyToken() Requirement { return Requirement{&node{kind: kindToken}} }
 
 // Bound requires a token that is bound to its sender ("cnf"), by a member that one of
-// GuardOptions.Bindings checks; a plain token is refused with 401. Combine it with scopes by [AllOf].
-// [GuardOptions].RequireBound asks it of every operation.
+// GuardOptions.Bindings checks; a plain token is refused with 401. Combine it with scopes by
+// [AllOf]. [GuardOptions].RequireBound asks it of every operation.
 func Bound() Requirement { return Requirement{&node{kind: kindBound, bound: true}} }
 
 // Optional accepts callers without credentials as anonymous: PrincipalFrom then returns false. A
@@ -76,12 +76,12 @@ func Optional() Requirement { return Requirement{&node{kind: kindOptional}} }
 // Public accepts every request. Its credentials are not looked at.
 func Public() Requirement { return Requirement{&node{kind: kindPublic}} }
 
-// ReportOnly returns r as a rule that is evaluated and reported to OnDecision but not enforced: for the
-// time in which a guard is put before an API that is in use. The handler finds the Principal of a token
-// that was good but short of what r asks, and none otherwise. It is the outermost: it panics when r is
-// the zero Requirement, Public, a rule of LiveRules or ReportOnly already, and nothing can be made of
-// its result. A Guard without OnDecision cannot enforce it ([Guard.CanEnforce]); where [LiveRules] bring
-// it in later, such a Guard enforces r.
+// ReportOnly returns r as a rule that is evaluated and reported to OnDecision but not enforced: for
+// the time in which a guard is put before an API that is in use. The handler finds the Principal of
+// a token that was good but short of what r asks, and none otherwise. It is the outermost: it
+// panics when r is the zero Requirement, Public, a rule of LiveRules or ReportOnly already, and
+// nothing can be made of its result. A Guard without OnDecision cannot enforce it
+// ([Guard.CanEnforce]); where [LiveRules] bring it in later, such a Guard enforces r.
 func (r Requirement) ReportOnly() Requirement {
 	if r.node == nil || r.node.kind != kindOptional {
 		r.mustCombine("ReportOnly")
@@ -119,8 +119,8 @@ func ofRequirements(kind nodeKind, name string, first Requirement, rest []Requir
 	return Requirement{n.withNeeds()}
 }
 
-// withNeeds fills in what the challenge names: all of an all-of, the first of an any-of; and whether
-// only a bound token can meet n.
+// withNeeds fills in what the challenge names: all of an all-of, the first of an any-of; and
+// whether only a bound token can meet n.
 func (n *node) withNeeds() *node {
 	n.bound = slices.ContainsFunc(n.children, func(c *node) bool { return c.bound })
 	if n.kind == kindAny {
@@ -214,7 +214,8 @@ func (n *node) scopes(all []string) []string {
 	return all
 }
 
-// The outcomes of terms that a client can do something about: the token lacks scopes, or is not bound.
+// The outcomes of terms that a client can do something about: the token lacks scopes, or is not
+// bound.
 var (
 	errScopes = errors.New("scopes missing")
 	errPlain  = errors.New("not a bound token")

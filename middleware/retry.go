@@ -11,8 +11,9 @@ import (
 // maxRetryAfter bounds what a caller is told to wait, whatever a Source says.
 const maxRetryAfter = 5 * time.Minute
 
-// retryIn returns how long a caller should wait who was refused for err: until the key cache's next fetch, where that is known, and
-// up to a quarter more, so that those who were refused together do not come back together.
+// retryIn returns how long a caller should wait who was refused for err: until the key cache's next
+// fetch, where that is known, and up to a quarter more, so that those who were refused together do
+// not come back together.
 func retryIn(err error) time.Duration {
 	lookup, ok := errors.AsType[*jwks.LookupError](err)
 	if !ok || lookup == nil || lookup.RetryAt.IsZero() {

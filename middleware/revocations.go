@@ -21,13 +21,13 @@ type Revocation struct {
 	// Subject is the "sub" of the tokens, and ClientID the client that they were issued to, for any
 	// subject.
 	Subject, ClientID string
-	// IssuedBefore is required with Subject and ClientID, and must be zero with TokenID: tokens whose "iat"
-	// is later stay good, such as those of a new login. A token without "iat" is revoked. An issuer writes
-	// whole seconds, so a token of the same second counts as issued before. It is an instant of the
-	// issuer's clock.
+	// IssuedBefore is required with Subject and ClientID, and must be zero with TokenID: tokens
+	// whose "iat" is later stay good, such as those of a new login. A token without "iat" is
+	// revoked. An issuer writes whole seconds, so a token of the same second counts as issued
+	// before. It is an instant of the issuer's clock.
 	IssuedBefore time.Time
-	// Until is the latest "exp" of the tokens that are meant. Required. The entry is dropped [MaxLeeway]
-	// after it, when no Verifier accepts them any more.
+	// Until is the latest "exp" of the tokens that are meant. Required. The entry is dropped
+	// [MaxLeeway] after it, when no Verifier accepts them any more.
 	Until time.Time
 }
 
@@ -63,7 +63,8 @@ func (r Revocation) end() time.Time {
 	return end
 }
 
-// ErrRevocationsFull is the error of [Revocations.Revoke] when there is no room: errors.Is finds it.
+// ErrRevocationsFull is the error of [Revocations.Revoke] when there is no room: errors.Is finds
+// it.
 var ErrRevocationsFull = errors.New("auth: the Revocations are full")
 
 // defaultMaxRevocations is how many entries NewRevocations has room for when it is given 0.
@@ -102,11 +103,11 @@ func NewRevocations(maxEntries int) *Revocations {
 	return &Revocations{most: maxEntries, byIssuer: make(map[string]*issuerRevocations)}
 }
 
-// Revoke adds an entry, in force when it returns. A second one for the same name widens the first: the
-// later IssuedBefore and the later Until count. When there is no room the error is
+// Revoke adds an entry, in force when it returns. A second one for the same name widens the first:
+// the later IssuedBefore and the later Until count. When there is no room the error is
 // [ErrRevocationsFull], and nothing changes: an entry in force is never dropped for another. Other
-// errors say which field is missing or contradicts another. It does no I/O and does not use ctx, which
-// stores that replicas share need.
+// errors say which field is missing or contradicts another. It does no I/O and does not use ctx,
+// which stores that replicas share need.
 func (s *Revocations) Revoke(_ context.Context, r Revocation) error {
 	now := time.Now()
 	if err := r.check(now); err != nil {
@@ -171,11 +172,12 @@ func (s *Revocations) dropOver(now time.Time) {
 	s.count.Store(int64(len(s.ends)))
 }
 
-// Len returns how many entries there are. Those that are over count until the next Revoke drops them.
+// Len returns how many entries there are. Those that are over count until the next Revoke drops
+// them.
 func (s *Revocations) Len() int { return int(s.count.Load()) }
 
-// Revoked reports whether p's token is revoked. The error is always nil, and ctx is not used. It does no
-// I/O and does not allocate; while nothing is revoked it takes no lock.
+// Revoked reports whether p's token is revoked. The error is always nil, and ctx is not used. It
+// does no I/O and does not allocate; while nothing is revoked it takes no lock.
 func (s *Revocations) Revoked(_ context.Context, p *Principal) (bool, error) {
 	if s.count.Load() == 0 || p == nil {
 		return false, nil

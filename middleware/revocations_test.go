@@ -75,7 +75,8 @@ func TestRevocationsMeanNothingElse(t *testing.T) {
 	}
 }
 
-// An issuer writes whole seconds: of the second in which all were revoked no token is taken for a later one.
+// An issuer writes whole seconds: of the second in which all were revoked no token is taken for a
+// later one.
 func TestATokenOfTheSameSecondIsRevoked(t *testing.T) {
 	now := time.Now().Truncate(time.Second)
 	for _, at := range []time.Duration{0, time.Millisecond, 999 * time.Millisecond} {
@@ -191,7 +192,8 @@ func TestRevocationsAreBounded(t *testing.T) {
 	})
 }
 
-// TestRevocationsAgainstAList compares the store with a list of all that was ever revoked, through random calls and times. At the end nothing is left.
+// TestRevocationsAgainstAList compares the store with a list of all that was ever revoked, through
+// random calls and times. At the end nothing is left.
 func TestRevocationsAgainstAList(t *testing.T) {
 	const seed = 7
 	chance := rand.New(rand.NewPCG(seed, seed))
@@ -233,7 +235,8 @@ type made struct {
 	at time.Time
 }
 
-// listed is Revoked over a list: entries of one name count as one that has the widest of each, as long as they overlap.
+// listed is Revoked over a list: entries of one name count as one that has the widest of each, as
+// long as they overlap.
 func listed(list []made, now time.Time, iss, jti, sub, app string, iat time.Time) bool {
 	for _, of := range []func(made) bool{
 		func(r made) bool { return r.TokenID == jti },

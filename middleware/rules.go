@@ -9,12 +9,13 @@ import (
 
 // Rules say, operation by operation, who may call what. An operation that no rule names is refused.
 //
-// The key of an HTTP operation is "METHOD pattern", or "pattern" alone for all methods, in the router's own syntax; the key with the
-// method wins. The key of a gRPC operation is "/pkg.Service/Method", or "/pkg.Service/*" for a whole service; the exact key wins.
+// The key of an HTTP operation is "METHOD pattern", or "pattern" alone for all methods, in the
+// router's own syntax; the key with the method wins. The key of a gRPC operation is
+// "/pkg.Service/Method", or "/pkg.Service/*" for a whole service; the exact key wins.
 type Rules map[string]Requirement
 
-// Validate returns an error that names every rule with an empty key or the zero Requirement. No rules at all is an error, too:
-// nothing could be called.
+// Validate returns an error that names every rule with an empty key or the zero Requirement. No
+// rules at all is an error, too: nothing could be called.
 func (r Rules) Validate() error {
 	if len(r) == 0 { // check: rules-empty
 		return errors.New("auth: Rules are empty: every operation would be refused")
@@ -31,7 +32,8 @@ func (r Rules) Validate() error {
 	return errors.Join(errs...)
 }
 
-// ForRoute returns the rule of an HTTP route and its key: the one for the method, or else the one for all methods.
+// ForRoute returns the rule of an HTTP route and its key: the one for the method, or else the one
+// for all methods.
 func (r Rules) ForRoute(method, pattern string) (key string, req Requirement, ok bool) {
 	key = method + " " + pattern
 	if req, ok = r[key]; ok { // check: method-rule

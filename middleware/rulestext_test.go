@@ -229,8 +229,9 @@ func TestLiveRules(t *testing.T) {
 	}
 }
 
-// At full load each request is judged by one table or the other: in one the caller's scope is enough for the first operation alone, in the other
-// for the second alone; no request finds no rule.
+// At full load each request is judged by one table or the other: in one the caller's scope is
+// enough for the first operation alone, in the other for the second alone; no request finds no
+// rule.
 func TestLiveRulesAreSwappedAtOnce(t *testing.T) {
 	tables := []auth.Rules{{"/a": auth.AnyToken(), "/b": auth.Scopes("admin")}, {"/a": auth.Scopes("admin"), "/b": auth.AnyToken()}}
 	live, err := auth.NewLiveRules(tables[0])

@@ -14,8 +14,9 @@ import (
 	"github.com/bearward/bearward/jwks"
 )
 
-// TestS04_ATokenIsKeptNowhere looks at all that a Verifier remembers of a token: it is found by a hash under a key of the Verifier's own, and neither the
-// token nor its signature is there, nor anything that shares the token's memory and would keep it alive.
+// TestS04_ATokenIsKeptNowhere looks at all that a Verifier remembers of a token: it is found by a
+// hash under a key of the Verifier's own, and neither the token nor its signature is there, nor
+// anything that shares the token's memory and would keep it alive.
 func TestS04_ATokenIsKeptNowhere(t *testing.T) {
 	public, private, err := ed25519.GenerateKey(nil)
 	if err != nil {

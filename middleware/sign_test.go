@@ -17,7 +17,8 @@ import (
 	"github.com/bearward/bearward/jwks"
 )
 
-// signingKey signs tokens with nothing but the standard library, so that these tests share no code with what they test.
+// signingKey signs tokens with nothing but the standard library, so that these tests share no code
+// with what they test.
 type signingKey struct {
 	alg    string
 	kid    string

@@ -7,7 +7,8 @@ import (
 	"github.com/bearward/bearward/internal/jose"
 )
 
-// What is looked at in a token before its key is fetched: these claims, and then the client IDs where they stand for an audience.
+// What is looked at in a token before its key is fetched: these claims, and then the client IDs
+// where they stand for an audience.
 const (
 	skimIss = iota
 	skimAud
@@ -25,8 +26,9 @@ func skimNames(c Config) []string {
 	return names
 }
 
-// checkBeforeFetch looks at iss, aud and exp: a token that these alone condemn never causes a fetch. Nobody has vouched for what is
-// read here, so all else is passed over, and everything is read again, strictly, once the signature is found good.
+// checkBeforeFetch looks at iss, aud and exp: a token that these alone condemn never causes a
+// fetch. Nobody has vouched for what is read here, so all else is passed over, and everything is
+// read again, strictly, once the signature is found good.
 func (v *Verifier) checkBeforeFetch(s *scratch, parts jose.Compact, now time.Time) *Error {
 	var refused *Error
 	if s.payload, refused = decodePart(s.payload, parts.Payload, "claims"); refused != nil {

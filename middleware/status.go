@@ -11,17 +11,17 @@ import (
 type IssuerStatus struct {
 	// Issuer is the issuer's identifier, the "iss" of its tokens.
 	Issuer string
-	// Err is why no token of the issuer can be verified now, nil when one can be, or when that is not known.
-	// Config.ReadyWithoutKeys does not change it.
+	// Err is why no token of the issuer can be verified now, nil when one can be, or when that is
+	// not known. Config.ReadyWithoutKeys does not change it.
 	Err error
 	// Keys is the state of the issuer's key cache. It is zero, and its State "", when the
 	// keys are not from a [jwks.Cache].
 	Keys jwks.Status
 }
 
-// Status returns the state of each issuer, in order of their names: for an operator's page, and for metrics.
-// It never waits for the network. It is empty when the Guard's TokenVerifier has no Status method that
-// returns the same. For readiness use [Guard.Ready].
+// Status returns the state of each issuer, in order of their names: for an operator's page, and for
+// metrics. It never waits for the network. It is empty when the Guard's TokenVerifier has no Status
+// method that returns the same. For readiness use [Guard.Ready].
 func (g *Guard) Status() []IssuerStatus {
 	if v, ok := g.verifier.(interface{ Status() []IssuerStatus }); ok {
 		return v.Status()

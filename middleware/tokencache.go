@@ -19,16 +19,18 @@ type cachedToken struct {
 	from      time.Time // the token is good from then on
 }
 
-// A cachingVerifier tells what it remembers of a token apart from what it must find out. Verifier and Issuers are such.
+// A cachingVerifier tells what it remembers of a token apart from what it must find out. Verifier
+// and Issuers are such.
 type cachingVerifier interface {
-	// lookup returns the Principal of a token that was verified before, as long as it would be accepted again, and the refusal
-	// of one that expired since. It returns nothing when the token must be verified.
+	// lookup returns the Principal of a token that was verified before, as long as it would be
+	// accepted again, and the refusal of one that expired since. It returns nothing when the token
+	// must be verified.
 	lookup(ctx context.Context, raw string) (*Principal, *Error)
 	verifyUncached(ctx context.Context, raw string) (*Principal, *Error)
 }
 
-// cachingVerifierOf returns v as a cachingVerifier, nil when it is none. It goes by the type itself: what embeds a Verifier, and has
-// a VerifyToken of its own, would be passed over.
+// cachingVerifierOf returns v as a cachingVerifier, nil when it is none. It goes by the type
+// itself: what embeds a Verifier, and has a VerifyToken of its own, would be passed over.
 func cachingVerifierOf(v TokenVerifier) cachingVerifier {
 	switch v := v.(type) {
 	case *Verifier:
@@ -39,8 +41,9 @@ func cachingVerifierOf(v TokenVerifier) cachingVerifier {
 	return nil
 }
 
-// verifyCached looks a token up, and verifies it when it is not remembered. What is remembered was well-formed when it was verified: to
-// look at each of its characters again would take longer than all the rest, so check, which may be nil, is asked of the others alone.
+// verifyCached looks a token up, and verifies it when it is not remembered. What is remembered was
+// well-formed when it was verified: to look at each of its characters again would take longer than
+// all the rest, so check, which may be nil, is asked of the others alone.
 func verifyCached(ctx context.Context, v cachingVerifier, raw string, check func(raw string) *Error) (p *Principal, cached bool, refused *Error) {
 	if p, refused = v.lookup(ctx, raw); p != nil || refused != nil {
 		return p, p != nil, refused
@@ -75,8 +78,8 @@ func lookupIn(ctx context.Context, tokens *tokenCache, raw string, maxBytes int)
 	return known.Value.recheck(ctx)
 }
 
-// recheck asks what may have changed since the token was verified: the clock each time, and the source, for the very key that
-// verified it.
+// recheck asks what may have changed since the token was verified: the clock each time, and the
+// source, for the very key that verified it.
 func (t *cachedToken) recheck(ctx context.Context) (*Principal, *Error) {
 	v, p, now := t.verifier, t.principal, time.Now()
 	if err := v.unexpired(p, now); err != nil { // of all refusals the commonest: no key can change it any more
@@ -95,7 +98,8 @@ func (t *cachedToken) recheck(ctx context.Context) (*Principal, *Error) {
 	return p, nil
 }
 
-// remember keeps what came of a good token. Without "kid" nothing ties it to one key, so it is verified each time.
+// remember keeps what came of a good token. Without "kid" nothing ties it to one key, so it is
+// verified each time.
 func (v *Verifier) remember(tokens *tokenCache, p *Principal, h jose.Header, notBefore time.Time, raw string, now time.Time) {
 	if tokens == nil || v.config.CacheSize < 0 || h.KeyID == "" { // check: cached-without-kid
 		return

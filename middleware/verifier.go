@@ -13,14 +13,17 @@ import (
 	"github.com/bearward/bearward/jwks"
 )
 
-// A TokenVerifier tells whether an access token is good. Implementations must be safe for concurrent use, and must return either a
-// Principal or an error that holds a *[Error]; any other error means that the token was not judged.
+// A TokenVerifier tells whether an access token is good. Implementations must be safe for
+// concurrent use, and must return either a Principal or an error that holds a *[Error]; any other
+// error means that the token was not judged.
 type TokenVerifier interface {
-	// VerifyToken verifies a token as it came after the scheme, in any form. It does not check a proof of possession: that is the Guard's.
+	// VerifyToken verifies a token as it came after the scheme, in any form. It does not check a
+	// proof of possession: that is the Guard's.
 	VerifyToken(ctx context.Context, raw string) (*Principal, error)
 }
 
-// A Verifier verifies the JWT access tokens of one issuer. It is safe for concurrent use, and immutable but for its cache of verified tokens.
+// A Verifier verifies the JWT access tokens of one issuer. It is safe for concurrent use, and
+// immutable but for its cache of verified tokens.
 type Verifier struct {
 	config      Config
 	keys        jwks.Source
@@ -42,7 +45,8 @@ type scratch struct {
 	skimmed                           []jose.Value
 }
 
-// NewVerifier returns a Verifier that checks tokens by config with the issuer's keys. It does no I/O. The error names the field at fault.
+// NewVerifier returns a Verifier that checks tokens by config with the issuer's keys. It does no
+// I/O. The error names the field at fault.
 func NewVerifier(keys jwks.Source, config Config) (*Verifier, error) {
 	if isNil(keys) {
 		return nil, errors.New("auth: NewVerifier needs a jwks.Source")
@@ -76,7 +80,8 @@ func NewVerifier(keys jwks.Source, config Config) (*Verifier, error) {
 // Issuer returns the issuer whose tokens v verifies.
 func (v *Verifier) Issuer() string { return v.config.Issuer }
 
-// Ready returns nil when the issuer's keys are cached, or when the source cannot tell. It does no I/O.
+// Ready returns nil when the issuer's keys are cached, or when the source cannot tell. It does no
+// I/O.
 func (v *Verifier) Ready() error {
 	if r, ok := v.keys.(interface{ Ready() error }); ok && !v.config.ReadyWithoutKeys {
 		return r.Ready()
@@ -86,8 +91,9 @@ func (v *Verifier) Ready() error {
 
 // VerifyToken verifies one token, given in its compact serialization. The error is a *[Error].
 //
-// It does not check "cnf": a sender-constrained token comes back as a Principal whose Confirmation is not nil, and only the [Guard],
-// which sees the whole request, can check its proof. Use a Guard wherever there is a request.
+// It does not check "cnf": a sender-constrained token comes back as a Principal whose Confirmation
+// is not nil, and only the [Guard], which sees the whole request, can check its proof. Use a Guard
+// wherever there is a request.
 func (v *Verifier) VerifyToken(ctx context.Context, raw string) (*Principal, error) {
 	return verifyToken(ctx, v, raw)
 }
@@ -100,8 +106,9 @@ func (v *Verifier) verifyUncached(ctx context.Context, raw string) (*Principal, 
 	return v.verify(ctx, raw, v.tokens)
 }
 
-// verify is the order of checks of a token, which tokens caches when it is good. Where the key is cached, which is nearly
-// always, no claim is read before the signature is found good. Where it must be fetched, iss, aud and exp are looked at first.
+// verify is the order of checks of a token, which tokens caches when it is good. Where the key is
+// cached, which is nearly always, no claim is read before the signature is found good. Where it
+// must be fetched, iss, aud and exp are looked at first.
 func (v *Verifier) verify(ctx context.Context, raw string, tokens *tokenCache) (*Principal, *Error) {
 	s := v.scratch.Get().(*scratch)
 	defer func() {
@@ -159,8 +166,8 @@ func (v *Verifier) verify(ctx context.Context, raw string, tokens *tokenCache) (
 	return p, nil
 }
 
-// badSignature refuses a token that none of its candidates signed. The issuer may have put another key in the place of one of them, so
-// the key cache is told.
+// badSignature refuses a token that none of its candidates signed. The issuer may have put another
+// key in the place of one of them, so the key cache is told.
 func (v *Verifier) badSignature(h jose.Header) *Error {
 	v.tellKeys()
 	if h.HasNonce {
@@ -169,14 +176,16 @@ func (v *Verifier) badSignature(h jose.Header) *Error {
 	return &Error{Reason: ReasonSignatureInvalid}
 }
 
-// tellKeys tells a key cache that no key cached verified a token whose key ID is cached, or that names none. It does not wait.
+// tellKeys tells a key cache that no key cached verified a token whose key ID is cached, or that
+// names none. It does not wait.
 func (v *Verifier) tellKeys() {
 	if cache, ok := v.keys.(*jwks.Cache); ok { // check: recheck-keys
 		cache.SignatureFailed()
 	}
 }
 
-// microsoftNonce tells of a token whose signature is over a hash of the nonce in its header, which only Microsoft's own APIs know.
+// microsoftNonce tells of a token whose signature is over a hash of the nonce in its header, which
+// only Microsoft's own APIs know.
 var microsoftNonce = &detail{claim: "nonce", expected: "absent from the header",
 	note: "its header has a nonce: a token for Microsoft Graph or another API of Microsoft, which no other API can verify"}
 
@@ -235,7 +244,8 @@ func decodePart(dst []byte, part, name string) ([]byte, *Error) {
 	return out, nil
 }
 
-// readClaims finds the claims, and reads and checks iss, aud and exp. They are read once, from the bytes that the signature is over.
+// readClaims finds the claims, and reads and checks iss, aud and exp. They are read once, from the
+// bytes that the signature is over.
 func (v *Verifier) readClaims(s *scratch, parts jose.Compact, now time.Time) (*Principal, *Error) {
 	var refused *Error
 	if s.payload, refused = decodePart(s.payload, parts.Payload, "claims"); refused != nil {
@@ -251,7 +261,8 @@ func (v *Verifier) readClaims(s *scratch, parts jose.Compact, now time.Time) (*P
 	return p, nil
 }
 
-// checkIssuerAudienceExpiry checks that the token is of our issuer, meant for us, and has not expired.
+// checkIssuerAudienceExpiry checks that the token is of our issuer, meant for us, and has not
+// expired.
 func (v *Verifier) checkIssuerAudienceExpiry(s *scratch, p *Principal, now time.Time) *Error {
 	for _, read := range [...]func(*claimReader, *Principal) *Error{
 		(*claimReader).issuer, (*claimReader).audience, (*claimReader).identity, (*claimReader).times,
@@ -289,7 +300,8 @@ func expired() *Error {
 	return &Error{Reason: ReasonTokenExpired, about: &detail{claim: "exp", expected: "a time to come"}}
 }
 
-// unexpired compares the token with the clock: with exp, and with iat where Config.MaxAge bounds the time since.
+// unexpired compares the token with the clock: with exp, and with iat where Config.MaxAge bounds
+// the time since.
 func (v *Verifier) unexpired(p *Principal, now time.Time) *Error {
 	if now.Before(p.until) { // check: expired
 		return nil
@@ -312,7 +324,8 @@ func (v *Verifier) audience() string {
 	}
 }
 
-// isMeantForUs reports whether aud names this API; without any aud, whether the client ID is one that Config.Clients admits.
+// isMeantForUs reports whether aud names this API; without any aud, whether the client ID is one
+// that Config.Clients admits.
 func (v *Verifier) isMeantForUs(p *Principal, s *scratch) bool {
 	if !s.claims.has(claimAud) {
 		return p.clientID != "" && slices.Contains(v.config.Clients, p.clientID) // check: audience-absent
@@ -320,7 +333,8 @@ func (v *Verifier) isMeantForUs(p *Principal, s *scratch) bool {
 	return slices.ContainsFunc(p.aud, func(a string) bool { return slices.Contains(v.config.Audiences, a) })
 }
 
-// claims checks the claims of a token whose signature is good; issuer, audience and expiry were read from the same bytes.
+// claims checks the claims of a token whose signature is good; issuer, audience and expiry were
+// read from the same bytes.
 func (v *Verifier) claims(s *scratch, p *Principal, h jose.Header, now time.Time) *Error {
 	r := &s.claims
 	if err := v.unexpired(p, now); err != nil { // check: expired-while-waiting

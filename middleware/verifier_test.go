@@ -232,7 +232,8 @@ func TestECDSASignatureForm(t *testing.T) {
 	}
 }
 
-// The salt of PSS is as long as the hash (RFC 7518 §3.5). Nothing else tells such a signature from a good one.
+// The salt of PSS is as long as the hash (RFC 7518 §3.5). Nothing else tells such a signature from
+// a good one.
 func TestPSSSalt(t *testing.T) {
 	const alg, h = "PS256", crypto.SHA256 // bench/vectors asks the others
 	k := newSigningKey(t, alg, "k1")
@@ -435,7 +436,8 @@ func TestARememberedTokenThatRanOutAsksForNoKey(t *testing.T) {
 	})
 }
 
-// What only looks like our token must not tell whether its claims would have passed, nor have them read.
+// What only looks like our token must not tell whether its claims would have passed, nor have them
+// read.
 func TestAForgedTokenIsRefusedForItsSignature(t *testing.T) {
 	k := newSigningKey(t, "EdDSA", "k1")
 	v := newVerifier(t, k, nil)

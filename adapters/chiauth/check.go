@@ -45,8 +45,8 @@ func Check(r chi.Routes) error {
 // [Enforce]. Call it after the routes are registered and before the server serves.
 //
 // It is an error, too, when Enforce is not the last middleware that was given to Use of r, or was
-// given other rules than these; and when a mounted router has one of chi's middlewares that rewrite a
-// path (StripSlashes, CleanPath, URLFormat): behind Enforce it has no effect.
+// given other rules than these; and when a mounted router has one of chi's middlewares that rewrite
+// a path (StripSlashes, CleanPath, URLFormat): behind Enforce it has no effect.
 func CheckRules(r chi.Routes, rules auth.Rules) error {
 	if err := rules.Validate(); err != nil {
 		return fmt.Errorf("chiauth: %w", err)

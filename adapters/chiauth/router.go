@@ -9,7 +9,9 @@
 //	}
 //
 // A [Router] adds routes together with their [auth.Requirement]. The guard sits at the endpoint
-// itself. A middleware may rewrite the path or the method (StripSlashes, CleanPath, GetHead, a method override): the handler that runs is still the one whose rule was met. [Check] names what is left without a guard.
+// itself. A middleware may rewrite the path or the method (StripSlashes, CleanPath, GetHead, a
+// method override): the handler that runs is still the one whose rule was met. [Check] names what
+// is left without a guard.
 //
 // [Enforce] is the second choice, for a router whose routes cannot be changed: a table of rules in
 // front of it, which [CheckRules] compares with the routes. It answers 404 and 405 itself, and is

@@ -129,9 +129,9 @@ type destination struct {
 	otherMethod bool     // without pattern: perhaps another method has one
 }
 
-// route returns where chi takes a request. Each router is asked by itself for the pattern that leads
-// on, since Find passes over what was put over a mount, and says "/v1" for what leads to "/" or "/*"
-// of the router that is mounted there.
+// route returns where chi takes a request. Each router is asked by itself for the pattern that
+// leads on, since Find passes over what was put over a mount, and says "/v1" for what leads to "/"
+// or "/*" of the router that is mounted there.
 func (t *tree) route(method, target string) destination {
 	ctx := chi.NewRouteContext()
 	t.router.Match(ctx, method, target)

@@ -16,8 +16,9 @@ import (
 // another one hides, and every rule that no route uses: for an Echo behind [EnforceRules]. Call it
 // after the middlewares are given and the routes registered, and before the server serves.
 //
-// It is an error, too, when EnforceRules was given other rules than these, or not given to e.Use: to nothing, to Pre, where no route
-// is known yet, to a group, or inside another middleware, which Check cannot see.
+// It is an error, too, when EnforceRules was given other rules than these, or not given to e.Use:
+// to nothing, to Pre, where no route is known yet, to a group, or inside another middleware, which
+// Check cannot see.
 //
 // The routes of a virtual host need rules that name the host. Handlers of RouteNotFound need one
 // where they are the application's own, and not where Echo adds them to a group with middlewares:
@@ -56,8 +57,9 @@ func Check(e *echo.Echo, rules auth.Rules) error {
 
 // CheckRouter returns an error that names every registered route that was not added through a
 // [Router], and every route that another one hides: nothing is known to guard it. Call it after the
-// routes are registered and before the server serves. A guard among a route's or group's middlewares
-// is not seen; routes that Echo itself adds to groups with middlewares, for its 404, are no routes.
+// routes are registered and before the server serves. A guard among a route's or group's
+// middlewares is not seen; routes that Echo itself adds to groups with middlewares, for its 404,
+// are no routes.
 func CheckRouter(e *echo.Echo) error {
 	if e == nil {
 		return errors.New("echoauth: CheckRouter needs an Echo")
@@ -104,8 +106,8 @@ func (f *findings) placed(e *echo.Echo, rules auth.Rules) {
 	}
 }
 
-// tableIn returns the table of the last EnforceRules among the middlewares in a field of e, nil when
-// there is none, and whether that could be told. Echo has no method that tells.
+// tableIn returns the table of the last EnforceRules among the middlewares in a field of e, nil
+// when there is none, and whether that could be told. Echo has no method that tells.
 func tableIn(e *echo.Echo, field string) (found *table, ok bool) {
 	list := reflect.ValueOf(e).Elem().FieldByName(field)
 	if !list.IsValid() || list.Type() != reflect.TypeFor[[]echo.MiddlewareFunc]() {

@@ -1,10 +1,10 @@
 // Package echoauth guards Echo's routes with an [auth.Guard].
 //
 // A [Router] adds routes together with their requirement, and guards them at the endpoint;
-// [CheckRouter] tells at start what was added by other ways. [Require] and [Enforce] are middlewares
-// for one route or group; [EnforceRules] authorizes every route by one table, and [Check] names the
-// routes that the table leaves out. The Principal is in the context of c.Request(), for auth.PrincipalFrom, and
-// c.Get does not find it.
+// [CheckRouter] tells at start what was added by other ways. [Require] and [Enforce] are
+// middlewares for one route or group; [EnforceRules] authorizes every route by one table, and
+// [Check] names the routes that the table leaves out. The Principal is in the context of
+// c.Request(), for auth.PrincipalFrom, and c.Get does not find it.
 //
 //	e := echo.New()
 //	api := echoauth.NewRouter(guard, e)
@@ -32,8 +32,8 @@
 // # Refusals
 //
 // A refusal is an *echo.HTTPError that goes through the application's HTTPErrorHandler. Its Code is
-// the status, its Message the text that callers may read, and errors.As finds the *auth.Error in it.
-// Echo's own handler answers with the problem document, as the other adapters do. An
+// the status, its Message the text that callers may read, and errors.As finds the *auth.Error in
+// it. Echo's own handler answers with the problem document, as the other adapters do. An
 // HTTPErrorHandler takes the place that GuardOptions.WriteRefusal has elsewhere: that is not called
 // here. The error's own text (Error) is for logs: it names the exact reason.
 //
@@ -68,8 +68,8 @@ func Require(guard *auth.Guard, first string, rest ...string) echo.MiddlewareFun
 // path.
 //
 // A group gets it before its routes: Echo gives a route the middlewares that the group has at that
-// moment. It also authorizes requests below the group that match no route, since Echo runs a group's
-// middlewares for those; given to Use or Pre of Echo, it authorizes all.
+// moment. It also authorizes requests below the group that match no route, since Echo runs a
+// group's middlewares for those; given to Use or Pre of Echo, it authorizes all.
 func Enforce(guard *auth.Guard, req auth.Requirement) echo.MiddlewareFunc {
 	if guard == nil {
 		panic("echoauth: Require and Enforce need a Guard")

@@ -9,8 +9,8 @@ import (
 )
 
 // refusal returns the error for an HTTPErrorHandler. Its Message is the text that callers may read,
-// as in Echo's own errors. Echo's DefaultHTTPErrorHandler writes the Message of an HTTPError that is
-// the Internal of another one: that is the problem document.
+// as in Echo's own errors. Echo's DefaultHTTPErrorHandler writes the Message of an HTTPError that
+// is the Internal of another one: that is the problem document.
 func refusal(guard *auth.Guard, c echo.Context, err error) error {
 	e, header := auth.AsError(err), c.Response().Header()
 	kind, had := header[echo.HeaderContentType]

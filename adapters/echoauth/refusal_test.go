@@ -171,7 +171,8 @@ func TestRefusalsGoThroughTheErrorHandler(t *testing.T) {
 	}
 }
 
-// Callers cannot tell one bad token from another, whatever an HTTPErrorHandler makes of the Message.
+// Callers cannot tell one bad token from another, whatever an HTTPErrorHandler makes of the
+// Message.
 func TestTheMessageTellsNoReason(t *testing.T) {
 	issuer := authtest.NewIssuer(t, nil)
 	handler := func(c echo.Context) error { return c.NoContent(204) }

@@ -16,9 +16,9 @@ import (
 
 // A Router adds guarded routes to an Echo, a route never without its [auth.Requirement]. The guard
 // sits at the endpoint, behind every middleware, those of the route included: whatever they make of
-// the request's method or path, the handler that runs is the one whose rule was met, and a group that
-// got its middlewares too late is guarded all the same. What is not registered is Echo's own 404 or 405, without
-// authentication.
+// the request's method or path, the handler that runs is the one whose rule was met, and a group
+// that got its middlewares too late is guarded all the same. What is not registered is Echo's own
+// 404 or 405, without authentication.
 //
 // Each method panics, naming the route, when the guard cannot enforce the Requirement
 // ([auth.Guard.CanEnforce]), when the handler is nil, and when the route is registered already, by
@@ -40,8 +40,8 @@ type adder interface {
 	Group(prefix string, m ...echo.MiddlewareFunc) *echo.Group
 }
 
-// NewRouter returns a Router that adds to e, which may have other routes, middlewares and Routers. It
-// panics when guard or e is nil.
+// NewRouter returns a Router that adds to e, which may have other routes, middlewares and Routers.
+// It panics when guard or e is nil.
 func NewRouter(guard *auth.Guard, e *echo.Echo) *Router {
 	if guard == nil || e == nil {
 		panic("echoauth: NewRouter needs a Guard and an Echo")

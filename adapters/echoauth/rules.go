@@ -12,8 +12,8 @@ import (
 	auth "github.com/bearward/bearward/middleware"
 )
 
-// EnforceRules returns a middleware for Echo.Use that authorizes every route by a table. The keys are
-// "METHOD /path", or "/path" for every method, with the path as Echo's Route tells it:
+// EnforceRules returns a middleware for Echo.Use that authorizes every route by a table. The keys
+// are "METHOD /path", or "/path" for every method, with the path as Echo's Route tells it:
 // e.Static("/files", dir) is "GET /files*". The routes of a virtual host (Echo.Host) have the host
 // in front of the path, as in "GET api.example/orders". The rules are copied. EnforceRules panics
 // when guard is nil or the rules cannot be used.

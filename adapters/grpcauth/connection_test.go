@@ -35,8 +35,8 @@ func (o *observer) Check(_ context.Context, _ string, c *auth.Credentials, _ *au
 	return nil
 }
 
-// TestW24_BindingsSeeTheConnection asks gRPC's own server, and one under http.Server whose middleware in front takes the
-// caller's word for his address.
+// TestW24_BindingsSeeTheConnection asks gRPC's own server, and one under http.Server whose
+// middleware in front takes the caller's word for his address.
 func TestW24_BindingsSeeTheConnection(t *testing.T) {
 	files := httptest.NewTLSServer(nil) // for its certificate
 	defer files.Close()

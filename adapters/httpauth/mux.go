@@ -33,7 +33,8 @@ import (
 )
 
 // A Mux is an http.ServeMux to which no route can be added without a Requirement. The guard sits at
-// the route, behind the ServeMux's own matching. It authorizes a request by the rule of the handler that the request reaches, however its path is spelled.
+// the route, behind the ServeMux's own matching. It authorizes a request by the rule of the handler
+// that the request reaches, however its path is spelled.
 //
 // What reaches no handler is answered by the ServeMux, without authentication: 404 and 405 for what
 // is not registered, and the redirect to the clean form of a path. A route for GET also takes HEAD.
@@ -57,7 +58,8 @@ func NewMux(guard *auth.Guard) *Mux {
 
 // Handle adds a route: the pattern is net/http.ServeMux's, such as "GET /orders/{id}". It panics,
 // naming the pattern, when the guard cannot enforce req, when h is nil, and when ServeMux does: for
-// a pattern that is malformed or in conflict with another, whose lines of the program it then names.
+// a pattern that is malformed or in conflict with another, whose lines of the program it then
+// names.
 func (m *Mux) Handle(pattern string, req auth.Requirement, h http.Handler) {
 	m.handle(pattern, req, h, caller())
 }

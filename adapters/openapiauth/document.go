@@ -15,11 +15,14 @@ import (
 )
 
 const (
-	// maxDepth bounds how deep a document nests, aliases followed. It also ends an alias that holds itself.
+	// maxDepth bounds how deep a document nests, aliases followed. It also ends an alias that holds
+	// itself.
 	maxDepth = 200
-	// maxNodes bounds how many values a document has, aliases and the references of path items followed: a few lines of them can mean billions.
+	// maxNodes bounds how many values a document has, aliases and the references of path items
+	// followed: a few lines of them can mean billions.
 	maxNodes = 2 << 20
-	// maxRefs bounds how many different references a document has: the library's time grows with their square, to half a minute for what 2 MiB hold.
+	// maxRefs bounds how many different references a document has: the library's time grows with
+	// their square, to half a minute for what 2 MiB hold.
 	maxRefs = 5000
 )
 
@@ -30,8 +33,8 @@ type document struct {
 	check *nodeCheck                  // which counts what is read again by reference
 }
 
-// parse parses a document and resolves its references. Nothing outside of it is read: the library is given no file system, no client
-// and no leave to look.
+// parse parses a document and resolves its references. Nothing outside of it is read: the library
+// is given no file system, no client and no leave to look.
 func parse(text []byte, limit int) (*document, error) {
 	if limit == 0 {
 		limit = DefaultMaxBytes
@@ -74,7 +77,8 @@ func parse(text []byte, limit int) (*document, error) {
 	return &document{root, found.GetMappedReferences(), check}, nil
 }
 
-// checkOneDocument refuses a YAML stream of several documents, of which only the first would be read.
+// checkOneDocument refuses a YAML stream of several documents, of which only the first would be
+// read.
 func checkOneDocument(text []byte) error {
 	d := yaml.NewDecoder(bytes.NewReader(text))
 	var n yaml.Node
@@ -87,8 +91,9 @@ func checkOneDocument(text []byte) error {
 	return nil
 }
 
-// A nodeCheck walks a document as it reads, with aliases followed, and no further than the bounds. It refuses what is larger than it looks, and what
-// parsers do not agree on: keys that are there twice, and merge keys.
+// A nodeCheck walks a document as it reads, with aliases followed, and no further than the bounds.
+// It refuses what is larger than it looks, and what parsers do not agree on: keys that are there
+// twice, and merge keys.
 type nodeCheck struct {
 	nodes  int
 	refs   map[string]bool
@@ -141,7 +146,8 @@ func (c *nodeCheck) keys(n *yaml.Node) {
 	}
 }
 
-// resolve returns the node that a local reference of a kind stands for. A reference to a reference is not followed.
+// resolve returns the node that a local reference of a kind stands for. A reference to a reference
+// is not followed.
 func (d *document) resolve(ref string, kinds ...string) (*yaml.Node, error) {
 	if !strings.HasPrefix(ref, "#") { // check: reference-outside
 		return nil, fmt.Errorf("the reference %q leads out of the document, and is not followed: bundle it", ref)

@@ -14,7 +14,8 @@ import (
 const (
 	// maxFaults bounds how many faults an error names.
 	maxFaults = 100
-	// maxKept bounds how many are kept to choose them from, and maxFaultBytes each of them: an alias says a long name again for nothing.
+	// maxKept bounds how many are kept to choose them from, and maxFaultBytes each of them: an
+	// alias says a long name again for nothing.
 	maxKept       = 10_000
 	maxFaultBytes = 512
 	// maxText bounds a name in a fault, and a text that rules depend on, in bytes.

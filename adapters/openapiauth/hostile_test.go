@@ -175,7 +175,8 @@ func TestNoGoroutineIsLeft(t *testing.T) {
 	}
 }
 
-// The keys of JSON are read exactly, and so are those that JSON readers take the last of, or whatever their case.
+// The keys of JSON are read exactly, and so are those that JSON readers take the last of, or
+// whatever their case.
 func TestJSON(t *testing.T) {
 	text := `{"openapi": "3.1.0", "paths": {"/x": {"get": {"security": [{"login": ["a"]}]MORE}}},
  "components": {"securitySchemes": {"login": {"type": "oauth2", "flows": {"password": {"scopes": {"a": "\/A"}}}}}}}`

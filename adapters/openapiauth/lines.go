@@ -8,8 +8,8 @@ import (
 
 // checkLines refuses what ends a line for some readers of YAML and not for others: U+0085, U+2028
 // and U+2029, which YAML 1.1 breaks lines at and 1.2, editors and reviews do not, and a carriage
-// return alone. Behind one of them a comment would end early, and what is read as security would not
-// be what people see. Text that is not UTF-8 is refused with them: parsers guess what it is.
+// return alone. Behind one of them a comment would end early, and what is read as security would
+// not be what people see. Text that is not UTF-8 is refused with them: parsers guess what it is.
 func checkLines(text []byte) error {
 	line, column := 1, 1
 	for i := 0; i < len(text); {

@@ -32,12 +32,14 @@ func follow(n *yaml.Node) *yaml.Node {
 	return n
 }
 
-// is reports whether n is a mapping or a sequence and no more than that. What a tag makes of it (!!set, !include, !!null) differs between parsers.
+// is reports whether n is a mapping or a sequence and no more than that. What a tag makes of it
+// (!!set, !include, !!null) differs between parsers.
 func is(n *yaml.Node, kind yaml.Kind) bool {
 	return n.Kind == kind && n.ShortTag() == map[yaml.Kind]string{yaml.MappingNode: "!!map", yaml.SequenceNode: "!!seq"}[kind] // check: tags
 }
 
-// table reads a mapping whose keys are names that the document chose, and adds a fault when n is none.
+// table reads a mapping whose keys are names that the document chose, and adds a fault when n is
+// none.
 func (f *faults) table(n *yaml.Node, where string) (object, bool) {
 	n = follow(n)
 	if !is(n, yaml.MappingNode) {
@@ -57,7 +59,8 @@ func (f *faults) object(n *yaml.Node, where string) (object, bool) {
 	return slices.DeleteFunc(o, func(at field) bool { return strings.HasPrefix(at.name, "x-") }), ok
 }
 
-// known adds a fault for each field whose name is none of the given ones: a misspelled "security" must not be no security.
+// known adds a fault for each field whose name is none of the given ones: a misspelled "security"
+// must not be no security.
 func (f *faults) known(o object, where string, names ...string) {
 	for _, at := range o {
 		if !slices.Contains(names, at.name) { // check: unknown-field

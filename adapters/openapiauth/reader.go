@@ -59,8 +59,8 @@ func (r *reader) read(text []byte) error {
 	return r.faults.err()
 }
 
-// follow reads the object that a reference stands for. Beside the reference there is nothing but a summary and a description: what else is meant is
-// undefined (OpenAPI 3.1 §4.8.9).
+// follow reads the object that a reference stands for. Beside the reference there is nothing but a
+// summary and a description: what else is meant is undefined (OpenAPI 3.1 §4.8.9).
 func (r *reader) follow(o object, ref field, where string, kinds ...string) (object, bool) {
 	r.faults.known(o, where, "$ref", "summary", "description")
 	to, ok := r.faults.text(ref.value, ref.key, where, "a reference")
@@ -80,7 +80,8 @@ func (r *reader) follow(o object, ref field, where string, kinds ...string) (obj
 	return found, ok
 }
 
-// paths reads the Paths Object. Webhooks and callbacks are not read: those are requests that the API makes, and does not serve.
+// paths reads the Paths Object. Webhooks and callbacks are not read: those are requests that the
+// API makes, and does not serve.
 func (r *reader) paths(n *yaml.Node) {
 	paths, _ := r.faults.object(n, "paths")
 	shapes := map[string]*yaml.Node{}
@@ -117,7 +118,8 @@ func (r *reader) paths(n *yaml.Node) {
 	}
 }
 
-// pathItem reads a Path Item Object, and returns the fields that are operations, and the servers of all of them.
+// pathItem reads a Path Item Object, and returns the fields that are operations, and the servers of
+// all of them.
 func (r *reader) pathItem(at field) (operations []field, servers field) {
 	item, ok := r.faults.object(at.value, at.name)
 	if ref := item.get("$ref"); ref.value != nil {

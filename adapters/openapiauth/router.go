@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-// A Router says for which router the rules are: its syntax of paths with parameters. The zero Router is invalid.
+// A Router says for which router the rules are: its syntax of paths with parameters. The zero
+// Router is invalid.
 type Router int
 
 const (
@@ -42,7 +43,8 @@ func checkPrefix(prefix string) error {
 	return nil
 }
 
-// pattern returns a path of the document as the router has it, and its shape: the same for paths that differ in the names of their parameters alone.
+// pattern returns a path of the document as the router has it, and its shape: the same for paths
+// that differ in the names of their parameters alone.
 func (r Router) pattern(path string) (pattern, shape string, err error) {
 	if !strings.HasPrefix(path, "/") { // check: path-slash
 		return "", "", errors.New("a path begins with a slash")
@@ -111,8 +113,8 @@ const (
 	digits  = "0123456789"
 )
 
-// checkLiteral accepts a segment that all routers take for itself: RFC 3986 §3.3 without percent-encoding, whose decoding differs, and without the
-// asterisk.
+// checkLiteral accepts a segment that all routers take for itself: RFC 3986 §3.3 without
+// percent-encoding, whose decoding differs, and without the asterisk.
 func checkLiteral(segment string) error {
 	switch {
 	case segment == "": // check: segment-empty

@@ -85,7 +85,8 @@ func TestSecurityBecomesARequirement(t *testing.T) {
 	}
 }
 
-// faulty are documents that must not become rules, each with one fault. What is wanted is where it is and a part of its text.
+// faulty are documents that must not become rules, each with one fault. What is wanted is where it
+// is and a part of its text.
 var faulty = []struct {
 	name string
 	change

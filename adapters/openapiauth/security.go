@@ -9,7 +9,8 @@ import (
 	auth "github.com/bearward/bearward/middleware"
 )
 
-// A need is what a list of Security Requirement Objects comes to. The zero need is that of a list with faults.
+// A need is what a list of Security Requirement Objects comes to. The zero need is that of a list
+// with faults.
 type need struct {
 	requirement auth.Requirement
 	open        bool // callers without a token are let in
@@ -60,8 +61,8 @@ func (r *reader) needOf(n *yaml.Node, where string) need {
 	return need{auth.AnyOf(alternatives[0], alternatives[1:]...), false}
 }
 
-// alternative reads a Security Requirement Object, all of whose schemes a caller must meet. It returns the zero Requirement for one that is left
-// out, and for one with faults.
+// alternative reads a Security Requirement Object, all of whose schemes a caller must meet. It
+// returns the zero Requirement for one that is left out, and for one with faults.
 func (r *reader) alternative(o object, where string) auth.Requirement {
 	var scopes []string
 	var leftOut *field
@@ -118,8 +119,8 @@ func union(list, more []string) []string {
 	return list
 }
 
-// scopes reads what a Security Requirement Object asks for of one scheme: scopes, or the roles of other schemes (OpenAPI 3.1), which are
-// asked of the token as scopes are.
+// scopes reads what a Security Requirement Object asks for of one scheme: scopes, or the roles of
+// other schemes (OpenAPI 3.1), which are asked of the token as scopes are.
 func (r *reader) scopes(at field, s *scheme, where string) (list []string, ok bool) {
 	if !is(at.value, yaml.SequenceNode) { // check: scope-list
 		r.faults.add(at.value, where, "what is asked of %q is a list of scopes, be it empty", at.name)

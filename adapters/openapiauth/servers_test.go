@@ -21,7 +21,8 @@ var options = &openapiauth.Options{Prefix: "/v1", IgnoreSchemes: []string{"certi
 
 func ok(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok") }
 
-// A transport is a server of the orders API, whose routes are written by hand in the router's own words.
+// A transport is a server of the orders API, whose routes are written by hand in the router's own
+// words.
 var transports = map[string]struct {
 	router openapiauth.Router
 	serve  func(t *testing.T, guard *auth.Guard, rules auth.Rules) http.Handler

@@ -1,5 +1,5 @@
-// Package otelauth turns the decisions of a Guard and the fetches of a key cache into OpenTelemetry metrics, and refusals
-// into events of the request's span.
+// Package otelauth turns the decisions of a Guard and the fetches of a key cache into OpenTelemetry
+// metrics, and refusals into events of the request's span.
 //
 // One [Telemetry] takes the decisions of every Guard, and the fetches and the state of all their
 // keys:
@@ -78,21 +78,23 @@
 // # Refusals in traces
 //
 // A request that is not accepted leaves the event bearward.refusal on the innermost span of its
-// context. The event has bearward.outcome, error.type and bearward.operation, and as far as they apply bearward.claim, bearward.expected and bearward.cause. So the server's instrumentation, such
+// context. The event has bearward.outcome, error.type and bearward.operation, and as far as they
+// apply bearward.claim, bearward.expected and bearward.cause. So the server's instrumentation, such
 // as otelhttp or otelgrpc, belongs outside the guard. An accepted request leaves nothing.
 //
-// The span's status stays as it is. By the conventions it stays unset for 4xx. For other
-// answers the server's instrumentation sets it, for HTTP and gRPC each by its own rule. A hook could only guess: it is called before the answer is written, the span may
-// not be the server's, and an operation that is only reported on may end well.
+// The span's status stays as it is. By the conventions it stays unset for 4xx. For other answers
+// the server's instrumentation sets it, for HTTP and gRPC each by its own rule. A hook could only
+// guess: it is called before the answer is written, the span may not be the server's, and an
+// operation that is only reported on may end well.
 //
 // # Fetches in traces
 //
 // A fetch of keys is a span bearward.jwks.fetch of kind internal, made when the fetch has ended. It
-// has the attributes of bearward.jwks.fetches, and how many keys came and went. This span is the package's
-// own, so a failed fetch sets its status to Error, with the error's text. It is the root of a trace
-// and has no links: a fetch serves all who wait for it and outlives each of them, and OnRefresh is
-// not told who they are. For spans of the HTTP requests below, instrument the transport of
-// [jwks.Options].Client; they are roots too.
+// has the attributes of bearward.jwks.fetches, and how many keys came and went. This span is the
+// package's own, so a failed fetch sets its status to Error, with the error's text. It is the root
+// of a trace and has no links: a fetch serves all who wait for it and outlives each of them, and
+// OnRefresh is not told who they are. For spans of the HTTP requests below, instrument the
+// transport of [jwks.Options].Client; they are roots too.
 //
 // # Cost
 //

@@ -32,8 +32,8 @@ type Options struct {
 	MeterProvider metric.MeterProvider
 
 	// TracerProvider makes the spans of key fetches. The events of refusals need none: they go to
-	// the request's own span, which may be of any package. Default: the global one, of package otel, which may
-	// be set later than New is called.
+	// the request's own span, which may be of any package. Default: the global one, of package
+	// otel, which may be set later than New is called.
 	TracerProvider trace.TracerProvider
 
 	// MaxOperations bounds the operations that are told apart: those of Declare, and then those

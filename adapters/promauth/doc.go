@@ -1,4 +1,5 @@
-// Package promauth turns the decisions of a Guard and the fetches of a key cache into metrics for Prometheus.
+// Package promauth turns the decisions of a Guard and the fetches of a key cache into metrics for
+// Prometheus.
 //
 // One [Metrics] takes the decisions of every Guard, and the fetches and the state of all their
 // keys:

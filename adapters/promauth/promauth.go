@@ -32,8 +32,8 @@ type Options struct {
 	MaxIssuers int
 }
 
-// Metrics counts the decisions of Guards, and collects the state of their issuers' keys for Prometheus. It is safe for concurrent use. Make
-// it with [New].
+// Metrics counts the decisions of Guards, and collects the state of their issuers' keys for
+// Prometheus. It is safe for concurrent use. Make it with [New].
 type Metrics struct {
 	decisions *prometheus.CounterVec
 	durations *prometheus.HistogramVec

@@ -11,8 +11,8 @@ import (
 	auth "github.com/bearward/bearward/middleware"
 )
 
-// unvouched measures what is read of a token before a signature vouches for it: a header, and claims
-// that are walked for iss. All of it must cost less than the RSA check that it keeps away.
+// unvouched measures what is read of a token before a signature vouches for it: a header, and
+// claims that are walked for iss. All of it must cost less than the RSA check that it keeps away.
 func unvouched(ctx context.Context, p plan, r *report) error {
 	s, err := newStand(ctx, "RS256")
 	if err != nil {

@@ -27,8 +27,8 @@ const patience = 30 * time.Second
 // cooldown is short, so that a test need not wait for a fetch that is allowed again.
 const cooldown = time.Second
 
-// answers are the statuses of "GET /orders", which needs read:orders, "POST /orders", which needs write:orders, and "GET /me", which
-// needs any token; in HTTP's terms.
+// answers are the statuses of "GET /orders", which needs read:orders, "POST /orders", which needs
+// write:orders, and "GET /me", which needs any token; in HTTP's terms.
 type answers struct{ get, post, me int }
 
 // What a caller may be answered.
@@ -122,8 +122,9 @@ func (d doors) all(t *testing.T, token string, want answers) {
 	}
 }
 
-// forget waits until every adapter refuses a token whose key was withdrawn. A token by a key that it has not seen makes its cache look
-// at the key set again, and is accepted as soon as a fetch is allowed.
+// forget waits until every adapter refuses a token whose key was withdrawn. A token by a key that
+// it has not seen makes its cache look at the key set again, and is accepted as soon as a fetch is
+// allowed.
 func (d doors) forget(t *testing.T, withdrawn, unseen string) {
 	t.Helper()
 	for adapter, ask := range d {

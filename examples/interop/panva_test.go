@@ -1,4 +1,5 @@
-// Package interop_test judges the tokens of authorization servers that nobody here wrote, by all four adapters.
+// Package interop_test judges the tokens of authorization servers that nobody here wrote, by all
+// four adapters.
 package interop_test
 
 import (
@@ -83,7 +84,8 @@ func panvaLogin(t *testing.T, issuer, resource, scope string) (*oauth2.Config, *
 	})
 }
 
-// walk takes the authorization-code flow with PKCE for a person who fills in the forms of the pages, the first of which is at a URL.
+// walk takes the authorization-code flow with PKCE for a person who fills in the forms of the
+// pages, the first of which is at a URL.
 func walk(t *testing.T, config *oauth2.Config, resource string, forms func(first *url.URL) []url.Values) *oauth2.Token {
 	t.Helper()
 	jar, err := cookiejar.New(nil)

@@ -19,7 +19,8 @@ import (
 	"golang.org/x/oauth2"
 )
 
-// zitadelStore is the example's storage with keys that rotate, and clients whose access tokens are JWTs.
+// zitadelStore is the example's storage with keys that rotate, and clients whose access tokens are
+// JWTs.
 type zitadelStore struct {
 	*storage.Storage
 	mu   sync.Mutex
@@ -80,7 +81,8 @@ type jwtClient struct{ op.Client }
 
 func (jwtClient) AccessTokenType() op.AccessTokenType { return op.AccessTokenTypeJWT }
 
-// startZITADEL starts the example provider of zitadel/oidc in this process. Its issuer ends in a slash.
+// startZITADEL starts the example provider of zitadel/oidc in this process. Its issuer ends in a
+// slash.
 func startZITADEL(t *testing.T) (string, *zitadelStore) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

@@ -50,7 +50,8 @@ func main() {
 	_ = operators.Shutdown(context.Background())
 }
 
-// newGuard returns a Guard that logs what it refuses, and why keys could not be fetched, and counts both.
+// newGuard returns a Guard that logs what it refuses, and why keys could not be fetched, and counts
+// both.
 func newGuard(issuer, audience string, logger *slog.Logger, registry prometheus.Registerer) (*auth.Guard, error) {
 	metrics, err := promauth.New(registry, nil)
 	if err != nil {

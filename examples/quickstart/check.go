@@ -17,8 +17,8 @@ import (
 	"github.com/bearward/bearward/examples/internal/promise"
 )
 
-// cooldown limits how often an unknown key ID makes an API fetch keys. The check, and whoever presses
-// the buttons, meets several new keys within seconds, so it is short here.
+// cooldown limits how often an unknown key ID makes an API fetch keys. The check, and whoever
+// presses the buttons, meets several new keys within seconds, so it is short here.
 const cooldown = time.Second
 
 // walk is one run of the check: an issuer, the API four times, one registered

@@ -203,7 +203,8 @@ func (r *random) holdQuestion(label string, c asked, those []answerRun) {
 	}
 }
 
-// holdOrders holds the first table of orders, and the figures, against the first answer that has some.
+// holdOrders holds the first table of orders, and the figures, against the first answer that has
+// some.
 func (r *random) holdOrders(p page, label string, runs []answerRun) {
 	r.t.Helper()
 	for _, one := range runs {

@@ -96,8 +96,8 @@ func (b *browser) sheets() {
 }
 
 // faults finds what makes a page hard to read or to use: text with too little contrast (WCAG 2.2,
-// 1.4.3, level AA), a page wider than its window, controls without a name or outside the window, two
-// elements of one ID, and what describes nothing.
+// 1.4.3, level AA), a page wider than its window, controls without a name or outside the window,
+// two elements of one ID, and what describes nothing.
 const faults = `(() => {
   const found = [];
   const rgb = (text) => { const m = text.match(/[\d.]+/g).map(Number); return m.length < 4 ? [...m, 1] : m; };

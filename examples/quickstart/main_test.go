@@ -35,8 +35,8 @@ func TestUsageErrorsExitWith2(t *testing.T) {
 	}
 }
 
-// freePorts finds a run of free ports for a quickstart that stays up: below those that the system hands out, and not where another
-// run of these tests looks first.
+// freePorts finds a run of free ports for a quickstart that stays up: below those that the system
+// hands out, and not where another run of these tests looks first.
 func freePorts(t *testing.T) ports {
 	t.Helper()
 	for range 1000 {
@@ -49,7 +49,8 @@ func freePorts(t *testing.T) ports {
 	return ports{}
 }
 
-// handedOut are the first ports of the runs that tests of this process have got: some run in parallel.
+// handedOut are the first ports of the runs that tests of this process have got: some run in
+// parallel.
 var handedOut sync.Map
 
 func allFree(first int) bool {

@@ -22,8 +22,8 @@ const (
 // pressesPerOrder is how many buttons one order presses.
 const pressesPerOrder = 7
 
-// TestRandomOrdersInABrowser presses the buttons in random orders and holds every claim of every page
-// against what the servers answered, and against what they should have.
+// TestRandomOrdersInABrowser presses the buttons in random orders and holds every claim of every
+// page against what the servers answered, and against what they should have.
 func TestRandomOrdersInABrowser(t *testing.T) {
 	t.Parallel() // it mostly waits
 	orders, seed := 3, uint64(time.Now().UnixNano())%1_000_000

@@ -466,7 +466,8 @@ func TestAssertGuardedWantsVary(t *testing.T) {
 	}
 }
 
-// A rule that is only reported on accepts every request, as it should: the others are asked all the same.
+// A rule that is only reported on accepts every request, as it should: the others are asked all the
+// same.
 func TestAssertGuardedSkipsWhatIsOnlyReportedOn(t *testing.T) {
 	issuer := authtest.NewIssuer(t, &authtest.Options{Algorithm: auth.ES256})
 	mux := httpauth.NewMux(issuer.Guard(&auth.GuardOptions{OnDecision: func(context.Context, auth.Decision) {}}))

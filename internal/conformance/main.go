@@ -1,9 +1,9 @@
 // Command conformance reports, row by row, what the tests say of the conformance matrix.
 //
 // A test tells its rows by its name: a subtest of that name, as in
-// TestMatrixToken/token/AT-18/chi/an_hour_ago, where the next element is the transport; or a function
-// that begins with them, as TestK09_ForgedKeyIDsCauseFewFetches. Tests without are named in
-// rows/proofs.txt. A row without a test is missing, never passing, unless rows/planned.txt says
+// TestMatrixToken/token/AT-18/chi/an_hour_ago, where the next element is the transport; or a
+// function that begins with them, as TestK09_ForgedKeyIDsCauseFewFetches. Tests without are named
+// in rows/proofs.txt. A row without a test is missing, never passing, unless rows/planned.txt says
 // that it is not built yet.
 //
 // It writes artifacts/conformance.json, with every row and column, and the README.md of its folder

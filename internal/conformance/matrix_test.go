@@ -21,8 +21,8 @@ import (
 )
 
 // The conformance matrix: questions that carry the id of a row of rows/rows.md are put to every
-// transport, unchanged. A subtest is named TestMatrix/GROUP/ROW/TRANSPORT/..., which is how the report of
-// `make conformance` finds them (internal/conformance).
+// transport, unchanged. A subtest is named TestMatrix/GROUP/ROW/TRANSPORT/..., which is how the
+// report of `make conformance` finds them (internal/conformance).
 
 // canary is in every token's claims and header, in every URL and in a header field of every
 // request. It must not come back, and must not be in a log (row B-35).
@@ -75,8 +75,8 @@ type group struct {
 	field      [2]string // a header field, or metadata, that goes with what is asked
 }
 
-// newGroup opens transports for a verifier. All that its hooks are told goes into a log that must not
-// hold what callers sent.
+// newGroup opens transports for a verifier. All that its hooks are told goes into a log that must
+// not hold what callers sent.
 func newGroup(t *testing.T, name string, v auth.TokenVerifier) *group {
 	s := new(secrets)
 	guard := must(auth.NewGuard(v, &auth.GuardOptions{

@@ -69,7 +69,8 @@ type request struct {
 // A transport asks one adapter.
 type transport func(t *testing.T, r request) answer
 
-// transports returns a running server of each kind, guarded by guard. Their names go into the report.
+// transports returns a running server of each kind, guarded by guard. Their names go into the
+// report.
 func transports(t *testing.T, guard *auth.Guard) map[string]transport {
 	return setup{guard: guard, needs: needs}.transports(t)
 }

@@ -17,8 +17,8 @@ var (
 	errNotPublic        = errors.New("not a public address")
 )
 
-// metadata are the addresses of cloud metadata services that are not link-local: anybody who can make a
-// service fetch from these can often take its identity.
+// metadata are the addresses of cloud metadata services that are not link-local: anybody who can
+// make a service fetch from these can often take its identity.
 var metadata = [...]netip.Addr{
 	netip.MustParseAddr("fd00:ec2::254"),   // AWS
 	netip.MustParseAddr("fd20:ce::254"),    // Google Cloud

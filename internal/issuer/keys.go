@@ -199,8 +199,8 @@ func (key *Key) jwk(alg auth.Algorithm) map[string]string {
 	return m
 }
 
-// PublicMembers returns the members of the public key alone (RFC 7518 §6, RFC 8037 §2), those that its
-// thumbprint is made of (RFC 7638 §3.2).
+// PublicMembers returns the members of the public key alone (RFC 7518 §6, RFC 8037 §2), those that
+// its thumbprint is made of (RFC 7638 §3.2).
 func (key *Key) PublicMembers() map[string]string {
 	b64 := base64.RawURLEncoding.EncodeToString
 	m := map[string]string{}

@@ -51,8 +51,8 @@ func (is *Issuer) Token(scope string, changes ...Change) (string, error) {
 	return d.Finish(changes...)
 }
 
-// Finish makes the token of a Draft that has a Key, an Algorithm, a Header and Claims, changed as changes
-// say: each at its stage, in the order given.
+// Finish makes the token of a Draft that has a Key, an Algorithm, a Header and Claims, changed as
+// changes say: each at its stage, in the order given.
 func (d *Draft) Finish(changes ...Change) (string, error) {
 	for at := range stages {
 		for _, c := range changes {

@@ -22,9 +22,9 @@ var ErrProofKey = errors.New("not a public key in its one spelling")
 // maxProofKeyText bounds a member of a proof's key: the modulus of MaxRSABits, in base64url.
 const maxProofKeyText = (MaxRSABits/8*4 + 2) / 3
 
-// ProofKey reads the JWK v of doc, which a caller sent. Every member has one spelling, base64url of the
-// exact length, since the thumbprint is a hash of the text (RFC 7638 §3.3); the liberal reading of what
-// an issuer publishes is not for callers. It must not be called while Object runs.
+// ProofKey reads the JWK v of doc, which a caller sent. Every member has one spelling, base64url of
+// the exact length, since the thumbprint is a hash of the text (RFC 7638 §3.3); the liberal reading
+// of what an issuer publishes is not for callers. It must not be called while Object runs.
 func (r *Reader) ProofKey(doc []byte, v Value) (ProofKey, error) {
 	if v.Kind != '{' {
 		return ProofKey{}, ErrProofKey

@@ -20,8 +20,8 @@ import (
 
 const workers = 2 // tests started at a time
 
-// An outcome is what the tests made of a mutant. Of several test binaries' outcomes the greatest counts,
-// but killed wins over all.
+// An outcome is what the tests made of a mutant. Of several test binaries' outcomes the greatest
+// counts, but killed wins over all.
 type outcome int
 
 const (
@@ -94,7 +94,8 @@ const (
 	slack    = 5               // how many times as long they may take with one
 )
 
-// build builds the tests of j, and runs them once without a mutant: tests that fail by themselves would kill everything.
+// build builds the tests of j, and runs them once without a mutant: tests that fail by themselves
+// would kill everything.
 func (c *suite) build(ctx context.Context, j *testBinary, overlay string) error {
 	if _, err := command(ctx, j.dir, "go", "test", "-c", "-overlay", overlay, "-o", j.binary, j.path); err != nil {
 		return err
@@ -130,8 +131,8 @@ func (c *suite) overlay(root string, mutated map[string][]byte) (string, error) 
 }
 
 // list fills in the module's path and its packages that have tests, with what those link. A module
-// below root that mutants stand in has test binaries of its own, of its own checks alone: those of root
-// are judged by root's tests.
+// below root that mutants stand in has test binaries of its own, of its own checks alone: those of
+// root are judged by root's tests.
 func (c *suite) list(ctx context.Context, root string, mutants []mutant) error {
 	module, err := command(ctx, root, "go", "list", "-m")
 	if err != nil {
@@ -164,8 +165,8 @@ func modulesOf(root string, mutants []mutant) []string {
 	return slices.Compact(all)
 }
 
-// listModule adds the test binaries of the module in dir. They test the checks of packages whose import
-// path is only's or below it.
+// listModule adds the test binaries of the module in dir. They test the checks of packages whose
+// import path is only's or below it.
 func (c *suite) listModule(ctx context.Context, dir, only string) error {
 	listed, err := command(ctx, dir, "go", "list", "-test", "-json=ImportPath,Dir,Deps", "./...")
 	if err != nil {
@@ -323,7 +324,8 @@ func (c *suite) askOnce(ctx context.Context, m mutant, j *testBinary) (r result,
 	return r, false
 }
 
-// start runs one test binary's tests in its package's folder, against the named mutant, or none, and returns what they printed.
+// start runs one test binary's tests in its package's folder, against the named mutant, or none,
+// and returns what they printed.
 func (c *suite) start(ctx context.Context, j *testBinary, name, trace string, timeout time.Duration) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout+10*time.Second) // the tests' own limit should strike first
 	defer cancel()

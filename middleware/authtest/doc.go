@@ -27,9 +27,9 @@
 // for tables of tests. For a handler's own tests, without a Guard and without signatures, there is
 // [WithPrincipal].
 //
-// [AssertGuarded] sends the API's own router, for each of its rules, the requests of attackers
-// and careless clients. It names the rule and the row of the conformance matrix that is not met. Package
-// grpcauthtest, beside grpcauth, does so for gRPC servers.
+// [AssertGuarded] sends the API's own router, for each of its rules, the requests of attackers and
+// careless clients. It names the rule and the row of the conformance matrix that is not met.
+// Package grpcauthtest, beside grpcauth, does so for gRPC servers.
 //
 // # Other issuers
 //

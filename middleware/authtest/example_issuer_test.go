@@ -51,7 +51,8 @@ func ExampleIssuer_Publish() {
 	// [key-3] signing: key-3
 }
 
-// What can happen to an issuer. In a testing/synctest bubble, waiting for it to get well, or for keys to become too old, takes no time.
+// What can happen to an issuer. In a testing/synctest bubble, waiting for it to get well, or for
+// keys to become too old, takes no time.
 func ExampleIssuer_Recover() {
 	t := new(exampleT) // in a test: its *testing.T
 	defer t.end()

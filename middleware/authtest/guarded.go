@@ -27,9 +27,9 @@ type GuardedOptions struct {
 }
 
 // AssertGuarded sends h, the API's own router behind a Guard that trusts issuer, the requests of
-// attackers and careless clients, for each operation of rules. It fails the test for every answer that is
-// not what the rows of the conformance matrix ask for. Each failure names the rule, the source and
-// the row, what was sent, what came and what was wanted:
+// attackers and careless clients, for each operation of rules. It fails the test for every answer
+// that is not what the rows of the conformance matrix ask for. Each failure names the rule, the
+// source and the row, what was sent, what came and what was wanted:
 //
 //	GET /orders: RFC 9068 §4 (AT-18): a token with the defect Expired: got 200, want 401
 //
@@ -50,11 +50,11 @@ type GuardedOptions struct {
 // be stored (RFC 9110 §12.5.5, RFC 9111 §3.5).
 //
 // The keys of rules are those of httpauth, chi and Echo; what an operation asks for decides what is
-// wanted. The handlers do run: with good tokens always, and wherever the guard fails. One rule takes
-// about 200 requests over a loopback socket; twenty take about a second.
+// wanted. The handlers do run: with good tokens always, and wherever the guard fails. One rule
+// takes about 200 requests over a loopback socket; twenty take about a second.
 //
-// A rule that is only reported on (Requirement.ReportOnly) accepts every request: it is not asked, and
-// the test's log says so.
+// A rule that is only reported on (Requirement.ReportOnly) accepts every request: it is not asked,
+// and the test's log says so.
 //
 // A request counts as having reached a handler when it ends in a panic, or is answered with a 2xx
 // or a 5xx other than 503, as the good token is. A route that no rule names is not

@@ -13,11 +13,12 @@ import (
 	auth "github.com/bearward/bearward/middleware"
 )
 
-// A ProofDefect is one thing wrong with a DPoP proof that is good otherwise: a [Change] for [Prover.Proof].
-// Its text is its name, for subtests.
+// A ProofDefect is one thing wrong with a DPoP proof that is good otherwise: a [Change] for
+// [Prover.Proof]. Its text is its name, for subtests.
 type ProofDefect string
 
-// What can be wrong with a proof (RFC 9449 §4.3). Those of "iat" are none where the API asks for nonces.
+// What can be wrong with a proof (RFC 9449 §4.3). Those of "iat" are none where the API asks for
+// nonces.
 const (
 	ProofTooLong          ProofDefect = "ProofTooLong"          // over 8 KiB
 	ProofRandomText       ProofDefect = "ProofRandomText"       // no JWT
@@ -257,8 +258,8 @@ func ProofDefects() []ProofDefect {
 	return all
 }
 
-// Reason returns why a Guard with a dpop.Binding of the defaults refuses a proof with the defect, and "" for
-// a text that is no ProofDefect.
+// Reason returns why a Guard with a dpop.Binding of the defaults refuses a proof with the defect,
+// and "" for a text that is no ProofDefect.
 func (d ProofDefect) Reason() auth.Reason {
 	if r := d.recipe(); r != nil {
 		return r.reason

@@ -55,11 +55,12 @@ func (p *Prover) Confirmation() Claims {
 	return Claims{"cnf": map[string]any{"jkt": p.print}}
 }
 
-// SetNonce makes later proofs carry the nonce, such as the one of an answer's DPoP-Nonce; "" for none.
+// SetNonce makes later proofs carry the nonce, such as the one of an answer's DPoP-Nonce; "" for
+// none.
 func (p *Prover) SetNonce(nonce string) { p.nonce.Store(&nonce) }
 
-// Proof returns a proof for one request, changed as changes say: Claims, Header, or a [ProofDefect]. uri is
-// the request's without query and fragment.
+// Proof returns a proof for one request, changed as changes say: Claims, Header, or a
+// [ProofDefect]. uri is the request's without query and fragment.
 func (p *Prover) Proof(method, uri, token string, changes ...Change) string {
 	p.tb.Helper()
 	proof, err := p.make(method, uri, token, changes)
@@ -89,8 +90,9 @@ func (p *Prover) make(method, uri, token string, changes []Change) (string, erro
 	return d.Finish(all...)
 }
 
-// Prove sets the fields of a client's request: the token under the scheme DPoP, and a new proof. origin is
-// what the API is called by, such as "https://api.example"; "" takes it from the request's URL.
+// Prove sets the fields of a client's request: the token under the scheme DPoP, and a new proof.
+// origin is what the API is called by, such as "https://api.example"; "" takes it from the
+// request's URL.
 func (p *Prover) Prove(r *http.Request, origin, token string, changes ...Change) {
 	p.tb.Helper()
 	if origin == "" {

@@ -145,7 +145,8 @@ var recipes = [...]recipe{
 		if err := signUnpublished(t); err != nil {
 			return err
 		}
-		// Were it issued after the keys that a Guard holds were asked for, its key might be newer than these: it would not be judged.
+		// Were it issued after the keys that a Guard holds were asked for, its key might be newer
+		// than these: it would not be judged.
 		if err := (Claims{"iat": time.Now().Add(-15 * time.Minute).Unix()}).apply(t); err != nil {
 			return err
 		}

@@ -30,7 +30,8 @@ func (is *Issuer) Hang() { is.core.SetFault(func(f *issuer.Fault) { f.Hang = tru
 // Drop makes the issuer close every connection without an answer.
 func (is *Issuer) Drop() { is.core.SetFault(func(f *issuer.Fault) { f.Drop = true }) }
 
-// Impersonate makes the issuer's metadata name another issuer, as an attack or a misconfiguration would.
+// Impersonate makes the issuer's metadata name another issuer, as an attack or a misconfiguration
+// would.
 func (is *Issuer) Impersonate(other string) {
 	is.core.SetFault(func(f *issuer.Fault) { f.Alias = other })
 }

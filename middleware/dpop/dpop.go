@@ -1,6 +1,6 @@
-// Package dpop checks DPoP proofs (RFC 9449): the signed statements by which the sender of a request shows
-// that it holds the key that its access token is bound to. A stolen token is worth nothing without the key,
-// and a stolen proof nothing for another request, or a second time.
+// Package dpop checks DPoP proofs (RFC 9449): the signed statements by which the sender of a
+// request shows that it holds the key that its access token is bound to. A stolen token is worth
+// nothing without the key, and a stolen proof nothing for another request, or a second time.
 //
 //	binding, err := dpop.New([]string{"https://api.example.com"}, dpop.NewMemory(0), nil)
 //	if err != nil {
@@ -8,12 +8,12 @@
 //	}
 //	guard, err := auth.New("https://issuer.example", "https://api.example.com", &auth.GuardOptions{Bindings: []auth.Binding{binding}})
 //
-// Tokens that are bound by "cnf.jkt" are then accepted under the scheme DPoP, with a proof, and plain ones
-// under Bearer as before; auth.Bound and GuardOptions.RequireBound ask for more.
+// Tokens that are bound by "cnf.jkt" are then accepted under the scheme DPoP, with a proof, and
+// plain ones under Bearer as before; auth.Bound and GuardOptions.RequireBound ask for more.
 //
-// The order of checks: the proof's size; one field; its header (typ, alg, crit) and its public key; the
-// key's thumbprint is the token's; htm, htu and ath are the request's; iat, or the nonce; the signature;
-// and last, that the proof was not used before.
+// The order of checks: the proof's size; one field; its header (typ, alg, crit) and its public key;
+// the key's thumbprint is the token's; htm, htu and ath are the request's; iat, or the nonce; the
+// signature; and last, that the proof was not used before.
 package dpop
 
 import (
@@ -48,22 +48,22 @@ const (
 type Options struct {
 	// Algorithms are those of accepted proofs. Default: ES256, EdDSA, PS256 and RS256.
 	Algorithms []auth.Algorithm
-	// MaxAge is how old a proof's "iat" may be: 60 s by default, at most 5 min. It is not asked when
-	// Nonces is set.
+	// MaxAge is how old a proof's "iat" may be: 60 s by default, at most 5 min. It is not asked
+	// when Nonces is set.
 	MaxAge time.Duration
-	// Leeway is how far the client's clock may be from this one, in both directions: 30 s by default,
-	// at most 5 min; negative for none. It is not asked when Nonces is set.
+	// Leeway is how far the client's clock may be from this one, in both directions: 30 s by
+	// default, at most 5 min; negative for none. It is not asked when Nonces is set.
 	Leeway time.Duration
-	// Nonces makes every proof carry a nonce of this API (RFC 9449 §9), in place of checking "iat": the
-	// cure for clients whose clocks are wrong, and for proofs made in advance. Default none.
+	// Nonces makes every proof carry a nonce of this API (RFC 9449 §9), in place of checking "iat":
+	// the cure for clients whose clocks are wrong, and for proofs made in advance. Default none.
 	Nonces *Nonces
-	// ReplayTimeout bounds one question to the ReplayStore: 250 ms by default. A store that is slower
-	// counts as one that cannot tell: the request is not judged (503).
+	// ReplayTimeout bounds one question to the ReplayStore: 250 ms by default. A store that is
+	// slower counts as one that cannot tell: the request is not judged (503).
 	ReplayTimeout time.Duration
 }
 
-// A Binding checks that the sender of a request holds the key that "cnf.jkt" names (RFC 9449 §6.1). It is
-// an auth.SchemeBinding, for GuardOptions.Bindings, and safe for concurrent use.
+// A Binding checks that the sender of a request holds the key that "cnf.jkt" names (RFC 9449 §6.1).
+// It is an auth.SchemeBinding, for GuardOptions.Bindings, and safe for concurrent use.
 type Binding struct {
 	origins       []origin
 	store         ReplayStore
@@ -79,10 +79,11 @@ type Binding struct {
 
 var _ auth.SchemeBinding = (*Binding)(nil)
 
-// New returns a Binding for an API that clients call by one of origins, such as "https://api.example.com"
-// or "https://example.com/orders": what a proxy takes from the front of the path belongs to the origin. A
-// proof's "htu" is compared with these alone, never with what a request says of itself (Host, Forwarded).
-// store remembers used proofs: [NewMemory] for one replica, a shared one for several. opts may be nil.
+// New returns a Binding for an API that clients call by one of origins, such as
+// "https://api.example.com" or "https://example.com/orders": what a proxy takes from the front of
+// the path belongs to the origin. A proof's "htu" is compared with these alone, never with what a
+// request says of itself (Host, Forwarded). store remembers used proofs: [NewMemory] for one
+// replica, a shared one for several. opts may be nil.
 func New(origins []string, store ReplayStore, opts *Options) (*Binding, error) {
 	if opts == nil {
 		opts = new(Options)
@@ -183,8 +184,8 @@ func (b *Binding) Algorithms() []string {
 }
 
 // Check implements auth.Binding. It refuses with the reasons PROOF_INVALID, PROOF_EXPIRED,
-// PROOF_NONCE_REQUIRED, PROOF_REPLAYED and BINDING_NOT_PROVED, and with UNAVAILABLE when the ReplayStore
-// cannot tell.
+// PROOF_NONCE_REQUIRED, PROOF_REPLAYED and BINDING_NOT_PROVED, and with UNAVAILABLE when the
+// ReplayStore cannot tell.
 func (b *Binding) Check(ctx context.Context, token string, c *auth.Credentials, p *auth.Principal, member []byte) error {
 	if b.nonces != nil && c.Answer == nil { // check: nonce-untold
 		return &auth.Error{Reason: auth.ReasonInternal, Err: errors.New("dpop: the adapter carries no answer fields, which nonces need")}
@@ -207,15 +208,16 @@ func (b *Binding) Check(ctx context.Context, token string, c *auth.Credentials, 
 	return nil
 }
 
-// tellNonce gives the caller a nonce for its next proof. No cache may give it to another (RFC 9449 §8.2).
+// tellNonce gives the caller a nonce for its next proof. No cache may give it to another (RFC 9449
+// §8.2).
 func (b *Binding) tellNonce(answer http.Header) {
 	answer[nonceField] = []string{b.nonces.Current()}
 	answer["Cache-Control"] = []string{"no-store"}
 }
 
-// first asks the store whether the proof was used before. What it is remembered by is a hash of key, jti
-// and target: by jti alone one client could spend another's, and the proof itself has many spellings,
-// since ECDSA signatures can be changed into others that verify.
+// first asks the store whether the proof was used before. What it is remembered by is a hash of
+// key, jti and target: by jti alone one client could spend another's, and the proof itself has many
+// spellings, since ECDSA signatures can be changed into others that verify.
 func (b *Binding) first(ctx context.Context, proof *verified, p *auth.Principal) error {
 	ctx, cancel := context.WithTimeout(ctx, b.replayTimeout)
 	defer cancel()

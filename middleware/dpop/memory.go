@@ -30,16 +30,16 @@ const (
 )
 
 // A Memory is a [ReplayStore] in the process, for an API that runs as one replica. It remembers a
-// proof for its ttl, never evicts, and answers with [ErrFull] or [ErrOwnerFull] when it has no room.
-// An entry takes about 40 bytes. It is safe for concurrent use and starts no goroutine.
+// proof for its ttl, never evicts, and answers with [ErrFull] or [ErrOwnerFull] when it has no
+// room. An entry takes about 40 bytes. It is safe for concurrent use and starts no goroutine.
 type Memory struct {
 	seeds  [3]maphash.Seed
 	start  time.Time
 	shards []shard
 }
 
-// NewMemory returns a Memory for maxEntries proofs at once; 0 means [DefaultMemoryEntries]. It panics
-// when maxEntries is negative or above 1<<30.
+// NewMemory returns a Memory for maxEntries proofs at once; 0 means [DefaultMemoryEntries]. It
+// panics when maxEntries is negative or above 1<<30.
 func NewMemory(maxEntries int) *Memory {
 	if maxEntries < 0 || maxEntries > maxMemoryEntries {
 		panic(fmt.Sprintf("dpop: NewMemory of %d entries: want 0 to %d", maxEntries, maxMemoryEntries))

@@ -289,7 +289,8 @@ func (b *Binding) targetOf(htu, requested string) (string, error) {
 	return "", errTarget
 }
 
-// checkFreshness looks at the nonce, or without nonces at the times, and says until when the proof is good.
+// checkFreshness looks at the nonce, or without nonces at the times, and says until when the proof
+// is good.
 func (b *Binding) checkFreshness(p *claims, v *verified, now time.Time) error {
 	if b.nonces != nil {
 		if p.nonce == "" {

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// An origin is what clients call the API by: scheme, host, port and what a proxy takes from the front
-// of the path, normalized and without a slash at its end.
+// An origin is what clients call the API by: scheme, host, port and what a proxy takes from the
+// front of the path, normalized and without a slash at its end.
 type origin string
 
 // parseOrigin reads a setting of New.
@@ -27,10 +27,10 @@ var (
 	errPath = errors.New("a path with a character that must be percent-encoded")
 )
 
-// normalize returns an http or https URI without its query and fragment, in the one form that RFC 3986
-// §6.2.2 and §6.2.3 give it (RFC 9449 §4.3 asks for that): scheme and host in lower case, no default
-// port, no dot segments, percent-encodings in upper case and none of unreserved characters. "%2F" stays
-// apart from "/", and the path keeps its case.
+// normalize returns an http or https URI without its query and fragment, in the one form that RFC
+// 3986 §6.2.2 and §6.2.3 give it (RFC 9449 §4.3 asks for that): scheme and host in lower case, no
+// default port, no dot segments, percent-encodings in upper case and none of unreserved characters.
+// "%2F" stays apart from "/", and the path keeps its case.
 func normalize(uri string) (string, error) {
 	scheme, rest, ok := strings.Cut(uri, "://")
 	scheme = strings.ToLower(scheme)
@@ -79,8 +79,8 @@ func normalizeAuthority(scheme, s string) (string, bool) {
 	return host + ":" + port, true
 }
 
-// normalizePath returns the path of what stands behind an authority, or of a request target, without
-// query and fragment.
+// normalizePath returns the path of what stands behind an authority, or of a request target,
+// without query and fragment.
 func normalizePath(target string) (string, error) {
 	if end := strings.IndexAny(target, "?#"); end >= 0 {
 		target = target[:end]
@@ -159,8 +159,8 @@ func isUnreserved(c byte) bool {
 }
 
 // isNoPathCharacter reports whether c cannot stand in a path as it is (RFC 3986 §3.3): control
-// characters, spaces and what is beyond ASCII; and a backslash, which some take for a slash. Servers take
-// further characters in a path all the same.
+// characters, spaces and what is beyond ASCII; and a backslash, which some take for a slash.
+// Servers take further characters in a path all the same.
 func isNoPathCharacter(c rune) bool { return c <= ' ' || c >= 0x7f || c == '\\' }
 
 func isHex(c byte) bool {

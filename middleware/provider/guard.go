@@ -8,13 +8,13 @@ import (
 	auth "github.com/bearward/bearward/middleware"
 )
 
-// Guard returns a Guard for the issuers of one or several presets, with a key cache of its own for each.
-// [auth.Guard.Close] stops them all, and Ready and Status tell of each. A token is verified by the preset
-// of the issuer that it names, and by no other. An issuer of RFC 9068 tokens needs no function of this
-// package: it is a Preset whose Config has an Issuer and Audiences.
+// Guard returns a Guard for the issuers of one or several presets, with a key cache of its own for
+// each. [auth.Guard.Close] stops them all, and Ready and Status tell of each. A token is verified
+// by the preset of the issuer that it names, and by no other. An issuer of RFC 9068 tokens needs no
+// function of this package: it is a Preset whose Config has an Issuer and Audiences.
 //
-// Opts may be nil. Its Keys adjust every cache, so they must not name a SnapshotFile for several. Guard
-// does no I/O. The error says which preset cannot be used, or that two are of one issuer.
+// Opts may be nil. Its Keys adjust every cache, so they must not name a SnapshotFile for several.
+// Guard does no I/O. The error says which preset cannot be used, or that two are of one issuer.
 func Guard(opts *auth.GuardOptions, presets ...Preset) (*auth.Guard, error) {
 	if len(presets) == 0 {
 		return nil, errors.New("provider: Guard needs a Preset")
@@ -60,6 +60,6 @@ func guard(opts *auth.GuardOptions, keys *jwks.Options, presets []Preset) (g *au
 	return auth.NewWithVerifiers(opts, verifiers...)
 }
 
-// Guard returns a Guard with a key cache of its own, which its Close stops. Opts may be nil, and its Keys
-// adjust the cache. It does no I/O.
+// Guard returns a Guard with a key cache of its own, which its Close stops. Opts may be nil, and
+// its Keys adjust the cache. It does no I/O.
 func (p Preset) Guard(opts *auth.GuardOptions) (*auth.Guard, error) { return Guard(opts, p) }

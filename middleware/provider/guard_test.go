@@ -23,7 +23,8 @@ func (b byHost) RoundTrip(r *http.Request) (*http.Response, error) {
 	return b[r.URL.Host].Transport.RoundTrip(r)
 }
 
-// issuers are two running issuers of different makes, one of which has its keys at a URL that no metadata names.
+// issuers are two running issuers of different makes, one of which has its keys at a URL that no
+// metadata names.
 type issuers struct {
 	presets  []provider.Preset
 	keycloak *authtest.Issuer

@@ -6,9 +6,10 @@ import (
 	auth "github.com/bearward/bearward/middleware"
 )
 
-// Auth0 is for an API registered with Auth0, by tenant or custom domain, in either token dialect. The two domains make different
-// issuers: give the one that your applications use. Permissions (RBAC) are in Principal.Permissions. A token that was asked for
-// without this audience is opaque, and refused.
+// Auth0 is for an API registered with Auth0, by tenant or custom domain, in either token dialect.
+// The two domains make different issuers: give the one that your applications use. Permissions
+// (RBAC) are in Principal.Permissions. A token that was asked for without this audience is opaque,
+// and refused.
 func Auth0(domain string, audience ...string) Preset {
 	return of(auth.Config{
 		Issuer:         "https://" + domain + "/", // with the slash: the one most often forgotten
@@ -19,8 +20,9 @@ func Auth0(domain string, audience ...string) Preset {
 	}, host("domain", domain), given("audience", audience))
 }
 
-// Okta is for a custom authorization server of Okta, such as "default". The org authorization server, which has no ID, is refused:
-// Okta does not publish the keys of its tokens, so an API cannot check them.
+// Okta is for a custom authorization server of Okta, such as "default". The org authorization
+// server, which has no ID, is refused: Okta does not publish the keys of its tokens, so an API
+// cannot check them.
 func Okta(domain, authorizationServer string, audience ...string) Preset {
 	if authorizationServer == "" {
 		return refused("Okta's org authorization server cannot guard an API: the keys of its access tokens are not published. " +
@@ -37,9 +39,10 @@ func Okta(domain, authorizationServer string, audience ...string) Preset {
 	}, host("domain", domain), segmentOf("authorization server", authorizationServer), given("audience", audience))
 }
 
-// Cognito is for a user pool of Amazon Cognito. Its access tokens name no audience, so the app clients that may call are given
-// instead; with resource binding (RFC 8707) a token does name one, and Config.Audiences has to be set. Groups are in Principal.Groups.
-// The region tells the cloud: cn-… is China's, eusc-… the European Sovereign Cloud's, us-gov-… GovCloud's.
+// Cognito is for a user pool of Amazon Cognito. Its access tokens name no audience, so the app
+// clients that may call are given instead; with resource binding (RFC 8707) a token does name one,
+// and Config.Audiences has to be set. Groups are in Principal.Groups. The region tells the cloud:
+// cn-… is China's, eusc-… the European Sovereign Cloud's, us-gov-… GovCloud's.
 func Cognito(region, userPool string, clients ...string) Preset {
 	return of(auth.Config{
 		Issuer:         "https://cognito-idp." + region + "." + awsDomain(region) + "/" + userPool,
@@ -53,10 +56,10 @@ func Cognito(region, userPool string, clients ...string) Preset {
 	}, host("region", region), segmentOf("user pool", userPool), given("app client", clients))
 }
 
-// Keycloak is for a realm, given by its URL: https://host/realms/name. A client appears in "aud" only through an Audience mapper or a
-// client role; give the name that the mapper adds. The realm's roles are in Principal.Roles; a client's are at
-// Config.RolesClaim {"resource_access", client, "roles"}. Where the API reaches Keycloak at another address than the tokens
-// name, set KeySetURL.
+// Keycloak is for a realm, given by its URL: https://host/realms/name. A client appears in "aud"
+// only through an Audience mapper or a client role; give the name that the mapper adds. The realm's
+// roles are in Principal.Roles; a client's are at Config.RolesClaim {"resource_access", client,
+// "roles"}. Where the API reaches Keycloak at another address than the tokens name, set KeySetURL.
 func Keycloak(realmURL string, audience ...string) Preset {
 	return of(auth.Config{
 		Issuer:         realmURL,
@@ -70,8 +73,8 @@ func Keycloak(realmURL string, audience ...string) Preset {
 	}, realm(realmURL), given("audience", audience))
 }
 
-// IdentityServer is for Duende IdentityServer, and for IdentityServer4 from version 3 on, which is archived. The audience is the API
-// resource's name. A client that acts for itself has no subject.
+// IdentityServer is for Duende IdentityServer, and for IdentityServer4 from version 3 on, which is
+// archived. The audience is the API resource's name. A client that acts for itself has no subject.
 func IdentityServer(issuer string, audience ...string) Preset {
 	return of(auth.Config{
 		Issuer:         issuer,
@@ -83,9 +86,10 @@ func IdentityServer(issuer string, audience ...string) Preset {
 	}, given("issuer", []string{issuer}), given("audience", audience))
 }
 
-// Entra is for an API registered with Microsoft Entra ID whose manifest asks for tokens of version 2. The audience is the API's client
-// ID. An application that acts for itself has app roles and no scopes: they count as its scopes, and are in Principal.Roles. [Named]
-// also knows the issuers of the US Government's cloud and of China's.
+// Entra is for an API registered with Microsoft Entra ID whose manifest asks for tokens of version 2.
+// The audience is the API's client ID. An application that acts for itself has app roles and no
+// scopes: they count as its scopes, and are in Principal.Roles. [Named] also knows the issuers of
+// the US Government's cloud and of China's.
 func Entra(tenantID string, audience ...string) Preset {
 	return entra("login.microsoftonline.com", tenantID, audience)
 }
@@ -95,9 +99,10 @@ func entra(host, tenantID string, audience []string) Preset {
 	return microsoft("https://"+host+"/"+tenantID+"/v2.0", tenantID, "2.0", "azp", audience)
 }
 
-// EntraV1 is Entra for tokens of version 1, which an API gets unless its manifest says otherwise. The audience is the API's client ID
-// or App ID URI, as applications ask for it. [Named] also knows the issuers of China's cloud; for the US Government's, whose issuer is
-// the same, set KeySetURL to https://login.microsoftonline.us/TENANT/discovery/v2.0/keys.
+// EntraV1 is Entra for tokens of version 1, which an API gets unless its manifest says otherwise.
+// The audience is the API's client ID or App ID URI, as applications ask for it. [Named] also knows
+// the issuers of China's cloud; for the US Government's, whose issuer is the same, set KeySetURL to
+// https://login.microsoftonline.us/TENANT/discovery/v2.0/keys.
 func EntraV1(tenantID string, audience ...string) Preset {
 	return entraV1("sts.windows.net", tenantID, audience)
 }
@@ -109,8 +114,8 @@ func entraV1(host, tenantID string, audience []string) Preset {
 	return p
 }
 
-// The hosts of the issuers of Microsoft's clouds: the public one, the US Government's and China's (Microsoft identity platform,
-// "National clouds"). Those of version 1 have their keys at another.
+// The hosts of the issuers of Microsoft's clouds: the public one, the US Government's and China's
+// (Microsoft identity platform, "National clouds"). Those of version 1 have their keys at another.
 var (
 	microsoftV2 = []string{"login.microsoftonline.com", "login.microsoftonline.us", "login.partner.microsoftonline.cn", "login.chinacloudapi.cn"}
 	microsoftV1 = map[string]string{"sts.windows.net": "login.microsoftonline.com", "sts.chinacloudapi.cn": "login.partner.microsoftonline.cn"}
@@ -141,8 +146,8 @@ func microsoft(issuer, tenantID, version, clientID string, audience []string) Pr
 	}, guid("tenant ID", tenantID), given("audience", audience))
 }
 
-// ZITADEL is for an application whose access tokens are JWTs. The audience is the project's ID or a client ID of it. The tokens carry no
-// scopes: use Requirement.With on Principal.Roles.
+// ZITADEL is for an application whose access tokens are JWTs. The audience is the project's ID or a
+// client ID of it. The tokens carry no scopes: use Requirement.With on Principal.Roles.
 func ZITADEL(issuer string, audience ...string) Preset {
 	return of(auth.Config{
 		Issuer:         issuer,
@@ -153,8 +158,9 @@ func ZITADEL(issuer string, audience ...string) Preset {
 	}, given("issuer", []string{issuer}), given("audience", audience))
 }
 
-// Hydra is for Ory Hydra with strategies.access_token set to jwt. The issuer is urls.self.issuer verbatim, often with a slash at its
-// end. Publish the key set that signs access tokens by webfinger.jwks.broadcast_keys.
+// Hydra is for Ory Hydra with strategies.access_token set to jwt. The issuer is urls.self.issuer
+// verbatim, often with a slash at its end. Publish the key set that signs access tokens by
+// webfinger.jwks.broadcast_keys.
 func Hydra(issuer string, audience ...string) Preset {
 	return of(auth.Config{
 		Issuer:         issuer,
@@ -167,8 +173,9 @@ func Hydra(issuer string, audience ...string) Preset {
 	}, given("issuer", []string{issuer}), given("audience", audience))
 }
 
-// Dex is for the access tokens of Dex, which nothing tells from its ID tokens: both are accepted, so whatever an application's own
-// front end learns opens the API. The audience is a client ID. There are no scopes: use Requirement.With on Principal.Groups.
+// Dex is for the access tokens of Dex, which nothing tells from its ID tokens: both are accepted,
+// so whatever an application's own front end learns opens the API. The audience is a client ID.
+// There are no scopes: use Requirement.With on Principal.Groups.
 func Dex(issuer string, audience ...string) Preset {
 	return of(auth.Config{
 		Issuer:                issuer,
@@ -179,8 +186,9 @@ func Dex(issuer string, audience ...string) Preset {
 	}, given("issuer", []string{issuer}), given("audience", audience))
 }
 
-// FusionAuth is for an application of FusionAuth whose key is an RSA or EC key; an HMAC cannot be used. The
-// issuer is the tenant's setting, which need not be a URL; baseURL is where FusionAuth runs. The audience is the application's ID.
+// FusionAuth is for an application of FusionAuth whose key is an RSA or EC key; an HMAC cannot be
+// used. The issuer is the tenant's setting, which need not be a URL; baseURL is where FusionAuth
+// runs. The audience is the application's ID.
 func FusionAuth(baseURL, issuer string, application ...string) Preset {
 	p := of(auth.Config{
 		Issuer:         issuer,
@@ -193,8 +201,8 @@ func FusionAuth(baseURL, issuer string, application ...string) Preset {
 	return p
 }
 
-// PingOne is for a custom resource of a PingOne environment. The top-level domain is the region's: com, eu, ca, asia. The audience is the
-// resource's.
+// PingOne is for a custom resource of a PingOne environment. The top-level domain is the region's:
+// com, eu, ca, asia. The audience is the resource's.
 func PingOne(topLevelDomain, environment string, audience ...string) Preset {
 	return of(auth.Config{
 		Issuer:         "https://auth.pingone." + topLevelDomain + "/" + environment + "/as",
@@ -204,8 +212,8 @@ func PingOne(topLevelDomain, environment string, audience ...string) Preset {
 	}, host("top-level domain", topLevelDomain), segmentOf("environment", environment), given("audience", audience))
 }
 
-// Google is refused: Google's access tokens are opaque, and for Google's own APIs. Its ID tokens say who logged in to an application,
-// not what a caller may do.
+// Google is refused: Google's access tokens are opaque, and for Google's own APIs. Its ID tokens
+// say who logged in to an application, not what a caller may do.
 func Google() Preset {
 	return refused("Google's access tokens are opaque and cannot guard an API; " +
 		"let your own authorization server log people in with Google")

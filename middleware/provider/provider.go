@@ -1,21 +1,24 @@
-// Package provider has presets for common issuers: plain data that says what their access tokens look like.
+// Package provider has presets for common issuers: plain data that says what their access tokens
+// look like.
 //
 // Each function takes what the issuer's console shows, and returns a [Preset]:
 //
 //	guard, err := provider.Auth0("tenant.eu.auth0.com", "https://api.example").Guard(nil)
 //
-// A preset widens the strict RFC 9068 profile as far as its issuer needs and no further: the exact issuer, an audience, and
-// everything that tells an access token from the issuer's other tokens are always checked. Its Config may be changed before use,
-// to name more audiences for one.
+// A preset widens the strict RFC 9068 profile as far as its issuer needs and no further: the exact
+// issuer, an audience, and everything that tells an access token from the issuer's other tokens are
+// always checked. Its Config may be changed before use, to name more audiences for one.
 //
-// Where an issuer's access tokens cannot guard an API at all, as Google's, the preset is an error. It is returned when the preset is used,
-// and by [Preset.Err] at once.
+// Where an issuer's access tokens cannot guard an API at all, as Google's, the preset is an error.
+// It is returned when the preset is used, and by [Preset.Err] at once.
 //
 // # Startup and runtime
 //
-// Presets do no I/O and hold nothing; a value may be copied and used from many goroutines. [Preset.Guard] makes a Guard with a key cache of its own,
-// which the Guard's Close stops. [Preset.Source] and [Preset.Verifier] are for settings of the key cache and for several issuers in
-// front of one API. In tests, authtest.Options.Config makes an issuer whose tokens have a preset's form.
+// Presets do no I/O and hold nothing; a value may be copied and used from many goroutines.
+// [Preset.Guard] makes a Guard with a key cache of its own, which the Guard's Close stops.
+// [Preset.Source] and [Preset.Verifier] are for settings of the key cache and for several issuers
+// in front of one API. In tests, authtest.Options.Config makes an issuer whose tokens have a
+// preset's form.
 //
 // What each issuer's tokens were seen to look like is in testdata, with the source of each sample.
 package provider
@@ -31,13 +34,13 @@ import (
 	auth "github.com/bearward/bearward/middleware"
 )
 
-// A Preset says how one issuer's access tokens look, and where its keys are. It is plain data. A mistake in what it was made from is an
-// error when it is used.
+// A Preset says how one issuer's access tokens look, and where its keys are. It is plain data. A
+// mistake in what it was made from is an error when it is used.
 type Preset struct {
 	// Config is what a Verifier checks.
 	Config auth.Config
-	// KeySetURL is where the keys are, when that cannot be found by the issuer's metadata. Default "": by RFC 8414 or OpenID Connect
-	// discovery.
+	// KeySetURL is where the keys are, when that cannot be found by the issuer's metadata. Default
+	// "": by RFC 8414 or OpenID Connect discovery.
 	KeySetURL string
 
 	err error
@@ -46,8 +49,8 @@ type Preset struct {
 // Err returns what is wrong with the values that the preset was made from, or nil.
 func (p Preset) Err() error { return p.err }
 
-// Source returns a key cache for the issuer. Opts may be nil. The caller closes it. Its events name the
-// issuer as their Source, whatever the URL of the keys.
+// Source returns a key cache for the issuer. Opts may be nil. The caller closes it. Its events name
+// the issuer as their Source, whatever the URL of the keys.
 func (p Preset) Source(opts *jwks.Options) (*jwks.Cache, error) {
 	if p.err != nil {
 		return nil, p.err
@@ -66,7 +69,8 @@ func (p Preset) Source(opts *jwks.Options) (*jwks.Cache, error) {
 	return jwks.New(p.KeySetURL, opts)
 }
 
-// Verifier returns a Verifier over a source of the caller's, for [auth.NewGuard] and [auth.NewIssuers].
+// Verifier returns a Verifier over a source of the caller's, for [auth.NewGuard] and
+// [auth.NewIssuers].
 func (p Preset) Verifier(keys jwks.Source) (*auth.Verifier, error) {
 	if p.err != nil {
 		return nil, p.err
@@ -79,8 +83,8 @@ func Names() []string {
 	return []string{"auth0", "cognito", "dex", "entra", "entra-v1", "fusionauth", "google", "hydra", "identityserver", "keycloak", "okta", "pingone", "zitadel"}
 }
 
-// Named returns the preset of that name for an issuer given by its URL, for programs that take both from flags. The audience is the
-// app client's ID for cognito.
+// Named returns the preset of that name for an issuer given by its URL, for programs that take both
+// from flags. The audience is the app client's ID for cognito.
 func Named(name, issuer, audience string) (Preset, error) {
 	p := named(name, issuer, audience)
 	if p.err == nil && p.Config.Issuer != issuer { // check: named-issuer
@@ -165,7 +169,8 @@ func host(name, s string) error {
 	return nil
 }
 
-// realm checks the URL of a Keycloak realm, which ends in the realm's name (before version 17, with /auth before /realms).
+// realm checks the URL of a Keycloak realm, which ends in the realm's name (before version 17, with
+// /auth before /realms).
 func realm(realmURL string) error {
 	if realmURL == "" {
 		return errors.New("provider: realm URL is required")
@@ -188,7 +193,8 @@ func segmentOf(name, s string) error {
 	return nil
 }
 
-// guid checks the ID of a Microsoft tenant: "common" and the like name no tenant, and would trust all of them.
+// guid checks the ID of a Microsoft tenant: "common" and the like name no tenant, and would trust
+// all of them.
 func guid(name, s string) error {
 	groups := strings.Split(s, "-")
 	lengths := make([]int, len(groups))

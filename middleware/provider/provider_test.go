@@ -20,7 +20,8 @@ import (
 	"github.com/bearward/bearward/middleware/provider"
 )
 
-// The samples are what each provider documents or was seen to issue; their "fidelity" and "source" say which.
+// The samples are what each provider documents or was seen to issue; their "fidelity" and "source"
+// say which.
 //
 //go:embed testdata
 var testdata embed.FS
@@ -54,7 +55,8 @@ var key = sync.OnceValue(func() *rsa.PrivateKey {
 	return k
 })
 
-// keySet is a key set of the provider's shape: the members of its own keys, with our key material under the sample's key ID.
+// keySet is a key set of the provider's shape: the members of its own keys, with our key material
+// under the sample's key ID.
 func keySet(t *testing.T, s samples, kid string) jwks.Static {
 	t.Helper()
 	number := func(n *big.Int) string { return base64.RawURLEncoding.EncodeToString(n.Bytes()) }
@@ -106,7 +108,8 @@ const (
 	api1   = "ef1da9d4-ff77-4c3e-a005-840c3f830745"
 )
 
-// Issuers without a preset, as their users write them; and Hydra for clients in place of an audience.
+// Issuers without a preset, as their users write them; and Hydra for clients in place of an
+// audience.
 var (
 	adfs = provider.Preset{Config: auth.Config{
 		Issuer: "http://adfs.example/adfs/services/trust", Audiences: []string{"microsoft:identityserver:https://api.example"}, Types: []string{"JWT"},
@@ -287,7 +290,8 @@ func TestSamples(t *testing.T) {
 	}
 }
 
-// TestOtherTokens are tokens of the same issuer that are no access tokens for this API, and those of another tenant.
+// TestOtherTokens are tokens of the same issuer that are no access tokens for this API, and those
+// of another tenant.
 func TestOtherTokens(t *testing.T) {
 	type bent struct {
 		name           string

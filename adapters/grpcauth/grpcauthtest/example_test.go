@@ -34,7 +34,8 @@ func (t *exampleT) end() {
 	}
 }
 
-// A server is asked as its attackers would. Somebody let the monitoring watch, and meant the check alone.
+// A server is asked as its attackers would. Somebody let the monitoring watch, and meant the check
+// alone.
 func ExampleAssertGuarded() {
 	t := new(exampleT) // in a test: its *testing.T
 	defer t.end()

@@ -56,8 +56,9 @@ type Options struct {
 //
 // Server has its services registered and need not serve: AssertGuarded serves it in memory until it
 // returns, and does not stop it. The handlers do run, with empty messages: with good tokens always,
-// and wherever the guard fails. Give server no rate limiter, its Guard no verifier of other issuers, and
-// each call of AssertGuarded a Guard of its own, since unknown keys may cause but a few fetches.
+// and wherever the guard fails. Give server no rate limiter, its Guard no verifier of other
+// issuers, and each call of AssertGuarded a Guard of its own, since unknown keys may cause but a
+// few fetches.
 //
 // Rules that cannot be used, and options that name what is not there, end the test.
 func AssertGuarded(tb testing.TB, issuer *authtest.Issuer, server *grpc.Server, rules auth.Rules, opts *Options) {

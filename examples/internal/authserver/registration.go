@@ -68,8 +68,8 @@ const (
 )
 
 // checkURIs refuses redirect URIs by RFC 7591 §3.2.2's own code and in words, which go-oidc does
-// not. It carries the logout URIs past go-oidc, which accepts none with http, not even on a loopback
-// host; restoreLogoutURIs takes them up.
+// not. It carries the logout URIs past go-oidc, which accepts none with http, not even on a
+// loopback host; restoreLogoutURIs takes them up.
 func (s *Server) checkURIs(w http.ResponseWriter, r *http.Request) bool {
 	body, err := io.ReadAll(r.Body)
 	var fields map[string]json.RawMessage

@@ -190,7 +190,8 @@ func (a *App) doDown(ctx context.Context, rec *recorder, l *login, t tokens) err
 		return errNotMet
 	}
 	if unseen {
-		// An API that fetched just now would not try again; and none shall meet the new key by its clock.
+		// An API that fetched just now would not try again; and none shall meet the new key by its
+		// clock.
 		pause(ctx, a.cfg.Cooldown+a.cfg.Cooldown/10)
 		if _, err := a.cfg.Issuer.RotateNow(); err != nil {
 			return err

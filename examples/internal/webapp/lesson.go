@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// lesson is one tab of the dashboard: what one kind of token can show. To add one, add it to lessons:
-// its path is routed, and its actions are found, from there.
+// lesson is one tab of the dashboard: what one kind of token can show. To add one, add it to
+// lessons: its path is routed, and its actions are found, from there.
 type lesson struct {
 	Label, Path string
 	Groups      []group

@@ -145,8 +145,8 @@ func (a *App) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// oneHost sends browsers to the host of Config.URL: the session's cookie is that host's, and a login
-// that began on 127.0.0.1 could not end on localhost.
+// oneHost sends browsers to the host of Config.URL: the session's cookie is that host's, and a
+// login that began on 127.0.0.1 could not end on localhost.
 func (a *App) oneHost(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, host, _ := strings.Cut(a.cfg.URL, "://")
@@ -164,9 +164,9 @@ func (a *App) oneHost(next http.Handler) http.Handler {
 // maxForm bounds a form, in bytes.
 const maxForm = 16 << 10
 
-// secureHeaders lets pages load what package ui serves and nothing else. form-action is not set: the
-// login form's answer redirects to the issuer, and the issuer's to here, which browsers count as
-// form targets.
+// secureHeaders lets pages load what package ui serves and nothing else. form-action is not set:
+// the login form's answer redirects to the issuer, and the issuer's to here, which browsers count
+// as form targets.
 func secureHeaders(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
