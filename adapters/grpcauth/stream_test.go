@@ -222,9 +222,9 @@ func TestAHandlerIsNotHeldByTheJudge(t *testing.T) {
 
 func TestARecheckThatPanicsEndsTheStream(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var recovered string
+		told := make(chan string, 1) // after the caller has its status
 		recovering := grpc.ChainStreamInterceptor(func(srv any, ss grpc.ServerStream, _ *grpc.StreamServerInfo, handler grpc.StreamHandler) (err error) {
-			defer func() { recovered = fmt.Sprint(recover()) }()
+			defer func() { told <- fmt.Sprint(recover()) }()
 			return handler(srv, ss)
 		})
 		j := &judge{then: func(context.Context) (*auth.Principal, error) { panic("judge") }}
@@ -232,6 +232,7 @@ func TestARecheckThatPanicsEndsTheStream(t *testing.T) {
 		if status.Code(err) != codes.Internal || messages != 60 {
 			t.Errorf("ended with %v after %d messages", err, messages)
 		}
+		recovered := <-told
 		if !strings.HasPrefix(recovered, "judge") || !strings.Contains(recovered, "TestARecheckThatPanics") {
 			t.Errorf("recovered %q, want what was panicked with, and where", recovered)
 		}

@@ -146,7 +146,7 @@ func (is *Issuer) Config() auth.Config { return is.core.Config() }
 
 // Source returns a key cache that discovers the issuer and follows its rotations, and is closed
 // when the test ends. Its Client is the issuer's unless opts, which may be nil, name one, and its
-// Logger likewise the test's log.
+// Logger likewise the test's log, or none in a fuzz test.
 func (is *Issuer) Source(opts *jwks.Options) *jwks.Cache {
 	is.tb.Helper()
 	var o jwks.Options
@@ -157,7 +157,7 @@ func (is *Issuer) Source(opts *jwks.Options) *jwks.Cache {
 		o.Client = is.client
 	}
 	if o.Logger == nil {
-		o.Logger = slog.New(slog.NewTextHandler(testLog{is.tb}, nil))
+		o.Logger = is.logger()
 	}
 	cache, err := is.source(&o)
 	if err != nil {
@@ -165,6 +165,15 @@ func (is *Issuer) Source(opts *jwks.Options) *jwks.Cache {
 	}
 	is.tb.Cleanup(func() { _ = cache.Close() })
 	return cache
+}
+
+// logger returns the log of the test. A fuzz test's is silent: while its target runs, nothing else may
+// log to it.
+func (is *Issuer) logger() *slog.Logger {
+	if _, ok := is.tb.(*testing.F); ok {
+		return slog.New(slog.DiscardHandler)
+	}
+	return slog.New(slog.NewTextHandler(testLog{is.tb}, nil))
 }
 
 // testLog writes to the log of a test.
