@@ -64,7 +64,7 @@ func TestARefusalsContentTypeIsItsWriters(t *testing.T) {
 			w.WriteHeader(401)
 			fmt.Fprint(w, "<p>no")
 		}, "text/html; charset=utf-8"},
-		"a redirect": {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/login", 302) }, "text/html; charset=utf-8"},
+		"a redirect": {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/login", http.StatusFound) }, "text/html; charset=utf-8"},
 		"JSON": {func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "application/json")
 			w.WriteHeader(401)
