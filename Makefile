@@ -6,7 +6,7 @@ MUTANTTIME  ?= 5m
 SOAK        ?= 25s
 SEEDS       ?= 2000
 PICTURES    ?= artifacts/pictures
-TESTFLAGS   ?= -race -shuffle=on
+TESTFLAGS   ?= -race -shuffle=on -timeout 20m
 
 # Tools are built once, into artifacts/bin.
 BIN         := $(CURDIR)/artifacts/bin
