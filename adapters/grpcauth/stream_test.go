@@ -168,7 +168,7 @@ func hang(ctx context.Context) (*auth.Principal, error) {
 
 // judged opens a stream under a judge, and returns how many messages came, and after how long what
 // ended it.
-func judged(t *testing.T, j *judge, handler func(grpc.ServerStream) error, outside ...grpc.ServerOption) (messages int, took time.Duration, end error) {
+func judged(t *testing.T, j auth.TokenVerifier, handler func(grpc.ServerStream) error, outside ...grpc.ServerOption) (messages int, took time.Duration, end error) {
 	t.Helper()
 	options := append(outside, grpcauth.ServerOptions(must(auth.NewGuard(j, nil)), auth.Rules{rpctest.Bidi: auth.AnyToken()})...)
 	conn := start(t, options, talk(&rpctest.Talk{OnStream: handler}))
@@ -204,6 +204,52 @@ func TestNothingPassesWhileAStreamIsJudgedAnew(t *testing.T) {
 		}
 		if messages != 60 {
 			t.Errorf("got %d messages, want those of the minute in which the token was good", messages)
+		}
+	})
+}
+
+// A hanging verifies a token once, for a minute, and then hangs.
+type hanging struct{ asked atomic.Int32 }
+
+func (h *hanging) VerifyToken(ctx context.Context, _ string) (*auth.Principal, error) {
+	if h.asked.Add(1) == 1 {
+		return good(time.Now().Add(time.Minute))
+	}
+	return hang(ctx)
+}
+
+// A recheck that hangs must not let messages pass beyond the token's end. Rechecks come at random: of a
+// dozen streams, half have one shortly before that end.
+func TestARecheckIsOverByTheTokensEnd(t *testing.T) {
+	for range 12 {
+		synctest.Test(t, func(t *testing.T) {
+			messages, took, err := judged(t, new(hanging), everySecond)
+			if status.Code(err) != codes.Unavailable || messages != 60 || took > 66*time.Second {
+				t.Errorf("ended with %v after %d messages and %v, want UNAVAILABLE after 60 and 65 s", err, messages, took)
+			}
+		})
+	}
+}
+
+// What stands in front of the guard, such as a log, is told how the stream ended, whatever its handler
+// makes of it.
+func TestInterceptorsInFrontAreToldTheRefusal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		told := make(chan error, 1)
+		front := grpc.ChainStreamInterceptor(func(srv any, ss grpc.ServerStream, _ *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
+			err := handler(srv, ss)
+			told <- err
+			return err
+		})
+		expired := func(context.Context) (*auth.Principal, error) {
+			return nil, &auth.Error{Reason: auth.ReasonTokenExpired}
+		}
+		forgetful := func(ss grpc.ServerStream) error { _ = everySecond(ss); return nil }
+		if _, _, err := judged(t, &judge{then: expired}, forgetful, front); status.Code(err) != codes.Unauthenticated {
+			t.Errorf("the caller has %v", err)
+		}
+		if err := <-told; status.Code(err) != codes.Unauthenticated {
+			t.Errorf("the interceptor in front has %v", err)
 		}
 	})
 }

@@ -80,7 +80,7 @@ var replacements = map[string]string{
 	"middleware/scope-whole":               `true`,
 	"middleware/token68":                   `true`,
 	"middleware/verifier-without-verdict":  `if p == nil { p = new(Principal) }`,
-	"middleware/until-expiry":              `deadline = deadline.AddDate(1, 0, 0)`,
+	"middleware/until-expiry":              `deadline = deadline.Add(3e9)`,
 	"middleware/verify-once-expired":       `!gr.presented.same(ctx, c)`,
 	"middleware/with-check":                `return nil`,
 }
