@@ -412,3 +412,12 @@ func TestNewRefusesWhatCannotBe(t *testing.T) {
 		}
 	}
 }
+
+// A caller who cannot be told a nonce could never bring one: that is the program's fault.
+func TestNoncesNeedAnAnswer(t *testing.T) {
+	b := must(dpop.New([]string{api}, dpop.NewMemory(0), &dpop.Options{Nonces: must(dpop.NewNonces(0))}))
+	err := b.Check(t.Context(), "token", &auth.Credentials{}, nil, nil)
+	if e, ok := errors.AsType[*auth.Error](err); !ok || e.Reason != auth.ReasonInternal {
+		t.Errorf("%v, want %v", err, auth.ReasonInternal)
+	}
+}
