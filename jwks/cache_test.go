@@ -43,7 +43,7 @@ func TestK01_KnownKeyTakesNoLock(t *testing.T) {
 	c := warm(t, newIssuer("a"))
 	served := make(chan string, 1)
 	c.Locked(func() {
-		go func() { served <- verdict(c, "a") }()
+		go func() { served <- answerOf(c, "a") }()
 		select {
 		case got := <-served:
 			if got != "served" {

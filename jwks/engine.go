@@ -239,7 +239,7 @@ func (c *Cache) save(asked time.Time) error {
 		return err
 	}
 	return saveSnapshot(c.options.SnapshotFile, snapshot{
-		Source: c.fetcher.source(), URL: c.fetcher.url, Fetched: asked, Keys: keys,
+		Source: c.fetcher.source(), URL: c.fetcher.url, FetchedAt: asked, Keys: keys,
 	})
 }
 

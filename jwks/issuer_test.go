@@ -43,8 +43,8 @@ type request struct {
 
 func newIssuer(kids ...string) *issuer { return &issuer{kids: kids} }
 
-// publish replaces the published keys.
-func (i *issuer) publish(kids ...string) {
+// setKeys replaces the published keys.
+func (i *issuer) setKeys(kids ...string) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.kids = kids
@@ -198,8 +198,8 @@ func warm(t testing.TB, i *issuer, set ...func(*jwks.Options)) *jwks.Cache {
 	return c
 }
 
-// A verdict is what a request gets, in short.
-func verdict(c jwks.Source, kid string) string {
+// A answerOf is what a request gets, in short.
+func answerOf(c jwks.Source, kid string) string {
 	return responseFor(c.Keys(context.Background(), kid))
 }
 
@@ -220,7 +220,7 @@ func responseFor(keys []*jwks.Key, err error) string {
 // check compares what a request gets.
 func check(t testing.TB, c jwks.Source, kid, want string) {
 	t.Helper()
-	if got := verdict(c, kid); got != want {
+	if got := answerOf(c, kid); got != want {
 		t.Errorf("key %q: got %s, want %s", kid, got, want)
 	}
 }

@@ -76,7 +76,7 @@ func TestK29_CloseStopsAllAndReleasesWhoWaits(t *testing.T) {
 	})
 }
 
-func TestK29_ClosedCacheJudgesNothing(t *testing.T) {
+func TestK29_ClosedCacheAnswersNothing(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		i := newIssuer("a")
 		c := warm(t, i)

@@ -97,7 +97,7 @@ func TestK09_RefreshByTheClockSpendsNoPermit(t *testing.T) {
 		i := newIssuer("a")
 		c := warm(t, i, func(o *jwks.Options) { o.RefreshEvery = 2 * time.Second })
 		sleep(time.Minute) // some thirty refreshes
-		i.publish("a", "new")
+		i.setKeys("a", "new")
 		before := c.Status().Counters.ByUnknownKey
 		check(t, c, "new", "served")
 		if got := c.Status().Counters.ByUnknownKey - before; got != 1 {
@@ -113,12 +113,12 @@ func TestK10_RotationDuringAFloodIsPickedUp(t *testing.T) {
 		before := i.count()
 		var rotated, accepted time.Time
 		for n := range 20_000 { // 120 s
-			verdict(c, fmt.Sprint("forged ", n))
+			answerOf(c, fmt.Sprint("forged ", n))
 			if n == 5000 {
-				i.publish("a", "new")
+				i.setKeys("a", "new")
 				rotated = time.Now()
 			}
-			if !rotated.IsZero() && accepted.IsZero() && verdict(c, "new") == "served" {
+			if !rotated.IsZero() && accepted.IsZero() && answerOf(c, "new") == "served" {
 				accepted = time.Now()
 			}
 			sleep(6 * time.Millisecond)
@@ -159,7 +159,7 @@ func TestK12_UnknownKeyAfterARecentFetchIsRefused(t *testing.T) {
 			t.Errorf("%d fetches without a permit, want none", got)
 		}
 		// No key ID is remembered as unknown.
-		i.publish("a", "unknown")
+		i.setKeys("a", "unknown")
 		sleep(30 * time.Second)
 		check(t, c, "unknown", "served")
 	})
@@ -190,7 +190,7 @@ func TestK13_CancelledRequestLeavesAndTheFetchGoesOn(t *testing.T) {
 		first := make(chan error, 1)
 		go func() { _, err := c.Keys(ctx, "new"); first <- err }()
 		synctest.Wait()
-		go func() { other <- verdict(c, "new") }()
+		go func() { other <- answerOf(c, "new") }()
 		synctest.Wait()
 		cancel()
 		err := <-first
@@ -336,13 +336,13 @@ func TestK34_BadSignaturesAskForNothingDuringABackOff(t *testing.T) {
 func TestK16_ForgedTokensPutOffNoDiscovery(t *testing.T) {
 	for name, forge := range map[string]func(c *jwks.Cache, n int){
 		"nothing":      func(*jwks.Cache, int) {},
-		"key IDs":      func(c *jwks.Cache, n int) { verdict(c, fmt.Sprint("forged ", n)) },
+		"key IDs":      func(c *jwks.Cache, n int) { answerOf(c, fmt.Sprint("forged ", n)) },
 		"signatures":   func(c *jwks.Cache, _ int) { c.SignatureFailed() },
-		"one key ID":   func(c *jwks.Cache, _ int) { verdict(c, "forged") },
-		"all of these": func(c *jwks.Cache, n int) { verdict(c, fmt.Sprint("forged ", n)); c.SignatureFailed() },
+		"one key ID":   func(c *jwks.Cache, _ int) { answerOf(c, "forged") },
+		"all of these": func(c *jwks.Cache, n int) { answerOf(c, fmt.Sprint("forged ", n)); c.SignatureFailed() },
 		"before it runs": func(c *jwks.Cache, _ int) {
 			time.Sleep(time.Until(c.Status().Next) - time.Millisecond)
-			verdict(c, "x")
+			answerOf(c, "x")
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -377,7 +377,7 @@ func TestAFetchThatIsDueIsTheClocks(t *testing.T) {
 		// the next.
 		sleep(time.Until(c.Status().Next) - time.Second)
 		i.answer(site{oauthForm: metadata(pathIssuer, keySetURL), keySetURL: after(1500*time.Millisecond, body(keySet("a")))}.serve)
-		go verdict(c, "forged")
+		go answerOf(c, "forged")
 		sleep(time.Millisecond)
 		before := i.count()
 		if err := c.Refresh(t.Context()); err != nil {

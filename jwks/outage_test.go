@@ -22,7 +22,7 @@ func TestK06_OneIssuersFailureChangesNothingForAnother(t *testing.T) {
 		failing := open(t, bad)
 		c := warm(t, good)
 		for range 1000 {
-			go verdict(failing, "x")
+			go answerOf(failing, "x")
 			began := time.Now()
 			check(t, c, "a", "served")
 			check(t, c, "x", "refused")
@@ -109,7 +109,7 @@ func TestK15_BackoffIsShortOnceTheKeysAreDropped(t *testing.T) {
 			check(t, c, "a", "not judged")
 			i.answer(nil)
 			sleep(5*time.Second + jwks.FetchTimeout)
-			if got := verdict(c, "a"); got != "served" {
+			if got := answerOf(c, "a"); got != "served" {
 				t.Errorf("max-stale %v: %s when the issuer is back, want served", maxStale, got)
 			}
 		})
@@ -134,9 +134,9 @@ func TestK16_WithdrawnKeyIsGoneAfterTheInterval(t *testing.T) {
 		for range 50 {
 			i := newIssuer("a", "b")
 			c := warm(t, i)
-			i.publish("a")
+			i.setKeys("a")
 			withdrawn := time.Now()
-			for verdict(c, "b") == "served" {
+			for answerOf(c, "b") == "served" {
 				if time.Since(withdrawn) > time.Hour {
 					t.Fatal("the withdrawn key is still served after an hour")
 				}
@@ -257,7 +257,7 @@ func TestK28_ConstructionDoesNotFailAndRefreshDoes(t *testing.T) {
 
 		i.answer(nil)
 		back := time.Now()
-		for verdict(c, "a") != "served" {
+		for answerOf(c, "a") != "served" {
 			if time.Since(back) > time.Minute {
 				t.Fatal("not served a minute after the issuer is back")
 			}

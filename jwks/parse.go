@@ -80,7 +80,7 @@ func (d *document) add(index int, value jose.Published) {
 	if reason == "" {
 		key, reason = k.key()
 	}
-	if reason == "" && d.crowded(key) {
+	if reason == "" && d.isExcess(key) {
 		reason = SkipDuplicate
 	}
 	if reason != "" {
@@ -90,9 +90,9 @@ func (d *document) add(index int, value jose.Published) {
 	d.keys = append(d.keys, key)
 }
 
-// crowded tells whether key is there already, or its ID stands for as many keys of its algorithm as
+// isExcess tells whether key is there already, or its ID stands for as many keys of its algorithm as
 // it may: some issuers publish one key once for each algorithm.
-func (d *document) crowded(key *Key) bool {
+func (d *document) isExcess(key *Key) bool {
 	same := 0
 	for _, other := range d.keys {
 		if key.ID != other.ID || key.Algorithm != other.Algorithm {

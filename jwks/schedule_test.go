@@ -255,7 +255,7 @@ func TestK05_RecoveryAfterAShortOutageTakesFiveSeconds(t *testing.T) {
 				began := time.Now()
 				for time.Since(began) < outage {
 					check(t, c, "a", "served")
-					verdict(c, "unknown")
+					answerOf(c, "unknown")
 					sleep(time.Second)
 				}
 				i.answer(nil)

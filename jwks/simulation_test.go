@@ -425,8 +425,8 @@ func (w *world) last(is func(*fetch) bool) *fetch {
 	return nil
 }
 
-// held is what the cache must hold now.
-func (w *world) held() published {
+// expected is what the cache must hold now.
+func (w *world) expected() published {
 	if f := w.lastRefresh(); f != nil && time.Since(f.sent) < simMaxStale {
 		return w.lastGood().set
 	}
@@ -483,11 +483,11 @@ func (w *world) checkClocks() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	t, s := w.t, w.cache.Status()
-	if ready := w.cache.Ready() == nil; ready != (w.held() != nil) {
+	if ready := w.cache.Ready() == nil; ready != (w.expected() != nil) {
 		t.Errorf("ready: %v; the last good fetch is %+v (K-30)", ready, w.lastGood())
 	}
-	if got := len(s.Keys); got != len(w.held()) {
-		t.Errorf("%d keys held, want %d (K-14, K-15, K-16, K-18)", got, len(w.held()))
+	if got := len(s.Keys); got != len(w.expected()) {
+		t.Errorf("%d keys held, want %d (K-14, K-15, K-16, K-18)", got, len(w.expected()))
 	}
 	w.checkIdle()
 	w.counts = append(w.counts, budget{time.Now(), s.Counters.ByUnknownKey, s.Counters.ByBadSignature})
@@ -502,7 +502,7 @@ func (w *world) checkClocks() {
 		}
 	}
 	for kid, k := range w.seen { // a pointer's life ends when its key is not held any more
-		if v, ok := w.held()[kid]; !ok || materialOf(kid, v) != material(k) {
+		if v, ok := w.expected()[kid]; !ok || materialOf(kid, v) != material(k) {
 			delete(w.seen, kid)
 		}
 	}
@@ -531,7 +531,7 @@ func (w *world) request(kid string, cancelled bool) {
 	}
 	w.mu.Lock()
 	arrived := time.Now()
-	_, known := w.held()[kid]
+	_, known := w.expected()[kid]
 	w.pending++
 	w.mu.Unlock()
 	go func() {
@@ -540,7 +540,7 @@ func (w *world) request(kid string, cancelled bool) {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		w.pending--
-		w.checkVerdict(kid, arrived, known, keys, err)
+		w.checkAnswer(kid, arrived, known, keys, err)
 		if errors.Is(err, context.Canceled) && !cancelled {
 			w.t.Errorf("key %s: %v, and nobody cancelled it (K-13)", kid, err)
 		}
@@ -548,7 +548,7 @@ func (w *world) request(kid string, cancelled bool) {
 	synctest.Wait()
 }
 
-func (w *world) checkVerdict(kid string, arrived time.Time, known bool, keys []*jwks.Key, err error) {
+func (w *world) checkAnswer(kid string, arrived time.Time, known bool, keys []*jwks.Key, err error) {
 	t, took, got := w.t, time.Since(arrived), responseFor(keys, err)
 	if took > jwks.WaitLimit {
 		t.Errorf("key %s: waited %v, want 2 s at most", kid, took)
@@ -560,7 +560,7 @@ func (w *world) checkVerdict(kid string, arrived time.Time, known bool, keys []*
 		return
 	}
 	good := w.lastGood()
-	version, holds := w.held()[kid]
+	version, holds := w.expected()[kid]
 	if got != "served" && !errors.Is(err, context.Canceled) {
 		w.checkAdvice(kid, got, err)
 	}
@@ -584,7 +584,7 @@ func (w *world) checkVerdict(kid string, arrived time.Time, known bool, keys []*
 			}
 		}
 	case "refused":
-		if good == nil || w.held() == nil {
+		if good == nil || w.expected() == nil {
 			t.Errorf("key %s: refused although nothing is held (K-11)", kid)
 		} else if holds || good.sent.Before(arrived) && time.Since(good.sent) >= simCooldown {
 			t.Errorf("key %s: refused on account of a fetch %v ago (K-12)", kid, time.Since(good.sent))
@@ -606,7 +606,7 @@ func (w *world) checkAdvice(kid, got string, err error) {
 	now := time.Now()
 	// Of a fetch that ends at this very moment it may know or not.
 	before := w.last(func(f *fetch) bool { return f.good && f.ended.Before(now) })
-	fits := e.AskedAt.IsZero() && w.held() == nil
+	fits := e.AskedAt.IsZero() && w.expected() == nil
 	for _, f := range w.fetches {
 		fits = fits || f.good && e.AskedAt.Equal(f.sent) && (f == before || f.ended.Equal(now))
 	}

@@ -24,10 +24,10 @@ const maxSnapshot = 4 << 20
 // the document that was fetched, so a private part that an issuer published by mistake does not
 // reach the disk.
 type snapshot struct {
-	Source  string     `json:"source"`         // the issuer, or the URL, that the keys belong to
-	URL     string     `json:"url"`            // of the key set
-	Fetched time.Time  `json:"fetched"`        // by the wall clock: it outlives the process
-	Keys    []material `json:"keys,omitempty"` // public parts
+	Source    string     `json:"source"`         // the issuer, or the URL, that the keys belong to
+	URL       string     `json:"url"`            // of the key set
+	FetchedAt time.Time  `json:"fetched"`        // by the wall clock: it outlives the process
+	Keys      []material `json:"keys,omitempty"` // public parts
 }
 
 // material is the public part of a key as a JWK, and how to use it.
@@ -88,7 +88,7 @@ func (f *fetcher) loadSnapshot(file string, maxStale time.Duration) (document, t
 	if err := json.Unmarshal(content, &s); err != nil {
 		return document{}, 0, fmt.Errorf("jwks: load snapshot %s: %w", file, err)
 	}
-	age := time.Since(s.Fetched)
+	age := time.Since(s.FetchedAt)
 	if err := f.checkSnapshot(s, age, maxStale); err != nil {
 		return document{}, 0, fmt.Errorf("jwks: load snapshot %s: %w", file, err)
 	}

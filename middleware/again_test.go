@@ -12,7 +12,7 @@ import (
 
 // A request may go on for long: what its first guard found does not count at a second one after the
 // token's end.
-func TestAVerdictRunsOutWithItsToken(t *testing.T) {
+func TestACachedPrincipalExpiresWithItsToken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		issuer := authtest.NewIssuer(t, nil)
 		g := issuer.Guard(nil)

@@ -31,7 +31,7 @@ func raw(b testing.TB, k *signingKey, token string) func() {
 			b.Fatal("the signature is not good")
 		}
 	}
-	switch pub := k.signer.Public().(type) {
+	switch pub := k.private.Public().(type) {
 	case *rsa.PublicKey:
 		if k.alg == "PS256" {
 			return func() {
@@ -111,11 +111,11 @@ func BenchmarkGuard(b *testing.B) {
 func BenchmarkGarbage(b *testing.B) {
 	k := newSigningKey(b, "RS256", "key-2026-11")
 	v := newVerifier(b, k, nil)
-	stranger := newSigningKey(b, "RS256", "key-2026-11")
+	other := newSigningKey(b, "RS256", "key-2026-11")
 	for name, token := range map[string]string{
 		"random text":     strings.Repeat("x", 1600),
 		"unknown kid":     k.sign(b, strings.Replace(k.header(), "key-2026-11", "other", 1), largeClaims()),
-		"wrong signature": stranger.sign(b, k.header(), largeClaims()),
+		"wrong signature": other.sign(b, k.header(), largeClaims()),
 	} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()

@@ -223,32 +223,32 @@ func TestRecheckAsksForNoProof(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	later := auth.Credentials{Authorization: []string{"DPoP bound"}}
+	fresh := auth.Credentials{Authorization: []string{"DPoP bound"}}
 	asked := len(v.asked)
-	again, err := g.Recheck(ctx, later, auth.AnyToken())
+	again, err := g.Recheck(ctx, fresh, auth.AnyToken())
 	if err != nil || len(v.asked) != asked+1 {
 		t.Fatalf("%v after %d verifications", err, len(v.asked)-asked)
 	}
-	if _, err := g.Recheck(again, later, auth.Scopes("admin")); reasonOf(err) != auth.ReasonInsufficientScope {
+	if _, err := g.Recheck(again, fresh, auth.Scopes("admin")); reasonOf(err) != auth.ReasonInsufficientScope {
 		t.Errorf("%v, want the requirement compared", err)
 	}
 	revoked = true
-	if _, err := g.Recheck(again, later, auth.AnyToken()); reasonOf(err) != auth.ReasonTokenRevoked {
+	if _, err := g.Recheck(again, fresh, auth.AnyToken()); reasonOf(err) != auth.ReasonTokenRevoked {
 		t.Errorf("%v, want Revoked asked", err)
 	}
 	revoked = false
 	v.known["bound"] = principal(t, "read:orders", `,"cnf":{"jkt":"y"}`)
-	if _, err := g.Recheck(again, later, auth.AnyToken()); reasonOf(err) != auth.ReasonBindingNotProved {
+	if _, err := g.Recheck(again, fresh, auth.AnyToken()); reasonOf(err) != auth.ReasonBindingNotProved {
 		t.Errorf("%v for another key, want it not proved", err)
 	}
 	v.known["bound"] = principal(t, "read:orders", `,"cnf":{"jkt":"x"}`)
 	for name, ask := range map[string]func() error{
-		"no first look": func() error { _, err := g.Recheck(t.Context(), later, auth.AnyToken()); return err },
+		"no first look": func() error { _, err := g.Recheck(t.Context(), fresh, auth.AnyToken()); return err },
 		"another token": func() error {
 			_, err := g.Recheck(ctx, auth.Credentials{Authorization: []string{"dpop bound"}}, auth.AnyToken())
 			return err
 		},
-		"another guard's": func() error { _, err := other.Recheck(ctx, later, auth.AnyToken()); return err },
+		"another guard's": func() error { _, err := other.Recheck(ctx, fresh, auth.AnyToken()); return err },
 	} {
 		if err := ask(); reasonOf(err) != auth.ReasonInternal {
 			t.Errorf("%s: %v, want the Binding asked", name, err)

@@ -177,7 +177,7 @@ func (g *Guard) verify(ctx context.Context, token string) (p *Principal, cached 
 	if err != nil {
 		return nil, false, asError(err)
 	}
-	// check: verifier-without-verdict
+	// check: verifier-without-result
 	if p == nil {
 		return nil, false, &Error{Reason: ReasonInternal, Err: errors.New("auth: the TokenVerifier returned neither a Principal nor an error")}
 	}

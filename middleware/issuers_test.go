@@ -42,8 +42,8 @@ func TestIssuersRememberTokensOnce(t *testing.T) {
 			}
 		}
 		known := is.tokens.Find(is.tokens.Tag(raw))
-		if remembered := known != nil && known.Value.verifier == v; remembered != (v.config.CacheSize > 0) {
-			t.Errorf("%s: remembered by its Verifier: %v", v.Issuer(), remembered)
+		if cached := known != nil && known.Value.verifier == v; cached != (v.config.CacheSize > 0) {
+			t.Errorf("%s: remembered by its Verifier: %v", v.Issuer(), cached)
 		}
 		if v.tokens != nil && v.tokens.Find(v.tokens.Tag(raw)) != nil {
 			t.Errorf("%s: it is in the Verifier's own cache as well", v.Issuer())

@@ -36,7 +36,7 @@ type keySite struct {
 	slow time.Duration
 }
 
-func (s *keySite) publish(keys ...*signingKey) {
+func (s *keySite) setKeys(keys ...*signingKey) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.keys = keys
@@ -48,7 +48,7 @@ func (s *keySite) RoundTrip(r *http.Request) (*http.Response, error) {
 	s.mu.Unlock()
 	all := []map[string]string{}
 	for _, k := range keys {
-		public := k.signer.Public().(ed25519.PublicKey)
+		public := k.private.Public().(ed25519.PublicKey)
 		all = append(all, map[string]string{"kty": "OKP", "crv": "Ed25519", "kid": k.kid, "x": encode(public)})
 	}
 	doc, err := json.Marshal(map[string]any{"keys": all})
@@ -95,7 +95,7 @@ func asks(api http.Handler, token string) *httptest.ResponseRecorder {
 func TestK11_ATokenNewerThanTheKeysIsNotJudged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		site := new(keySite)
-		site.publish(newSigningKey(t, "EdDSA", "first"))
+		site.setKeys(newSigningKey(t, "EdDSA", "first"))
 		keys, api, log := site.guarded(t, nil)
 		time.Sleep(time.Minute)
 		forger := newSigningKey(t, "EdDSA", "forged")
@@ -107,7 +107,7 @@ func TestK11_ATokenNewerThanTheKeysIsNotJudged(t *testing.T) {
 		asked := time.Now() // when the keys known were asked for
 		time.Sleep(5 * time.Second)
 		newer := newSigningKey(t, "EdDSA", "newer")
-		site.publish(newer)
+		site.setKeys(newer)
 		now := time.Now()
 		iat := fmt.Sprintf(`"iat":%d`, now.Unix())
 		at := func(at time.Time) string { return fmt.Sprintf(`"iat":%d`, at.Unix()) }
@@ -172,11 +172,11 @@ func TestK11_ATokenNewerThanTheKeysIsNotJudged(t *testing.T) {
 func TestForgedTokensThatWaitKeepOutNoGoodOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		site := new(keySite)
-		site.publish(newSigningKey(t, "EdDSA", "first"))
+		site.setKeys(newSigningKey(t, "EdDSA", "first"))
 		_, api, _ := site.guarded(t, nil)
 		time.Sleep(time.Minute)
 		newer, forger := newSigningKey(t, "EdDSA", "newer"), newSigningKey(t, "EdDSA", "forged")
-		site.publish(newer)
+		site.setKeys(newer)
 		site.mu.Lock()
 		site.slow = time.Second
 		site.mu.Unlock()
@@ -215,10 +215,10 @@ func TestK34_AKeyReplacedInPlaceIsFound(t *testing.T) {
 					header = `{"alg":"EdDSA","typ":"at+jwt"}`
 				}
 				old, restarted := newSigningKey(t, "EdDSA", kid), newSigningKey(t, "EdDSA", kid)
-				site.publish(old)
+				site.setKeys(old)
 				keys, api, _ := site.guarded(t, nil)
 				time.Sleep(time.Second)
-				site.publish(restarted) // the issuer restarted with a new key
+				site.setKeys(restarted) // the issuer restarted with a new key
 				site.mu.Lock()
 				site.slow = time.Second
 				site.mu.Unlock()

@@ -36,13 +36,13 @@ func newLiberal(t *testing.T, config auth.Config) *liberal {
 		}
 		return v
 	}
-	held := verifier(jwks.Static{key.public()})
-	is, err := auth.NewIssuers(held)
+	withCachedKey := verifier(jwks.Static{key.public()})
+	is, err := auth.NewIssuers(withCachedKey)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return &liberal{key, map[string]auth.TokenVerifier{
-		"key held": held, "key fetched": verifier(&source{Static: jwks.Static{key.public()}}), "by Issuers": is,
+		"key held": withCachedKey, "key fetched": verifier(&source{Static: jwks.Static{key.public()}}), "by Issuers": is,
 	}}
 }
 

@@ -49,7 +49,7 @@ func TestReportOnlyIsTheOutermost(t *testing.T) {
 }
 
 // Whatever the operations are called, the rule alone tells what is reported on.
-func TestAReportIsNoVerdict(t *testing.T) {
+func TestAReportRefusesNothing(t *testing.T) {
 	issuer := authtest.NewIssuer(t, nil)
 	g := issuer.Guard(&auth.GuardOptions{OnDecision: func(context.Context, auth.Decision) {}})
 	for _, raw := range []string{issuer.Token("read:orders"), issuer.Token("admin", authtest.Expired), "x"} {

@@ -20,9 +20,9 @@ import (
 // signingKey signs tokens with nothing but the standard library, so that these tests share no code
 // with what they test.
 type signingKey struct {
-	alg    string
-	kid    string
-	signer crypto.Signer
+	alg     string
+	kid     string
+	private crypto.Signer
 }
 
 func newSigningKey(t testing.TB, alg, kid string) *signingKey {
@@ -31,20 +31,20 @@ func newSigningKey(t testing.TB, alg, kid string) *signingKey {
 	var err error
 	switch alg {
 	case "RS256", "PS256":
-		k.signer, err = rsa.GenerateKey(rand.Reader, 2048)
+		k.private, err = rsa.GenerateKey(rand.Reader, 2048)
 	case "ES256":
-		k.signer, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		k.private, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	case "EdDSA":
-		_, k.signer, err = ed25519.GenerateKey(rand.Reader)
+		_, k.private, err = ed25519.GenerateKey(rand.Reader)
 	}
-	if err != nil || k.signer == nil {
+	if err != nil || k.private == nil {
 		t.Fatalf("no key for %s: %v", alg, err)
 	}
 	return k
 }
 
 func (k *signingKey) public() *jwks.Key {
-	return &jwks.Key{ID: k.kid, Algorithm: k.alg, Public: k.signer.Public()}
+	return &jwks.Key{ID: k.kid, Algorithm: k.alg, Public: k.private.Public()}
 }
 
 func encode(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
@@ -56,7 +56,7 @@ func (k *signingKey) sign(t testing.TB, header, payload string) string {
 	digest := sha256.Sum256([]byte(input))
 	var sig []byte
 	var err error
-	switch key := k.signer.(type) {
+	switch key := k.private.(type) {
 	case *rsa.PrivateKey:
 		if k.alg == "PS256" {
 			sig, err = rsa.SignPSS(rand.Reader, key, crypto.SHA256, digest[:], &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash})

@@ -98,9 +98,9 @@ func (t *cachedToken) recheck(ctx context.Context) (*Principal, *Error) {
 	return p, nil
 }
 
-// remember keeps what came of a good token. Without "kid" nothing ties it to one key, so it is
+// cache keeps what came of a good token. Without "kid" nothing ties it to one key, so it is
 // verified each time.
-func (v *Verifier) remember(tokens *tokenCache, p *Principal, h jose.Header, notBefore time.Time, raw string, now time.Time) {
+func (v *Verifier) cache(tokens *tokenCache, p *Principal, h jose.Header, notBefore time.Time, raw string, now time.Time) {
 	if tokens == nil || v.config.CacheSize < 0 || h.KeyID == "" { // check: cached-without-kid
 		return
 	}

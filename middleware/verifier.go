@@ -162,7 +162,7 @@ func (v *Verifier) verify(ctx context.Context, raw string, tokens *tokenCache) (
 	if _, ok := v.headers.find(parts.Header); !ok {
 		v.headers.add(parts.Header, head)
 	}
-	v.remember(tokens, p, head, s.claims.notBefore.Time(), raw, now)
+	v.cache(tokens, p, head, s.claims.notBefore.Time(), raw, now)
 	return p, nil
 }
 

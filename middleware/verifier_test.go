@@ -170,7 +170,7 @@ func TestHeader(t *testing.T) {
 
 func TestSignature(t *testing.T) {
 	for _, alg := range []string{"RS256", "PS256", "ES256", "EdDSA"} {
-		k, stranger := newSigningKey(t, alg, "k1"), newSigningKey(t, alg, "k1")
+		k, unknown := newSigningKey(t, alg, "k1"), newSigningKey(t, alg, "k1")
 		v := newVerifier(t, k, nil)
 		good := k.sign(t, k.header(), claims())
 		dot := strings.LastIndexByte(good, '.')
@@ -185,7 +185,7 @@ func TestSignature(t *testing.T) {
 			want        auth.Reason
 		}{
 			{"a good signature", good, ""},
-			{"another key's signature", stranger.sign(t, k.header(), claims()), auth.ReasonSignatureInvalid},
+			{"another key's signature", unknown.sign(t, k.header(), claims()), auth.ReasonSignatureInvalid},
 			{"one bit changed", good[:dot+1] + encode(flipped), auth.ReasonSignatureInvalid},
 			{"one byte short", good[:dot+1] + encode(sig[:len(sig)-1]), auth.ReasonSignatureInvalid},
 			{"one byte long", good[:dot+1] + encode(append(sig, 0)), auth.ReasonSignatureInvalid},
@@ -242,7 +242,7 @@ func TestPSSSalt(t *testing.T) {
 	d := h.New()
 	d.Write([]byte(input))
 	for _, salt := range []int{rsa.PSSSaltLengthEqualsHash, h.Size(), 1, 20, h.Size() - 1, h.Size() + 1} {
-		sig, err := rsa.SignPSS(rand.Reader, k.signer.(*rsa.PrivateKey), h, d.Sum(nil), &rsa.PSSOptions{SaltLength: salt})
+		sig, err := rsa.SignPSS(rand.Reader, k.private.(*rsa.PrivateKey), h, d.Sum(nil), &rsa.PSSOptions{SaltLength: salt})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -270,18 +270,18 @@ func TestKeysThatDoNotFit(t *testing.T) {
 	}
 	huge := &rsa.PublicKey{N: new(big.Int).Lsh(big.NewInt(1), 8192), E: 65537}
 	tests := []struct {
-		name   string
-		signer *signingKey
-		key    *jwks.Key
-		want   auth.Reason
+		name    string
+		private *signingKey
+		key     *jwks.Key
+		want    auth.Reason
 	}{
 		{"the signer's key", rs, rs.public(), ""},
-		{"a key without alg", rs, &jwks.Key{ID: "k1", Public: rs.signer.Public()}, ""},
-		{"an EC key without alg", es, &jwks.Key{ID: "k1", Public: es.signer.Public()}, ""},
-		{"a key for another algorithm", rs, &jwks.Key{ID: "k1", Algorithm: "RS512", Public: rs.signer.Public()}, auth.ReasonKeyUnknown},
-		{"a key for an unknown algorithm", rs, &jwks.Key{ID: "k1", Algorithm: "HS256", Public: rs.signer.Public()}, auth.ReasonKeyUnknown},
-		{"a key of another type", rs, &jwks.Key{ID: "k1", Algorithm: "RS256", Public: es.signer.Public()}, auth.ReasonKeyUnknown},
-		{"an RSA key for ECDSA", es, &jwks.Key{ID: "k1", Algorithm: "ES256", Public: rs.signer.Public()}, auth.ReasonKeyUnknown},
+		{"a key without alg", rs, &jwks.Key{ID: "k1", Public: rs.private.Public()}, ""},
+		{"an EC key without alg", es, &jwks.Key{ID: "k1", Public: es.private.Public()}, ""},
+		{"a key for another algorithm", rs, &jwks.Key{ID: "k1", Algorithm: "RS512", Public: rs.private.Public()}, auth.ReasonKeyUnknown},
+		{"a key for an unknown algorithm", rs, &jwks.Key{ID: "k1", Algorithm: "HS256", Public: rs.private.Public()}, auth.ReasonKeyUnknown},
+		{"a key of another type", rs, &jwks.Key{ID: "k1", Algorithm: "RS256", Public: es.private.Public()}, auth.ReasonKeyUnknown},
+		{"an RSA key for ECDSA", es, &jwks.Key{ID: "k1", Algorithm: "ES256", Public: rs.private.Public()}, auth.ReasonKeyUnknown},
 		{"a key of another curve", es, &jwks.Key{ID: "k1", Algorithm: "ES256", Public: p384.Public()}, auth.ReasonKeyUnknown},
 		{"an EC key without point", es, &jwks.Key{ID: "k1", Algorithm: "ES256", Public: &ecdsa.PublicKey{Curve: elliptic.P256()}}, auth.ReasonKeyUnknown},
 		{"a short RSA key", &signingKey{"RS256", "k1", small}, &jwks.Key{ID: "k1", Algorithm: "RS256", Public: small.Public()}, auth.ReasonKeyUnknown},
@@ -296,7 +296,7 @@ func TestKeysThatDoNotFit(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := reasonOf(verify(t, v, tt.signer.sign(t, tt.signer.header(), claims()))); got != tt.want {
+			if got := reasonOf(verify(t, v, tt.private.sign(t, tt.private.header(), claims()))); got != tt.want {
 				t.Errorf("reason %v, want %v", got, tt.want)
 			}
 		})
@@ -313,8 +313,8 @@ func (f fixed) Keys(context.Context, string) ([]*jwks.Key, error) { return f, ni
 
 func TestAnRSAKeyHasOneAlgorithm(t *testing.T) {
 	rs := newSigningKey(t, "RS256", "k1")
-	ps := &signingKey{"PS256", "k1", rs.signer}
-	keys := jwks.Static{{ID: "k1", Public: rs.signer.Public()}}
+	ps := &signingKey{"PS256", "k1", rs.private}
+	keys := jwks.Static{{ID: "k1", Public: rs.private.Public()}}
 	for _, first := range []auth.Algorithm{auth.RS256, auth.PS256} {
 		v, err := auth.NewVerifier(keys, auth.Config{Issuer: testIssuer, Audiences: []string{testAudience},
 			Algorithms: []auth.Algorithm{auth.ES256, first, auth.PS256, auth.RS256}})
@@ -495,21 +495,21 @@ func TestAnUnknownKeyIsFetchedForNoTokenThatCanOnlyFail(t *testing.T) {
 	if err := verify(t, v, issuer.Token("read")); err != nil {
 		t.Fatal(err)
 	}
-	stranger := newSigningKey(t, "EdDSA", "no-such-key")
+	unknown := newSigningKey(t, "EdDSA", "no-such-key")
 	token := func(iss, aud string, exp int64) string {
-		return stranger.sign(t, stranger.header(), fmt.Sprintf(
+		return unknown.sign(t, unknown.header(), fmt.Sprintf(
 			`{"iss":%q,"aud":%q,"exp":%d,"iat":1,"sub":"a","jti":"1","client_id":"b"}`, iss, aud, exp))
 	}
-	later := time.Now().Unix() + 300
-	good := token(issuer.URL, issuer.Audience, later)
+	expiry := time.Now().Unix() + 300
+	good := token(issuer.URL, issuer.Audience, expiry)
 	before := issuer.Fetches()
 	for _, tt := range []struct {
 		name, token string
 		want        auth.Reason
 		fetches     int
 	}{
-		{"another issuer", token("https://other.example", issuer.Audience, later), auth.ReasonIssuerNotTrusted, 0},
-		{"another audience", token(issuer.URL, "https://other.example", later), auth.ReasonAudienceMismatch, 0},
+		{"another issuer", token("https://other.example", issuer.Audience, expiry), auth.ReasonIssuerNotTrusted, 0},
+		{"another audience", token(issuer.URL, "https://other.example", expiry), auth.ReasonAudienceMismatch, 0},
 		{"expired", token(issuer.URL, issuer.Audience, 1700000000), auth.ReasonTokenExpired, 0},
 		{"a malformed signature", good[:strings.LastIndexByte(good, '.')] + ".x", auth.ReasonTokenMalformed, 0},
 		{"nothing else wrong", good, auth.ReasonKeyUnknown, 1},
@@ -568,8 +568,8 @@ func TestTimeBoundaries(t *testing.T) {
 		{"a life over the bound", func(c *auth.Config) { c.MaxLifetime = 299 * time.Second }, nil, 0, auth.ReasonTokenTooOld},
 	}
 	for _, tt := range tests {
-		for _, remembered := range []bool{false, true} {
-			t.Run(fmt.Sprintf("%s, remembered %v", tt.name, remembered), func(t *testing.T) {
+		for _, cached := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, remembered %v", tt.name, cached), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					v := newVerifier(t, k, tt.more)
 					var edits []string
@@ -577,7 +577,7 @@ func TestTimeBoundaries(t *testing.T) {
 						edits = tt.edits()
 					}
 					token := k.sign(t, k.header(), claims(edits...))
-					if remembered {
+					if cached {
 						_ = verify(t, v, token)
 					}
 					time.Sleep(tt.at) // the bubble's time

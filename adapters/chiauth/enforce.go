@@ -84,7 +84,7 @@ func tableOf(mux *chi.Mux, stack chi.Middlewares) *table {
 	return t
 }
 
-// A table judges by rules what it stands in front of.
+// A table authorizes by rules the requests to a router.
 type table struct {
 	guard  *auth.Guard
 	rules  auth.Rules
@@ -108,7 +108,7 @@ func (t *table) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		t.miss(w, r, target, to.otherMethod)
 		return
 	}
-	r = r.WithContext(pin(r, ctx, method, to.paths))
+	r = r.WithContext(keepTo(r, ctx, method, to.paths))
 	t.guarded(method, to.pattern, t.next).ServeHTTP(w, r)
 }
 

@@ -69,7 +69,7 @@ func CheckRouter(e *echo.Echo) error {
 	for _, route := range routesOf(e) {
 		switch {
 		case route.Method == echo.RouteNotFound && route.Name == automatic:
-		case !isRemembered(route.Route): // check: router-uncovered
+		case !isMarkedGuarded(route.Route): // check: router-uncovered
 			f.add("no guard covers %s", route.key())
 		case route.handler() == nil: // check: router-hidden
 			f.add("another route takes all requests of %s", route.key())

@@ -81,7 +81,7 @@ func Enforce(guard *auth.Guard, req auth.Requirement) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			before := c.Request()
-			if err := admit(guard, c, routes.of(c), req); err != nil { // check: enforce
+			if err := authorize(guard, c, routes.of(c), req); err != nil { // check: enforce
 				return err
 			}
 			defer handBack(before, c.Request())
@@ -90,8 +90,8 @@ func Enforce(guard *auth.Guard, req auth.Requirement) echo.MiddlewareFunc {
 	}
 }
 
-// admit authorizes one request, and leaves its Principal in the request's context.
-func admit(guard *auth.Guard, c echo.Context, operation string, req auth.Requirement) error {
+// authorize authorizes one request, and leaves its Principal in the request's context.
+func authorize(guard *auth.Guard, c echo.Context, operation string, req auth.Requirement) error {
 	if req.IsPublic() {
 		return nil
 	}
@@ -100,7 +100,7 @@ func admit(guard *auth.Guard, c echo.Context, operation string, req auth.Require
 		c.Response().Header().Add(echo.HeaderVary, echo.HeaderAuthorization)
 	}
 	ctx, err := guard.Authorize(r.Context(), auth.RequestCredentials(c.Response(), r, operation), req)
-	if err != nil { // check: admit
+	if err != nil { // check: authorize
 		return refusal(guard, c, err)
 	}
 	c.SetRequest(r.WithContext(ctx))

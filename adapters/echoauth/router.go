@@ -102,7 +102,7 @@ func (r *Router) Add(method, path string, req auth.Requirement, h echo.HandlerFu
 	var operation string
 	added := r.to.Add(method, path, func(c echo.Context) error {
 		before := c.Request()
-		if err := admit(r.guard, c, operation, req); err != nil { // check: endpoint-guard
+		if err := authorize(r.guard, c, operation, req); err != nil { // check: endpoint-guard
 			return err
 		}
 		defer handBack(before, c.Request())
@@ -112,7 +112,7 @@ func (r *Router) Add(method, path string, req auth.Requirement, h echo.HandlerFu
 	if before[shape(operation)] { // check: route-twice
 		panic(fmt.Sprintf("echoauth: route %q is registered twice", operation))
 	}
-	remember(added)
+	markGuarded(added)
 	return added
 }
 
@@ -138,13 +138,13 @@ func shape(key string) string {
 // atEndpoint are the routes that Routers added. It keeps none of them alive.
 var atEndpoint sync.Map // of weak.Pointer[echo.Route]
 
-func remember(r *echo.Route) {
+func markGuarded(r *echo.Route) {
 	key := weak.Make(r)
 	atEndpoint.Store(key, true)
 	runtime.AddCleanup(r, func(key weak.Pointer[echo.Route]) { atEndpoint.Delete(key) }, key)
 }
 
-func isRemembered(r *echo.Route) bool {
+func isMarkedGuarded(r *echo.Route) bool {
 	_, ok := atEndpoint.Load(weak.Make(r))
 	return ok
 }

@@ -68,7 +68,7 @@ func inFront(t *table) echo.MiddlewareFunc {
 				return r.answer(c)
 			}
 			before := c.Request()
-			if err := admit(t.guard, c, r.key, r.requirement); err != nil { // check: rules
+			if err := authorize(t.guard, c, r.key, r.requirement); err != nil { // check: rules
 				return err
 			}
 			defer handBack(before, c.Request())

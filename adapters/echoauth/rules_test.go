@@ -342,9 +342,9 @@ func TestFirstRequestsAtOnce(t *testing.T) {
 	}
 }
 
-// TestEveryRouteThatARequestReachesIsJudgedByItsRule compares the table with Echo's router, over
+// TestEveryRouteThatARequestReachesIsAuthorizedByItsRule compares the table with Echo's router, over
 // random routes and random requests.
-func TestEveryRouteThatARequestReachesIsJudgedByItsRule(t *testing.T) {
+func TestEveryRouteThatARequestReachesIsAuthorizedByItsRule(t *testing.T) {
 	issuer := authtest.NewIssuer(t, nil)
 	token := issuer.Token("read")
 	pick := func(r *rand.Rand, from []string) string { return from[r.IntN(len(from))] }

@@ -145,7 +145,7 @@ func TestUnknownServiceHandlerIsCovered(t *testing.T) {
 	}
 }
 
-func TestNothingIsReadBeforeTheVerdict(t *testing.T) {
+func TestNothingIsReadBeforeTheDecision(t *testing.T) {
 	issuer := authtest.NewIssuer(t, nil)
 	entered := false
 	conn := start(t, grpcauth.ServerOptions(issuer.Guard(nil), auth.Rules{"/" + rpctest.Service + "/*": auth.Scopes("read")}),

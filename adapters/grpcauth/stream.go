@@ -54,6 +54,6 @@ func (s *guardedStream) end() error {
 		return nil
 	}
 	// A mutex would hold up the clock of a testing/synctest bubble.
-	<-l.done // check: passes-while-judged
+	<-l.done // check: passes-while-rechecked
 	return l.refused
 }

@@ -139,15 +139,15 @@ func TestAStreamPastItsTokensEndAsksSeldom(t *testing.T) {
 	})
 }
 
-// A judge is a TokenVerifier that accepts a token for a minute from the first time on, and then
+// A scriptedVerifier is a TokenVerifier that accepts a token for a minute from the first time on, and then
 // does something else.
-type judge struct {
+type scriptedVerifier struct {
 	asked atomic.Int32
 	until time.Time
 	then  func(context.Context) (*auth.Principal, error)
 }
 
-func (j *judge) VerifyToken(ctx context.Context, _ string) (*auth.Principal, error) {
+func (j *scriptedVerifier) VerifyToken(ctx context.Context, _ string) (*auth.Principal, error) {
 	if j.asked.Add(1) == 1 {
 		j.until = time.Now().Add(time.Minute)
 	}
@@ -166,9 +166,9 @@ func hang(ctx context.Context) (*auth.Principal, error) {
 	return nil, ctx.Err()
 }
 
-// judged opens a stream under a judge, and returns how many messages came, and after how long what
+// runStream opens a stream under a judge, and returns how many messages came, and after how long what
 // ended it.
-func judged(t *testing.T, j auth.TokenVerifier, handler func(grpc.ServerStream) error, outside ...grpc.ServerOption) (messages int, took time.Duration, end error) {
+func runStream(t *testing.T, j auth.TokenVerifier, handler func(grpc.ServerStream) error, outside ...grpc.ServerOption) (messages int, took time.Duration, end error) {
 	t.Helper()
 	options := append(outside, grpcauth.ServerOptions(must(auth.NewGuard(j, nil)), auth.Rules{rpctest.Bidi: auth.AnyToken()})...)
 	conn := start(t, options, talk(&rpctest.Talk{OnStream: handler}))
@@ -196,9 +196,9 @@ func everySecond(ss grpc.ServerStream) error {
 	}
 }
 
-func TestNothingPassesWhileAStreamIsJudgedAnew(t *testing.T) {
+func TestNothingPassesWhileAStreamIsRechecked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		messages, took, err := judged(t, &judge{then: hang}, everySecond)
+		messages, took, err := runStream(t, &scriptedVerifier{then: hang}, everySecond)
 		if status.Code(err) != codes.Unavailable || took != 65*time.Second {
 			t.Errorf("ended with %v after %v, want UNAVAILABLE five seconds after the token", err, took)
 		}
@@ -223,7 +223,7 @@ func (h *hanging) VerifyToken(ctx context.Context, _ string) (*auth.Principal, e
 func TestARecheckIsOverByTheTokensEnd(t *testing.T) {
 	for range 12 {
 		synctest.Test(t, func(t *testing.T) {
-			messages, took, err := judged(t, new(hanging), everySecond)
+			messages, took, err := runStream(t, new(hanging), everySecond)
 			if status.Code(err) != codes.Unavailable || messages != 60 || took > 66*time.Second {
 				t.Errorf("ended with %v after %d messages and %v, want UNAVAILABLE after 60 and 65 s", err, messages, took)
 			}
@@ -245,7 +245,7 @@ func TestInterceptorsInFrontAreToldTheRefusal(t *testing.T) {
 			return nil, &auth.Error{Reason: auth.ReasonTokenExpired}
 		}
 		forgetful := func(ss grpc.ServerStream) error { _ = everySecond(ss); return nil }
-		if _, _, err := judged(t, &judge{then: expired}, forgetful, front); status.Code(err) != codes.Unauthenticated {
+		if _, _, err := runStream(t, &scriptedVerifier{then: expired}, forgetful, front); status.Code(err) != codes.Unauthenticated {
 			t.Errorf("the caller has %v", err)
 		}
 		if err := <-told; status.Code(err) != codes.Unauthenticated {
@@ -254,9 +254,9 @@ func TestInterceptorsInFrontAreToldTheRefusal(t *testing.T) {
 	})
 }
 
-func TestAHandlerIsNotHeldByTheJudge(t *testing.T) {
+func TestAHandlerEndsWhileARecheckHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		_, took, err := judged(t, &judge{then: hang}, func(grpc.ServerStream) error {
+		_, took, err := runStream(t, &scriptedVerifier{then: hang}, func(grpc.ServerStream) error {
 			time.Sleep(61 * time.Second)
 			return nil
 		})
@@ -273,8 +273,8 @@ func TestARecheckThatPanicsEndsTheStream(t *testing.T) {
 			defer func() { told <- fmt.Sprint(recover()) }()
 			return handler(srv, ss)
 		})
-		j := &judge{then: func(context.Context) (*auth.Principal, error) { panic("judge") }}
-		messages, _, err := judged(t, j, everySecond, recovering)
+		j := &scriptedVerifier{then: func(context.Context) (*auth.Principal, error) { panic("judge") }}
+		messages, _, err := runStream(t, j, everySecond, recovering)
 		if status.Code(err) != codes.Internal || messages != 60 {
 			t.Errorf("ended with %v after %d messages", err, messages)
 		}
@@ -287,7 +287,7 @@ func TestARecheckThatPanicsEndsTheStream(t *testing.T) {
 
 // What a stream is judged by when its token runs out are the rules of the time, for whoever opened
 // it by those before.
-func TestAStreamIsJudgedAnewByTheRulesOfTheTime(t *testing.T) {
+func TestAStreamIsRecheckedByTheRulesOfTheTime(t *testing.T) {
 	for name, c := range map[string]struct {
 		after auth.Requirement
 		want  codes.Code

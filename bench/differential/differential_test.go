@@ -90,7 +90,7 @@ func golangJWT(t *testing.T, k *tokens.Key) verify {
 }
 
 func goJose(_ *testing.T, k *tokens.Key) verify {
-	set := jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: k.Signer.Public(), KeyID: k.ID, Algorithm: k.Alg, Use: "sig"}}}
+	set := jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: k.Private.Public(), KeyID: k.ID, Algorithm: k.Alg, Use: "sig"}}}
 	expected := josejwt.Expected{Issuer: tokens.Issuer, AnyAudience: josejwt.Audience{tokens.Audience}, Time: time.Now()}
 	return func(raw string) error {
 		parsed, err := josejwt.ParseSigned(raw, []jose.SignatureAlgorithm{jose.SignatureAlgorithm(k.Alg)})
@@ -109,7 +109,7 @@ func goJose(_ *testing.T, k *tokens.Key) verify {
 }
 
 func goOIDC(t *testing.T, k *tokens.Key) verify {
-	v := oidc.NewVerifier(tokens.Issuer, &oidc.StaticKeySet{PublicKeys: []crypto.PublicKey{k.Signer.Public()}},
+	v := oidc.NewVerifier(tokens.Issuer, &oidc.StaticKeySet{PublicKeys: []crypto.PublicKey{k.Private.Public()}},
 		&oidc.Config{ClientID: tokens.Audience, SupportedSigningAlgs: []string{k.Alg}})
 	return func(raw string) error {
 		_, err := v.Verify(t.Context(), raw)
@@ -188,11 +188,11 @@ func askPanva(t *testing.T, sets []tokenSet) [][]bool {
 	if err != nil {
 		t.Fatalf("node: %v\n%s", err, stderr.Bytes())
 	}
-	var verdicts [][]bool
-	if err := json.Unmarshal(out, &verdicts); err != nil || len(verdicts) != len(sets) {
+	var answers [][]bool
+	if err := json.Unmarshal(out, &answers); err != nil || len(answers) != len(sets) {
 		t.Fatalf("node said %v: %s", err, out)
 	}
-	return verdicts
+	return answers
 }
 
 // TestDifferential asks all libraries about all tokens, and compares README.md with what came out.
@@ -220,7 +220,7 @@ func TestDifferential(t *testing.T) {
 		key := &tokens.Key{Name: alg.String(), Alg: alg.String(), ID: issuer.KeyID()}
 		for _, k := range issuer.Keys() {
 			if k.ID == key.ID {
-				key.Signer = publicOnly{k.Public}
+				key.Private = publicOnly{k.Public}
 			}
 		}
 		set := tokenSet{Alg: alg.String(), Key: key.JWK()}
@@ -237,8 +237,8 @@ func TestDifferential(t *testing.T) {
 			}
 		}
 	}
-	verdicts := askPanva(t, sets)
-	for s, list := range verdicts {
+	answers := askPanva(t, sets)
+	for s, list := range answers {
 		for i, ok := range list {
 			if ok {
 				accepted[i][panva] = append(accepted[i][panva], sets[s].Alg)
@@ -277,7 +277,7 @@ func TestDifferential(t *testing.T) {
 		fmt.Fprintf(&table, "| %s |%s %s |\n", c.name, row, right)
 	}
 	fmt.Fprintf(&table, "\nOn the other %d cases all agree.\n", len(all)-differ)
-	if verdicts == nil {
+	if answers == nil {
 		t.Skip("the table has a column for panva/jose, which was not asked")
 	}
 

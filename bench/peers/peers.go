@@ -90,7 +90,7 @@ func Keyfunc(key *tokens.Key) (jwt.Keyfunc, error) {
 }
 
 func goJose(_ context.Context, key *tokens.Key, _ string) (Verify, error) {
-	set := jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: key.Signer.Public(), KeyID: key.ID, Algorithm: key.Alg, Use: "sig"}}}
+	set := jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: key.Private.Public(), KeyID: key.ID, Algorithm: key.Alg, Use: "sig"}}}
 	algs := []jose.SignatureAlgorithm{jose.SignatureAlgorithm(key.Alg)}
 	expected := josejwt.Expected{Issuer: tokens.Issuer, AnyAudience: josejwt.Audience{tokens.Audience}}
 	return func(_ context.Context, token string) error {
@@ -107,7 +107,7 @@ func goJose(_ context.Context, key *tokens.Key, _ string) (Verify, error) {
 }
 
 func goOIDC(_ context.Context, key *tokens.Key, _ string) (Verify, error) {
-	v := oidc.NewVerifier(tokens.Issuer, &oidc.StaticKeySet{PublicKeys: []crypto.PublicKey{key.Signer.Public()}},
+	v := oidc.NewVerifier(tokens.Issuer, &oidc.StaticKeySet{PublicKeys: []crypto.PublicKey{key.Private.Public()}},
 		&oidc.Config{ClientID: tokens.Audience, SupportedSigningAlgs: []string{key.Alg}})
 	return func(ctx context.Context, token string) error {
 		_, err := v.Verify(ctx, token)
@@ -147,11 +147,11 @@ func jwtAuth(_ context.Context, key *tokens.Key, _ string) (Verify, error) {
 
 // JWTAuth returns chi's jwtauth for key, which checks iss and aud because it is told to.
 func JWTAuth(key *tokens.Key) *jwtauth.JWTAuth {
-	return jwtauth.New(key.Alg, nil, key.Signer.Public(), jwtv2.WithIssuer(tokens.Issuer), jwtv2.WithAudience(tokens.Audience))
+	return jwtauth.New(key.Alg, nil, key.Private.Public(), jwtv2.WithIssuer(tokens.Issuer), jwtv2.WithAudience(tokens.Audience))
 }
 
 func auth0V2(_ context.Context, key *tokens.Key, _ string) (Verify, error) {
-	v, err := auth0v2.New(func(context.Context) (any, error) { return key.Signer.Public(), nil },
+	v, err := auth0v2.New(func(context.Context) (any, error) { return key.Private.Public(), nil },
 		auth0v2.SignatureAlgorithm(key.Alg), tokens.Issuer, []string{tokens.Audience})
 	if err != nil {
 		return nil, err
@@ -197,7 +197,7 @@ func zitadel(_ context.Context, key *tokens.Key, set string) (Verify, error) {
 }
 
 func hashicorp(_ context.Context, key *tokens.Key, _ string) (Verify, error) {
-	set, err := capjwt.NewStaticKeySet([]crypto.PublicKey{key.Signer.Public()})
+	set, err := capjwt.NewStaticKeySet([]crypto.PublicKey{key.Private.Public()})
 	if err != nil {
 		return nil, err
 	}

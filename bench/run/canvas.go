@@ -38,7 +38,7 @@ func (f figure) save(name string) error {
 	if _, err := c.WriteTo(&b); err != nil {
 		return err
 	}
-	return os.WriteFile(name, c.fit(b.Bytes()), 0o644)
+	return os.WriteFile(name, c.withWidths(b.Bytes()), 0o644)
 }
 
 // A canvas takes note of how wide each text is meant to be. What shows an SVG may not have its
@@ -54,8 +54,8 @@ func (c *canvas) FillString(f font.Face, at vg.Point, text string) {
 	c.Canvas.FillString(f, at, text)
 }
 
-// fit returns the SVG with the width of each text in it.
-func (c *canvas) fit(svg []byte) []byte {
+// withWidths returns the SVG with the width of each text in it.
+func (c *canvas) withWidths(svg []byte) []byte {
 	parts := bytes.Split(svg, []byte("<text "))
 	for i, width := range c.widths[:min(len(c.widths), len(parts)-1)] {
 		parts[i+1] = fmt.Appendf(nil, `textLength="%.4g" lengthAdjust="spacingAndGlyphs" %s`, width.Points(), parts[i+1])

@@ -31,9 +31,9 @@ func garbage(ctx context.Context, p plan, r *report) error {
 	if err != nil {
 		return err
 	}
-	stranger := *s.key
-	stranger.ID = "no-such-key"
-	unknown, err := stranger.Sign(tokens.Claims())
+	other := *s.key
+	other.ID = "no-such-key"
+	unknown, err := other.Sign(tokens.Claims())
 	if err != nil {
 		return err
 	}

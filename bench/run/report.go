@@ -59,7 +59,7 @@ func (g goal) met() bool {
 	return g.measured.Median <= g.limit
 }
 
-func (g goal) verdict() string {
+func (g goal) outcome() string {
 	switch {
 	case g.fails() && g.reason != "":
 		return "**missed**, and worse than known"
@@ -145,7 +145,7 @@ func (r *report) goalTable() table {
 		if g.atLeast {
 			sign = "at least"
 		}
-		t.rows = append(t.rows, []string{g.what, fmt.Sprintf("%s %v", sign, g.limit), g.measured.String(), g.verdict(),
+		t.rows = append(t.rows, []string{g.what, fmt.Sprintf("%s %v", sign, g.limit), g.measured.String(), g.outcome(),
 			"`go run ./run -only " + g.suite + "`"})
 	}
 	return t

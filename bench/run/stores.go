@@ -16,7 +16,7 @@ import (
 
 // A store remembers verdicts. It is asked for one by the token, and tells whether it remembered it;
 // what it did not, it remembers then.
-type store func(token string) (remembered bool, err error)
+type store func(token string) (found bool, err error)
 
 // storeKinds are Bearward's verdict cache and what could stand in its place. Around the others is
 // what is around Bearward's: the tag, the clock, and the look-up of the key. Only Bearward's
@@ -50,18 +50,18 @@ var storeKinds = []struct {
 }
 
 func ownStore(ctx context.Context, s *stand, size int) (store, error) {
-	judged := false // a check runs when a token is judged, and not when it is remembered
+	verified := false // a check runs when a token is judged, and not when it is remembered
 	v, err := auth.NewVerifier(s.keys, auth.Config{Issuer: tokens.Issuer, Audiences: []string{tokens.Audience}, CacheSize: size,
-		Checks: []auth.ClaimsCheck{func(*auth.Principal) error { judged = true; return nil }}})
+		Checks: []auth.ClaimsCheck{func(*auth.Principal) error { verified = true; return nil }}})
 	if err != nil {
 		return nil, err
 	}
 	return func(token string) (bool, error) {
 		_, err := v.VerifyToken(ctx, token)
-		if !judged {
+		if !verified {
 			return true, err
 		}
-		judged = false
+		verified = false
 		return false, err
 	}, nil
 }

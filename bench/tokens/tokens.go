@@ -33,10 +33,10 @@ const (
 
 // A Key signs tokens.
 type Key struct {
-	Name   string // of the algorithm, with the size where it is not the usual one
-	Alg    string
-	ID     string
-	Signer crypto.Signer
+	Name    string // of the algorithm, with the size where it is not the usual one
+	Alg     string
+	ID      string
+	Private crypto.Signer
 }
 
 // NewKey makes a key by name: RS256, PS256, ES256, EdDSA, or RS256-4096.
@@ -46,13 +46,13 @@ func NewKey(name, id string) (*Key, error) {
 	var err error
 	switch name {
 	case "RS256", "PS256":
-		k.Signer, err = rsa.GenerateKey(rand.Reader, 2048)
+		k.Private, err = rsa.GenerateKey(rand.Reader, 2048)
 	case "RS256-4096":
-		k.Signer, err = rsa.GenerateKey(rand.Reader, 4096)
+		k.Private, err = rsa.GenerateKey(rand.Reader, 4096)
 	case "ES256":
-		k.Signer, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		k.Private, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	case "EdDSA":
-		_, k.Signer, err = ed25519.GenerateKey(rand.Reader)
+		_, k.Private, err = ed25519.GenerateKey(rand.Reader)
 	default:
 		err = fmt.Errorf("tokens: no algorithm %q", name)
 	}
@@ -61,13 +61,13 @@ func NewKey(name, id string) (*Key, error) {
 
 // Public is the key as Bearward's source holds it.
 func (k *Key) Public() *jwks.Key {
-	return &jwks.Key{ID: k.ID, Algorithm: k.Alg, Public: k.Signer.Public()}
+	return &jwks.Key{ID: k.ID, Algorithm: k.Alg, Public: k.Private.Public()}
 }
 
 // JWK is the public key as an issuer publishes it.
 func (k *Key) JWK() map[string]string {
 	m := map[string]string{"kid": k.ID, "alg": k.Alg, "use": "sig"}
-	switch pub := k.Signer.Public().(type) {
+	switch pub := k.Private.Public().(type) {
 	case *rsa.PublicKey:
 		m["kty"], m["n"], m["e"] = "RSA", encode(pub.N.Bytes()), encode(big.NewInt(int64(pub.E)).Bytes())
 	case *ecdsa.PublicKey:
@@ -115,7 +115,7 @@ func (k *Key) Sign(payload string) (string, error) {
 	digest := sha256.Sum256([]byte(input))
 	var sig []byte
 	var err error
-	switch key := k.Signer.(type) {
+	switch key := k.Private.(type) {
 	case *rsa.PrivateKey:
 		if k.Alg == "PS256" {
 			sig, err = rsa.SignPSS(rand.Reader, key, crypto.SHA256, digest[:], &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash})
@@ -169,7 +169,7 @@ func (k *Key) Raw(token string) (func() error, error) {
 	}
 	input := []byte(token[:dot])
 	errBad := errors.New("tokens: the signature is not good")
-	switch pub := k.Signer.Public().(type) {
+	switch pub := k.Private.Public().(type) {
 	case *rsa.PublicKey:
 		if k.Alg == "PS256" {
 			return func() error {

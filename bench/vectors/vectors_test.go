@@ -30,10 +30,10 @@ type vector struct {
 	comment       string
 	flags         []string
 	result        string // valid, invalid or acceptable
-	verdict       error  // ours; nil is valid
+	refusal       error  // ours; nil is valid
 }
 
-func (v vector) agrees() bool { return (v.verdict == nil) == (v.result == "valid") }
+func (v vector) agrees() bool { return (v.refusal == nil) == (v.result == "valid") }
 
 // wycheproofGroup is what this package reads of a group of any of the files.
 type wycheproofGroup struct {
@@ -106,7 +106,7 @@ func jwsVectors(t *testing.T, file string) (all []vector) {
 	for _, g := range readGroups(t, file) {
 		keys, keyErr := jwks.Parse(keySet(t, g.Public, g.Private))
 		for _, c := range g.Tests {
-			v := vector{source: file, group: g.Comment, id: c.TcID, comment: c.Comment, flags: c.Flags, result: c.Result, verdict: keyErr}
+			v := vector{source: file, group: g.Comment, id: c.TcID, comment: c.Comment, flags: c.Flags, result: c.Result, refusal: keyErr}
 			var raw string
 			if err := json.Unmarshal(c.Jws, &raw); err != nil {
 				raw = string(c.Jws) // a JSON serialization, or a JWE
@@ -115,7 +115,7 @@ func jwsVectors(t *testing.T, file string) (all []vector) {
 				}
 			}
 			if keyErr == nil {
-				v.verdict = verifyJWS(t, keys, raw)
+				v.refusal = verifyJWS(t, keys, raw)
 			}
 			all = append(all, v)
 		}
@@ -239,7 +239,7 @@ func signatureVectors(t *testing.T, alg, file string) (all []vector) {
 	for _, g := range readGroups(t, file) {
 		keys, keyErr := jwks.Parse(publicJWK(t, alg, g))
 		for _, c := range g.Tests {
-			v := vector{source: file, group: alg, id: c.TcID, comment: c.Comment, flags: c.Flags, result: c.Result, verdict: keyErr}
+			v := vector{source: file, group: alg, id: c.TcID, comment: c.Comment, flags: c.Flags, result: c.Result, refusal: keyErr}
 			msg, err := hex.DecodeString(c.Msg)
 			if err != nil {
 				t.Fatal(err)
@@ -249,7 +249,7 @@ func signatureVectors(t *testing.T, alg, file string) (all []vector) {
 				t.Fatal(err)
 			}
 			if keyErr == nil && !verifySignature(t, jose.AlgorithmNamed(alg), keys[0], msg, sig) {
-				v.verdict = errSignature
+				v.refusal = errSignature
 			}
 			all = append(all, v)
 		}
@@ -275,17 +275,17 @@ func (v vector) describe() string {
 }
 
 func (v vector) ours() string {
-	if v.verdict == nil {
+	if v.refusal == nil {
 		return "accepted"
 	}
-	return "refused: " + strings.TrimPrefix(v.verdict.Error(), "jwks: ")
+	return "refused: " + strings.TrimPrefix(v.refusal.Error(), "jwks: ")
 }
 
 // check compares the vectors with what they should be, and returns the lines of the table for those
 // that disagree.
 func check(t *testing.T, all []vector) (table []string) {
 	for _, v := range all {
-		if v.result == "invalid" && v.verdict == nil {
+		if v.result == "invalid" && v.refusal == nil {
 			t.Errorf("%s %d (%s): an invalid vector is accepted", v.source, v.id, v.describe())
 		}
 		if v.agrees() {
@@ -372,7 +372,7 @@ func TestJ41_RFC(t *testing.T) {
 		if (err == nil) != e.Valid {
 			t.Errorf("%s: %v", e.Name, err)
 		}
-		fmt.Fprintf(&table, "| %s | %s | %s | %s |\n", e.Name, e.Alg, vector{verdict: err}.ours(), e.Why)
+		fmt.Fprintf(&table, "| %s | %s | %s | %s |\n", e.Name, e.Alg, vector{refusal: err}.ours(), e.Why)
 	}
 	compare(t, "rfc", table.String())
 }

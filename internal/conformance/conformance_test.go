@@ -77,11 +77,11 @@ func TestARowPassesByItsTestsAlone(t *testing.T) {
 	transport("AT-01", "echo", "skip")
 	all = append(all, ran{"internal/conformance", "TestMatrixX/x/B-01", "pass"}, ran{"internal/conformance", "TestMatrixConstruction/B-20", "pass"},
 		ran{"jwks", "TestK09_J05_ForgedKeyIDs", "pass"}, ran{"jwks", "TestK09_J05_ForgedKeyIDs/one", "pass"}, ran{"adapters/chiauth", "TestCheck", "pass"})
-	if _, err := judge(matrix, p, all); err == nil {
+	if _, err := resultsOf(matrix, p, all); err == nil {
 		t.Error("a test may name a row that there is not")
 	}
 	matrix = append(matrix, rows.Row{ID: "J-05", HTTP: "401 it", GRPC: "U"})
-	results, err := judge(matrix, p, all)
+	results, err := resultsOf(matrix, p, all)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,7 +95,7 @@ func TestARowPassesByItsTestsAlone(t *testing.T) {
 		}
 	}
 	p.Tests[0].Test = "TestGone"
-	if _, err := judge(matrix, p, all); err == nil {
+	if _, err := resultsOf(matrix, p, all); err == nil {
 		t.Error("a proof by a test that is not there passes")
 	}
 }

@@ -66,7 +66,7 @@ func run(out io.Writer, check bool, pattern string) error {
 	if err != nil {
 		return err
 	}
-	results, err := judge(all, p, tests)
+	results, err := resultsOf(all, p, tests)
 	if err != nil {
 		return err
 	}

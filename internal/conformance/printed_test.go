@@ -41,7 +41,7 @@ const (
 // prints is what programs make of a value by habit, and of one that holds it.
 func prints(v any, verbs string) map[string]string {
 	out := map[string]string{}
-	for _, held := range []struct {
+	for _, kept := range []struct {
 		name  string
 		value any
 	}{
@@ -51,7 +51,7 @@ func prints(v any, verbs string) map[string]string {
 		for _, verb := range verbs {
 			for _, flag := range []string{"", "+", "#", " ", "-200"} {
 				format := "%" + flag + string(verb)
-				out[held.name+format] = fmt.Sprintf(format, held.value)
+				out[kept.name+format] = fmt.Sprintf(format, kept.value)
 			}
 		}
 		for name, handler := range map[string]func(*bytes.Buffer) slog.Handler{
@@ -59,13 +59,13 @@ func prints(v any, verbs string) map[string]string {
 			"slog JSON": func(b *bytes.Buffer) slog.Handler { return slog.NewJSONHandler(b, nil) },
 		} {
 			var b bytes.Buffer
-			slog.New(handler(&b)).Info("handling", "value", held.value)
-			out[held.name+name] = b.String()
+			slog.New(handler(&b)).Info("handling", "value", kept.value)
+			out[kept.name+name] = b.String()
 		}
-		asJSON, _ := json.Marshal(held.value)
-		out[held.name+"json"] = string(asJSON)
-		asXML, _ := xml.Marshal(held.value)
-		out[held.name+"xml"] = string(asXML)
+		asJSON, _ := json.Marshal(kept.value)
+		out[kept.name+"json"] = string(asJSON)
+		asXML, _ := xml.Marshal(kept.value)
+		out[kept.name+"xml"] = string(asXML)
 	}
 	return out
 }

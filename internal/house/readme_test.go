@@ -26,8 +26,8 @@ import (
 // fenced starts a block, however deep in a list.
 var fenced = regexp.MustCompile("^([ \t]*)```([a-z]+)(.*)$")
 
-// shown is what follows "```go".
-var shown = regexp.MustCompile(`^ file=(\S+)(?: region=(\S+))?$`)
+// fileRegion is what follows "```go".
+var fileRegion = regexp.MustCompile(`^ file=(\S+)(?: region=(\S+))?$`)
 
 func TestREADME(t *testing.T) {
 	update := os.Getenv("UPDATE") != ""
@@ -96,7 +96,7 @@ func render(tree fs.FS, doc string) (fixed string, problems []error) {
 
 // goBlock returns the text that a Go block with this info string shows.
 func goBlock(tree fs.FS, indent, info string) (string, error) {
-	m := shown.FindStringSubmatch(info)
+	m := fileRegion.FindStringSubmatch(info)
 	if m == nil || indent != "" {
 		return "", errors.New("a Go block stands at the margin and starts with ```go file=FILE region=NAME: it is copied from code that compiles")
 	}
@@ -247,9 +247,9 @@ func TestFiguresOfREADME(t *testing.T) {
 		{`Over ([0-9]+) statements`, "internal/conformance/README.md", `(?m)^([0-9]+) of [0-9]+ rows pass`},
 		{`at most 1\.([0-9]+) times the time`, "bench/README.md", `RS256 cold / the signature alone \| at most 1\.([0-9]+) \|`},
 	} {
-		claimed, shown := figureIn(t, "README.md", f.claim), figureIn(t, f.page, f.figure)
-		if claimed > shown {
-			t.Errorf("README says %d, and %s %d (%s)", claimed, f.page, shown, f.figure)
+		claimed, fileRegion := figureIn(t, "README.md", f.claim), figureIn(t, f.page, f.figure)
+		if claimed > fileRegion {
+			t.Errorf("README says %d, and %s %d (%s)", claimed, f.page, fileRegion, f.figure)
 		}
 	}
 }

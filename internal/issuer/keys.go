@@ -63,8 +63,8 @@ func (k *keyring) make() (*Key, error) {
 	return &Key{fmt.Sprintf("key-%d", k.made), private}, nil
 }
 
-// publish adds a new key to the set. The lock is held.
-func (k *keyring) publish() (*Key, error) {
+// add adds a new key to the set. The lock is held.
+func (k *keyring) add() (*Key, error) {
 	key, err := k.make()
 	if err == nil {
 		k.published = append(k.published, key)
@@ -127,7 +127,7 @@ func (is *Issuer) Unpublished() (*Key, error) {
 func (is *Issuer) Publish() (string, error) {
 	is.keys.mu.Lock()
 	defer is.keys.mu.Unlock()
-	key, err := is.keys.publish()
+	key, err := is.keys.add()
 	if err != nil {
 		return "", err
 	}
@@ -152,7 +152,7 @@ func (is *Issuer) Promote() (string, error) {
 func (is *Issuer) Rotate() (string, error) {
 	is.keys.mu.Lock()
 	defer is.keys.mu.Unlock()
-	key, err := is.keys.publish()
+	key, err := is.keys.add()
 	if err != nil {
 		return "", err
 	}

@@ -188,7 +188,7 @@ func TestEachOutcomeIsToldFromTheOthers(t *testing.T) {
 	}
 }
 
-func TestTestsThatFailByThemselvesAreNoJudges(t *testing.T) {
+func TestTestsThatFailByThemselvesKillNothing(t *testing.T) {
 	root := lay(t, module)
 	write(t, root, "guard/red_test.go", "package guard\n\nimport \"testing\"\n\nfunc TestRed(t *testing.T) { t.Error(\"red\") }\n")
 	mutants, mutated, err := find(root, []string{"guard"}, moduleReplacements)
@@ -275,7 +275,7 @@ func TestWhatIsUnprovenFailsNothing(t *testing.T) {
 	}
 }
 
-func TestVerdict(t *testing.T) {
+func TestOutcome(t *testing.T) {
 	failed := func(code string) error { return exec.Command("sh", "-c", "exit "+code).Run() }
 	for _, c := range []struct {
 		name, output string

@@ -79,7 +79,7 @@ var replacements = map[string]string{
 	"middleware/scope-type":                `return nil`,
 	"middleware/scope-whole":               `true`,
 	"middleware/token68":                   `true`,
-	"middleware/verifier-without-verdict":  `if p == nil { p = new(Principal) }`,
+	"middleware/verifier-without-result":   `if p == nil { p = new(Principal) }`,
 	"middleware/until-expiry":              `deadline = deadline.Add(3e9)`,
 	"middleware/verify-once-expired":       `!gr.presented.same(ctx, c)`,
 	"middleware/with-check":                `return nil`,

@@ -16,19 +16,19 @@ func newCache(size int) *Cache[int] {
 
 func TestTokensThatComeOnceDoNotPushOutThoseThatComeAgain(t *testing.T) {
 	c, now := newCache(setSize), time.Now()
-	remember := func(n int) *Entry[int] {
+	add := func(n int) *Entry[int] {
 		r := &Entry[int]{tag: Tag{8: byte(n), 9: byte(n >> 8)}, Until: now.Add(time.Minute)}
 		c.add(r, now)
 		return r
 	}
 	var again []*Entry[int]
 	for n := range setSize - 1 {
-		again = append(again, remember(n))
+		again = append(again, add(n))
 		c.Find(again[n].tag)
 	}
 	var last *Entry[int]
 	for n := range 1000 {
-		last = remember(1000 + n)
+		last = add(1000 + n)
 	}
 	for n, r := range again {
 		if c.Find(r.tag) != r {
@@ -38,11 +38,11 @@ func TestTokensThatComeOnceDoNotPushOutThoseThatComeAgain(t *testing.T) {
 	if c.Find(last.tag) != last { // which also asks for it, as for all the others
 		t.Error("the last one is not remembered")
 	}
-	one := remember(5000)
+	one := add(5000)
 	if c.Find(one.tag) != one {
 		t.Error("a new token is not remembered where all others were asked for")
 	}
-	two := remember(5001)
+	two := add(5001)
 	if c.Find(two.tag) != two || c.Find(one.tag) != one {
 		t.Error("who was asked for before and is not any more keeps its place against who is")
 	}
@@ -94,7 +94,7 @@ func TestTheCacheHoldsNearlyWhatItIsMadeFor(t *testing.T) {
 
 // Two who add one token at the same time may leave it in two places. What is added later is found
 // all the same, and no older verdict in its place.
-func TestAFreshVerdictIsFoundBeforeItsDoubles(t *testing.T) {
+func TestAFreshEntryIsFoundBeforeItsDoubles(t *testing.T) {
 	now := time.Now()
 	for _, size := range []int{1, 2, 5, 64} {
 		c := newCache(size)

@@ -39,7 +39,7 @@ func (h holder) tokens() []string {
 func (a *assertion) bypassAttempts() {
 	a.tb.Helper()
 	poor := holder{"with an expired token", a.issuer.Token(a.everyScope(), Expired)}
-	if scopes := a.poorScopes(); a.judge(a.token(strings.Join(scopes, " ")), a.need) != nil {
+	if scopes := a.poorScopes(); a.refusalOf(a.token(strings.Join(scopes, " ")), a.need) != nil {
 		poor = holder{fmt.Sprintf("with a good token of scopes %q", scopes), a.token(strings.Join(scopes, " "))}
 	}
 	var more []string
@@ -154,7 +154,7 @@ func (a *assertion) isAnothers(q request, h holder, got reply, like bool) bool {
 		if key == a.key || !o.mayServe(methods, paths) {
 			continue
 		}
-		admitted := o.need.IsPublic() || o.need.IsOptional() && h.token == "" || h.token != "" && a.judge(h.token, o.need) == nil
+		admitted := o.need.IsPublic() || o.need.IsOptional() && h.token == "" || h.token != "" && a.refusalOf(h.token, o.need) == nil
 		if admitted && !like {
 			return true
 		}

@@ -26,25 +26,25 @@ func nested(n int) string { return strings.Repeat("[", n) + strings.Repeat("]", 
 // member adds a member to the text of an object.
 func member(object, more string) string { return strings.TrimSuffix(object, "}") + "," + more + "}" }
 
-// headerText is a recipe that changes the JSON text of the header.
-func headerText(d Defect, how func(string) string) recipe {
-	return recipe{defect: d, reason: auth.ReasonTokenMalformed, at: issuer.OnJSON, make: func(t *issuer.Draft) error {
+// headerText is the spec of a defect that changes the JSON text of the header.
+func headerText(d Defect, how func(string) string) defectSpec {
+	return defectSpec{defect: d, reason: auth.ReasonTokenMalformed, at: issuer.OnJSON, make: func(t *issuer.Draft) error {
 		t.HeaderJSON = []byte(how(string(t.HeaderJSON)))
 		return nil
 	}}
 }
 
-// claimsText is a recipe that changes the JSON text of the claims.
-func claimsText(d Defect, how func(string) string) recipe {
-	return recipe{defect: d, reason: auth.ReasonTokenMalformed, at: issuer.OnJSON, make: func(t *issuer.Draft) error {
+// claimsText is the spec of a defect that changes the JSON text of the claims.
+func claimsText(d Defect, how func(string) string) defectSpec {
+	return defectSpec{defect: d, reason: auth.ReasonTokenMalformed, at: issuer.OnJSON, make: func(t *issuer.Draft) error {
 		t.ClaimsJSON = []byte(how(string(t.ClaimsJSON)))
 		return nil
 	}}
 }
 
-// token is a recipe that changes the finished text.
-func token(d Defect, how func(*issuer.Draft) string) recipe {
-	return recipe{defect: d, reason: auth.ReasonTokenMalformed, at: issuer.OnToken, make: func(t *issuer.Draft) error {
+// token is the spec of a defect that changes the finished text.
+func token(d Defect, how func(*issuer.Draft) string) defectSpec {
+	return defectSpec{defect: d, reason: auth.ReasonTokenMalformed, at: issuer.OnToken, make: func(t *issuer.Draft) error {
 		t.Token = how(t)
 		return nil
 	}}
@@ -52,7 +52,7 @@ func token(d Defect, how func(*issuer.Draft) string) recipe {
 
 // jsonSerialization is a token in the flattened form. A Verifier finds it malformed; a Guard does
 // not get as far, since a comma ends the token68 of the Authorization header.
-var jsonSerialization = recipe{defect: JSONSerialization, reason: auth.ReasonInvalidRequest, at: issuer.OnToken, make: func(t *issuer.Draft) error {
+var jsonSerialization = defectSpec{defect: JSONSerialization, reason: auth.ReasonInvalidRequest, at: issuer.OnToken, make: func(t *issuer.Draft) error {
 	flattened, err := json.Marshal(map[string]string{
 		"protected": t.EncodedHeader, "payload": t.EncodedClaims, "signature": issuer.Encode(t.Signature),
 	})

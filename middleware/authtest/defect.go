@@ -119,9 +119,9 @@ const (
 // Defects returns every defect, for tables of tests. Some ask for an algorithm or a Config: see
 // [Issuer.Defects] and [Defect.Config].
 func Defects() []Defect {
-	all := make([]Defect, len(recipes))
-	for i := range recipes {
-		all[i] = recipes[i].defect
+	all := make([]Defect, len(defectSpecs))
+	for i := range defectSpecs {
+		all[i] = defectSpecs[i].defect
 	}
 	return all
 }
@@ -129,7 +129,7 @@ func Defects() []Defect {
 // Reason returns why a Guard refuses a token with the defect, given a Config of the defaults or
 // that of [Defect.Config]. It is 0 for a text that is no Defect.
 func (d Defect) Reason() auth.Reason {
-	if r := d.recipe(); r != nil {
+	if r := d.spec(); r != nil {
 		return r.reason
 	}
 	return ""
@@ -138,19 +138,19 @@ func (d Defect) Reason() auth.Reason {
 // Config returns c with the settings under which the defect is one, such as MaxAge for TooOld; c
 // itself for most.
 func (d Defect) Config(c auth.Config) auth.Config {
-	if r := d.recipe(); r != nil && r.config != nil {
+	if r := d.spec(); r != nil && r.config != nil {
 		r.config(&c)
 	}
 	return c
 }
 
-// recipe returns how the defect is made, or nil.
-func (d Defect) recipe() *recipe {
-	i := slices.IndexFunc(recipes[:], func(r recipe) bool { return r.defect == d })
+// spec returns how the defect is made, or nil.
+func (d Defect) spec() *defectSpec {
+	i := slices.IndexFunc(defectSpecs[:], func(r defectSpec) bool { return r.defect == d })
 	if i < 0 {
 		return nil
 	}
-	return &recipes[i]
+	return &defectSpecs[i]
 }
 
 // isDefect reports whether the issuer's Config refuses a token with d for its Reason: in another
@@ -169,7 +169,7 @@ func (is *Issuer) isDefect(v *auth.Verifier, d Defect) bool {
 func (is *Issuer) Defects() []Defect {
 	is.tb.Helper()
 	all := slices.DeleteFunc(Defects(), func(d Defect) bool {
-		r := d.recipe()
+		r := d.spec()
 		return r.config != nil || r.only != nil && !r.only(is.core.Algorithm())
 	})
 	if !is.formed {

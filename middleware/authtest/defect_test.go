@@ -28,11 +28,11 @@ func TestDefectsHaveTheirReason(t *testing.T) {
 		t.Run(alg.String(), func(t *testing.T) {
 			issuer := authtest.NewIssuer(t, &authtest.Options{Algorithm: alg})
 			guard := issuer.Guard(nil)
-			if got := judge(t, guard, issuer.Token("read:orders")); got != "" {
+			if got := reasonFor(t, guard, issuer.Token("read:orders")); got != "" {
 				t.Fatalf("a good token: %v", got)
 			}
 			for _, d := range issuer.Defects() {
-				if got := judge(t, guard, issuer.Token("read:orders", d)); got != d.Reason() {
+				if got := reasonFor(t, guard, issuer.Token("read:orders", d)); got != d.Reason() {
 					t.Errorf("%s: %v, want %v", d, got, d.Reason())
 				}
 			}

@@ -47,13 +47,13 @@ func TestThePackageCommentCompiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var shown strings.Builder
+	var text strings.Builder
 	for line := range strings.Lines(string(doc)) {
 		if code, ok := strings.CutPrefix(line, "//\t"); ok {
-			shown.WriteString(code)
+			text.WriteString(code)
 		}
 	}
-	if !strings.HasPrefix(shown.String(), "func TestListOrders(") || !strings.Contains(string(here), shown.String()) {
-		t.Errorf("doc.go shows a test that doc_test.go does not have:\n%s", shown.String())
+	if !strings.HasPrefix(text.String(), "func TestListOrders(") || !strings.Contains(string(here), text.String()) {
+		t.Errorf("doc.go shows a test that doc_test.go does not have:\n%s", text.String())
 	}
 }

@@ -51,12 +51,12 @@ func TestIssuersInTheFormOfPresets(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer guard.Close()
-			if got := judge(t, guard, issuer.Token("read:orders")); got != "" {
+			if got := reasonFor(t, guard, issuer.Token("read:orders")); got != "" {
 				t.Errorf("a good token: %v", got)
 			}
 			defects := issuer.Defects()
 			for _, d := range defects {
-				if got := judge(t, guard, issuer.Token("read:orders", d)); got != d.Reason() {
+				if got := reasonFor(t, guard, issuer.Token("read:orders", d)); got != d.Reason() {
 					t.Errorf("%s: %v, want %v", d, got, d.Reason())
 				}
 			}
@@ -74,7 +74,7 @@ func TestIssuersInTheFormOfPresets(t *testing.T) {
 func TestAnIssuerOfAConfigOverASocket(t *testing.T) {
 	p := presets["keycloak"]
 	issuer := authtest.NewIssuer(t, &authtest.Options{Config: &p.Config, Socket: true})
-	if got := judge(t, issuer.Guard(nil), issuer.Token("read:orders")); got != "" {
+	if got := reasonFor(t, issuer.Guard(nil), issuer.Token("read:orders")); got != "" {
 		t.Errorf("a good token: %v", got)
 	}
 	if p.Config.Issuer != "https://sso.example/realms/shop" {
@@ -86,10 +86,10 @@ func TestAConfigMayRequireClaimsOfItsOwn(t *testing.T) {
 	issuer := authtest.NewIssuer(t, &authtest.Options{Config: &auth.Config{
 		Issuer: "https://issuer.example", Audiences: []string{"a"}, RequiredClaims: []string{"tenant", "client_id"}, Algorithms: []auth.Algorithm{auth.ES256},
 	}})
-	if got := judge(t, issuer.Guard(nil), issuer.Token("read:orders")); got != "" {
+	if got := reasonFor(t, issuer.Guard(nil), issuer.Token("read:orders")); got != "" {
 		t.Errorf("a good token: %v", got)
 	}
-	if got := judge(t, issuer.Guard(nil), issuer.Token("read:orders", authtest.Claims{"tenant": authtest.Absent})); got != auth.ReasonClaimInvalid {
+	if got := reasonFor(t, issuer.Guard(nil), issuer.Token("read:orders", authtest.Claims{"tenant": authtest.Absent})); got != auth.ReasonClaimInvalid {
 		t.Errorf("without the claim: %v, want %v", got, auth.ReasonClaimInvalid)
 	}
 	if issuer.Config().Algorithms[0] != auth.ES256 {

@@ -137,7 +137,7 @@ type kit struct {
 	scopes     []string    // all that the rules name
 	bad        []badToken
 	tokens     map[string]string // good ones, by their scope claim
-	verdicts   map[[2]string]*auth.Error
+	refusals   map[[2]string]*auth.Error
 	hinted     bool            // at Options.Config
 	told       map[string]bool // ways around the guard, by pattern
 }
@@ -151,7 +151,7 @@ type badToken struct {
 
 func newKit(tb testing.TB, issuer *Issuer, rules auth.Rules) *kit {
 	tb.Helper()
-	k := &kit{tb: tb, issuer: issuer, rules: rules, operations: map[string]operation{}, tokens: map[string]string{}, verdicts: map[[2]string]*auth.Error{}, told: map[string]bool{}}
+	k := &kit{tb: tb, issuer: issuer, rules: rules, operations: map[string]operation{}, tokens: map[string]string{}, refusals: map[[2]string]*auth.Error{}, told: map[string]bool{}}
 	v, err := auth.NewVerifier(issuer.Keys(), issuer.Config())
 	if err == nil {
 		k.guard, err = auth.NewGuard(v, &auth.GuardOptions{OnDecision: func(context.Context, auth.Decision) {}}) // for rules only reported on
@@ -169,7 +169,7 @@ func newKit(tb testing.TB, issuer *Issuer, rules auth.Rules) *kit {
 		if err != nil { // not for tokens of this issuer
 			continue
 		}
-		refusal := k.judge(token, auth.AnyToken())
+		refusal := k.refusalOf(token, auth.AnyToken())
 		if refusal == nil || refusal.Reason == auth.ReasonKeyUnknown { // which may ask the issuer for keys
 			continue
 		}
@@ -190,20 +190,20 @@ func (k *kit) token(scope string) string {
 	return k.tokens[scope]
 }
 
-// judge returns why need is not met with a token, nil when it is.
-func (k *kit) judge(token string, need auth.Requirement) *auth.Error {
+// refusalOf returns why need is not met with a token, nil when it is.
+func (k *kit) refusalOf(token string, need auth.Requirement) *auth.Error {
 	k.tb.Helper()
 	at := [2]string{token, need.String()}
-	if e, ok := k.verdicts[at]; ok {
+	if e, ok := k.refusals[at]; ok {
 		return e
 	}
 	_, err := k.guard.Authorize(k.tb.Context(), auth.Credentials{Authorization: []string{"Bearer " + token}}, need)
 	if err != nil {
-		k.verdicts[at] = auth.AsError(err)
+		k.refusals[at] = auth.AsError(err)
 	} else {
-		k.verdicts[at] = nil
+		k.refusals[at] = nil
 	}
-	return k.verdicts[at]
+	return k.refusals[at]
 }
 
 // acceptsAll reports whether the requirement accepts a request without credentials.

@@ -20,8 +20,8 @@ import (
 	"github.com/bearward/bearward/middleware/authtest"
 )
 
-// judge returns why guard refuses token, or 0.
-func judge(t testing.TB, guard *auth.Guard, token string) auth.Reason {
+// reasonFor returns why guard refuses token, or 0.
+func reasonFor(t testing.TB, guard *auth.Guard, token string) auth.Reason {
 	t.Helper()
 	c := auth.Credentials{Authorization: []string{"Bearer " + token}}
 	if _, err := guard.Authorize(t.Context(), c, auth.Scopes("read:orders")); err != nil {
@@ -139,10 +139,10 @@ func TestTheKeyCacheFollowsTheIssuer(t *testing.T) {
 				guard := issuer.Guard(nil)
 				year := authtest.Claims{"exp": time.Now().AddDate(1, 0, 0).Unix()}
 				before := issuer.Token("read:orders", year)
-				if got := judge(t, guard, before); got != "" {
+				if got := reasonFor(t, guard, before); got != "" {
 					t.Fatalf("before: %v", got)
 				}
-				if got := judge(t, guard, tt.do(t, issuer, guard, before)); got != tt.want {
+				if got := reasonFor(t, guard, tt.do(t, issuer, guard, before)); got != tt.want {
 					t.Errorf("got %v, want %v", got, tt.want)
 				}
 			})
@@ -175,11 +175,11 @@ func TestADroppedConnectionIsNoAnswer(t *testing.T) {
 func TestIssuersOfOneTestShareNothing(t *testing.T) {
 	a := authtest.NewIssuer(t, nil)
 	b := authtest.NewIssuer(t, nil) // of the same URL: only the keys tell them apart
-	if got := judge(t, a.Guard(nil), b.Token("read:orders")); got != auth.ReasonSignatureInvalid {
+	if got := reasonFor(t, a.Guard(nil), b.Token("read:orders")); got != auth.ReasonSignatureInvalid {
 		t.Errorf("a token of the one at the other: %v, want %v", got, auth.ReasonSignatureInvalid)
 	}
 	b.Fail(http.StatusBadGateway)
-	if got := judge(t, a.Guard(nil), a.Token("read:orders")); got != "" {
+	if got := reasonFor(t, a.Guard(nil), a.Token("read:orders")); got != "" {
 		t.Errorf("the one while the other is down: %v", got)
 	}
 }
@@ -275,7 +275,7 @@ func TestDocumentsOverHTTP(t *testing.T) {
 			if got := issuer.Fetches(); got != 3 {
 				t.Errorf("%d fetches, want 3", got)
 			}
-			if got := judge(t, issuer.Guard(nil), issuer.Token("read:orders")); got != "" {
+			if got := reasonFor(t, issuer.Guard(nil), issuer.Token("read:orders")); got != "" {
 				t.Errorf("a good token: %v", got)
 			}
 			if resp, _ := get(t, issuer.Client(), origin+"/elsewhere", nil); resp.StatusCode != http.StatusNotFound {
@@ -410,8 +410,8 @@ func TestConcurrentUse(t *testing.T) {
 		guard := issuer.Guard(nil)
 		var wg sync.WaitGroup
 		for _, do := range []func(){
-			func() { judge(t, guard, issuer.Token("read:orders")) },
-			func() { judge(t, guard, issuer.Token("read:orders", authtest.UnknownKid)) },
+			func() { reasonFor(t, guard, issuer.Token("read:orders")) },
+			func() { reasonFor(t, guard, issuer.Token("read:orders", authtest.UnknownKid)) },
 			func() { issuer.Rotate(); issuer.Publish(); issuer.Promote() },
 			func() { issuer.Keys(); issuer.KeyIDs(); issuer.Fetches() },
 			func() { issuer.Fail(500); issuer.Slow(time.Second); issuer.Garbage("{}"); issuer.Recover() },
@@ -428,7 +428,7 @@ func TestConcurrentUse(t *testing.T) {
 		wg.Wait()
 		issuer.Recover()
 		time.Sleep(10 * time.Minute)
-		if got := judge(t, guard, issuer.Token("read:orders")); got != "" {
+		if got := reasonFor(t, guard, issuer.Token("read:orders")); got != "" {
 			t.Errorf("in the end: %v", got)
 		}
 	})

@@ -66,30 +66,30 @@ const (
 	ProofSignatureOfToken ProofDefect = "ProofSignatureOfToken" // claims changed after signing
 )
 
-// A proofRecipe says how a ProofDefect is made, and what comes of it.
-type proofRecipe struct {
+// A proofSpec says how a ProofDefect is made, and what comes of it.
+type proofSpec struct {
 	defect ProofDefect
 	reason auth.Reason
 	at     issuer.Stage
 	make   func(*issuer.Draft) error
 }
 
-func proofClaim(d ProofDefect, reason auth.Reason, name string, value any) proofRecipe {
-	return proofRecipe{d, reason, issuer.OnMembers, func(t *issuer.Draft) error { return Claims{name: value}.apply(t) }}
+func proofClaim(d ProofDefect, reason auth.Reason, name string, value any) proofSpec {
+	return proofSpec{d, reason, issuer.OnMembers, func(t *issuer.Draft) error { return Claims{name: value}.apply(t) }}
 }
 
-func proofTime(d ProofDefect, reason auth.Reason, name string, from time.Duration) proofRecipe {
-	return proofRecipe{d, reason, issuer.OnMembers, func(t *issuer.Draft) error {
+func proofTime(d ProofDefect, reason auth.Reason, name string, from time.Duration) proofSpec {
+	return proofSpec{d, reason, issuer.OnMembers, func(t *issuer.Draft) error {
 		return Claims{name: time.Now().Add(from).Unix()}.apply(t)
 	}}
 }
 
-func proofHeader(d ProofDefect, name string, value any) proofRecipe {
-	return proofRecipe{d, auth.ReasonProofInvalid, issuer.OnMembers, func(t *issuer.Draft) error { return Header{name: value}.apply(t) }}
+func proofHeader(d ProofDefect, name string, value any) proofSpec {
+	return proofSpec{d, auth.ReasonProofInvalid, issuer.OnMembers, func(t *issuer.Draft) error { return Header{name: value}.apply(t) }}
 }
 
-func proofURI(d ProofDefect, change func(string) string) proofRecipe {
-	return proofRecipe{d, auth.ReasonProofInvalid, issuer.OnMembers, func(t *issuer.Draft) error {
+func proofURI(d ProofDefect, change func(string) string) proofSpec {
+	return proofSpec{d, auth.ReasonProofInvalid, issuer.OnMembers, func(t *issuer.Draft) error {
 		uri, ok := t.Claims["htu"].(string)
 		if !ok {
 			return errors.New("the proof has no htu to change")
@@ -98,15 +98,15 @@ func proofURI(d ProofDefect, change func(string) string) proofRecipe {
 	}}
 }
 
-func proofText(d ProofDefect, change func(*issuer.Draft) string) proofRecipe {
-	return proofRecipe{d, auth.ReasonProofInvalid, issuer.OnToken, func(t *issuer.Draft) error {
+func proofText(d ProofDefect, change func(*issuer.Draft) string) proofSpec {
+	return proofSpec{d, auth.ReasonProofInvalid, issuer.OnToken, func(t *issuer.Draft) error {
 		t.Token = change(t)
 		return nil
 	}}
 }
 
-func proofKey(d ProofDefect, change func(jwk map[string]string)) proofRecipe {
-	return proofRecipe{d, auth.ReasonProofInvalid, issuer.OnMembers, func(t *issuer.Draft) error {
+func proofKey(d ProofDefect, change func(jwk map[string]string)) proofSpec {
+	return proofSpec{d, auth.ReasonProofInvalid, issuer.OnMembers, func(t *issuer.Draft) error {
 		jwk := t.Key.PublicMembers()
 		change(jwk)
 		return Header{"jwk": jwk}.apply(t)
@@ -122,8 +122,8 @@ func splitURI(uri string) (origin, path string) {
 
 const invalid = auth.ReasonProofInvalid
 
-// proofRecipes are the defects, in the order of their constants.
-var proofRecipes = [...]proofRecipe{
+// proofSpecs are the defects, in the order of their constants.
+var proofSpecs = [...]proofSpec{
 	proofClaim(ProofTooLong, invalid, "padding", strings.Repeat("x", 8<<10)),
 	proofText(ProofRandomText, func(*issuer.Draft) string { return "this-is-no-proof" }),
 	proofText(ProofList, func(t *issuer.Draft) string { return t.Token + ", " + t.Token }),
@@ -240,7 +240,7 @@ func anotherOf(t *issuer.Draft) (*issuer.Key, error) {
 }
 
 func (d ProofDefect) change() issuer.Change {
-	r := d.recipe()
+	r := d.spec()
 	if r == nil {
 		return issuer.Change{Apply: func(*issuer.Draft) error {
 			return fmt.Errorf("%q is not a ProofDefect; ProofDefects lists them", string(d))
@@ -251,9 +251,9 @@ func (d ProofDefect) change() issuer.Change {
 
 // ProofDefects returns every ProofDefect, for tables of tests.
 func ProofDefects() []ProofDefect {
-	all := make([]ProofDefect, len(proofRecipes))
-	for i := range proofRecipes {
-		all[i] = proofRecipes[i].defect
+	all := make([]ProofDefect, len(proofSpecs))
+	for i := range proofSpecs {
+		all[i] = proofSpecs[i].defect
 	}
 	return all
 }
@@ -261,16 +261,16 @@ func ProofDefects() []ProofDefect {
 // Reason returns why a Guard with a dpop.Binding of the defaults refuses a proof with the defect,
 // and "" for a text that is no ProofDefect.
 func (d ProofDefect) Reason() auth.Reason {
-	if r := d.recipe(); r != nil {
+	if r := d.spec(); r != nil {
 		return r.reason
 	}
 	return ""
 }
 
-func (d ProofDefect) recipe() *proofRecipe {
-	i := slices.IndexFunc(proofRecipes[:], func(r proofRecipe) bool { return r.defect == d })
+func (d ProofDefect) spec() *proofSpec {
+	i := slices.IndexFunc(proofSpecs[:], func(r proofSpec) bool { return r.defect == d })
 	if i < 0 {
 		return nil
 	}
-	return &proofRecipes[i]
+	return &proofSpecs[i]
 }

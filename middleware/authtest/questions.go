@@ -53,7 +53,7 @@ func (a *assertion) assert() bool {
 // accepts asks with a good token, and reports whether the guard takes the issuer's tokens for good.
 func (a *assertion) accepts(token string) bool {
 	a.tb.Helper()
-	if a.judge(token, a.need) != nil { // for a check of the user's own
+	if a.refusalOf(token, a.need) != nil { // for a check of the user's own
 		return true
 	}
 	got := a.send(request{}, token)
@@ -71,7 +71,7 @@ func (a *assertion) goodToken() string {
 	a.tb.Helper()
 	for _, scope := range []string{a.everyScope(), strings.Join(a.need.ChallengeScopes(), " ")} {
 		token := a.token(scope)
-		if a.judge(token, a.need) != nil {
+		if a.refusalOf(token, a.need) != nil {
 			continue
 		}
 		first, second := a.send(request{}, token), a.send(request{}, token)
@@ -187,7 +187,7 @@ func (a *assertion) scopeSets(method string) bool {
 		if a.every {
 			what, q.method = method+" with "+what, method
 		}
-		refusal, got := a.judge(token, a.need), a.send(q, token)
+		refusal, got := a.refusalOf(token, a.need), a.send(q, token)
 		switch {
 		case refusal == nil:
 			if got.status == 400 || got.status == 401 || got.status == 403 || got.status == 503 {
@@ -213,7 +213,7 @@ func (a *assertion) poorScopes() []string {
 	a.tb.Helper()
 	own := a.need.Scopes()
 	poor := slices.DeleteFunc(slices.Clone(a.scopes), func(s string) bool { return slices.Contains(own, s) })
-	refused := func(scopes []string) bool { return a.judge(a.token(strings.Join(scopes, " ")), a.need) != nil }
+	refused := func(scopes []string) bool { return a.refusalOf(a.token(strings.Join(scopes, " ")), a.need) != nil }
 	if !refused(poor) {
 		return nil
 	}

@@ -103,10 +103,10 @@ func New(origins []string, store ReplayStore, opts *Options) (*Binding, error) {
 		b.origins = append(b.origins, o)
 	}
 	var err error
-	if b.maxAge, err = window("MaxAge", opts.MaxAge, defaultMaxAge); err != nil {
+	if b.maxAge, err = checkDuration("MaxAge", opts.MaxAge, defaultMaxAge); err != nil {
 		return nil, err
 	}
-	if b.leeway, err = window("Leeway", opts.Leeway, defaultLeeway); err != nil {
+	if b.leeway, err = checkDuration("Leeway", opts.Leeway, defaultLeeway); err != nil {
 		return nil, err
 	}
 	if b.maxAge < 0 {
@@ -127,7 +127,7 @@ func New(origins []string, store ReplayStore, opts *Options) (*Binding, error) {
 	return b, nil
 }
 
-func window(name string, d, byDefault time.Duration) (time.Duration, error) {
+func checkDuration(name string, d, byDefault time.Duration) (time.Duration, error) {
 	if d == 0 {
 		d = byDefault
 	}

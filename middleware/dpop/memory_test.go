@@ -58,26 +58,26 @@ func TestAFullMemoryEvictsNothing(t *testing.T) {
 		t.Run(strconv.Itoa(entries), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				m := dpop.NewMemory(entries)
-				var held []string
+				var kept []string
 				for i := range 2 * entries {
 					id := strconv.Itoa(i)
 					switch ok, err := m.First(t.Context(), id, id, ttl); {
 					case err == nil && ok:
-						held = append(held, id)
+						kept = append(kept, id)
 					case !errors.Is(err, dpop.ErrFull):
 						t.Fatalf("proof %d: %v, %v", i, ok, err)
 					}
 				}
-				if len(held) > entries || len(held) < entries*9/10 {
-					t.Errorf("holds %d of %d", len(held), entries)
+				if len(kept) > entries || len(kept) < entries*9/10 {
+					t.Errorf("holds %d of %d", len(kept), entries)
 				}
-				for _, id := range held {
+				for _, id := range kept {
 					if first(t, m, id, id, ttl) {
 						t.Fatalf("%s was evicted", id)
 					}
 				}
 				time.Sleep(ttl + time.Second)
-				for i := range len(held) / 2 {
+				for i := range len(kept) / 2 {
 					if !first(t, m, "x"+strconv.Itoa(i), "new"+strconv.Itoa(i), ttl) {
 						t.Fatal("what expired makes no room")
 					}
@@ -90,17 +90,17 @@ func TestAFullMemoryEvictsNothing(t *testing.T) {
 func TestOneOwnerFillsAtMostAQuarter(t *testing.T) {
 	for _, entries := range []int{4, 1000, 20_000} {
 		m := dpop.NewMemory(entries)
-		held := 0
+		kept := 0
 		for i := range entries {
 			switch ok, err := m.First(t.Context(), "greedy", strconv.Itoa(i), ttl); {
 			case err == nil && ok:
-				held++
+				kept++
 			case !errors.Is(err, dpop.ErrOwnerFull):
 				t.Fatalf("proof %d: %v, %v", i, ok, err)
 			}
 		}
-		if held > entries/4 || held < entries/5 {
-			t.Errorf("one owner holds %d of %d", held, entries)
+		if kept > entries/4 || kept < entries/5 {
+			t.Errorf("one owner holds %d of %d", kept, entries)
 		}
 		if !first(t, m, "modest", "other", ttl) {
 			t.Error("another owner has no place")

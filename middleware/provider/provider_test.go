@@ -353,8 +353,8 @@ func TestOtherTokens(t *testing.T) {
 }
 
 func toggleSlash(s string) string {
-	if cut, ok := strings.CutSuffix(s, "/"); ok {
-		return cut
+	if trimmed, ok := strings.CutSuffix(s, "/"); ok {
+		return trimmed
 	}
 	return s + "/"
 }

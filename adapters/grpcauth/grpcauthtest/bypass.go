@@ -56,7 +56,7 @@ func (a *assertion) scopeSets() bool {
 	for _, set := range slices.CompactFunc(sets, slices.Equal) {
 		token := a.token(set...)
 		what := fmt.Sprintf("a good token with scopes %q", set)
-		switch refusal := a.judge(token, a.need); {
+		switch refusal := a.refusalOf(token, a.need); {
 		case refusal == nil:
 			a.wantPassed("B-01", what, a.call(attempt{authorization: bearer(token), patience: quiet}))
 		case refusal.Reason == auth.ReasonInsufficientScope:
@@ -79,11 +79,11 @@ func (a *assertion) poorScopes() []string {
 	a.tb.Helper()
 	own := a.need.Scopes()
 	poor := slices.DeleteFunc(slices.Clone(a.scopes), func(s string) bool { return slices.Contains(own, s) })
-	if a.judge(a.token(poor...), a.need) == nil {
+	if a.refusalOf(a.token(poor...), a.need) == nil {
 		return nil
 	}
 	for _, s := range own {
-		if more := append(slices.Clone(poor), s); a.judge(a.token(more...), a.need) != nil {
+		if more := append(slices.Clone(poor), s); a.refusalOf(a.token(more...), a.need) != nil {
 			poor = more
 		}
 	}
@@ -151,7 +151,7 @@ func (a *assertion) bypassAttempts() {
 		authorization []string
 	}
 	poor := holder{"with an expired token", bearer(a.issuer.Token(strings.Join(a.scopes, " "), authtest.Expired))}
-	if scopes := a.poorScopes(); a.judge(a.token(scopes...), a.need) != nil {
+	if scopes := a.poorScopes(); a.refusalOf(a.token(scopes...), a.need) != nil {
 		poor = holder{fmt.Sprintf("with a good token of scopes %q", scopes), bearer(a.token(scopes...))}
 	}
 	for _, h := range []holder{{"without a token", nil}, poor} {
@@ -188,7 +188,7 @@ func (a *assertion) bypassAttempts() {
 // say who calls.
 func (a *assertion) identity(token string) {
 	a.tb.Helper()
-	if a.judge(token, a.need) != nil {
+	if a.refusalOf(token, a.need) != nil {
 		return
 	}
 	call := func(values map[string]string) reply {

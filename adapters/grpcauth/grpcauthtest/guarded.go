@@ -200,7 +200,7 @@ func (a *assertion) prepare() {
 			continue // of other algorithms
 		}
 		token := a.issuer.Token(strings.Join(a.scopes, " "), d)
-		refusal := a.judge(token, auth.AnyToken())
+		refusal := a.refusalOf(token, auth.AnyToken())
 		if refusal == nil || refusal.Reason == auth.ReasonKeyUnknown { // which may ask the issuer for keys
 			continue
 		}
@@ -218,8 +218,8 @@ func (a *assertion) token(scopes ...string) string {
 	return a.tokens[scope]
 }
 
-// judge returns why need is not met with a token, nil when it is.
-func (a *assertion) judge(token string, need auth.Requirement) *auth.Error {
+// refusalOf returns why need is not met with a token, nil when it is.
+func (a *assertion) refusalOf(token string, need auth.Requirement) *auth.Error {
 	a.tb.Helper()
 	_, err := a.guard.Authorize(context.Background(), auth.Credentials{Operation: a.rule, Authorization: []string{"Bearer " + token}}, need)
 	if err == nil {

@@ -70,8 +70,8 @@ var rewriters = map[string]wrapper{
 	"a route override":  override(true),
 }
 
-// tricks are requests that try to reach a handler by another name than the one its rule has.
-var tricks = []struct{ method, target string }{
+// bypassAttempts are requests that try to reach a handler by another name than the one its rule has.
+var bypassAttempts = []struct{ method, target string }{
 	{"GET", "/admin"}, {"GET", "/admin/"}, {"GET", "//admin"}, {"GET", "/admin//"}, {"HEAD", "/admin"}, {"OPTIONS", "/admin"}, {"CONNECT", "/admin"},
 	{"GET", "/./admin"}, {"GET", "/files/../admin"}, {"GET", "/files/%2e%2e/admin"}, {"GET", "/%61dmin"}, {"GET", "/files/..%2Fadmin"},
 	{"GET", "/admin/stats"}, {"GET", "/admin%2Fstats"}, {"GET", "/admin%2Fstats/"}, {"GET", "/admin%2fstats%2f"}, {"GET", "/admin%2F/"}, {"GET", "/x/../admin/stats/"},
@@ -181,7 +181,7 @@ func TestNoTrickReachesAHandlerWhoseRuleIsNotMet(t *testing.T) {
 					if scope != "" {
 						token = issuer.Token(scope)
 					}
-					for _, trick := range tricks {
+					for _, trick := range bypassAttempts {
 						for _, as := range overrides {
 							header := http.Header{}
 							if as != "" {

@@ -11,10 +11,10 @@ import (
 // noMethod is a method that chi knows no route for.
 const noMethod = "\x00"
 
-// A pinned context keeps chi to the route that was authorized: who asks it for chi's own
+// A keptContext keeps chi to the route that was authorized: who asks it for chi's own
 // context, as every router on the way does before it routes, finds there the method and the path
-// that were judged. What a middleware wrote there in between counts for nothing.
-type pinned struct {
+// that were authorized. What a middleware wrote there in between counts for nothing.
+type keptContext struct {
 	context.Context
 	chi    *chi.Context
 	method string
@@ -25,32 +25,32 @@ type pinned struct {
 	done   atomic.Bool
 }
 
-// pin returns the context of r in which chi's is held to method and paths.
-func pin(r *http.Request, ctx *chi.Context, method string, paths []string) context.Context {
-	return &pinned{Context: r.Context(), chi: ctx, method: method, paths: paths, passed: len(ctx.RoutePatterns), before: ctx.RoutePath}
+// keepTo returns the context of r in which chi's is kept to method and paths.
+func keepTo(r *http.Request, ctx *chi.Context, method string, paths []string) context.Context {
+	return &keptContext{Context: r.Context(), chi: ctx, method: method, paths: paths, passed: len(ctx.RoutePatterns), before: ctx.RoutePath}
 }
 
-func (p *pinned) Value(key any) any {
+func (p *keptContext) Value(key any) any {
 	if key == chi.RouteCtxKey {
-		p.hold()
+		p.apply()
 		return p.chi
 	}
 	return p.Context.Value(key)
 }
 
-// hold writes the judged method and path into chi's context, until the endpoint is reached. An
+// apply writes the authorized method and path into chi's context, until the endpoint is reached. An
 // endpoint that holds a router of its own, behind http.StripPrefix say, goes by its own request.
-func (p *pinned) hold() {
+func (p *keptContext) apply() {
 	if p.done.Load() {
 		return
 	}
 	at := len(p.chi.RoutePatterns) - p.passed // chi adds one each time that it finds a route
 	switch {
-	case at < p.seen: // check: pin-reset
+	case at < p.seen: // check: route-reset
 		p.chi.RouteMethod = noMethod // somebody has reset it
 	case at < len(p.paths):
 		p.seen = at
-		p.chi.RouteMethod, p.chi.RoutePath = p.method, p.paths[at] // check: pin
+		p.chi.RouteMethod, p.chi.RoutePath = p.method, p.paths[at] // check: route-kept
 	case p.done.CompareAndSwap(false, true):
 		p.chi.RoutePath = p.before
 	}

@@ -13,7 +13,7 @@ func TestHeldTellsOnlyWhatNeedsNoFetch(t *testing.T) {
 		i := newIssuer("a")
 		i.answer(after(time.Second, body(keySet("a"))))
 		c := open(t, i)
-		held := func(when, kid, want string) {
+		wants := func(when, kid, want string) {
 			t.Helper()
 			before := i.count()
 			if got := responseFor(c.Held(kid)); got != want || i.count() != before {
@@ -21,30 +21,30 @@ func TestHeldTellsOnlyWhatNeedsNoFetch(t *testing.T) {
 			}
 		}
 		sleep(time.Millisecond)
-		held("before the first fetch", "a", "not judged")
+		wants("before the first fetch", "a", "not judged")
 		sleep(2 * time.Second)
 		for _, kid := range []string{"a", ""} {
-			held("held", kid, "served")
+			wants("held", kid, "served")
 		}
 		for range 3 { // it spends none of them
-			held("with a permit", "new", "not judged")
+			wants("with a permit", "new", "not judged")
 		}
 		i.answer(body(keySet("a")))
 		check(t, c, "forged 1", "refused")
 		check(t, c, "forged 2", "refused")
 		refused := c.Status().Counters.Unknown
-		held("without a permit", "new", "refused")
+		wants("without a permit", "new", "refused")
 		if got := c.Status().Counters.Unknown - refused; got != 1 {
 			t.Errorf("%d refusals were counted, want 1", got)
 		}
 		i.answer(after(time.Second, body(keySet("a"))))
 		go c.Refresh(context.Background())
 		sleep(time.Millisecond)
-		held("while a fetch is in the air", "new", "not judged")
+		wants("while a fetch is in the air", "new", "not judged")
 		sleep(time.Minute)
-		held("with a new permit", "new", "not judged")
+		wants("with a new permit", "new", "not judged")
 		c.Close()
-		held("closed", "a", "not judged")
+		wants("closed", "a", "not judged")
 	})
 }
 

@@ -9,8 +9,8 @@ import (
 	auth "github.com/bearward/bearward/middleware"
 )
 
-// A recipe says how a defect is made, and what comes of it.
-type recipe struct {
+// A defectSpec says how a defect is made, and what comes of it.
+type defectSpec struct {
 	defect Defect
 	reason auth.Reason
 	at     issuer.Stage
@@ -21,14 +21,14 @@ type recipe struct {
 
 func (d Defect) change() issuer.Change {
 	at := issuer.OnMembers
-	if r := d.recipe(); r != nil {
+	if r := d.spec(); r != nil {
 		at = r.at
 	}
 	return issuer.Change{At: at, Apply: d.apply}
 }
 
 func (d Defect) apply(t *issuer.Draft) error {
-	r := d.recipe()
+	r := d.spec()
 	switch {
 	case r == nil:
 		return fmt.Errorf("%q is not a Defect; Defects lists them", string(d))
@@ -41,28 +41,28 @@ func (d Defect) apply(t *issuer.Draft) error {
 	return nil
 }
 
-// claim is a recipe that changes one claim.
-func claim(d Defect, reason auth.Reason, name string, value any) recipe {
-	return recipe{defect: d, reason: reason, make: func(t *issuer.Draft) error { return Claims{name: value}.apply(t) }}
+// claim is the spec of a defect that changes one claim.
+func claim(d Defect, reason auth.Reason, name string, value any) defectSpec {
+	return defectSpec{defect: d, reason: reason, make: func(t *issuer.Draft) error { return Claims{name: value}.apply(t) }}
 }
 
-// header is a recipe that changes one header member.
-func header(d Defect, reason auth.Reason, name string, value any) recipe {
-	return recipe{defect: d, reason: reason, make: func(t *issuer.Draft) error { return Header{name: value}.apply(t) }}
+// header is the spec of a defect that changes one header member.
+func header(d Defect, reason auth.Reason, name string, value any) defectSpec {
+	return defectSpec{defect: d, reason: reason, make: func(t *issuer.Draft) error { return Header{name: value}.apply(t) }}
 }
 
-// date is a recipe that changes one claim to a time from now.
-func date(d Defect, reason auth.Reason, name string, from time.Duration) recipe {
-	return recipe{defect: d, reason: reason, make: func(t *issuer.Draft) error {
+// date is the spec of a defect that changes one claim to a time from now.
+func date(d Defect, reason auth.Reason, name string, from time.Duration) defectSpec {
+	return defectSpec{defect: d, reason: reason, make: func(t *issuer.Draft) error {
 		return Claims{name: time.Now().Add(from).Unix()}.apply(t)
 	}}
 }
 
 // with returns r with what it needs of a Config.
-func (r recipe) with(config func(*auth.Config)) recipe { r.config = config; return r }
+func (r defectSpec) with(config func(*auth.Config)) defectSpec { r.config = config; return r }
 
-// recipes are the defects, in the order of their constants.
-var recipes = [...]recipe{
+// defectSpecs are the defects, in the order of their constants.
+var defectSpecs = [...]defectSpec{
 	claim(TooLarge, auth.ReasonTokenTooLarge, "padding", text(auth.DefaultMaxTokenBytes)),
 	token(RandomText, func(*issuer.Draft) string { return "this-is-no-token" }),
 	token(Dots, func(*issuer.Draft) string { return ".." }),

@@ -122,8 +122,8 @@ func gather(p rows.Proofs, all []ran) (tally, error) {
 	return y, nil
 }
 
-// judge says how each row stands.
-func judge(matrix []rows.Row, p rows.Proofs, all []ran) ([]result, error) {
+// resultsOf says how each row stands.
+func resultsOf(matrix []rows.Row, p rows.Proofs, all []ran) ([]result, error) {
 	y, err := gather(p, all)
 	if err != nil {
 		return nil, err
