@@ -71,6 +71,8 @@ func TestParseRulesSaysWhereAndWhat(t *testing.T) {
 		"/a = x and public":                     "line 1, column 12: expected a scope, not \"public\"",
 		"/a = public or x":                      "line 1, column 13: public stands alone",
 		"/a = optional x":                       "line 1, column 15: optional stands alone",
+		"/a = report-only public":               "line 1, column 18: report-only stands once, before what is reported on: not public",
+		"/a = report-only report-only x":        "line 1, column 18: report-only stands once, before what is reported on: not report-only x",
 		"/a = a=b":                              "line 1, column 6: a scope with \"=\" in it",
 		"/a = \"a b\"":                          "line 1, column 6: \"a b\" is not a scope",
 		"/a = \"\"":                             "line 1, column 6: \"\" is not a scope",

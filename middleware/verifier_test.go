@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -502,6 +503,9 @@ func TestAnUnknownKeyIsFetchedForNoTokenThatCanOnlyFail(t *testing.T) {
 	}
 	expiry := time.Now().Unix() + 300
 	good := token(issuer.URL, issuer.Audience, expiry)
+	malformed := func(times string) string {
+		return unknown.sign(t, unknown.header(), fmt.Sprintf(`{"iss":%q,"aud":%q,`, issuer.URL, issuer.Audience)+fmt.Sprintf(times, strconv.FormatInt(expiry, 10))+`}`)
+	}
 	before := issuer.Fetches()
 	for _, tt := range []struct {
 		name, token string
@@ -511,6 +515,8 @@ func TestAnUnknownKeyIsFetchedForNoTokenThatCanOnlyFail(t *testing.T) {
 		{"another issuer", token("https://other.example", issuer.Audience, expiry), auth.ReasonIssuerNotTrusted, 0},
 		{"another audience", token(issuer.URL, "https://other.example", expiry), auth.ReasonAudienceMismatch, 0},
 		{"expired", token(issuer.URL, issuer.Audience, 1700000000), auth.ReasonTokenExpired, 0},
+		{"exp is text", malformed(`"exp":%q`), auth.ReasonClaimInvalid, 0},
+		{"iat is text", malformed(`"iat":%q,"exp":%[1]s`), auth.ReasonClaimInvalid, 0},
 		{"a malformed signature", good[:strings.LastIndexByte(good, '.')] + ".x", auth.ReasonTokenMalformed, 0},
 		{"nothing else wrong", good, auth.ReasonKeyUnknown, 1},
 		{"once more", good, auth.ReasonKeyUnknown, 2},
@@ -587,6 +593,33 @@ func TestTimeBoundaries(t *testing.T) {
 				})
 			})
 		}
+	}
+}
+
+// A token is remembered, and then the clock is set back to before it was issued. In a bubble, time
+// begins long ago.
+func TestARememberedTokenWhenTheClockIsSetBack(t *testing.T) {
+	k := newSigningKey(t, "EdDSA", "k1")
+	v := newVerifier(t, k, nil)
+	var token string
+	synctest.Test(t, func(t *testing.T) {
+		time.Sleep(time.Hour)
+		token = k.sign(t, k.header(), claims())
+		if err := verify(t, v, token); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		if err := verify(t, v, token); err != nil {
+			t.Error(err)
+		}
+	})
+	for before, want := range map[time.Duration]auth.Reason{time.Hour: auth.ReasonTokenIssuedInFuture, 31 * time.Second: auth.ReasonTokenIssuedInFuture, 30 * time.Second: ""} {
+		synctest.Test(t, func(t *testing.T) {
+			time.Sleep(time.Hour - before)
+			if got := reasonOf(verify(t, v, token)); got != want {
+				t.Errorf("%v before it was issued: reason %q, want %q", before, got, want)
+			}
+		})
 	}
 }
 

@@ -53,8 +53,8 @@ func CheckRules(r chi.Routes, rules auth.Rules) error {
 	}
 	var found findings
 	t := treeOf(r)
-	if t.table == nil { // check: check-table-last
-		found.add("Enforce is not the last middleware that was given to Use of the router")
+	if t.table == nil {
+		found.add("Enforce is not the last middleware that was given to Use of the router") // check: check-table-last
 	} else if keys := rules.Diff(t.table.rules); len(keys) > 0 { // check: check-table-other
 		found.add("Enforce was given other rules than CheckRules: they differ in %q", keys)
 	}

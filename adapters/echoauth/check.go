@@ -97,8 +97,8 @@ func (f *findings) placed(e *echo.Echo, rules auth.Rules) {
 		f.add("Check cannot tell what this version of Echo, %s, was given to Use", echo.Version)
 	case before != nil: // check: check-pre
 		f.add("EnforceRules was given to Pre, where no route is known yet: every request is answered with 404")
-	case after == nil: // check: check-use
-		f.add("EnforceRules was not given to Use: no route is guarded by it")
+	case after == nil:
+		f.add("EnforceRules was not given to Use: no route is guarded by it") // check: check-use
 	default:
 		if keys := rules.Diff(after.rules); len(keys) > 0 { // check: check-table-other
 			f.add("EnforceRules was given other rules than Check: they differ in %q", keys)

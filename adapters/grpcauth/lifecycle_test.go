@@ -79,11 +79,11 @@ func TestW14_WhatEndsAnOpenStream(t *testing.T) {
 			}
 			return d >= time.Hour, nil
 		}, codes.Unauthenticated, time.Hour, time.Hour + 2*time.Minute},
-		{"out of reach for good", func(d time.Duration) (bool, error) {
-			if d >= 10*time.Minute {
+		{"out of reach for an hour", func(d time.Duration) (bool, error) {
+			if d >= 10*time.Minute && d < 70*time.Minute {
 				return false, down
 			}
-			return false, nil
+			return d >= 70*time.Minute, nil
 		}, codes.Unavailable, 15 * time.Minute, 17 * time.Minute},
 		{"revoked while out of reach", func(d time.Duration) (bool, error) {
 			if d >= 10*time.Minute && d < 13*time.Minute {

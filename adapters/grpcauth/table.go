@@ -154,7 +154,8 @@ func interceptorsOf[F any](s *grpc.Server, chained, whole string) (c chain[F], o
 func checkChain[F any](kind string, c chain[F], ours F, ask func(F) *interceptors, rules auth.Rules) error {
 	ourCode := reflect.ValueOf(ours).Pointer()
 	at := slices.IndexFunc(c.all, func(f F) bool { return reflect.ValueOf(f).Pointer() == ourCode })
-	if at < 0 { // check: check-unguarded
+	if at < 0 {
+		// check: check-unguarded
 		return errors.New("grpcauth: the server was not given ServerOptions: nothing is guarded")
 	}
 	if differ := ask(c.all[at]).rules.Diff(rules); len(differ) > 0 { // check: check-other-rules

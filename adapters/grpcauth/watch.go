@@ -143,7 +143,8 @@ func (w *watcher) outlives(err error, holds bool) bool {
 	case w.unjudged.IsZero():
 		w.unjudged = time.Now()
 	}
-	return time.Since(w.unjudged) < maxUnjudged // check: unjudged-too-long
+	// check: unjudged-too-long
+	return time.Since(w.unjudged) < maxUnjudged
 }
 
 // finish ends the stream.

@@ -242,7 +242,7 @@ func TestTheMarksOfThisModule(t *testing.T) {
 
 // The list of unproven checks names checks, and only becomes shorter: lower the bound when it has.
 func TestUnprovenChecks(t *testing.T) {
-	const most = 270
+	const most = 269
 	found, _, err := find("../..", rooms, replacements)
 	if err != nil {
 		t.Fatal(err)
