@@ -19,7 +19,7 @@ import (
 //
 // One Cache serves any number of verifiers of one issuer. Several Caches share nothing.
 type Cache struct {
-	cached         atomic.Pointer[keySet] // what requests see; nil while nothing is to be judged
+	cached         atomic.Pointer[keySet] // what requests see; nil while no key may be used
 	fetchesStarted atomic.Uint64          // fetches sent so far
 	created        time.Time
 	refreshed      atomic.Int64 // when the last good refresh was sent, in nanoseconds after created

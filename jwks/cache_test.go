@@ -20,7 +20,7 @@ func figure(t testing.TB, format string, args ...any) {
 	t.Logf("figure: "+format, args...)
 }
 
-// This test comes first: whoever holds the lock over a fetch makes the bubbles of later tests stand
+// This test comes first: a lock that is held over a fetch makes the bubbles of later tests stand
 // still.
 func TestFetchHoldsNoLock(t *testing.T) {
 	i := newIssuer("a")

@@ -331,8 +331,8 @@ func TestK34_BadSignaturesAskForNothingDuringABackOff(t *testing.T) {
 	})
 }
 
-// What tokens cause is no refresh: whoever forges one each few minutes cannot keep the metadata
-// from being read, nor a withdrawn key in use (H2).
+// What tokens cause is no refresh: a caller who forges one each few minutes cannot keep the
+// metadata from being read, nor a withdrawn key in use (H2).
 func TestK16_ForgedTokensPutOffNoDiscovery(t *testing.T) {
 	for name, forge := range map[string]func(c *jwks.Cache, n int){
 		"nothing":      func(*jwks.Cache, int) {},

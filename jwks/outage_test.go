@@ -152,7 +152,7 @@ func TestK16_WithdrawnKeyIsGoneAfterTheInterval(t *testing.T) {
 	})
 }
 
-// The verdict cache of middleware counts a hit only while the same pointer is held.
+// The token cache of middleware counts a hit only while the same pointer is held.
 func TestK17_PointerLivesAsLongAsItsKey(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		i := newIssuer("a", "b")
@@ -358,7 +358,7 @@ func TestK34_NewMaterialUnderOneIDIsUsedAfterTheNextRefresh(t *testing.T) {
 	})
 }
 
-// A key under another algorithm is another key, for a verdict that was reached with it too.
+// A key under another algorithm is another key, for a token that was verified with it too.
 func TestK34_AKeyWhoseAlgorithmChangesIsAnother(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		i := newIssuer()

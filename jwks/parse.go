@@ -90,8 +90,8 @@ func (d *document) add(index int, value jose.Published) {
 	d.keys = append(d.keys, key)
 }
 
-// isExcess tells whether key is there already, or its ID stands for as many keys of its algorithm as
-// it may: some issuers publish one key once for each algorithm.
+// isExcess tells whether key is there already, or its ID stands for as many keys of its algorithm
+// as it may: some issuers publish one key once for each algorithm.
 func (d *document) isExcess(key *Key) bool {
 	same := 0
 	for _, other := range d.keys {

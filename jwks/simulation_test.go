@@ -521,7 +521,7 @@ func materialOf(kid string, version byte) string {
 
 var materials sync.Map // by key ID and version
 
-// request asks for a key, and checks the verdict against the model when it is there. One that is
+// request asks for a key, and checks the answer against the model when it is there. One that is
 // cancelled leaves in the middle of its wait.
 func (w *world) request(kid string, cancelled bool) {
 	ctx, cancel := context.WithCancel(context.Background())

@@ -64,7 +64,7 @@ func TestTheWarmMiddlewareCostsTwoAllocations(t *testing.T) {
 			if !passed {
 				t.Fatalf("the request was refused: %d %s", w.Code, w.Body)
 			}
-			if got > 2 { // the record of the verdict, and the request that carries it
+			if got > 2 { // the record of the decision, and the request that carries it
 				t.Errorf("got %v allocations, want at most 2", got)
 			}
 		})

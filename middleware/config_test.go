@@ -248,7 +248,7 @@ func TestIssuers(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			for range 2 { // once judged and once, when it is good, remembered
+			for range 2 { // once verified and once, when it is good, remembered
 				if got := reasonOf(verify(t, is, tt.token)); got != tt.want {
 					t.Errorf("reason %v, want %v", got, tt.want)
 				}

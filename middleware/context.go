@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// A grant is the record of a verdict, and the context that carries it.
+// A grant is the record of a decision, and the context that carries it.
 type grant struct {
 	context.Context
 	guard     *Guard

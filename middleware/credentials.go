@@ -155,7 +155,7 @@ func isToken68(s string) bool {
 	return s != ""
 }
 
-// presented are the credentials that a verdict was reached on, by value: what a header says later
+// presented are the credentials that a decision was made on, by value: what a header says later
 // makes no difference to them.
 type presented struct {
 	authorization string

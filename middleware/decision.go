@@ -68,8 +68,8 @@ func (d Decision) Verification() string {
 // Cause returns why a request was not judged: "keys" when the issuer's keys were not available,
 // "closed" when that is because the Guard or its key cache was closed, "canceled" when the caller
 // went away, "timeout" when the request's own deadline came first, "wiring" when the program is at
-// fault, and otherwise "other". It returns "" for a request that was judged. ctx is the one that
-// the hook is given.
+// fault, and otherwise "other". It returns "" for a request that was accepted or refused. ctx is
+// the one that the hook is given.
 func (d Decision) Cause(ctx context.Context) string {
 	switch {
 	case !d.notJudged():

@@ -181,7 +181,7 @@ func ExampleGuard_CanEnforce() {
 	// <nil>
 }
 
-// An adapter for streams decides anew on one that is open.
+// An adapter for streams rechecks one that is open.
 func ExampleGuard_Recheck() {
 	guard, err := auth.NewGuard(everybody{}, nil)
 	if err != nil {

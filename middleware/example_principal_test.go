@@ -62,7 +62,7 @@ func ExamplePrincipalFrom() {
 	hello := func(ctx context.Context) string {
 		p, ok := auth.PrincipalFrom(ctx)
 		if !ok {
-			return "hello, whoever you are" // behind Optional and Public
+			return "hello, anonymous caller" // behind Optional and Public
 		}
 		return "hello " + p.Subject()
 	}
@@ -78,7 +78,7 @@ func ExamplePrincipalFrom() {
 	fmt.Println(hello(context.Background()))
 	// Output:
 	// hello alice
-	// hello, whoever you are
+	// hello, anonymous caller
 }
 
 // everybody takes a name for a token, and trusts it: a stand-in for a verifier of another kind.

@@ -118,7 +118,7 @@ func (g *Guard) decide(ctx context.Context, c *Credentials, req Requirement, o *
 
 // An outcome is what authorize found out on its way.
 type outcome struct {
-	before     *grant        // this Guard's verdict on the same credentials in the same request
+	before     *grant        // this Guard's decision on the same credentials in the same request
 	rechecking bool          // the proofs in bound count, and no Binding is asked
 	scheme     int           // which of the Guard's schemes the caller used
 	verified   *Principal    // whose token is good; its proofs may be missing

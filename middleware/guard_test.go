@@ -257,10 +257,10 @@ func TestVerifyOnce(t *testing.T) {
 		t.Errorf("verified %d times and proved %d times, want once", len(v.asked), proof.asked)
 	}
 	if _, err := g.Authorize(ctx, bearer("bound"), auth.Scopes("write:orders")); reasonOf(err) != auth.ReasonInsufficientScope {
-		t.Errorf("another requirement: %v, want it judged anew", err)
+		t.Errorf("another requirement: %v, want it authorized again", err)
 	}
 	if _, err := g.Authorize(ctx, bearer("forged"), auth.AnyToken()); reasonOf(err) != auth.ReasonSignatureInvalid {
-		t.Errorf("other credentials: %v, want them judged anew", err)
+		t.Errorf("other credentials: %v, want them authorized again", err)
 	}
 	c := bearer("bound")
 	c.Method = "DELETE"
@@ -272,7 +272,7 @@ func TestVerifyOnce(t *testing.T) {
 		t.Errorf("no credentials: %v, want them missed", err)
 	}
 	if _, err := other.Authorize(ctx, bearer("bound"), auth.AnyToken()); reasonOf(err) != auth.ReasonBindingNotProved {
-		t.Errorf("another guard: %v, want its own judgement", err)
+		t.Errorf("another guard: %v, want its own decision", err)
 	}
 	header := []string{"Bearer reader"}
 	ctx, err = g.Authorize(t.Context(), auth.Credentials{Authorization: header}, auth.AnyToken())
@@ -281,7 +281,7 @@ func TestVerifyOnce(t *testing.T) {
 	}
 	header[0] = "Bearer forged"
 	if _, err := g.Authorize(ctx, auth.Credentials{Authorization: header}, auth.AnyToken()); reasonOf(err) != auth.ReasonSignatureInvalid {
-		t.Errorf("a header changed in place: %v, want it judged anew", err)
+		t.Errorf("a header changed in place: %v, want it authorized again", err)
 	}
 }
 

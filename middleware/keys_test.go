@@ -99,7 +99,7 @@ func TestATokenIsRememberedByItsIssuerAlone(t *testing.T) {
 	stolen := othersKey.sign(t, othersKey.header(), claims())
 	ask := func(when string, raw string, want auth.Reason) {
 		t.Helper()
-		for range 2 { // judged, and then recalled
+		for range 2 { // verified, and then recalled
 			if _, err := issuers.VerifyToken(t.Context(), raw); reasonOf(err) != want {
 				t.Errorf("%s: %v, want %v", when, err, want)
 			}

@@ -168,7 +168,7 @@ func TestK11_ATokenNewerThanTheKeysIsNotJudged(t *testing.T) {
 	})
 }
 
-// H12: a token under a key just published is judged although a full house of forged ones waits.
+// H12: a token under a key just published is verified although a full house of forged ones waits.
 func TestForgedTokensThatWaitKeepOutNoGoodOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		site := new(keySite)

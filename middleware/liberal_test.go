@@ -130,7 +130,7 @@ func TestAMarkOfIDTokensIsLeftOutOnlyWhereSomethingElseTells(t *testing.T) {
 	}
 }
 
-// Whoever has roles in many clients has many members and elements: the token's size bounds them,
+// A user who has roles in many clients has many members and elements: the token's size bounds them,
 // and nothing else.
 func TestClaimsOfManyMembers(t *testing.T) {
 	l := newLiberal(t, auth.Config{MaxTokenBytes: 256 << 10})

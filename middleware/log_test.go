@@ -120,7 +120,7 @@ func TestLogRefusalsKnowsMicrosoftsOwnTokens(t *testing.T) {
 	}
 }
 
-// failing does not judge, for a reason whose text quotes what the caller sent.
+// failing cannot verify, for a reason whose text quotes what the caller sent.
 type failing struct{ err error }
 
 func (f failing) VerifyToken(_ context.Context, raw string) (*auth.Principal, error) {

@@ -82,7 +82,7 @@ func TestAKeyThatMayBeNewerThanThoseCached(t *testing.T) {
 		if !strings.Contains(log.String(), "level=INFO") || !strings.Contains(log.String(), "reason=KEY_NOT_YET_KNOWN") {
 			t.Error(log.String())
 		}
-		// Whoever comes again when he was told is let in.
+		// A caller who comes again when he was told is accepted.
 		time.Sleep(time.Duration(wait) * time.Second)
 		if err := verify(t, v, good); err != nil {
 			t.Errorf("after %d s: %v", wait, err)

@@ -147,7 +147,7 @@ func TestRequirementAgreesWithItsTruthTable(t *testing.T) {
 			t.Fatalf("seed %d: %s with scopes %v: %v, want met %v", seed, tm.text, have, err, want)
 		}
 		if again := authorize(t, tm.req, strings.Join(have, " ")); reasonOf(again) != reasonOf(err) {
-			t.Fatalf("seed %d: %s judged twice: %v, then %v", seed, tm.text, err, again)
+			t.Fatalf("seed %d: %s decided twice: %v, then %v", seed, tm.text, err, again)
 		}
 	}
 }

@@ -231,7 +231,7 @@ func TestLiveRules(t *testing.T) {
 	}
 }
 
-// At full load each request is judged by one table or the other: in one the caller's scope is
+// At full load each request is authorized by one table or the other: in one the caller's scope is
 // enough for the first operation alone, in the other for the second alone; no request finds no
 // rule.
 func TestLiveRulesAreSwappedAtOnce(t *testing.T) {

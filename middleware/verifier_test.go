@@ -477,7 +477,7 @@ func TestATokenVerifierThatEmbedsAnotherIsAsked(t *testing.T) {
 	}
 }
 
-// A Source may embed another and judge for itself.
+// A Source may embed another and answer for itself.
 func TestASourceThatEmbedsAnotherIsAsked(t *testing.T) {
 	k := newSigningKey(t, "EdDSA", "k1")
 	src := &source{Static: jwks.Static{k.public()}, err: jwks.ErrUnknownKey}

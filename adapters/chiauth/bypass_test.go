@@ -70,7 +70,8 @@ var rewriters = map[string]wrapper{
 	"a route override":  override(true),
 }
 
-// bypassAttempts are requests that try to reach a handler by another name than the one its rule has.
+// bypassAttempts are requests that try to reach a handler by another name than the one its rule
+// has.
 var bypassAttempts = []struct{ method, target string }{
 	{"GET", "/admin"}, {"GET", "/admin/"}, {"GET", "//admin"}, {"GET", "/admin//"}, {"HEAD", "/admin"}, {"OPTIONS", "/admin"}, {"CONNECT", "/admin"},
 	{"GET", "/./admin"}, {"GET", "/files/../admin"}, {"GET", "/files/%2e%2e/admin"}, {"GET", "/%61dmin"}, {"GET", "/files/..%2Fadmin"},

@@ -100,7 +100,7 @@ func requests(rng *rand.Rand, n int) (all [][2]string) {
 }
 
 // Behind the table a request reaches the handler that it reaches without, and the rule that it was
-// judged by is the one of that handler: over random routers, chi being asked itself.
+// authorized by is the one of that handler: over random routers, chi being asked itself.
 func TestTheTableAgreesWithChi(t *testing.T) {
 	issuer := authtest.NewIssuer(t, nil)
 	token := issuer.Token("read")
@@ -138,7 +138,7 @@ func TestTheTableAgreesWithChi(t *testing.T) {
 				if len(behind.entered) > 0 {
 					reached++
 					if len(told) != 1 || strings.TrimLeft(told[0], "ABCDEFGHIJKLMNOPQRSTUVWXYZ ") != behind.entered[0] {
-						t.Fatalf("%s reached %q, judged by %q", what, behind.entered, told)
+						t.Fatalf("%s reached %q, authorized by %q", what, behind.entered, told)
 					}
 				}
 				if name == "a reset" && len(behind.entered) == 0 {

@@ -32,7 +32,7 @@ func TestTheWarmGuardAddsThreeAllocations(t *testing.T) {
 	bare.GET("/orders/:id", handler)
 	without := cost(bare)
 	for kind, e := range both(issuer.Guard(nil), "/orders/:id", auth.Scopes("read"), handler) {
-		// The record of the verdict and the request that carries it, as with net/http; and the
+		// The record of the decision and the request that carries it, as with net/http; and the
 		// closure that Echo makes for each request.
 		if got := cost(e) - without; got > 3 {
 			t.Errorf("%s: %v allocations, want at most 3", kind, got)

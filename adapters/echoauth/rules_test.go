@@ -89,7 +89,7 @@ func TestEnforceRules(t *testing.T) {
 		{"GET", "/filesystem", "", 401, "/files*"}, // Echo's pattern has no slash there
 		{"GET", "/file", "", 401, "GET /file"},
 		{"GET", "/file", token("files"), 200, "GET /file"},
-		// Registered, but no rule names it: refused, whoever asks, and without a challenge.
+		// Registered, but no rule names it: refused to everybody, and without a challenge.
 		{"GET", "/unnamed", token("read"), 403, "GET /unnamed"},
 		{"GET", "/unnamed", "", 403, "GET /unnamed"},
 		{"GET", "/group/unnamed", token("read"), 403, "GET /group/unnamed"},
@@ -342,8 +342,8 @@ func TestFirstRequestsAtOnce(t *testing.T) {
 	}
 }
 
-// TestEveryRouteThatARequestReachesIsAuthorizedByItsRule compares the table with Echo's router, over
-// random routes and random requests.
+// TestEveryRouteThatARequestReachesIsAuthorizedByItsRule compares the table with Echo's router,
+// over random routes and random requests.
 func TestEveryRouteThatARequestReachesIsAuthorizedByItsRule(t *testing.T) {
 	issuer := authtest.NewIssuer(t, nil)
 	token := issuer.Token("read")

@@ -39,7 +39,7 @@ func TestW03_TheWarmInterceptorCostsTwoAllocations(t *testing.T) {
 		for range 10 { // fills the caches and the pools
 			call()
 		}
-		if got := testing.AllocsPerRun(200, call); got > 2 { // gRPC's copy of the metadata value, and the record of the verdict
+		if got := testing.AllocsPerRun(200, call); got > 2 { // gRPC's copy of the metadata value, and the record of the decision
 			t.Errorf("%s: got %v allocations, want at most 2", name, got)
 		}
 		if entered == 0 {

@@ -64,7 +64,7 @@ func TestFollowReadyMisconfigured(t *testing.T) {
 	}
 }
 
-// The standard health service is open to everybody, and says SERVING while tokens can be judged.
+// The standard health service is open to everybody, and says SERVING while tokens can be verified.
 func ExampleFollowReady() {
 	guard, err := auth.New("https://issuer.example", "https://api.example", nil)
 	if err != nil {

@@ -44,7 +44,7 @@ func (v *renewed) VerifyToken(context.Context, string) (*auth.Principal, error) 
 	return auth.NewPrincipal(fmt.Appendf(nil, `{"sub":"alice","exp":%d,"cnf":{"jkt":"x"}}`, time.Now().Add(time.Minute).Unix()))
 }
 
-// An open stream is decided on anew with a token whose proof is spent, and Revoked is asked.
+// An open stream is rechecked with a token whose proof is spent, and Revoked is asked.
 func TestW01_W04_AnOpenStreamIsRecheckedWithoutItsProof(t *testing.T) {
 	for _, tt := range []struct {
 		name   string

@@ -139,8 +139,8 @@ func TestAStreamPastItsTokensEndAsksSeldom(t *testing.T) {
 	})
 }
 
-// A scriptedVerifier is a TokenVerifier that accepts a token for a minute from the first time on, and then
-// does something else.
+// A scriptedVerifier is a TokenVerifier that accepts a token for a minute from the first time on,
+// and then does something else.
 type scriptedVerifier struct {
 	asked atomic.Int32
 	until time.Time
@@ -166,8 +166,8 @@ func hang(ctx context.Context) (*auth.Principal, error) {
 	return nil, ctx.Err()
 }
 
-// runStream opens a stream under a judge, and returns how many messages came, and after how long what
-// ended it.
+// runStream opens a stream under a scripted verifier, and returns how many messages came, and after
+// how long what ended it.
 func runStream(t *testing.T, j auth.TokenVerifier, handler func(grpc.ServerStream) error, outside ...grpc.ServerOption) (messages int, took time.Duration, end error) {
 	t.Helper()
 	options := append(outside, grpcauth.ServerOptions(must(auth.NewGuard(j, nil)), auth.Rules{rpctest.Bidi: auth.AnyToken()})...)
@@ -218,8 +218,8 @@ func (h *hanging) VerifyToken(ctx context.Context, _ string) (*auth.Principal, e
 	return hang(ctx)
 }
 
-// A recheck that hangs must not let messages pass beyond the token's end. Rechecks come at random: of a
-// dozen streams, half have one shortly before that end.
+// A recheck that hangs must not let messages pass beyond the token's end. Rechecks come at random:
+// of a dozen streams, half have one shortly before that end.
 func TestARecheckIsOverByTheTokensEnd(t *testing.T) {
 	for range 12 {
 		synctest.Test(t, func(t *testing.T) {
@@ -231,8 +231,8 @@ func TestARecheckIsOverByTheTokensEnd(t *testing.T) {
 	}
 }
 
-// What stands in front of the guard, such as a log, is told how the stream ended, whatever its handler
-// makes of it.
+// What stands in front of the guard, such as a log, is told how the stream ended, whatever its
+// handler makes of it.
 func TestInterceptorsInFrontAreToldTheRefusal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		told := make(chan error, 1)
@@ -273,20 +273,20 @@ func TestARecheckThatPanicsEndsTheStream(t *testing.T) {
 			defer func() { told <- fmt.Sprint(recover()) }()
 			return handler(srv, ss)
 		})
-		j := &scriptedVerifier{then: func(context.Context) (*auth.Principal, error) { panic("judge") }}
+		j := &scriptedVerifier{then: func(context.Context) (*auth.Principal, error) { panic("verifier") }}
 		messages, _, err := runStream(t, j, everySecond, recovering)
 		if status.Code(err) != codes.Internal || messages != 60 {
 			t.Errorf("ended with %v after %d messages", err, messages)
 		}
 		recovered := <-told
-		if !strings.HasPrefix(recovered, "judge") || !strings.Contains(recovered, "TestARecheckThatPanics") {
+		if !strings.HasPrefix(recovered, "verifier") || !strings.Contains(recovered, "TestARecheckThatPanics") {
 			t.Errorf("recovered %q, want what was panicked with, and where", recovered)
 		}
 	})
 }
 
-// What a stream is judged by when its token runs out are the rules of the time, for whoever opened
-// it by those before.
+// A stream whose token runs out is rechecked by the rules of that time. Those it was opened by
+// count no more.
 func TestAStreamIsRecheckedByTheRulesOfTheTime(t *testing.T) {
 	for name, c := range map[string]struct {
 		after auth.Requirement

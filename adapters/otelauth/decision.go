@@ -29,7 +29,7 @@ var (
 	verifications = [...]string{"none", "full", "remembered", "repeated"}
 )
 
-// durations are the attribute sets of the duration: no more than what explains how long a verdict
+// durations are the attribute sets of the duration: no more than what explains how long a decision
 // takes.
 type durations map[duration][]metric.RecordOption
 

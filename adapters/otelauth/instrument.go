@@ -52,8 +52,8 @@ type maker struct {
 func newInstruments(meter metric.Meter) (instruments, error) {
 	m := &maker{meter: meter}
 	i := instruments{
-		decisions:        m.counter("bearward.decisions", "{decision}", "Verdicts of the guard, by the rule that was asked."),
-		decisionDuration: m.histogram("bearward.decision.duration", "Time that a verdict took, by how the token was verified.", decisionBuckets),
+		decisions:        m.counter("bearward.decisions", "{decision}", "Decisions of the guard, by the rule that was asked."),
+		decisionDuration: m.histogram("bearward.decision.duration", "Time that a decision took, by how the token was verified.", decisionBuckets),
 
 		fetches:           m.counter("bearward.jwks.fetches", "{fetch}", "Fetches of the key set that ended."),
 		fetchDuration:     m.histogram("bearward.jwks.fetch.duration", "Time that a fetch took, discovery included.", fetchBuckets),

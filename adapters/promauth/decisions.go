@@ -24,7 +24,7 @@ const (
 // maxLabel bounds the name of an operation or an issuer, in bytes: both are written by hand.
 const maxLabel = 256
 
-// buckets of the time of a verdict, in seconds: a remembered token takes a fraction of a
+// buckets of the time of a decision, in seconds: a remembered token takes a fraction of a
 // microsecond, a signature some tens, and a request that waits for keys at most 2 s.
 var buckets = []float64{
 	1e-7, 2.5e-7, 5e-7, 1e-6, 2.5e-6, 5e-6, 1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 1e-3, 1e-2, 0.1, 0.5, 1, 2.5,
@@ -33,14 +33,14 @@ var buckets = []float64{
 func newDecisions() *prometheus.CounterVec {
 	return prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "bearward_decisions_total",
-		Help: "Verdicts of the guard, by the rule that was asked.",
+		Help: "Decisions of the guard, by the rule that was asked.",
 	}, []string{"operation", "outcome", "reason"})
 }
 
 func newDurations() *prometheus.HistogramVec {
 	return prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name:    "bearward_decision_duration_seconds",
-		Help:    "Time that a verdict took, by how the token was verified.",
+		Help:    "Time that a decision took, by how the token was verified.",
 		Buckets: buckets,
 	}, []string{"verification"})
 }

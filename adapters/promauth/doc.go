@@ -21,8 +21,8 @@
 // # Metrics
 //
 //	name                                    type       labels                      what
-//	bearward_decisions_total                counter    operation, outcome, reason  verdicts
-//	bearward_decision_duration_seconds      histogram  verification                time that a verdict took
+//	bearward_decisions_total                counter    operation, outcome, reason  decisions
+//	bearward_decision_duration_seconds      histogram  verification                time that a decision took
 //	bearward_jwks_state                     gauge      issuer, state               1 for the state that the key cache is in, 0 for the others
 //	bearward_jwks_key_age_seconds           gauge      issuer                      time since the last good fetch; not there before the first
 //	bearward_jwks_max_stale_seconds         gauge      issuer                      age at which keys are no longer used

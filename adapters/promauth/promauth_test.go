@@ -193,7 +193,7 @@ func TestAnOperationThatIsNoLabelIsOther(t *testing.T) {
 func TestDeclaredOperationsAreThereFromTheStart(t *testing.T) {
 	m, reg := setUp(t, &promauth.Options{MaxOperations: 2})
 	rules := auth.Rules{"GET /a": auth.AnyToken(), "GET /b": auth.Optional(), "GET /public": auth.Public()}
-	for range 2 { // again, as when rules are read anew
+	for range 2 { // again, as when rules are read again
 		if err := m.Declare(rules); err != nil {
 			t.Fatal(err)
 		}

@@ -37,7 +37,7 @@ func Of(name string, op func() error) *Contestant {
 }
 
 // serverHeap is memory that is held during a race, in bytes: beside a heap of nothing the garbage
-// collector would run in nearly every turn, in whoever's it happens to be.
+// collector would run in nearly every turn, no matter whose.
 const serverHeap = 4 << 20
 
 // chops is how often each contestant's turn comes in a round.

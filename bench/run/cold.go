@@ -20,7 +20,7 @@ var coldGoals = []struct {
 	{"RS256", 1.18, 6}, {"PS256", 1.18, 0}, {"ES256", 1.09, 8}, {"EdDSA", 1.10, 5}, {"RS256-4096", 1.04, 0},
 }
 
-// cold measures verification without a verdict cache.
+// cold measures verification without a token cache.
 func cold(ctx context.Context, p plan, r *report) error {
 	for _, g := range coldGoals {
 		if err := coldOf(ctx, p, r, g.alg, g.ratio, g.allocs); err != nil {
@@ -45,7 +45,7 @@ func coldOf(ctx context.Context, p plan, r *report, alg string, ratio, allocs fl
 	if err != nil {
 		return err
 	}
-	ours := measure.Of("**Bearward**, no verdict cache", accept(ctx, v, s.token))
+	ours := measure.Of("**Bearward**, no token cache", accept(ctx, v, s.token))
 	first, err := firstSight(ctx, s)
 	if err != nil {
 		return err
@@ -81,8 +81,8 @@ func coldOf(ctx context.Context, p plan, r *report, alg string, ratio, allocs fl
 	return r.bars("cold-"+strings.ToLower(alg)+".svg", "Verification of a token, "+alg, "times the signature alone (1 = no overhead)", all)
 }
 
-// firstSight is what a token costs that is new to a verdict cache which is full: it is looked for
-// in vain, judged, and remembered.
+// firstSight is what a token costs that is new to a token cache which is full: it is looked for
+// in vain, verified, and remembered.
 func firstSight(ctx context.Context, s *stand) (*measure.Contestant, error) {
 	v, err := s.verifier(8)
 	if err != nil {
@@ -95,7 +95,7 @@ func firstSight(ctx context.Context, s *stand) (*measure.Contestant, error) {
 		}
 	}
 	next := 0
-	return measure.Of("**Bearward**, verdict cache on, token never seen", func() error {
+	return measure.Of("**Bearward**, token cache on, token never seen", func() error {
 		next++
 		_, err := v.VerifyToken(ctx, many[next%len(many)])
 		return err

@@ -30,7 +30,7 @@ func growth(ctx context.Context, p plan, r *report) error {
 
 // growKeys has 1 to 100 keys in the issuer's set.
 func growKeys(ctx context.Context, p plan, r *report) error {
-	find, cold, beside := curve{name: "Bearward: key look-up"}, curve{name: "Bearward: verification, no verdict cache"}, curve{name: "raw EdDSA"}
+	find, cold, beside := curve{name: "Bearward: key look-up"}, curve{name: "Bearward: verification, no token cache"}, curve{name: "raw EdDSA"}
 	for _, n := range []int{1, 3, 10, 30, 100} {
 		var more []*tokens.Key
 		for i := range n - 1 {
@@ -84,7 +84,7 @@ func growSize(ctx context.Context, p plan, r *report) error {
 	if err != nil {
 		return err
 	}
-	lines := []curve{{name: "raw RS256"}, {name: "Bearward, no verdict cache"}, {name: "Bearward, remembered"}, {name: "golang-jwt + keyfunc"}}
+	lines := []curve{{name: "raw RS256"}, {name: "Bearward, no token cache"}, {name: "Bearward, remembered"}, {name: "golang-jwt + keyfunc"}}
 	for _, size := range []int{200, 1000, 2000, 4000, 8000, 11500} {
 		token, err := s.key.Sign(tokens.Padded(size))
 		if err != nil {

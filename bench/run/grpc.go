@@ -47,7 +47,7 @@ func loopbackGRPC(ctx context.Context, p plan, r *report) error {
 		{"without auth", nil},
 		{"an interceptor that does nothing", []grpc.ServerOption{grpc.ChainUnaryInterceptor(passOn)}},
 		{"**Bearward**, remembered", grpcauth.ServerOptions(must(auth.NewGuard(warmV, nil)), rules)},
-		{"**Bearward**, no verdict cache", grpcauth.ServerOptions(must(auth.NewGuard(coldV, nil)), rules)},
+		{"**Bearward**, no token cache", grpcauth.ServerOptions(must(auth.NewGuard(coldV, nil)), rules)},
 		{"go-grpc-middleware + golang-jwt", []grpc.ServerOption{grpc.UnaryInterceptor(grpcmw.UnaryServerInterceptor(authFunc(keys)))}},
 	} {
 		call, stop, err := callTo(ctx, s.token, server.opts)

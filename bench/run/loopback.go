@@ -45,7 +45,7 @@ func loopback(ctx context.Context, p plan, r *report) error {
 	handlers := []foreign{
 		{name: "without auth", handler: mux(answer)},
 		{name: "**Bearward**, remembered", handler: mux(must(auth.NewGuard(warmV, nil)).Require("read:orders")(answer))},
-		{name: "**Bearward**, no verdict cache", handler: mux(must(auth.NewGuard(coldV, nil)).Require("read:orders")(answer))},
+		{name: "**Bearward**, no token cache", handler: mux(must(auth.NewGuard(coldV, nil)).Require("read:orders")(answer))},
 		theirs[0], theirs[3],
 	}
 	var cs []*measure.Contestant

@@ -44,7 +44,7 @@ func (s *stand) close() {
 	s.server.Close()
 }
 
-// off is a CacheSize without a verdict cache.
+// off is a CacheSize without a token cache.
 const off = -1
 
 // verifier returns Bearward's verifier; cache is Config.CacheSize.

@@ -14,11 +14,11 @@ import (
 	auth "github.com/bearward/bearward/middleware"
 )
 
-// A store remembers verdicts. It is asked for one by the token, and tells whether it remembered it;
-// what it did not, it remembers then.
+// A store remembers verified tokens. It is asked for one by its text, and tells whether it
+// remembered it; what it did not, it remembers then.
 type store func(token string) (found bool, err error)
 
-// storeKinds are Bearward's verdict cache and what could stand in its place. Around the others is
+// storeKinds are Bearward's token cache and what could stand in its place. Around the others is
 // what is around Bearward's: the tag, the clock, and the look-up of the key. Only Bearward's
 // verifies what it does not remember, which no figure counts.
 var storeKinds = []struct {
@@ -50,7 +50,7 @@ var storeKinds = []struct {
 }
 
 func ownStore(ctx context.Context, s *stand, size int) (store, error) {
-	verified := false // a check runs when a token is judged, and not when it is remembered
+	verified := false // a check runs when a token is verified, and not when it is remembered
 	v, err := auth.NewVerifier(s.keys, auth.Config{Issuer: tokens.Issuer, Audiences: []string{tokens.Audience}, CacheSize: size,
 		Checks: []auth.ClaimsCheck{func(*auth.Principal) error { verified = true; return nil }}})
 	if err != nil {
@@ -91,7 +91,7 @@ func foreignStore(ctx context.Context, s *stand, get func([16]byte) (*auth.Princ
 	}, nil
 }
 
-// stores compares Bearward's verdict cache with stores of others: the time of a hit, the memory of
+// stores compares Bearward's token cache with stores of others: the time of a hit, the memory of
 // a token, and how many requests find their token, when some tokens come more often than others and
 // when half of all requests bring a token that never comes again.
 func stores(ctx context.Context, p plan, r *report) error {
@@ -147,7 +147,7 @@ func stores(ctx context.Context, p plan, r *report) error {
 		return err
 	}
 	t := table{
-		title: "What could hold the verdicts",
+		title: "What could hold the results",
 		note: fmt.Sprintf("A hit is everything from the token to its principal: tag, store, clock and key. Memory is the heap per token with its principal, of %d "+
 			"tokens in stores for twice as many. Hit ratios are of %d requests for %d tokens (Zipf, s = 1.1) in a store for %d, and of the same "+
 			"when every second request brings a token that never comes again, which is not counted itself.", distinct, requests, distinct, size),

@@ -13,7 +13,7 @@ import (
 	auth "github.com/bearward/bearward/middleware"
 )
 
-// gmac returns the keyed hash that a verdict cache cannot do without: an attacker must not be able
+// gmac returns the keyed hash that a token cache cannot do without: an attacker must not be able
 // to find two tokens of one tag.
 func gmac() (func(token []byte) error, error) {
 	tag, err := tagger()
@@ -80,7 +80,7 @@ func requestTo(h http.Handler, token string) func() int {
 
 var nothing = http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
 
-// warm measures the path of a token whose verdict is remembered.
+// warm measures the path of a token that is remembered.
 func warm(ctx context.Context, p plan, r *report) error {
 	s, err := newStand(ctx, "RS256")
 	if err != nil {
@@ -117,7 +117,7 @@ func warm(ctx context.Context, p plan, r *report) error {
 	r.atMost("warm", "warm VerifyToken / GMAC of the token", 1.5, verify.Over(hash))
 	r.count("warm", "warm VerifyToken, allocations", 0, verify.Allocs)
 	r.knownMiss("warm", "warm net/http middleware / (GMAC + time.Now + WithContext)", 1.15, middleware.Over(least), 1.55,
-		"the floor authenticates nobody: the record that handlers read (an allocation), the header, the verdict, its key and the scopes are looked up beside it")
+		"the floor authenticates nobody: the record that handlers read (an allocation), the header, the cached token, its key and the scopes are looked up beside it")
 	r.count("warm", "warm net/http middleware, allocations", 2, middleware.Allocs)
 	r.compare("A remembered token", "Ratios are to the GMAC of the token.", hash, []*measure.Contestant{hash, verify, least, middleware}, nil)
 	return nil

@@ -48,13 +48,13 @@ func whole(ctx context.Context, p plan, r *report) error {
 	cs := []*measure.Contestant{
 		bare,
 		good("**Bearward** net/http, remembered", mux(warm.Require("read:orders")(nothing))),
-		good("**Bearward** net/http, no verdict cache", mux(cold.Require("read:orders")(nothing))),
+		good("**Bearward** net/http, no token cache", mux(cold.Require("read:orders")(nothing))),
 		good("chi without auth", chiRouter(nil)),
 		good("**Bearward** chi, remembered", chiRouter(warm)),
-		good("**Bearward** chi, no verdict cache", chiRouter(cold)),
+		good("**Bearward** chi, no token cache", chiRouter(cold)),
 		good("Echo without auth", echoRouter()),
 		good("**Bearward** Echo, remembered", echoRouter(echoauth.Require(warm, "read:orders"))),
-		good("**Bearward** Echo, no verdict cache", echoRouter(echoauth.Require(cold, "read:orders"))),
+		good("**Bearward** Echo, no token cache", echoRouter(echoauth.Require(cold, "read:orders"))),
 	}
 	remarks := map[string]string{"": ""}
 	theirs, err := middlewares(s.key)
@@ -107,7 +107,7 @@ func refusals(p plan, r *report, s *stand, g *auth.Guard, theirs []foreign) erro
 		for _, b := range bad {
 			status := statusOf(t.handler, b.token)
 			if status < http.StatusBadRequest {
-				return errors.New(t.name + " lets through: " + b.name)
+				return errors.New(t.name + " accepts: " + b.name)
 			}
 			cs = append(cs, measure.Of(fmt.Sprintf("%s: %d, %s", t.name, status, b.name), serve(t.handler, b.token, status)))
 		}

@@ -1,5 +1,5 @@
 // Package vectors runs test vectors that nobody here wrote through the code that verifies access
-// tokens: Wycheproof's, those of RFC 7515, RFC 7520 and RFC 8037. Where our verdict is another than
+// tokens: Wycheproof's, those of RFC 7515, RFC 7520 and RFC 8037. Where our result is another than
 // the vector's, the README of this folder says why; the test compares.
 package vectors
 
@@ -23,7 +23,7 @@ import (
 	"github.com/bearward/bearward/jwks"
 )
 
-// A vector is one case, whoever wrote it.
+// A vector is one case of any source.
 type vector struct {
 	source, group string
 	id            int
@@ -257,7 +257,7 @@ func signatureVectors(t *testing.T, alg, file string) (all []vector) {
 	return all
 }
 
-// reasons say, for disagreements, which rule makes our verdict: the first whose patterns match.
+// reasons say, for disagreements, which rule makes our result: the first whose patterns match.
 var reasons = []struct {
 	source, about *regexp.Regexp // of the file, and of "group: comment [flags]"
 	why           string

@@ -203,7 +203,7 @@ func plantedHoles(t *testing.T, issuer *authtest.Issuer) []planted {
 					guarded.ServeHTTP(w, r)
 				})
 			}},
-		{name: "two layers, of which the inner one reads the method anew", rule: "DELETE /books/{id}", row: "O-11", says: "X-HTTP-Method-Override",
+		{name: "two layers, of which the inner one reads the method again", rule: "DELETE /books/{id}", row: "O-11", says: "X-HTTP-Method-Override",
 			around: override(auth.AnyToken(), func(r *http.Request) string { return r.Header.Get("X-HTTP-Method-Override") })},
 		{name: "scopes of GET only", rule: "GET /books", row: "B-36", says: "method HEAD", also: "HEAD /books",
 			route: func(g *auth.Guard, need auth.Requirement, h http.Handler) http.Handler {
@@ -233,7 +233,7 @@ func plantedHoles(t *testing.T, issuer *authtest.Issuer) []planted {
 					guarded.ServeHTTP(w, r)
 				})
 			}},
-		{name: "a guard that judges X-Rewrite-URL", rule: "GET /books", row: "O-11", says: "X-Rewrite-URL",
+		{name: "a guard that authorizes by X-Rewrite-URL", rule: "GET /books", row: "O-11", says: "X-Rewrite-URL",
 			around: func(_ *auth.Guard, open, guarded http.Handler) http.Handler {
 				return answered(func(w http.ResponseWriter, r *http.Request) {
 					if u := r.Header.Get("X-Rewrite-URL"); strings.HasPrefix(u, "/healthz") {

@@ -19,7 +19,7 @@ import (
 	"github.com/bearward/bearward/middleware/authtest"
 )
 
-// TestReportOnly accepts requests of one rule everywhere, whatever the verdict, and of no other.
+// TestReportOnly accepts requests of one rule everywhere, whatever the decision, and of no other.
 func TestReportOnly(t *testing.T) {
 	issuer := authtest.NewIssuer(t, nil)
 	var mu sync.Mutex

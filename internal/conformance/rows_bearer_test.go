@@ -84,7 +84,7 @@ func TestMatrixBearer(t *testing.T) {
 		question{"O-08", "optional, a malformed header", "optional", []string{"Bearer"}, nil, malformed},
 		question{"O-08", "public, a bad token", "public", bearer(expired), nil, anonymous},
 		question{"MC-13", "the next request without a token", "orders", nil, nil, noToken},
-		question{"G-06 O-01", "a guard that is wired wrongly is no verdict on the token", "broken", bearer(reader), nil, want{status: 500, reason: auth.ReasonInternal}},
+		question{"G-06 O-01", "a guard that is wired wrongly says nothing about the token", "broken", bearer(reader), nil, want{status: 500, reason: auth.ReasonInternal}},
 	)
 	if !g.secret.holds(detail) {
 		t.Error("the log does not say what is wired wrongly")
@@ -153,7 +153,7 @@ func TestMatrixNoKeyIsLookedFor(t *testing.T) {
 		t.Errorf("%d fetches of keys", n)
 	}
 
-	// And what can only be judged with keys is not judged.
+	// And what can only be verified with keys is not judged.
 	g.ask(
 		question{"K-11 O-01 O-02 G-04", "a good token", "orders", bearer(good), nil, notJudged},
 		question{"K-11 O-02", "optional, a good token", "optional", bearer(good), nil, notJudged},

@@ -83,7 +83,7 @@ func randomToken(issuer *authtest.Issuer, chance *rand.Rand) (authorization, mar
 	if chance.IntN(4) == 0 { // no token at all: what token68 allows of it
 		return "Bearer " + base64.StdEncoding.EncodeToString([]byte(mark)), mark
 	}
-	earlier := authtest.Claims{"iat": time.Now().Add(-15 * time.Minute).Unix()} // than the keys were asked for: with an unknown kid, it is judged
+	earlier := authtest.Claims{"iat": time.Now().Add(-15 * time.Minute).Unix()} // than the keys were asked for: with an unknown kid, it is refused
 	return "Bearer " + token(issuer, "read:orders", earlier, change, authtest.BadSignature), mark
 }
 

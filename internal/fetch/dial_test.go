@@ -19,7 +19,7 @@ import (
 	"github.com/bearward/bearward/internal/fetch"
 )
 
-// H20: an address that carries another one is judged by that, too.
+// H20: an address that carries another one is checked by that, too.
 func TestForbiddenAddressesInOthers(t *testing.T) {
 	forms := map[string]func(v4 [4]byte) netip.Addr{
 		"mapped":                  func(b [4]byte) netip.Addr { return at(t, "::ffff:0:0", 12, b) },

@@ -3,7 +3,9 @@ package house_test
 import (
 	"go/ast"
 	"go/parser"
+	"go/scanner"
 	"go/token"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -123,4 +125,72 @@ func ours(t *testing.T, suffix string) []string {
 	return slices.DeleteFunc(committed(t), func(name string) bool {
 		return !strings.HasSuffix(name, suffix) || strings.HasPrefix(name, "examples/")
 	})
+}
+
+// unplainText are the words and turns that no comment, text of the program and page has, each with
+// what is written instead.
+var unplainText = []struct {
+	now   *regexp.Regexp
+	plain string
+}{
+	{regexp.MustCompile(`(?i)\banew\b`), "again"},
+	{regexp.MustCompile(`(?i)\bat the door\b`), "before the handler"},
+	{regexp.MustCompile(`(?i)\bwhoever\b`), "a caller who, or those who"},
+	{regexp.MustCompile(`(?i)\blet(s|ting)?( \w+){0,3} through\b`), "accept, serve, or pass on"},
+	{regexp.MustCompile(`(?i)\bverdicts?\b`), "decision, or result"},
+	{regexp.MustCompile(`(?i)\bjudg(e|es|ing|ed|ement)\b`), "verify, check, or decide: a request is only ever not judged"},
+	{regexp.MustCompile(`(?i)\bforesees?\b`), "read"},
+	{regexp.MustCompile(`(?i)\blenient\b`), "report only"},
+	{regexp.MustCompile(`(?i)\bmakes up for issuers\b`), "is for issuers"},
+	{regexp.MustCompile(`(?i)\bof another make\b`), "not RFC 9068"},
+}
+
+// oneOutcome are the turns for the one outcome that has the word: neither accepted nor refused. A
+// line of prose may begin in the middle of one.
+var oneOutcome = regexp.MustCompile(`(?i)(\b(not|cannot|never|nothing|no)( \w+){0,2}|^\W*|\n\W*) judged\b|not_judged`)
+
+// TestTextIsPlain looks at every comment, at the strings of shipped files, and at every page but the
+// changelog, which tells what was.
+func TestTextIsPlain(t *testing.T) {
+	look := func(file string, line int, text string) {
+		for i, part := range strings.Split(oneOutcome.ReplaceAllString(text, ""), "\n") {
+			for _, u := range unplainText {
+				if said := u.now.FindString(part); said != "" {
+					t.Errorf("%s:%d: %q: say %s", file, line+i, said, u.plain)
+				}
+			}
+		}
+	}
+	for _, file := range ours(t, ".go") {
+		if file == "internal/house/words_test.go" {
+			continue
+		}
+		src, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files := token.NewFileSet()
+		at := files.AddFile(file, -1, len(src))
+		var s scanner.Scanner
+		s.Init(at, src, nil, scanner.ScanComments)
+		for {
+			pos, tok, text := s.Scan()
+			if tok == token.EOF {
+				break
+			}
+			if tok == token.COMMENT || tok == token.STRING && !strings.HasSuffix(file, "_test.go") {
+				look(file, at.Line(pos), text)
+			}
+		}
+	}
+	for _, file := range ours(t, ".md") {
+		if file == "CHANGELOG.md" {
+			continue
+		}
+		page, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		look(file, 1, string(page))
+	}
 }

@@ -50,7 +50,7 @@ func TestDecodeBase64(t *testing.T) {
 	}
 }
 
-// Whoever mends an API from its log needs to know what came in place of a JWT.
+// An operator who mends an API from its log needs to know what came in place of a JWT.
 func TestWhatIsNoCompactJWSIsTold(t *testing.T) {
 	for raw, want := range map[string]Fault{
 		"3yKkd8aGh2vDmlQ0p5Xc": ErrOpaque, "": ErrOpaque, "aa.bb.cc.dd.ee": ErrEncrypted, "aa..cc.dd.ee": ErrEncrypted,

@@ -138,8 +138,8 @@ func tryThem(ctx context.Context, out io.Writer, mutants []mutant, mutated map[s
 	})
 }
 
-// summarize prints how it went, and returns an error unless every mutant that ran was killed. Those on
-// the list of unproven checks are told, and fail nothing.
+// summarize prints how it went, and returns an error unless every mutant that ran was killed. Those
+// on the list of unproven checks are told, and fail nothing.
 func summarize(out io.Writer, results []result, total int, unproven map[string]bool) error {
 	alive, excused := 0, 0
 	var proven []string

@@ -132,7 +132,7 @@ func (c *suite) overlay(root string, mutated map[string][]byte) (string, error) 
 
 // list fills in the module's path and its packages that have tests, with what those link. A module
 // below root that mutants stand in has test binaries of its own, of its own checks alone: those of
-// root are judged by root's tests.
+// root are tried with root's tests.
 func (c *suite) list(ctx context.Context, root string, mutants []mutant) error {
 	module, err := command(ctx, root, "go", "list", "-m")
 	if err != nil {

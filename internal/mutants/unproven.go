@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// unprovenList names the checks that no run has seen killed since they were made or moved, one a line.
-// They are tried and told as all others, but what comes of them fails no run. It only becomes shorter:
-// whoever sees one killed takes it out, and a new check is never on it.
+// unprovenList names the checks that no run has seen killed since they were made or moved, one a
+// line. They are tried and told as all others, but what comes of them fails no run. It only becomes
+// shorter: those who see one killed take it out, and a new check is never on it.
 //
 //go:embed unproven.txt
 var unprovenList string

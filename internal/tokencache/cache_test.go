@@ -93,7 +93,7 @@ func TestTheCacheHoldsNearlyWhatItIsMadeFor(t *testing.T) {
 }
 
 // Two who add one token at the same time may leave it in two places. What is added later is found
-// all the same, and no older verdict in its place.
+// all the same, and no older entry in its place.
 func TestAFreshEntryIsFoundBeforeItsDoubles(t *testing.T) {
 	now := time.Now()
 	for _, size := range []int{1, 2, 5, 64} {
@@ -112,7 +112,7 @@ func TestAFreshEntryIsFoundBeforeItsDoubles(t *testing.T) {
 			fresh := &Entry[int]{tag: t0, Until: now.Add(time.Hour)}
 			c.add(fresh, now)
 			if c.Find(t0) != fresh {
-				t.Fatalf("size %d, token %d: an older verdict is found", size, n)
+				t.Fatalf("size %d, token %d: an older entry is found", size, n)
 			}
 		}
 	}

@@ -167,8 +167,8 @@ func (is *Issuer) Source(opts *jwks.Options) *jwks.Cache {
 	return cache
 }
 
-// logger returns the log of the test. A fuzz test's is silent: while its target runs, nothing else may
-// log to it.
+// logger returns the log of the test. A fuzz test's is silent: while its target runs, nothing else
+// may log to it.
 func (is *Issuer) logger() *slog.Logger {
 	if _, ok := is.tb.(*testing.F); ok {
 		return slog.New(slog.DiscardHandler)

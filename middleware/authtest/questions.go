@@ -237,7 +237,7 @@ func (a *assertion) keysDown() {
 	asked := a.issuer.Fetches() + a.issuer.Discoveries()
 	got := a.send(request{}, token)
 	if got.status == 401 && asked == a.issuer.Fetches()+a.issuer.Discoveries() {
-		return // the cached keys were fetched just now, or are fixed: that is judged (K-12)
+		return // the cached keys were fetched just now, or are fixed: that is refused (K-12)
 	}
 	a.want("K-11", what, got, 503)
 	if got.status == 503 && got.header.Get("Retry-After") == "" {

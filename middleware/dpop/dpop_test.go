@@ -206,7 +206,7 @@ func TestURIsOfAProof(t *testing.T) {
 		{"/orders", "https://evil.example/orders", false},
 	} {
 		r := request("GET", tt.target)
-		r.Host = "evil.example" // whoever replays a proof chooses these too
+		r.Host = "evil.example" // an attacker who replays a proof chooses these too
 		r.Header.Set("Forwarded", "host=evil.example;proto=https")
 		r.Header.Set("X-Forwarded-Host", "evil.example")
 		r.Header.Set("Origin", "https://evil.example")

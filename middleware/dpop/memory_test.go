@@ -29,7 +29,7 @@ func TestAProofIsFirstOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := dpop.NewMemory(0)
 		if !first(t, m, "a", "1", ttl) || first(t, m, "a", "1", ttl) || first(t, m, "b", "1", ttl) {
-			t.Error("a proof is first once, whoever brings it again")
+			t.Error("a proof is first once, no matter who sends it again")
 		}
 		time.Sleep(ttl - time.Millisecond)
 		if first(t, m, "a", "1", ttl) {
@@ -159,7 +159,8 @@ func TestMemoryCostsNoAllocation(t *testing.T) {
 	}
 }
 
-// Whoever has filled his share must not make every further request cost a look at the whole table.
+// A caller who has filled his share must not make every further request cost a look at the whole
+// table.
 func TestAFullMemoryIsNotSearchedByEveryRequest(t *testing.T) {
 	m := dpop.NewMemory(1000)
 	for i := range 1000 {

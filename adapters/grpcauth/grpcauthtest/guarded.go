@@ -154,7 +154,7 @@ type assertion struct {
 	rules   auth.Rules
 	methods []method
 	options *Options
-	guard   *auth.Guard       // judges tokens as the server's own should
+	guard   *auth.Guard       // verifies tokens as the server's own should
 	scopes  []string          // all that the rules name
 	bad     []badToken        // refused by the issuer's Config
 	tokens  map[string]string // good ones, by their scope claim

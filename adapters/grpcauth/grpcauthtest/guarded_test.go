@@ -61,7 +61,7 @@ func with(key string, need auth.Requirement) auth.Rules {
 }
 
 // newServer returns the sample server. Its streams are of every sort: what a handler does is not
-// what is judged.
+// what is tested.
 func newServer(options []grpc.ServerOption) *grpc.Server {
 	s := grpc.NewServer(options...)
 	rpctest.Register(s, &rpctest.Talk{OnUnary: func(context.Context, *rpctest.Message) (*rpctest.Message, error) {
@@ -268,7 +268,7 @@ var holes = []hole{
 		loose.Types, loose.InsecureAllowIDTokens = []string{"at+jwt", "JWT", ""}, true
 		return newServer(grpcauth.ServerOptions(must(auth.NewGuard(issuer.Verifier(loose), nil)), talk()))
 	}, false},
-	{"a stream that is judged after its first message", rpctest.Client, "G-13", guarded(talk(), readFirst()), false},
+	{"a stream that is authorized after its first message", rpctest.Client, "G-13", guarded(talk(), readFirst()), false},
 	{"a stream that outlives its token", rpctest.Client, "G-15", func(_ *authtest.Issuer, g *auth.Guard) *grpc.Server {
 		return newServer(grpcauth.Options{AllowExpiredStreams: true}.ServerOptions(g, talk()))
 	}, false},

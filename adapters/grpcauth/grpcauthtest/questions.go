@@ -161,7 +161,7 @@ func (a *assertion) keysDown() {
 	asked := a.issuer.Fetches() + a.issuer.Discoveries()
 	got := a.call(attempt{authorization: bearer(token)})
 	if got.code == codes.Unauthenticated && asked == a.issuer.Fetches()+a.issuer.Discoveries() {
-		return // the cached keys were fetched just now, or are fixed: that is judged (K-12)
+		return // the cached keys were fetched just now, or are fixed: that is refused (K-12)
 	}
 	a.wantRefused("G-04", what, got, auth.ReasonUnavailable)
 	if got.code == codes.Unavailable && !got.retry {
