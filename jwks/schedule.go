@@ -146,8 +146,11 @@ func (s *schedule) takeRecheck(now time.Time) bool {
 }
 
 // nextAnswer tells when an unknown key ID may be answered otherwise: when it may cause a fetch, or
-// when the refresh clock does, whichever is first. Zero: at once.
+// when the refresh clock does, whichever is first; never an instant that has passed. Zero: at once.
 func (s *schedule) nextAnswer(now time.Time) time.Time {
+	if s.due(now) { // the fetch has not begun yet
+		return now
+	}
 	if s.hasPermit(now) && !s.backingOff(now) {
 		return time.Time{}
 	}
