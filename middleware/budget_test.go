@@ -4,6 +4,7 @@ package auth_test
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -68,6 +69,33 @@ func TestTheWarmMiddlewareCostsTwoAllocations(t *testing.T) {
 				t.Errorf("got %v allocations, want at most 2", got)
 			}
 		})
+	}
+}
+
+func TestOnlyChecksPayForThePath(t *testing.T) {
+	issuer, v := cached(t)
+	guard := must(auth.NewGuard(v, nil))
+	r := httptest.NewRequest("GET", "/orders/7", nil)
+	r.Header.Set("Authorization", "Bearer "+issuer.Token("read:orders"))
+	cost := func(req auth.Requirement) float64 {
+		mux, passed := http.NewServeMux(), 0
+		mux.Handle("GET /orders/{id}", guard.Enforce(req)(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { passed++ })))
+		w := httptest.NewRecorder()
+		got := allocations(t, func() { mux.ServeHTTP(w, r) })
+		if passed != 211 {
+			t.Fatalf("%d of 211 requests were accepted: %s", passed, w.Body)
+		}
+		return got
+	}
+	without := cost(auth.AnyToken())
+	with := cost(auth.AnyToken().With(func(ctx context.Context, _ *auth.Principal) error {
+		if auth.PathValue(ctx, "id") != "7" {
+			return errors.New("another order")
+		}
+		return nil
+	}))
+	if without > 4 || with-without > 1 { // ServeMux makes two of the four
+		t.Errorf("%v allocations without a check and %v with one, want at most 4 and one more", without, with)
 	}
 }
 

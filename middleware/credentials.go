@@ -44,6 +44,11 @@ type Credentials struct {
 	// refused. With nil, a Binding that has to answer refuses with ReasonInternal.
 	Answer http.Header
 
+	// Params tells what the router found in the request's path, for [PathValue] in checks of
+	// [Requirement.With]; the context of Echo and that of gin are such. Authorize asks it while it
+	// runs, and only for those checks. Nil, as over gRPC: every value is empty.
+	Params interface{ Param(name string) string }
+
 	// Complete fills in what costs something to gather, of the fields from Method to Header. It is
 	// called at most once, for a sender-constrained token, before anything of them is read. Default
 	// none: they are complete.
@@ -51,7 +56,8 @@ type Credentials struct {
 }
 
 // RequestCredentials returns the credentials that r carries. w is where the answer goes; with nil,
-// Answer is nil.
+// Answer is nil. Params are http.Request.PathValue, which http.ServeMux fills in: an adapter of
+// another router sets its own.
 func RequestCredentials(w http.ResponseWriter, r *http.Request, operation string) Credentials {
 	c := Credentials{
 		Operation:     operation,
@@ -60,6 +66,7 @@ func RequestCredentials(w http.ResponseWriter, r *http.Request, operation string
 		Target:        r.RequestURI,
 		TLS:           r.TLS,
 		Header:        r.Header,
+		Params:        requestParams{r},
 	}
 	if c.Target == "" { // a call within the program
 		c.Target = r.URL.EscapedPath()

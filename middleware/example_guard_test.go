@@ -24,8 +24,10 @@ func keylessVerifier() *auth.Verifier {
 }
 
 // get asks h for /orders and prints what came back.
-func get(h http.Handler, authorization string) {
-	r := httptest.NewRequest("GET", "/orders", nil)
+func get(h http.Handler, authorization string) { getPath(h, "/orders", authorization) }
+
+func getPath(h http.Handler, path, authorization string) {
+	r := httptest.NewRequest("GET", path, nil)
 	if authorization != "" {
 		r.Header.Set("Authorization", authorization)
 	}
@@ -87,18 +89,27 @@ func ExampleGuard_Enforce() {
 	// 401 Bearer realm="api"
 }
 
-// An adapter for another router tells hooks the route as that router writes it.
-func ExampleGuard_EnforceNamed() {
+// An adapter for another router tells the route as that router writes it, and what it found in the
+// path.
+func ExampleGuard_EnforceCredentials() {
 	guard, err := auth.NewGuard(everybody{}, &auth.GuardOptions{OnDecision: func(_ context.Context, d auth.Decision) { fmt.Println(d.Operation, d.Err == nil) }})
 	if err != nil {
 		log.Fatal(err)
 	}
-	route := func(*http.Request) string { return "GET /orders/:id" }
-	get(guard.EnforceNamed(route, auth.Scopes("read:orders"))(http.HandlerFunc(ok)), "Bearer alice")
+	routed := func(w http.ResponseWriter, r *http.Request) auth.Credentials {
+		c := auth.RequestCredentials(w, r, "GET /orders/:id")
+		c.Params = params{"id": "7"}
+		return c
+	}
+	get(guard.EnforceCredentials(routed, auth.Scopes("read:orders"))(http.HandlerFunc(ok)), "Bearer alice")
 	// Output:
 	// GET /orders/:id true
 	// 200
 }
+
+type params map[string]string
+
+func (p params) Param(name string) string { return p[name] }
 
 // Every refusal of a Guard looks alike, an adapter's and a handler's own.
 func ExampleGuard_Refuse() {

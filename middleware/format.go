@@ -28,6 +28,15 @@ func (gr *grant) Format(f fmt.State, verb rune) { formatText(f, verb, gr.String(
 // MarshalText returns String, for slog and JSON.
 func (gr *grant) MarshalText() ([]byte, error) { return []byte(gr.String()), nil }
 
+// String names the context that c was made of.
+func (c *paramsContext) String() string { return contextName(c.Context) + ".WithPathValues" }
+
+// Format writes String, whatever the verb.
+func (c *paramsContext) Format(f fmt.State, verb rune) { formatText(f, verb, c.String()) }
+
+// MarshalText returns String, for slog and JSON.
+func (c *paramsContext) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
+
 // text names the operation, and nothing that the caller sent.
 func (c Credentials) text() string { return fmt.Sprintf("Credentials for %q", c.Operation) }
 

@@ -62,8 +62,9 @@ func (g *Guard) Close() error {
 //
 // An adapter has duties. It sends the header in Credentials.Answer with every answer, and "Vary:
 // Authorization" with every answer to an Optional operation. It gives every value of the field in
-// Credentials.Authorization. It writes a refusal by [Guard.Refuse], or sets its header by
-// [Guard.SetRefusalHeader]. authtest.AssertGuarded asks for all but the first.
+// Credentials.Authorization, and what its router found in the path in Credentials.Params. It writes
+// a refusal by [Guard.Refuse], or sets its header by [Guard.SetRefusalHeader].
+// authtest.AssertGuarded asks for all but the answer's header and Params.
 func (g *Guard) Authorize(ctx context.Context, c Credentials, req Requirement) (context.Context, error) {
 	o := outcome{before: g.earlier(ctx, &c)}
 	return g.decide(ctx, &c, req, &o)
@@ -157,6 +158,9 @@ func (g *Guard) authorize(ctx context.Context, c *Credentials, req Requirement, 
 	}
 	if req.IsOptional() {
 		return nil
+	}
+	if req.node.checks {
+		ctx = &paramsContext{ctx, c.Params}
 	}
 	// check: requirement
 	return req.check(ctx, o.principal)

@@ -16,14 +16,19 @@ func (g *Guard) Require(first string, rest ...string) func(http.Handler) http.Ha
 //
 // Hooks are told the pattern that the router matched (http.Request.Pattern) as the operation.
 func (g *Guard) Enforce(req Requirement) func(http.Handler) http.Handler {
-	return g.EnforceNamed(func(r *http.Request) string { return r.Pattern }, req)
+	return g.EnforceCredentials(patternCredentials, req)
 }
 
-// EnforceNamed is Enforce for adapters of routers: hooks are told what operation returns, which
-// must not hold what the caller sent.
+func patternCredentials(w http.ResponseWriter, r *http.Request) Credentials {
+	return RequestCredentials(w, r, r.Pattern)
+}
+
+// EnforceCredentials is Enforce for adapters of routers. The function, which is called once for
+// each request, adds to [RequestCredentials] what the router knows: the operation, which must not
+// hold what the caller sent, and the parameters of the path.
 //
 //go:noinline
-func (g *Guard) EnforceNamed(operation func(*http.Request) string, req Requirement) func(http.Handler) http.Handler {
+func (g *Guard) EnforceCredentials(of func(http.ResponseWriter, *http.Request) Credentials, req Requirement) func(http.Handler) http.Handler {
 	if err := g.CanEnforce(req); err != nil {
 		panic("auth: Require or Enforce: " + err.Error())
 	}
@@ -31,7 +36,7 @@ func (g *Guard) EnforceNamed(operation func(*http.Request) string, req Requireme
 		if next == nil {
 			panic("auth: Enforce of a nil handler")
 		}
-		return &enforced{g, operation, req, next}
+		return &enforced{g, of, req, next}
 	}
 }
 
@@ -43,19 +48,19 @@ func IsGuarded(h http.Handler) bool {
 }
 
 // IsGuard reports whether mw is a middleware that a Guard's Require or Enforce returned.
-// EnforceNamed is not inlined, so that all of them share one function.
+// EnforceCredentials is not inlined, so that all of them share one function.
 func IsGuard(mw func(http.Handler) http.Handler) bool {
 	return mw != nil && reflect.ValueOf(mw).Pointer() == guardFunc
 }
 
-var guardFunc = reflect.ValueOf((&Guard{verifier: (*Verifier)(nil)}).EnforceNamed(nil, Public())).Pointer()
+var guardFunc = reflect.ValueOf((&Guard{verifier: (*Verifier)(nil)}).EnforceCredentials(nil, Public())).Pointer()
 
 // enforced is a handler behind a Guard.
 type enforced struct {
-	guard     *Guard
-	operation func(*http.Request) string
-	req       Requirement
-	next      http.Handler
+	guard *Guard
+	of    func(http.ResponseWriter, *http.Request) Credentials
+	req   Requirement
+	next  http.Handler
 }
 
 func (h *enforced) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -66,7 +71,7 @@ func (h *enforced) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if h.req.IsOptional() {
 		w.Header().Add("Vary", "Authorization") // check: vary
 	}
-	ctx, err := h.guard.Authorize(r.Context(), RequestCredentials(w, r, h.operation(r)), h.req)
+	ctx, err := h.guard.Authorize(r.Context(), h.of(w, r), h.req)
 	if err != nil { // check: http-refuse
 		h.guard.Refuse(w, r, err)
 		return

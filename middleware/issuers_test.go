@@ -4,8 +4,10 @@ import (
 	"crypto/ed25519"
 	"encoding/base64"
 	"fmt"
+	"reflect"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/bearward/bearward/jwks"
 )
@@ -49,4 +51,61 @@ func TestIssuersRememberTokensOnce(t *testing.T) {
 			t.Errorf("%s: it is in the Verifier's own cache as well", v.Issuer())
 		}
 	}
+}
+
+// TestW12_AForgedTokenIsHashedOnce counts the hashes of one forged token that any cache makes.
+func TestW12_AForgedTokenIsHashedOnce(t *testing.T) {
+	public, _, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var vs []*Verifier
+	for n := range 300 {
+		v, err := NewVerifier(jwks.Static{{ID: "k", Algorithm: "EdDSA", Public: public}}, Config{Issuer: fmt.Sprintf("https://issuer.example/%d", n), Audiences: []string{"a"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		vs = append(vs, v)
+	}
+	is, err := NewIssuers(vs...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	hashes := 0
+	for _, c := range append([]*tokenCache{is.tokens}, cachesOf(vs)...) {
+		if c != nil {
+			countHashes(c, &hashes)
+		}
+	}
+	part := base64.RawURLEncoding.EncodeToString
+	header := part([]byte(`{"alg":"EdDSA","typ":"at+jwt","kid":"k"}`))
+	claims := func(n int) string {
+		return part(fmt.Appendf(nil, `{"iss":"https://issuer.example/%d","sub":"alice","aud":"a","exp":%d,"iat":1,"jti":"1","client_id":"app"}`, n, time.Now().Unix()+60))
+	}
+	for name, raw := range map[string]string{
+		"of the first tenant": header + "." + claims(0) + "." + part(make([]byte, 64)),
+		"of the last tenant":  header + "." + claims(299) + "." + part(make([]byte, 64)),
+		"of nobody's tenant":  header + "." + claims(300) + "." + part(make([]byte, 64)),
+		"random text":         "x.y.z",
+	} {
+		hashes = 0
+		if _, err := is.VerifyToken(t.Context(), raw); err == nil || hashes != 1 {
+			t.Errorf("%s: %v after %d hashes, want a refusal after one", name, err, hashes)
+		}
+	}
+}
+
+func cachesOf(vs []*Verifier) []*tokenCache {
+	var all []*tokenCache
+	for _, v := range vs {
+		all = append(all, v.tokens)
+	}
+	return all
+}
+
+// countHashes adds to n each hash that c makes.
+func countHashes(c *tokenCache, n *int) {
+	hash := (*func(dst, token []byte) []byte)(unsafe.Pointer(reflect.ValueOf(c).Elem().FieldByName("hash").UnsafeAddr()))
+	of := *hash
+	*hash = func(dst, token []byte) []byte { *n++; return of(dst, token) }
 }

@@ -38,6 +38,7 @@ type node struct {
 	check    func(context.Context, *Principal) error
 	needs    []string           // the scopes that a challenge names, sorted
 	bound    bool               // no plain token can meet it
+	checks   bool               // there is a With in it
 	live     func() Requirement // what kindLive stands for at this time
 }
 
@@ -86,19 +87,19 @@ func (r Requirement) ReportOnly() Requirement {
 	if r.node == nil || r.node.kind != kindOptional {
 		r.mustCombine("ReportOnly")
 	}
-	return Requirement{&node{kind: kindReportOnly, children: []*node{r.node}, needs: r.node.needs, bound: r.node.bound}}
+	return Requirement{&node{kind: kindReportOnly, children: []*node{r.node}, needs: r.node.needs, bound: r.node.bound, checks: r.node.checks}}
 }
 
 // With adds a check of the user's own, made on every request after the rest of r was met. Its error
-// refuses the request with 403, unless it holds a *[Error], which is then the refusal. The check
-// must be safe for concurrent use. With panics when check is nil, or r is the zero Requirement,
-// Public or Optional.
+// refuses the request with 403, unless it holds a *[Error], which is then the refusal. [PathValue]
+// tells it what stands in the path. The check must be safe for concurrent use. With panics when
+// check is nil, or r is the zero Requirement, Public or Optional.
 func (r Requirement) With(check func(context.Context, *Principal) error) Requirement {
 	if check == nil {
 		panic("auth: Requirement.With needs a check")
 	}
 	r.mustCombine("With")
-	return Requirement{&node{kind: kindWith, children: []*node{r.node}, check: check, needs: r.node.needs, bound: r.node.bound}}
+	return Requirement{&node{kind: kindWith, children: []*node{r.node}, check: check, needs: r.node.needs, bound: r.node.bound, checks: true}}
 }
 
 func ofScopes(kind nodeKind, first string, rest []string) Requirement {
@@ -126,6 +127,7 @@ func (n *node) withNeeds() *node {
 	if n.kind == kindAny {
 		n.bound = !slices.ContainsFunc(n.children, func(c *node) bool { return !c.bound })
 	}
+	n.checks = slices.ContainsFunc(n.children, func(c *node) bool { return c.checks })
 	of := n.children
 	if n.kind == kindAny {
 		of = of[:1]

@@ -100,20 +100,22 @@ func (t *table) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		ctx.Routes = t.routes
 	}
 	method, target := cmp.Or(ctx.RouteMethod, r.Method), cmp.Or(ctx.RoutePath, r.URL.RawPath, r.URL.Path, "/")
-	to := t.tree().route(method, target)
+	to := t.tree().route(method, target, nil)
 	if to.pattern == "" && method == http.MethodHead { // check: table-head
-		to, method = t.tree().route(http.MethodGet, target), http.MethodGet
+		to, method = t.tree().route(http.MethodGet, target, nil), http.MethodGet
 	}
 	if to.pattern == "" { // check: table-miss
 		t.miss(w, r, target, to.otherMethod)
 		return
 	}
-	r = r.WithContext(keepTo(r, ctx, method, to.paths))
-	t.guarded(method, to.pattern, t.next).ServeHTTP(w, r)
+	p := keepTo(r, ctx, method, to.paths)
+	p.tree = t.tree()
+	r = r.WithContext(p)
+	t.guarded(method, to.pattern, p, t.next).ServeHTTP(w, r)
 }
 
 // guarded puts the rule of a route in front of next. A route without a rule denies every request.
-func (t *table) guarded(method, pattern string, next http.Handler) http.Handler {
+func (t *table) guarded(method, pattern string, p *keptContext, next http.Handler) http.Handler {
 	key, req, ok := t.rules.ForRoute(method, pattern)
 	if !ok {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -121,7 +123,11 @@ func (t *table) guarded(method, pattern string, next http.Handler) http.Handler 
 			t.guard.Refuse(w, r, err)
 		})
 	}
-	return t.guard.EnforceNamed(func(*http.Request) string { return key }, req)(next)
+	return t.guard.EnforceCredentials(func(w http.ResponseWriter, r *http.Request) auth.Credentials {
+		c := auth.RequestCredentials(w, r, key)
+		c.Params = p
+		return c
+	}, req)(next)
 }
 
 // miss answers a request that matches no route: 405 with Allow when another method has one, and 404
@@ -130,7 +136,7 @@ func (t *table) miss(w http.ResponseWriter, r *http.Request, target string, othe
 	allowed := false
 	if otherMethod {
 		for _, method := range t.tree().methods {
-			if t.tree().route(method, target).pattern != "" {
+			if t.tree().route(method, target, nil).pattern != "" {
 				w.Header().Add("Allow", method)
 				allowed = true
 			}

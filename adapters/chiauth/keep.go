@@ -3,6 +3,7 @@ package chiauth
 import (
 	"context"
 	"net/http"
+	"slices"
 	"sync/atomic"
 
 	"github.com/go-chi/chi/v5"
@@ -22,11 +23,12 @@ type keptContext struct {
 	passed int      // patterns that were matched before
 	seen   int      // patterns that were matched since
 	before string   // the RoutePath that was there
+	tree   *tree    // that found the route
 	done   atomic.Bool
 }
 
 // keepTo returns the context of r in which chi's is kept to method and paths.
-func keepTo(r *http.Request, ctx *chi.Context, method string, paths []string) context.Context {
+func keepTo(r *http.Request, ctx *chi.Context, method string, paths []string) *keptContext {
 	return &keptContext{Context: r.Context(), chi: ctx, method: method, paths: paths, passed: len(ctx.RoutePatterns), before: ctx.RoutePath}
 }
 
@@ -36,6 +38,19 @@ func (p *keptContext) Value(key any) any {
 		return p.chi
 	}
 	return p.Context.Value(key)
+}
+
+// Param returns the parameter that chi will find on its way to the endpoint, the innermost of that
+// name, as chi.URLParam does; else the one of a router in front.
+func (p *keptContext) Param(name string) string {
+	var found chi.RouteParams
+	p.tree.route(p.method, p.paths[0], &found)
+	for i, key := range slices.Backward(found.Keys) {
+		if key == name {
+			return found.Values[i]
+		}
+	}
+	return p.chi.URLParam(name)
 }
 
 // apply writes the authorized method and path into chi's context, until the endpoint is reached. An

@@ -31,7 +31,7 @@ func (r *Router) add(method, pattern string, req auth.Requirement, h http.Handle
 }
 
 func (r *Router) enforce(prefix string, req auth.Requirement) func(http.Handler) http.Handler {
-	return r.guard.EnforceNamed((&name{prefix: prefix}).of, req)
+	return r.guard.EnforceCredentials((&name{prefix: prefix}).credentials, req)
 }
 
 func mustBeSound(route string, req auth.Requirement, h http.Handler) {
@@ -117,6 +117,18 @@ type name struct {
 }
 
 type named struct{ pattern, operation string }
+
+func (n *name) credentials(w http.ResponseWriter, r *http.Request) auth.Credentials {
+	c := auth.RequestCredentials(w, r, n.of(r))
+	c.Params = params{r}
+	return c
+}
+
+// params are what chi found on its way to the endpoint. It is as large as a pointer, so that it
+// costs no allocation.
+type params struct{ *http.Request }
+
+func (p params) Param(name string) string { return chi.URLParam(p.Request, name) }
 
 func (n *name) of(r *http.Request) string {
 	if n.prefix == "" {

@@ -131,8 +131,9 @@ type destination struct {
 
 // route returns where chi takes a request. Each router is asked by itself for the pattern that
 // leads on, since Find passes over what was put over a mount, and says "/v1" for what leads to "/"
-// or "/*" of the router that is mounted there.
-func (t *tree) route(method, target string) destination {
+// or "/*" of the router that is mounted there. What stands in the path for the parameters is added
+// to params, unless that is nil.
+func (t *tree) route(method, target string, params *chi.RouteParams) destination {
 	ctx := chi.NewRouteContext()
 	t.router.Match(ctx, method, target)
 	if len(ctx.RoutePatterns) == 0 {
@@ -140,13 +141,25 @@ func (t *tree) route(method, target string) destination {
 	}
 	pattern, rest := ctx.RoutePatterns[0], "/"
 	route := t.routes[pattern]
+	found := parameters(pattern)
+	if found > len(ctx.URLParams.Values) || found > len(ctx.URLParams.Keys) {
+		found = 0
+	}
+	if params != nil {
+		for i := range found {
+			params.Add(ctx.URLParams.Keys[i], ctx.URLParams.Values[i])
+		}
+	}
 	if route.Handlers[method] != nil || route.SubRoutes == nil && route.Handlers["*"] != nil {
 		return destination{pattern: collapse(pattern), paths: []string{target}}
 	}
 	if route.SubRoutes == nil { // the very path of a mount, which Routes does not tell
 		pattern = strings.TrimSuffix(pattern, "/") + "/*"
-	} else if n := parameters(pattern); n > 0 && n <= len(ctx.URLParams.Values) {
-		rest += ctx.URLParams.Values[n-1] // what chi hands on as the path
+	} else if found > 0 {
+		rest += ctx.URLParams.Values[found-1] // what chi hands on as the path
+		if params != nil {
+			params.Values[len(params.Values)-1] = ""
+		}
 	}
 	below, known := t.below[pattern], t.routes[pattern].Handlers != nil
 	if below == nil && !known {
@@ -155,7 +168,7 @@ func (t *tree) route(method, target string) destination {
 	if below == nil {
 		return destination{pattern: collapse(pattern), paths: []string{target}}
 	}
-	to := below.route(method, rest)
+	to := below.route(method, rest, params)
 	if to.pattern == "" {
 		return destination{otherMethod: to.otherMethod || isMethodRefused(ctx)}
 	}

@@ -99,8 +99,10 @@ func authorize(guard *auth.Guard, c echo.Context, operation string, req auth.Req
 	if req.IsOptional() {
 		c.Response().Header().Add(echo.HeaderVary, echo.HeaderAuthorization)
 	}
-	ctx, err := guard.Authorize(r.Context(), auth.RequestCredentials(c.Response(), r, operation), req)
-	if err != nil { // check: authorize
+	sent := auth.RequestCredentials(c.Response(), r, operation)
+	sent.Params = c
+	ctx, err := guard.Authorize(r.Context(), sent, req)
+	if err != nil { // check: admit
 		return refusal(guard, c, err)
 	}
 	c.SetRequest(r.WithContext(ctx))

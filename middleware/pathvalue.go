@@ -1,0 +1,43 @@
+package auth
+
+import (
+	"context"
+	"net/http"
+)
+
+// PathValue returns a parameter of the request's path, in a check of [Requirement.With]: the very
+// bytes that the handler gets from its router. ServeMux gives decoded text. chi and Echo give it as
+// the path was sent ("auth0%7C1") where that is not the usual way to escape it (URL.RawPath).
+//
+// It returns "" for a name that the route does not have, over gRPC, in front of the routing (a
+// Guard given to Use of a router), and everywhere but in a check, until the check returns. A check
+// refuses "" before it compares: a token's subject may be empty, too.
+func PathValue(ctx context.Context, name string) string {
+	if p, ok := ctx.Value(paramsKey{}).(*paramsContext); ok && p.params != nil {
+		return p.params.Param(name)
+	}
+	return ""
+}
+
+type paramsKey struct{}
+
+// A paramsContext is the context of the checks of one request.
+type paramsContext struct {
+	context.Context
+	params interface{ Param(name string) string }
+}
+
+// Value returns the context itself for the key of the parameters: those of a guard in front, whose
+// route is another, are never found.
+func (c *paramsContext) Value(key any) any {
+	if _, ok := key.(paramsKey); ok {
+		return c
+	}
+	return c.Context.Value(key)
+}
+
+// requestParams are what http.ServeMux found. It is as large as a pointer, so that it costs no
+// allocation.
+type requestParams struct{ *http.Request }
+
+func (r requestParams) Param(name string) string { return r.PathValue(name) }
