@@ -13,10 +13,10 @@
 // of the go command carries the mutants, so nothing that is shipped can ever switch a check off.
 //
 // Each package's tests are built once, with every mutant in them, when they are first asked, and
-// run once per mutant with BEARWARD_MUTANT set to its name: the tests of the check's own package
-// first, then those of every package that links it, until one kills it. A mutant is killed when it
-// was reached and an assertion failed. One that makes the tests crash or run out of time is not:
-// nothing has said what is wrong.
+// run once per mutant with BEARWARD_MUTANT set to its name: the test that killed it when README.md
+// was written first, then the tests of the check's own package, then those of every package that
+// links it, until one kills it. A mutant is killed when it was reached and an assertion failed. One
+// that makes the tests crash or run out of time is not: nothing has said what is wrong.
 //
 // With -for, checks in files that the branch changed are tried first, and then the others, from a
 // place that the commit's hash tells: each commit tries another share. With -write, every test that
@@ -103,7 +103,7 @@ func run(ctx context.Context, out io.Writer, f flags) error {
 	if f.limit > 0 {
 		mutants = order(mutants, changedFiles(ctx, "."), head(ctx, "."))
 	}
-	results, err := tryThem(ctx, out, mutants, mutated, f)
+	results, err := tryThem(ctx, out, mutants, mutated, known, f)
 	if err != nil {
 		return err
 	}
@@ -122,12 +122,13 @@ func run(ctx context.Context, out io.Writer, f flags) error {
 }
 
 // tryThem builds what the mutants need, and tries them.
-func tryThem(ctx context.Context, out io.Writer, mutants []mutant, mutated map[string][]byte, f flags) ([]result, error) {
+func tryThem(ctx context.Context, out io.Writer, mutants []mutant, mutated map[string][]byte, known page, f flags) ([]result, error) {
 	c, err := newSuite(ctx, ".", mutants, mutated)
 	if err != nil {
 		return nil, err
 	}
 	defer c.remove()
+	c.known = known
 	if f.write {
 		if c.rowTests, err = readRowTests(); err != nil {
 			return nil, err

@@ -188,6 +188,40 @@ func TestEachOutcomeIsToldFromTheOthers(t *testing.T) {
 	}
 }
 
+// What killed a mutant before is asked first; a test that is gone or passes costs nothing but time.
+func TestThePageTellsWhomToAskFirst(t *testing.T) {
+	root := lay(t, map[string]string{
+		"go.mod": module["go.mod"], "internal/mutant/mutant.go": module["internal/mutant/mutant.go"],
+		"guard/guard.go": "package guard\n\nfunc Allow(n int) bool {\n\treturn n >= 0 // check: negative\n}\n",
+		"guard/guard_test.go": "package guard\n\nimport \"testing\"\n\nfunc TestFirst(t *testing.T) {\n\tif Allow(-1) {\n\t\tt.Error(\"allowed\")\n\t}\n}\n\n" +
+			"func TestSecond(t *testing.T) { TestFirst(t) }\n\nfunc TestNothing(*testing.T) {}\n",
+	})
+	mutants, mutated, err := find(root, []string{"guard"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for by, want := range map[string]string{
+		"guard TestSecond":        "guard TestSecond",
+		"guard TestSecond/a_part": "guard TestSecond",
+		"guard TestGone/a_part":   "guard TestFirst",
+		"guard TestNothing":       "guard TestFirst",
+		"gone TestSecond":         "guard TestFirst",
+		"**SURVIVED**":            "guard TestFirst",
+		"":                        "guard TestFirst",
+	} {
+		c, err := newSuite(t.Context(), root, mutants, mutated)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.remove()
+		c.known = page{"guard/negative": {by: by}}
+		results, err := c.tryAll(t.Context(), mutants, 0, func(result) {})
+		if err != nil || len(results) != 1 || results[0].outcome != killed || results[0].by != want {
+			t.Errorf("%q: %+v, %v, want it killed by %s", by, results, err, want)
+		}
+	}
+}
+
 func TestTestsThatFailByThemselvesKillNothing(t *testing.T) {
 	root := lay(t, module)
 	write(t, root, "guard/red_test.go", "package guard\n\nimport \"testing\"\n\nfunc TestRed(t *testing.T) { t.Error(\"red\") }\n")

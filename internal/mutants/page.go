@@ -27,6 +27,17 @@ func readPage(text string) page {
 	return p
 }
 
+// killer returns the package and the test, without its subtests, that killed the named mutant, empty
+// when none is known.
+func (p page) killer(name string) (pkg, test string) {
+	pkg, test, _ = strings.Cut(p[name].by, " ")
+	test, _, _ = strings.Cut(test, "/")
+	if !strings.HasPrefix(test, "Test") {
+		return "", ""
+	}
+	return pkg, test
+}
+
 // merge puts the results in the place of the lines of their checks.
 func (p page) merge(results []result) {
 	for _, r := range results {

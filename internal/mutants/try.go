@@ -60,6 +60,7 @@ type testBinary struct {
 type suite struct {
 	module   string // import path
 	binaries []*testBinary
+	known    page          // what killed them before
 	rowTests rowTests      // when the rows that kill a mutant are asked for
 	folder   string        // temporary, for binaries and traces
 	timeout  time.Duration // of one test binary on one mutant, at least
@@ -80,6 +81,7 @@ func newSuite(ctx context.Context, root string, mutants []mutant, mutated map[st
 		c.remove()
 		return nil, err
 	}
+	slices.SortStableFunc(c.binaries, func(a, b *testBinary) int { return cmp.Compare(len(a.deps), len(b.deps)) })
 	for i, j := range c.binaries {
 		j.binary = filepath.Join(c.folder, fmt.Sprintf("%d.exe", i)) // Windows starts nothing without the suffix
 		j.ready = sync.OnceValue(func() error { return c.build(ctx, j, overlay) })
@@ -256,11 +258,16 @@ feed:
 	return done, cmp.Or(broken, ctx.Err())
 }
 
-// try asks one test binary after another until one kills m, that of m's own package first.
+// try asks the test that killed m when the page was written, and then one test binary after another
+// until one kills m: that of m's own package first, and the others from the nearest to those that
+// link most.
 func (c *suite) try(ctx context.Context, m mutant) (result, error) {
 	began := time.Now()
 	own := c.packageOf(m)
-	best := result{mutant: m}
+	best, err := c.askKiller(ctx, m)
+	if err != nil {
+		return best, err
+	}
 	for _, first := range []bool{true, false} {
 		for _, j := range c.binaries {
 			if best.outcome == killed || (j.path == own) != first || !j.deps[own] {
@@ -275,7 +282,6 @@ func (c *suite) try(ctx context.Context, m mutant) (result, error) {
 		}
 	}
 	if c.rowTests != nil && best.outcome == killed {
-		var err error
 		if best.rows, err = c.rowsThatKill(ctx, m, c.rowTests); err != nil {
 			return best, err
 		}
@@ -284,22 +290,40 @@ func (c *suite) try(ctx context.Context, m mutant) (result, error) {
 	return best, nil
 }
 
+// askKiller asks the test that killed m when the page was written. What comes of any other outcome
+// than killed is for the whole packages to tell.
+func (c *suite) askKiller(ctx context.Context, m mutant) (result, error) {
+	pkg, test := c.known.killer(m.name)
+	for _, j := range c.binaries {
+		if test == "" || j.path != path.Join(c.module, pkg) || !j.deps[c.packageOf(m)] {
+			continue
+		}
+		if err := j.ready(); err != nil {
+			return result{mutant: m}, err
+		}
+		if r := c.ask(ctx, m, j, "-test.run=^"+test+"$"); r.outcome == killed {
+			return r, nil
+		}
+	}
+	return result{mutant: m}, nil
+}
+
 // attempts is how often a test binary is asked whose tests failed before they came to the mutant:
 // something else made one fail.
 const attempts = 3
 
-// ask runs one test binary's tests against m.
-func (c *suite) ask(ctx context.Context, m mutant, j *testBinary) result {
+// ask runs one test binary's tests against m, those that flags choose.
+func (c *suite) ask(ctx context.Context, m mutant, j *testBinary, flags ...string) result {
 	for range attempts - 1 {
-		if r, failedElsewhere := c.askOnce(ctx, m, j); !failedElsewhere {
+		if r, failedElsewhere := c.askOnce(ctx, m, j, flags); !failedElsewhere {
 			return r
 		}
 	}
-	r, _ := c.askOnce(ctx, m, j)
+	r, _ := c.askOnce(ctx, m, j, flags)
 	return r
 }
 
-func (c *suite) askOnce(ctx context.Context, m mutant, j *testBinary) (r result, failedElsewhere bool) {
+func (c *suite) askOnce(ctx context.Context, m mutant, j *testBinary, flags []string) (r result, failedElsewhere bool) {
 	r = result{mutant: m}
 	trace, err := os.CreateTemp(c.folder, "reached")
 	if err != nil {
@@ -308,7 +332,7 @@ func (c *suite) askOnce(ctx context.Context, m mutant, j *testBinary) (r result,
 	}
 	trace.Close()
 	defer os.Remove(trace.Name())
-	out, err := c.start(ctx, j, m.name, trace.Name(), j.timeout)
+	out, err := c.start(ctx, j, m.name, trace.Name(), j.timeout, flags...)
 	reached, readErr := os.ReadFile(trace.Name())
 	if readErr != nil || !slices.Contains(strings.Fields(string(reached)), m.name) {
 		r.output = out[max(0, len(out)-2000):]
@@ -326,10 +350,10 @@ func (c *suite) askOnce(ctx context.Context, m mutant, j *testBinary) (r result,
 
 // start runs one test binary's tests in its package's folder, against the named mutant, or none,
 // and returns what they printed.
-func (c *suite) start(ctx context.Context, j *testBinary, name, trace string, timeout time.Duration) (string, error) {
+func (c *suite) start(ctx context.Context, j *testBinary, name, trace string, timeout time.Duration, flags ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout+10*time.Second) // the tests' own limit should strike first
 	defer cancel()
-	cmd := exec.CommandContext(ctx, j.binary, "-test.short", "-test.failfast", "-test.timeout="+timeout.String())
+	cmd := exec.CommandContext(ctx, j.binary, append(flags, "-test.short", "-test.failfast", "-test.timeout="+timeout.String())...)
 	cmd.Dir = j.dir
 	cmd.Env = append(os.Environ(), "BEARWARD_MUTANT="+name, "BEARWARD_MUTANT_REACHED="+trace)
 	cmd.WaitDelay = time.Second
