@@ -20,8 +20,9 @@ import (
 //	```go file=examples/chi/main.go region=protect
 //
 // The file is relative to the module, and the region lies between "// region: protect" and "//
-// endregion" there. UPDATE=1 rewrites the blocks from the files. A shell block may name only what
-// exists.
+// endregion" there; in configurations of servers the marks begin with "#". Blocks of other languages
+// may name a region, too. UPDATE=1 rewrites the blocks from the files. A shell block may name only
+// what exists.
 
 // fenced starts a block, however deep in a list.
 var fenced = regexp.MustCompile("^([ \t]*)```([a-z]+)(.*)$")
@@ -72,16 +73,17 @@ func render(tree fs.FS, doc string) (fixed string, problems []error) {
 			end++
 		}
 		block := strings.Join(lines[i+1:end], "")
-		switch indent, language, info := m[1], m[2], m[3]; language {
-		case "go":
-			want, err := goBlock(tree, indent, info)
+		indent, language, info := m[1], m[2], m[3]
+		switch isShown := language == "go" || strings.HasPrefix(info, " file="); {
+		case isShown:
+			want, err := shownBlock(tree, indent, info)
 			if err == nil && want != block {
 				err, block = errStale, want
 			}
 			if err != nil {
 				problems = append(problems, fmt.Errorf("%d: %w", i+1, err))
 			}
-		case "sh", "bash", "shell", "console":
+		case slices.Contains([]string{"sh", "bash", "shell", "console"}, language):
 			for _, err := range shellBlock(tree, block, language == "console") {
 				problems = append(problems, fmt.Errorf("%d: %w", i+1, err))
 			}
@@ -94,8 +96,8 @@ func render(tree fs.FS, doc string) (fixed string, problems []error) {
 	return b.String(), problems
 }
 
-// goBlock returns the text that a Go block with this info string shows.
-func goBlock(tree fs.FS, indent, info string) (string, error) {
+// shownBlock returns the text that a block with this info string shows.
+func shownBlock(tree fs.FS, indent, info string) (string, error) {
 	m := fileRegion.FindStringSubmatch(info)
 	if m == nil || indent != "" {
 		return "", errors.New("a Go block stands at the margin and starts with ```go file=FILE region=NAME: it is copied from code that compiles")
@@ -120,6 +122,9 @@ func region(text, name string) ([]string, error) {
 	depth, found := 0, false
 	for line := range strings.Lines(text) {
 		mark := strings.TrimSpace(line)
+		if comment, ok := strings.CutPrefix(mark, "# "); ok {
+			mark = "// " + comment
+		}
 		switch opens := strings.HasPrefix(mark, "// region: "); {
 		case depth == 0 && mark == "// region: "+name:
 			if found {
@@ -140,17 +145,17 @@ func region(text, name string) ([]string, error) {
 	return lines, nil
 }
 
-// dedent joins the lines without the tabs that all of them begin with.
+// dedent joins the lines without the tabs or spaces that all of them begin with.
 func dedent(lines []string) string {
 	least := -1
 	for _, l := range lines {
-		if n := len(l) - len(strings.TrimLeft(l, "\t")); strings.TrimSpace(l) != "" && (least < 0 || n < least) {
+		if n := len(l) - len(strings.TrimLeft(l, "\t ")); strings.TrimSpace(l) != "" && (least < 0 || n < least) {
 			least = n
 		}
 	}
 	var b strings.Builder
 	for _, l := range lines {
-		b.WriteString(l[min(max(least, 0), len(l)-len(strings.TrimLeft(l, "\t"))):])
+		b.WriteString(l[min(max(least, 0), len(l)-len(strings.TrimLeft(l, "\t "))):])
 	}
 	return b.String()
 }
@@ -273,6 +278,7 @@ func figureIn(t *testing.T, name, pattern string) int {
 
 func TestRender(t *testing.T) {
 	tree := fstest.MapFS{
+		"nginx.conf":         {Data: []byte("server {\n    # region: on\n    gzip on;\n    # endregion\n}\n")},
 		"Makefile":           {Data: []byte("test: unit ## all\n")},
 		"examples/a/main.go": {Data: []byte("package main\n\nfunc main() {\n\t// region: six\n\tif x {\n\t\t// region: in\n\t\ty()\n\t\t// endregion\n\t}\n\t// endregion\n}\n\n// region: apart\n\nfunc z() {}\n\n// endregion\n")},
 	}
@@ -298,6 +304,8 @@ func TestRender(t *testing.T) {
 		{"a command that nobody checks", block("sh", "rm -rf x\n"), "", "cannot tell"},
 		{"output in a console block", block("console", "$ make test\nok everything\n"), "", ""},
 		{"another language", block("json", "{}\n"), "", ""},
+		{"another language, as in the file", block("nginx file=nginx.conf region=on", "gzip on;\n"), "", ""},
+		{"another language, that has drifted", block("nginx file=nginx.conf region=on", "gzip off;\n"), block("nginx file=nginx.conf region=on", "gzip on;\n"), "3: the block is not what"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if c.fixed == "" {
