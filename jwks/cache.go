@@ -60,10 +60,10 @@ func New(keySetURL string, opts *Options) (*Cache, error) {
 	})
 }
 
-// FromIssuer returns a Cache like [New] for the key set that the issuer's metadata names: RFC 8414
-// and OpenID Connect Discovery, read again with each refresh. The metadata must name the same
-// issuer, byte for byte (RFC 8414 §3.3), so write it as the issuer does, with its trailing slash or
-// without.
+// FromIssuer returns a Cache like [New] for the key set that the issuer's metadata names. The
+// metadata is that of RFC 8414 or OpenID Connect Discovery, and is read again with each refresh.
+// The metadata must name the same issuer, byte for byte (RFC 8414 §3.3). Write it as the issuer
+// does, with its trailing slash or without.
 func FromIssuer(issuer string, opts *Options) (*Cache, error) {
 	return fromIssuer(issuer, opts, rand.Float64)
 }
@@ -135,9 +135,9 @@ func newCache(name string, opts *Options, random func() float64, target func(*fe
 // Keys returns the keys whose ID is kid, or every key when kid is empty. It answers at once when
 // such keys are cached. A kid that is not cached may cause a fetch. All such kids together cause
 // two fetches at once, and then one per Cooldown. Keys waits for the fetch 2 s, or until ctx ends.
-// The error wraps ErrUnknownKey when the issuer publishes no such key, and ErrUnavailable when that
-// cannot be told: no key set is cached, the fetch failed or takes too long, over 4,096 requests
-// wait, or c is closed.
+// The error wraps ErrUnknownKey when the issuer publishes no such key. It wraps ErrUnavailable when
+// that cannot be told. Then no key set is cached, the fetch failed or takes too long, over 4,096
+// requests wait, or c is closed.
 func (c *Cache) Keys(ctx context.Context, kid string) ([]*Key, error) {
 	// check: lock-on-hit
 	if set := c.cached.Load(); set != nil {
@@ -178,9 +178,10 @@ func (c *Cache) Held(kid string) ([]*Key, error) {
 	return nil, c.answerWithoutFetch()
 }
 
-// SignatureFailed tells c that no key cached verified a signature, although the token's key ID is
-// cached or it names none: the issuer may have put a new key in the old one's place. At most once a
-// minute, and not during a back-off, that asks for one fetch in the background. It does not wait.
+// SignatureFailed tells c that no cached key verified a signature, although the token's key ID is
+// cached or the token names none. The issuer may have put a new key in the old one's place. At most
+// once a minute, and not during a back-off, that asks for one fetch in the background. It does not
+// wait.
 func (c *Cache) SignatureFailed() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -2,7 +2,7 @@
 // background.
 //
 // [FromIssuer] finds the key set through the issuer's metadata (RFC 8414, OpenID Connect
-// Discovery), [New] is given its URL, and [Static] holds keys that come with the program. All three
+// Discovery). [New] is given its URL, and [Static] holds keys that come with the program. All three
 // are a [Source].
 //
 //	keys, err := jwks.FromIssuer("https://issuer.example", &jwks.Options{OnRefresh: jwks.LogRefreshes(logger)})

@@ -12,7 +12,7 @@ import (
 )
 
 // ErrMisconfigured is wrapped by the errors of [Cache.Refresh] and in [Status] when the issuer's
-// metadata contradicts what was configured: it names another issuer, or a key set that must not be
+// metadata contradicts what was configured. It names another issuer, or a key set that must not be
 // fetched. No retry helps until one of the two is changed.
 var ErrMisconfigured = errors.New("jwks: the issuer's metadata contradicts the configuration")
 

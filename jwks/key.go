@@ -26,13 +26,13 @@ var (
 
 // A Source finds the public keys of one issuer. Implementations must be safe for concurrent use.
 //
-// A Source belongs to one issuer: give every issuer a Source of its own, so that a key of one can
+// A Source belongs to one issuer. Give every issuer a Source of its own, so that a key of one can
 // never verify a token of another (RFC 8725 §3.8).
 type Source interface {
-	// Keys returns the keys whose ID is kid, or every key when kid is empty. It returns an error
-	// that wraps ErrUnknownKey when the issuer publishes no such key, one that wraps ErrUnavailable
-	// when it cannot tell, and never an empty slice with a nil error. The slice and the keys are
-	// shared between callers: read only.
+	// Keys returns the keys whose ID is kid, or every key when kid is empty. Its error wraps
+	// ErrUnknownKey when the issuer publishes no such key, and ErrUnavailable when it cannot tell.
+	// It never returns an empty slice with a nil error. The slice and the keys are shared between
+	// callers: read only.
 	Keys(ctx context.Context, kid string) ([]*Key, error)
 }
 

@@ -17,9 +17,9 @@ const maxProblems = 32
 
 const skippedMessage = "published keys that are not used"
 
-// LogRefreshes returns a hook for Options.OnRefresh that logs every change: at level Error when
-// keys cannot be fetched or one was published with its private part, Warn when keys are skipped or
-// the snapshot file cannot be used, Info when keys come or go, or are fetched again after a
+// LogRefreshes returns a hook for Options.OnRefresh that logs every change. Level Error: keys
+// cannot be fetched, or one was published with its private part. Level Warn: keys are skipped, or
+// the snapshot file cannot be used. Level Info: keys come or go, or are fetched again after a
 // failure. What repeats itself is logged at that level once in ten minutes, and at Debug between.
 // Nothing in it comes from a token; key IDs are the issuer's. It panics when logger is nil. One
 // hook serves any number of Caches. A Cache logs problems to Options.Logger too, and by default to

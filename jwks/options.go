@@ -26,9 +26,9 @@ type Options struct {
 	// Client makes the requests, for an own certificate authority, a proxy or client certificates.
 	// Its Transport is used as it is, so it decides which addresses are dialled. The bounds on
 	// time, size and redirects still hold, and its cookie jar is not used. The Transport must
-	// honour the request's context. Default, also of its Transport: a transport of the Cache's own
-	// that uses no proxy, does not dial link-local and cloud metadata addresses, and is closed with
-	// the Cache.
+	// honour the request's context. Default, also of its Transport: a transport of the Cache's own,
+	// closed with the Cache. It uses no proxy, and does not dial link-local and cloud metadata
+	// addresses.
 	Client *http.Client
 
 	// InsecureAllowHTTP allows plain http beyond loopback, for an issuer inside a trusted network.
@@ -79,26 +79,28 @@ type Options struct {
 
 	// SnapshotFile names a file that keeps the public keys of the last good fetch, so that a
 	// restart during an outage serves. It is read at start, by the background goroutine. It is
-	// ignored when it is malformed, older than MaxStale, or of another issuer or URL; when another
-	// user than the process's or root owns it or its folder; and when others may write either. It
-	// is replaced atomically after each good fetch, readable by its owner only. Who can write there
-	// can sign tokens: give it a folder of its own with mode 0700. Default: none.
+	// ignored when it is malformed, older than MaxStale, or of another issuer or URL. It is
+	// ignored, too, when a user other than the process's or root owns it or its folder, or when
+	// others may write either. It is replaced atomically after each good fetch, readable by its
+	// owner only. Who can write there can sign tokens: give it a folder of its own with mode 0700.
+	// Default: none.
 	SnapshotFile string
 
 	// Logger is told when keys cannot be fetched, when the issuer's metadata contradicts the
-	// configuration, when a published key has its private part, and when all is well again: once
-	// per change, and then at most every ten minutes. Hooks change nothing about that. Default:
-	// slog.Default() as it is at that time. A Logger of slog.DiscardHandler is told nothing.
+	// configuration, and when a published key has its private part. It is told when all is well
+	// again. Each change is logged once, and then at most every ten minutes. Hooks change nothing
+	// about that. Default: slog.Default() as it is at that time. A Logger of slog.DiscardHandler is
+	// told nothing.
 	Logger *slog.Logger
 
-	// OnRefresh is told of each fetch, in order and one at a time, on a goroutine of its own: a
-	// slow one delays nothing but later events, of which 64 wait and further ones are dropped. A
+	// OnRefresh is told of each fetch, in order and one at a time, on a goroutine of its own. A
+	// slow one delays nothing but later events: 64 of them wait, and further ones are dropped. A
 	// panic in it is recovered from. It must not call Close, which waits for it.
 	OnRefresh func(RefreshEvent)
 
-	// OnKeySkipped is told of each published key that is not used, and why: once, and again when
-	// the key was gone or the reason is another. It is called after OnRefresh of the same fetch, on
-	// the same goroutine and under the same terms.
+	// OnKeySkipped is told of each published key that is not used, and why. It is told once, and
+	// again when the key was gone or the reason is another. It is called after OnRefresh of the
+	// same fetch, on the same goroutine and under the same terms.
 	OnKeySkipped func(Skip)
 }
 

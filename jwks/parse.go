@@ -23,8 +23,8 @@ type document struct {
 
 // Parse reads a JSON Web Key Set (RFC 7517 §5) of at most 512 KiB and 1,000 keys, and returns the
 // keys that verify signatures. It leaves out the keys that it cannot or should not use, so that one
-// of them does not cost the others; [Skipped] tells which and why. A private part is dropped. The
-// error says that doc is no key set, or that no key of it is usable.
+// of them does not cost the others. [Skipped] tells which they are, and why. A private part is
+// dropped. The error says that doc is no key set, or that no key of it is usable.
 func Parse(doc []byte) (Static, error) {
 	d, err := parseBounded(doc)
 	if err != nil {

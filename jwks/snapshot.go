@@ -21,7 +21,7 @@ import (
 const maxSnapshot = 4 << 20
 
 // A snapshot is the content of Options.SnapshotFile. It is written from the keys in use, never from
-// the document that was fetched, so a private part that an issuer published by mistake does not
+// the document that was fetched. So a private part that an issuer published by mistake does not
 // reach the disk.
 type snapshot struct {
 	Source    string     `json:"source"`         // the issuer, or the URL, that the keys belong to

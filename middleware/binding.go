@@ -20,9 +20,9 @@ type Binding interface {
 	// and the request line tell; nil for none. Over gRPC, Check sees no others.
 	Fields() []string
 	// Check returns nil when c proves that its sender is the one that the member's JSON text names.
-	// Any error refuses the token. It may be a *[Error] of ReasonBindingNotProved, of one of the
-	// ReasonProof…, or of ReasonUnavailable or ReasonInternal, which mean that the token was not
-	// judged; any other error counts as ReasonBindingNotProved.
+	// Any error refuses the token. It may be a *[Error] of ReasonBindingNotProved or of one of the
+	// ReasonProof…. With ReasonUnavailable or ReasonInternal the token was not judged. Any other
+	// error counts as ReasonBindingNotProved.
 	//
 	// A Guard calls it once for each request, however many guards stand in a row, and after the
 	// token was found good. What Check writes into c.Answer goes out with the answer, whatever that

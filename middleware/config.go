@@ -47,7 +47,7 @@ type Config struct {
 	// Audiences are the names of this API. The "aud" of a token must hold at least one of them,
 	// byte for byte (RFC 9068 §4).
 	Audiences []string
-	// Clients is for issuers whose access tokens have no aud (Amazon Cognito): a token without
+	// Clients is for issuers whose access tokens have no aud (Amazon Cognito). A token without
 	// "aud" is accepted when its client ID is one of these. When it is set, Audiences may be empty;
 	// a token with an "aud" must still name this API.
 	Clients []string
@@ -59,10 +59,10 @@ type Config struct {
 	// Types are the media types that "typ" may name, without regard to case and to a leading
 	// "application/"; "" stands for a token without "typ". Default: at+jwt alone (RFC 9068 §4).
 	Types []string
-	// IDTokenClaims are the claims that mark an ID token: a token of another type than at+jwt that
+	// IDTokenClaims are the claims that mark an ID token. A token of another type than at+jwt that
 	// has one of them, and not null, is refused. Default: nonce, at_hash and c_hash (OpenID Connect
 	// Core §2, §3.3.2.11). Name fewer for an issuer that also writes one of them into access
-	// tokens, where FixedClaims tell the two apart; an empty slice that is not nil names none.
+	// tokens, where FixedClaims tell the two apart. An empty slice that is not nil names none.
 	IDTokenClaims []string
 
 	// ScopeClaim is the claim that holds the scopes. Default "scope".

@@ -11,9 +11,9 @@ import (
 
 // A Decision is the outcome of one request, for hooks. It holds no token.
 type Decision struct {
-	// Operation is the key of the rule that was asked, which is the route's pattern as the router
-	// has it, such as "GET /orders/{id}"; "" when the router did not name it. It is never a path or
-	// a method that the caller chose, so it is safe as a metric's label.
+	// Operation is the key of the rule that was asked: the route's pattern as the router has it,
+	// such as "GET /orders/{id}". It is "" when the router did not name it. It is never a path or a
+	// method that the caller chose, so it is safe as a metric's label.
 	Operation string
 	// Err is why the request was refused, nil when it was accepted.
 	Err *Error
@@ -36,8 +36,8 @@ type Decision struct {
 }
 
 // Outcome returns the outcome of the request: "accepted", "refused", "not_judged" (500 or 503), or
-// "reported" for one that would have been refused, or was not judged, under a rule that is only
-// reported on.
+// "reported". The last is for a rule that is only reported on, when its request would have been
+// refused or was not judged.
 func (d Decision) Outcome() string {
 	switch {
 	case d.Err == nil:
@@ -50,9 +50,9 @@ func (d Decision) Outcome() string {
 	return "refused"
 }
 
-// Verification returns how the token was verified: "full" by its signature, "remembered" from
-// the verifier's cache, "repeated" from an earlier decision on the same request, or "none" when
-// there was no token, or none that is good.
+// Verification returns how the token was verified. "full" is by its signature, "remembered" from
+// the verifier's cache, and "repeated" from an earlier decision on the same request. "none" means
+// that there was no token, or none that is good.
 func (d Decision) Verification() string {
 	switch {
 	case d.Principal == nil:
@@ -65,11 +65,10 @@ func (d Decision) Verification() string {
 	return "full"
 }
 
-// Cause returns why a request was not judged: "keys" when the issuer's keys were not available,
-// "closed" when that is because the Guard or its key cache was closed, "canceled" when the caller
-// went away, "timeout" when the request's own deadline came first, "wiring" when the program is at
-// fault, and otherwise "other". It returns "" for a request that was accepted or refused. ctx is
-// the one that the hook is given.
+// Cause returns why a request was not judged. "keys": the issuer's keys were not available;
+// "closed": the Guard or its key cache was closed. "canceled": the caller went away; "timeout": the
+// request's own deadline came first. "wiring": the program is at fault; "other": anything else. It
+// returns "" for a request that was accepted or refused. ctx is the one that the hook is given.
 func (d Decision) Cause(ctx context.Context) string {
 	switch {
 	case !d.notJudged():

@@ -100,7 +100,7 @@ func (e *Error) RetryAfter() time.Duration {
 	return 0
 }
 
-// retryAfter is what a caller of a request that was not judged is told to wait: as long as the key
+// retryAfter is how long the caller of a request that was not judged is told to wait. It is the key
 // cache's longest back-off step while it holds no keys.
 const retryAfter = 5 * time.Second
 

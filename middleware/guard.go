@@ -70,8 +70,8 @@ func (g *Guard) Authorize(ctx context.Context, c Credentials, req Requirement) (
 	return g.decide(ctx, &c, req, &o)
 }
 
-// Recheck authorizes again a request that goes on, such as an open stream, by the context that
-// Authorize returned for it: it verifies the token, asks GuardOptions.Revoked and compares with
+// Recheck authorizes a request again that goes on, such as an open stream, by the context that
+// Authorize returned for it. It verifies the token, asks GuardOptions.Revoked and compares with
 // req, as if for the first time. Bindings are not asked, since a request's proof is spent; those
 // that had proved the token count. With another context, or another Authorization value, it is
 // Authorize.

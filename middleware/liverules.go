@@ -24,11 +24,10 @@ func NewLiveRules(rules Rules) (*LiveRules, error) {
 	return l, nil
 }
 
-// Rules returns rules for an adapter, with the same keys, whose requirements follow every Swap:
-// each request is authorized by the rules before a Swap or by those after it, never by a
-// mixture. A gRPC stream is authorized when it begins, and again when its token expires. A single
-// one of them can be given to a route, as in mux.Handle("GET /orders", live.Rules()["GET /orders"],
-// h).
+// Rules returns rules for an adapter, with the same keys, whose requirements follow every Swap.
+// Each request is authorized by the rules before a Swap or by those after it, never by a mixture. A
+// gRPC stream is authorized when it begins, and again when its token expires. A single one of them
+// can be given to a route, as in mux.Handle("GET /orders", live.Rules()["GET /orders"], h).
 func (l *LiveRules) Rules() Rules {
 	rules := Rules{}
 	for key := range *l.table.Load() {
@@ -37,9 +36,9 @@ func (l *LiveRules) Rules() Rules {
 	return rules
 }
 
-// Swap replaces the rules for every request from then on. It is
-// an error, which names every fault, when they are not valid, or name other operations than those
-// before; the rules before then stay in use.
+// Swap replaces the rules for every request from then on. It is an error, which names every fault,
+// when they are not valid, or name other operations than those before. The rules before then stay
+// in use.
 func (l *LiveRules) Swap(rules Rules) error {
 	if err := rules.check(); err != nil {
 		return err

@@ -8,12 +8,12 @@ import (
 )
 
 // LogRefusals returns a hook for GuardOptions.OnDecision that logs each request that was not
-// accepted: at level Info when it was refused, Error when it could not be judged; and at level Warn
-// each that would have been refused under a rule that is only reported on. It logs the operation,
-// the HTTP status and the reason; the claim at fault and what was expected of it; the scopes that
-// the operation needs, when some are missing; and the [Decision.Cause] of a request that was not
-// judged. For cause=keys, [jwks.LogRefreshes] tells more. It never logs a token, what a token says,
-// or anything else that the caller sent. It panics when logger is nil.
+// accepted. The level is Info when it was refused, and Error when it could not be judged. It is
+// Warn when it would have been refused under a rule that is only reported on. It logs the
+// operation, the HTTP status and the reason, and the claim at fault with what was expected of it.
+// It logs the scopes that the operation needs when some are missing, and the [Decision.Cause] of a
+// request that was not judged. For cause=keys, [jwks.LogRefreshes] tells more. It never logs a
+// token, what a token says, or anything else that the caller sent. It panics when logger is nil.
 func LogRefusals(logger *slog.Logger) func(context.Context, Decision) {
 	if logger == nil {
 		panic("auth: LogRefusals needs a Logger")

@@ -33,7 +33,7 @@ type GuardOptions struct {
 	// Revoked tells whether a token that was found good is revoked all the same ([Revocations] is
 	// one such store). It is asked on every request, once, also about a cached token, and when an
 	// open stream is rechecked. True refuses the token with ReasonTokenRevoked. An error, a panic,
-	// and no answer within 250 ms mean that the request is not judged (503): its context ends then,
+	// and no answer within 250 ms mean that the request is not judged (503). Its context ends then,
 	// and it must return. It must be safe for concurrent use. Default none.
 	Revoked func(context.Context, *Principal) (bool, error)
 	// OnDecision is told of every decision, before the handler runs or the refusal is written. It
@@ -99,9 +99,10 @@ func NewGuard(v TokenVerifier, opts *GuardOptions) (*Guard, error) {
 	return g, nil
 }
 
-// CanEnforce returns why g cannot enforce req, nil when it can: req is the zero Requirement; it is
-// only reported on, and g has no OnDecision to tell; or it needs a bound token ([Bound]), and g has
-// no Bindings. Enforce and the adapters panic with its error when they are given req.
+// CanEnforce returns why g cannot enforce req, nil when it can. It cannot when req is the zero
+// Requirement, or is only reported on and g has no OnDecision to tell. Nor can it when req needs a
+// bound token ([Bound]) and g has no Bindings. Enforce and the adapters panic with its error when
+// they are given req.
 func (g *Guard) CanEnforce(req Requirement) error {
 	switch n := req.now().node; {
 	case g == nil || g.verifier == nil:

@@ -49,9 +49,9 @@ func (p *Principal) orNobody() *Principal {
 	return p
 }
 
-// NewPrincipal returns the Principal of claims in RFC 9068's form, without any check of them but
-// that they are one JSON object whose members have the right types: for a [TokenVerifier] that
-// verifies by other means, and for tests. It does not keep claims.
+// NewPrincipal returns the Principal of claims in RFC 9068's form, for tests and for a
+// [TokenVerifier] that verifies by other means. It checks only that claims are one JSON object
+// whose members have the right types. It does not keep claims.
 func NewPrincipal(claims []byte) (*Principal, error) {
 	var r claimReader
 	p := &Principal{doc: string(claims)}
@@ -181,10 +181,10 @@ func (p *Principal) Claims(v any) error {
 	return nil
 }
 
-// Roles returns the roles that Config.RolesClaim leads to: an array of strings, one of objects with
-// a "value" (RFC 9068 §2.2.3.1, RFC 7643 §4.1.2), an object with a member for each role (ZITADEL),
-// or a single string, which is one role whatever is in it (.NET). It returns nil when there are
-// none, or in another form.
+// Roles returns the roles that Config.RolesClaim leads to. The claim may be an array of strings, or
+// one of objects with a "value" (RFC 9068 §2.2.3.1, RFC 7643 §4.1.2). It may be an object with a
+// member for each role (ZITADEL). A single string is one role, whatever is in it (.NET). It returns
+// nil when there are none, or in another form.
 func (p *Principal) Roles() []string { return p.list(p.places().roles) }
 
 // Groups returns the groups that Config.GroupsClaim leads to, in the forms of Roles.

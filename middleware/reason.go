@@ -84,8 +84,8 @@ var reasons = [...]Reason{
 }
 
 // What callers are told. Signature, key and structure faults share one text, so that nobody can use
-// the API to tell them apart; "expired" and "not meant for this API" tell an attacker nothing that
-// he did not put in himself (RFC 6750 §3.1).
+// the API to tell them apart. "expired" and "not meant for this API" tell an attacker only what he
+// put in himself (RFC 6750 §3.1).
 const (
 	textInvalid     = "The access token is not valid"
 	textUnavailable = "The request could not be judged now; try again later"

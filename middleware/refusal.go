@@ -28,9 +28,9 @@ func (g *Guard) prepare() {
 
 // Challenge returns the values of WWW-Authenticate for err, one for each field line and scheme;
 // none when the answer carries no challenge (RFC 6750 §3). The scheme that the caller used comes
-// first, with the error, which every scheme has for a request with several (RFC 9449 §7.2); then
-// every other that the rule accepts, first those of Bindings: clients without a secret take the
-// first they know. The slice is the caller's.
+// first, with the error; for a request with several schemes each has the error (RFC 9449 §7.2).
+// Then comes every other that the rule accepts, first those of Bindings: clients without a secret
+// take the first they know. The slice is the caller's.
 func (g *Guard) Challenge(err *Error) []string {
 	reason := err.orInternal().Reason
 	code := responseFor(reason).error

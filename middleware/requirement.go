@@ -66,7 +66,7 @@ func AnyOf(first Requirement, rest ...Requirement) Requirement {
 func AnyToken() Requirement { return Requirement{&node{kind: kindToken}} }
 
 // Bound requires a token that is bound to its sender ("cnf"), by a member that one of
-// GuardOptions.Bindings checks; a plain token is refused with 401. Combine it with scopes by
+// GuardOptions.Bindings checks. A plain token is refused with 401. Combine it with scopes by
 // [AllOf]. [GuardOptions].RequireBound asks it of every operation.
 func Bound() Requirement { return Requirement{&node{kind: kindBound, bound: true}} }
 
@@ -77,12 +77,12 @@ func Optional() Requirement { return Requirement{&node{kind: kindOptional}} }
 // Public accepts every request. Its credentials are not looked at.
 func Public() Requirement { return Requirement{&node{kind: kindPublic}} }
 
-// ReportOnly returns r as a rule that is evaluated and reported to OnDecision but not enforced: for
-// the time in which a guard is put before an API that is in use. The handler finds the Principal of
-// a token that was good but short of what r asks, and none otherwise. It is the outermost: it
-// panics when r is the zero Requirement, Public, a rule of LiveRules or ReportOnly already, and
-// nothing can be made of its result. A Guard without OnDecision cannot enforce it
-// ([Guard.CanEnforce]); where [LiveRules] bring it in later, such a Guard enforces r.
+// ReportOnly returns r as a rule that is evaluated and reported to OnDecision but not enforced. Use
+// it while a guard is put before an API that is in use. The handler finds the Principal of a token
+// that was good but short of what r asks, and none otherwise. ReportOnly comes last, as nothing can
+// be made of its result. It panics when r is the zero Requirement, Public, a rule of LiveRules or
+// ReportOnly already. A Guard without OnDecision cannot enforce it ([Guard.CanEnforce]); where
+// [LiveRules] bring it in later, such a Guard enforces r.
 func (r Requirement) ReportOnly() Requirement {
 	if r.node == nil || r.node.kind != kindOptional {
 		r.mustCombine("ReportOnly")

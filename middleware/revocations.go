@@ -11,8 +11,9 @@ import (
 	"time"
 )
 
-// A Revocation says which tokens are no longer accepted: one token by its TokenID, or those of a
-// Subject or a ClientID that were issued before an instant. Exactly one of the three is set.
+// A Revocation says which tokens are no longer accepted. It names one token by its TokenID, or
+// those of a Subject or a ClientID that were issued before an instant. Exactly one of the three is
+// set.
 type Revocation struct {
 	// Issuer is the exact "iss" of the tokens. Required: another issuer's tokens are not meant.
 	Issuer string
@@ -21,7 +22,7 @@ type Revocation struct {
 	// Subject is the "sub" of the tokens, and ClientID the client that they were issued to, for any
 	// subject.
 	Subject, ClientID string
-	// IssuedBefore is required with Subject and ClientID, and must be zero with TokenID: tokens
+	// IssuedBefore is required with Subject and ClientID, and must be zero with TokenID. Tokens
 	// whose "iat" is later stay good, such as those of a new login. A token without "iat" is
 	// revoked. An issuer writes whole seconds, so a token of the same second counts as issued
 	// before. It is an instant of the issuer's clock.

@@ -10,7 +10,7 @@ import (
 // Rules say, operation by operation, who may call what. An operation that no rule names is refused.
 //
 // The key of an HTTP operation is "METHOD pattern", or "pattern" alone for all methods, in the
-// router's own syntax; the key with the method wins. The key of a gRPC operation is
+// router's own syntax. The key with the method wins. The key of a gRPC operation is
 // "/pkg.Service/Method", or "/pkg.Service/*" for a whole service; the exact key wins.
 type Rules map[string]Requirement
 

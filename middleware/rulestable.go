@@ -9,8 +9,8 @@ import (
 )
 
 // Text returns the rules in the form that ParseRules reads, sorted by pattern and then by method,
-// with the equals signs below each other. It is an error when a rule cannot be written: one with a
-// check of the user's own (With) or of LiveRules, or a key of another form.
+// with the equals signs below each other. It is an error when a rule cannot be written. Such a rule
+// has a check of the user's own (With), is one of LiveRules, or has a key of another form.
 func (r Rules) Text() (string, error) {
 	if err := r.Validate(); err != nil {
 		return "", err
@@ -59,9 +59,9 @@ func cutOperation(key string) (method, pattern string) {
 	return "", key
 }
 
-// Table returns a Markdown table of who may call what, for people to review: one row for each rule,
-// sorted by pattern and then by method. Keep it in a file that a test compares, and a pull request
-// shows what it opens.
+// Table returns a Markdown table of who may call what, for people to review. It has one row for
+// each rule, sorted by pattern and then by method. Keep it in a file that a test compares, and a
+// pull request shows what it opens.
 func (r Rules) Table() string {
 	var b strings.Builder
 	b.WriteString("| method | operation | who may call it |\n|---|---|---|\n")

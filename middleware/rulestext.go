@@ -20,14 +20,14 @@ import (
 //	GET /stats        = report-only read:stats
 //	/pkg.Svc/Method   = read:orders
 //
-// Each line is a rule: its key, an equals sign with spaces around it, and what it asks for: scopes,
-// "any token" and "bound token", joined by "and" or "or" with parentheses where both occur;
-// "optional"; or "public". In front of all but "public", "report-only" stands for
+// Each line is a rule: its key, an equals sign with spaces around it, and what it asks for. That is
+// "public", "optional", or scopes, "any token" and "bound token", joined by "and" or "or".
+// Parentheses are needed where both occur. In front of all but "public", "report-only" stands for
 // [Requirement.ReportOnly]. A scope that is one of these words, or holds a parenthesis, an equals
 // sign or a number sign, stands in double quotes. What follows a number sign that begins a word is
-// a comment. Lines end with LF or CR LF; the text is UTF-8, its rules ASCII. A comment that holds
-// what could pass for the end of its line (a CR alone, U+2028), or that turns the direction of
-// writing around, is a fault: people would see other rules.
+// a comment. Lines end with LF or CR LF; the text is UTF-8, its rules ASCII. A comment must not
+// hold what could pass for the end of its line (a CR alone, U+2028). Nor may it turn the direction
+// of writing around. People would see other rules.
 //
 // The error names every fault with its line and column, as "line 3, column 15: ...", both counted
 // from 1, columns in bytes. No rules at all is an error.

@@ -5,10 +5,10 @@ import (
 	"net/http"
 )
 
-// UntilExpiry returns a handler whose requests' context ends when the token that a Guard in front
-// accepted does ([Principal.ValidUntil]), with the cause TOKEN_EXPIRED: for handlers that answer
-// for long, such as of server-sent events or a WebSocket, and that return when their context ends.
-// A request without a token, or with one without a known end, goes on. It panics when next is nil.
+// UntilExpiry returns a handler whose requests' context ends with the token that a Guard in front
+// accepted ([Principal.ValidUntil]), with the cause TOKEN_EXPIRED. It is for handlers that answer
+// for long, as server-sent events and WebSockets do, and that return when their context ends. A
+// request without a token, or with one without a known end, goes on. It panics when next is nil.
 func UntilExpiry(next http.Handler) http.Handler {
 	if next == nil {
 		panic("auth: UntilExpiry of a nil handler")

@@ -14,7 +14,7 @@ import (
 )
 
 // A TokenVerifier tells whether an access token is good. Implementations must be safe for
-// concurrent use, and must return either a Principal or an error that holds a *[Error]; any other
+// concurrent use. They must return either a Principal or an error that holds a *[Error]. Any other
 // error means that the token was not judged.
 type TokenVerifier interface {
 	// VerifyToken verifies a token as it came after the scheme, in any form. It does not check a
@@ -91,8 +91,8 @@ func (v *Verifier) Ready() error {
 
 // VerifyToken verifies one token, given in its compact serialization. The error is a *[Error].
 //
-// It does not check "cnf": a sender-constrained token comes back as a Principal whose Confirmation
-// is not nil, and only the [Guard], which sees the whole request, can check its proof. Use a Guard
+// It does not check "cnf". A sender-constrained token comes back as a Principal whose Confirmation
+// is not nil; only the [Guard], which sees the whole request, can check its proof. Use a Guard
 // wherever there is a request.
 func (v *Verifier) VerifyToken(ctx context.Context, raw string) (*Principal, error) {
 	return verifyToken(ctx, v, raw)

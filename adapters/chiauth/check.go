@@ -11,24 +11,24 @@ import (
 	auth "github.com/bearward/bearward/middleware"
 )
 
-// Check returns an error that names every endpoint of the tree below r that no guard covers, and
-// every route that is there twice, in r and in a router mounted in it: chi serves one of them and
-// says nothing. Call it after the routes are registered and before the server serves. The handlers
-// of NotFound and MethodNotAllowed are not endpoints.
+// Check returns an error that names every endpoint of the tree below r that no guard covers. It
+// also names every route that is there twice, in r and in a router mounted in it. chi serves one of
+// the two and says nothing. Call it after the routes are registered and before the server serves.
+// The handlers of NotFound and MethodNotAllowed are not endpoints.
 //
-// An endpoint is covered when it was added through a Router, when its handler is what a Guard's
-// Require or Enforce returned, when such a middleware was given to With or Use on the way to it, or
-// when [Enforce] is the last one given to Use there:
+// An endpoint is covered when it was added through a Router, or when its handler is what a Guard's
+// Require or Enforce returned. It is also covered when such a middleware was given to With or Use
+// on the way to it. The last way is [Enforce], as the last one given to Use there:
 //
 //	r.With(guard.Require("read:orders")).Get("/orders", listOrders)
 //	r.Method("GET", "/orders", guard.Require("read:orders")(listOrders))
 //
-// A guard inside another middleware or handler is not seen, and its endpoint is named: a method
-// value such as guard.Require("read:orders")(listOrders).ServeHTTP is one, and so is
-// guard.Require("read:files")(files) given to chi's Mount; use
-// With(guard.Require("read:files")).Mount. The other way round, an endpoint that is not covered is
-// named, with one exception: chi does not tell of a handler that was mounted at "/x" when Handle
-// replaced it at "/x/*" later, and still serves it at "/x".
+// A guard inside another middleware or handler is not seen, and its endpoint is named. The method
+// value guard.Require("read:orders")(listOrders).ServeHTTP is one;
+// guard.Require("read:files")(files) given to chi's Mount is another. Use
+// With(guard.Require("read:files")).Mount. One endpoint that is not covered is not named. When
+// Handle replaces at "/x/*" a handler that was mounted at "/x", chi still serves the mounted one at
+// "/x", and tells nobody.
 func Check(r chi.Routes) error {
 	var found findings
 	treeOf(r).walk(func(e endpoint) {
@@ -40,13 +40,13 @@ func Check(r chi.Routes) error {
 	return errors.Join(found.errs...)
 }
 
-// CheckRules returns an error that names every endpoint of the tree below r that no rule covers,
-// every rule that no endpoint uses, and every route that is there twice: for a tree behind
-// [Enforce]. Call it after the routes are registered and before the server serves.
+// CheckRules is [Check] for a tree behind [Enforce]. It returns an error that names every endpoint
+// that no rule covers, every rule that no endpoint uses, and every route that is there twice. Call
+// it after the routes are registered and before the server serves.
 //
-// It is an error, too, when Enforce is not the last middleware that was given to Use of r, or was
-// given other rules than these; and when a mounted router has one of chi's middlewares that rewrite
-// a path (StripSlashes, CleanPath, URLFormat): behind Enforce it has no effect.
+// It is an error, too, when Enforce is not the last middleware given to Use of r, or was given
+// other rules. A mounted router with a chi middleware that rewrites a path (StripSlashes,
+// CleanPath, URLFormat) is another: behind Enforce it has no effect.
 func CheckRules(r chi.Routes, rules auth.Rules) error {
 	if err := rules.Validate(); err != nil {
 		return fmt.Errorf("chiauth: %w", err)

@@ -17,19 +17,19 @@ import (
 // Enforce returns a middleware that authorizes requests by a table of rules in front of r, for
 // trees whose routes are registered elsewhere. Prefer a [Router], whose guards sit at the
 // endpoints. The keys are "METHOD /pattern", or "/pattern" for every method, with the whole
-// pattern: that of a route "/" in a router mounted at "/v1" is "/v1/", that of a file server
+// pattern. The key of a route "/" in a router mounted at "/v1" is "/v1/"; that of a file server
 // mounted at "/files" is "/files/*". The rules are copied. Enforce panics when they cannot be used.
 //
-// A registered route that no rule names is refused with 403; a request that matches no route is
-// answered with 405, or with the NotFound handler of r, and goes no further. [CheckRules] names at
+// A registered route that no rule names is refused with 403. A request that matches no route is
+// answered with 405, or by the NotFound handler of r, and goes no further. [CheckRules] names at
 // start the routes without rule and the rules without route.
 //
 // Give it to r.Use last; CheckRules insists on it. Middlewares in front of it may rewrite the path
-// or the method: the table authorizes what they made. Behind it chi routes by the very path and
-// method that were authorized, in mounted routers too, whatever a middleware there writes into
-// chi's context or into the request. StripSlashes in a mounted router has no effect, and CheckRules
-// says so. What a middleware or a mounted handler serves by itself, without chi, is authorized by
-// the rule of the route that leads to it.
+// or the method: the table authorizes what they made. Behind it chi routes by the method and path
+// that were authorized, in mounted routers too. What a middleware there writes into chi's context
+// or into the request changes nothing. StripSlashes in a mounted router has no effect, and
+// CheckRules says so. What a middleware or a mounted handler serves by itself, without chi, is
+// authorized by the rule of the route that leads to it.
 //
 // HEAD is authorized and served as GET where it has no route of its own, with GetHead and without.
 //

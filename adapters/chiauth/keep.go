@@ -12,9 +12,9 @@ import (
 // noMethod is a method that chi knows no route for.
 const noMethod = "\x00"
 
-// A keptContext keeps chi to the route that was authorized: who asks it for chi's own
-// context, as every router on the way does before it routes, finds there the method and the path
-// that were authorized. What a middleware wrote there in between counts for nothing.
+// A keptContext keeps chi to the route that was authorized. Every router on the way asks it for
+// chi's own context before it routes. It finds the method and the path there that were authorized.
+// What a middleware wrote there in between counts for nothing.
 type keptContext struct {
 	context.Context
 	chi    *chi.Context

@@ -9,25 +9,24 @@
 //	}
 //
 // A [Router] adds routes together with their [auth.Requirement]. The guard sits at the endpoint
-// itself. A middleware may rewrite the path or the method (StripSlashes, CleanPath, GetHead, a
-// method override): the handler that runs is still the one whose rule was met. [Check] names what
-// is left without a guard.
+// itself. A middleware may rewrite the path or the method, as StripSlashes, CleanPath and GetHead
+// do. The handler that runs is still the one whose rule was met. [Check] names what is left without
+// a guard.
 //
-// [Enforce] is the second choice, for a router whose routes cannot be changed: a table of rules in
-// front of it, which [CheckRules] compares with the routes. It answers 404 and 405 itself, and is
-// given to Use last; behind it chi serves the route that was authorized.
+// [Enforce] is the second choice, for a router whose routes cannot be changed. It puts a table of
+// rules in front of the router, and [CheckRules] compares the table with the routes. It answers 404
+// and 405 itself, and is given to Use last; behind it chi serves the route that was authorized.
 //
 // # Startup and runtime
 //
 // Routes are added before serving. What is wrong with one panics then, and names it; the Checks
 // return errors that name every route at fault. Nothing here does I/O or holds a goroutine, and
 // what it returns serves concurrently. Middlewares of Use, With and Group stand in front of the
-// guard and see every request; the handler sees accepted ones, with the Principal in the request's
+// guard and see every request. The handler sees accepted ones, with the Principal in the request's
 // context.
 //
-// CORS goes outside the guard, to Use of the outermost router: a preflight never has a token, and a
-// browser shows a script the WWW-Authenticate of a refusal only where Access-Control-Expose-Headers
-// names it.
+// CORS goes outside the guard, to Use of the outermost router: a preflight never has a token. List
+// WWW-Authenticate in Access-Control-Expose-Headers, or a browser hides it from scripts.
 package chiauth
 
 import (
@@ -42,10 +41,9 @@ import (
 // without authentication. Add the routes before serving; a Router holds nothing that a request
 // needs.
 //
-// Each method panics, naming the route, when the Requirement is the zero one, when the handler is
-// nil, and when the route is registered already, by whatever names its parameters go: chi would
-// replace the handler silently. A route for one method may be added after one for every method, and
-// wins.
+// Each method panics, naming the route, when the Requirement is the zero one or the handler is nil.
+// It also panics when the route is registered already, under any parameter names: chi would replace
+// the handler silently. A route for one method may be added after one for every method, and wins.
 //
 // Hooks are told the method and the whole pattern, mounts included, as chi's RoutePattern tells it:
 // "GET /v1/orders/{id}". A route for every method has no method in front.
@@ -134,10 +132,10 @@ func (r *Router) HandleFunc(pattern string, req auth.Requirement, h http.Handler
 	r.Handle(pattern, req, h)
 }
 
-// Mount attaches a handler with all that is below pattern, such as a file server or a chi router
-// whose routes have no guards of their own. Its one Requirement holds for every path and method
-// below. A chi router whose routes were added through a Router is mounted with chi's own Mount, and
-// takes its guards along.
+// Mount attaches a handler with everything below pattern: a file server, say, or a chi router whose
+// own routes have no guards. Its one Requirement holds for every path and method below. A chi
+// router whose routes were added through a Router is mounted with chi's own Mount, and takes its
+// guards along.
 func (r *Router) Mount(pattern string, req auth.Requirement, h http.Handler) {
 	mustBeSound(pattern, req, h)
 	guard := r.enforce("", req)

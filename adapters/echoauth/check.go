@@ -12,13 +12,13 @@ import (
 	auth "github.com/bearward/bearward/middleware"
 )
 
-// Check returns an error that names every registered route that no rule covers, every route that
-// another one hides, and every rule that no route uses: for an Echo behind [EnforceRules]. Call it
-// after the middlewares are given and the routes registered, and before the server serves.
+// Check returns an error that names every registered route that no rule covers or another route
+// hides, and every rule that no route uses. It is for an Echo behind [EnforceRules]. Call it after
+// the middlewares are given and the routes registered, and before the server serves.
 //
-// It is an error, too, when EnforceRules was given other rules than these, or not given to e.Use:
-// to nothing, to Pre, where no route is known yet, to a group, or inside another middleware, which
-// Check cannot see.
+// It is an error, too, when EnforceRules was given other rules than these, or was not given to
+// e.Use. Pre is too early, since no route is known yet; in a group or inside another middleware
+// Check cannot see it.
 //
 // The routes of a virtual host need rules that name the host. Handlers of RouteNotFound need one
 // where they are the application's own, and not where Echo adds them to a group with middlewares:
@@ -56,10 +56,10 @@ func Check(e *echo.Echo, rules auth.Rules) error {
 }
 
 // CheckRouter returns an error that names every registered route that was not added through a
-// [Router], and every route that another one hides: nothing is known to guard it. Call it after the
-// routes are registered and before the server serves. A guard among a route's or group's
-// middlewares is not seen; routes that Echo itself adds to groups with middlewares, for its 404,
-// are no routes.
+// [Router]: nothing is known to guard it. It also names every route that another one hides. Call it
+// after the routes are registered and before the server serves. A guard among a route's or group's
+// middlewares is not seen. The routes that Echo itself adds to groups with middlewares, for its
+// 404, do not count.
 func CheckRouter(e *echo.Echo) error {
 	if e == nil {
 		return errors.New("echoauth: CheckRouter needs an Echo")

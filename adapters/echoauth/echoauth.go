@@ -2,7 +2,7 @@
 //
 // A [Router] adds routes together with their requirement, and guards them at the endpoint;
 // [CheckRouter] tells at start what was added by other ways. [Require] and [Enforce] are
-// middlewares for one route or group; [EnforceRules] authorizes every route by one table, and
+// middlewares for one route or group. [EnforceRules] authorizes every route by one table, and
 // [Check] names the routes that the table leaves out. The Principal is in the context of
 // c.Request(), for auth.PrincipalFrom, and c.Get does not find it.
 //
@@ -23,10 +23,10 @@
 //
 // # Startup and runtime
 //
-// A nil guard, a zero Requirement and a key of another form panic at start and say so; Check
+// A nil guard, a zero Requirement and a key of another form panic at start and say so. Check
 // returns an error that names every route without a rule and every rule without a route. The
 // middlewares do no I/O of their own, hold no goroutine and serve concurrently. EnforceRules goes
-// to Use, so that Echo has found the route when it is asked; a route that is not registered is
+// to Use, so that Echo has found the route when it is asked. A route that is not registered is
 // Echo's own 404 or 405, without authentication.
 //
 // # Refusals
@@ -69,7 +69,7 @@ func Require(guard *auth.Guard, first string, rest ...string) echo.MiddlewareFun
 //
 // A group gets it before its routes: Echo gives a route the middlewares that the group has at that
 // moment. It also authorizes requests below the group that match no route, since Echo runs a
-// group's middlewares for those; given to Use or Pre of Echo, it authorizes all.
+// group's middlewares for those. Given to Use or Pre of Echo, it authorizes every request.
 func Enforce(guard *auth.Guard, req auth.Requirement) echo.MiddlewareFunc {
 	if guard == nil {
 		panic("echoauth: Require and Enforce need a Guard")

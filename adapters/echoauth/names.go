@@ -8,8 +8,8 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// maxNames bounds the handlers whose names one middleware keeps: more than an Echo has routes,
-// unless a middleware makes handlers of its own for each request (SetHandler).
+// maxNames bounds the handlers whose names one middleware keeps. An Echo has fewer routes, unless a
+// middleware makes handlers of its own for each request (SetHandler).
 const maxNames = 4096
 
 // names are those of the routes that a middleware is given to, by their handlers. Each is looked

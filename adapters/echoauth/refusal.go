@@ -31,8 +31,8 @@ type problem struct {
 	header http.Header // of the answer
 }
 
-// MarshalJSON returns the problem document (RFC 9457), and says what it is: it is asked while the
-// answer is written, when it is known whose body that has.
+// MarshalJSON returns the problem document (RFC 9457). Echo calls it while it writes the answer;
+// the Content-Type is set then, when the body is known to be this one.
 func (p problem) MarshalJSON() ([]byte, error) {
 	p.header.Set(echo.HeaderContentType, auth.ProblemType)
 	return p.err.MarshalJSON()

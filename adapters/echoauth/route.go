@@ -115,8 +115,8 @@ func (r route) samples() []string {
 }
 
 // An identity tells handlers apart: two closures of one function are two. It keeps its handler
-// alive, so that it never comes to be another one's. reflect tells the function alone, and Echo
-// makes the handlers of all routes by one.
+// alive, so that its address is never that of another one. reflect tells the function alone, and
+// Echo makes the handlers of all routes by one function.
 type identity unsafe.Pointer
 
 func identify(h echo.HandlerFunc) identity {

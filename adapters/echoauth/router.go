@@ -15,18 +15,18 @@ import (
 )
 
 // A Router adds guarded routes to an Echo, a route never without its [auth.Requirement]. The guard
-// sits at the endpoint, behind every middleware, those of the route included: whatever they make of
-// the request's method or path, the handler that runs is the one whose rule was met, and a group
-// that got its middlewares too late is guarded all the same. What is not registered is Echo's own
-// 404 or 405, without authentication.
+// sits at the endpoint, behind every middleware, those of the route included. They may change the
+// request's method or path: the handler that runs is still the one whose rule was met. A group that
+// got its middlewares too late is guarded all the same. What is not registered is Echo's own 404 or
+// 405, without authentication.
 //
 // Each method panics, naming the route, when the guard cannot enforce the Requirement
-// ([auth.Guard.CanEnforce]), when the handler is nil, and when the route is registered already, by
-// whatever names its parameters go: Echo would replace the handler silently. Add the routes before
-// serving; a Router holds nothing that a request needs.
+// ([auth.Guard.CanEnforce]) or the handler is nil. It also panics when the route is registered
+// already, under any parameter names: Echo would replace the handler silently. Add the routes
+// before serving; a Router holds nothing that a request needs.
 //
-// Hooks are told the method and the whole path of the route as the operation, with the host of a
-// virtual one in front of the path. [CheckRouter] names what was added by other ways.
+// Hooks are told the method and the whole path of the route as the operation. The host of a virtual
+// one stands in front of the path. [CheckRouter] names what was added by other ways.
 type Router struct {
 	guard *auth.Guard
 	echo  *echo.Echo

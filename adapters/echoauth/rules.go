@@ -18,12 +18,12 @@ import (
 // in front of the path, as in "GET api.example/orders". The rules are copied. EnforceRules panics
 // when guard is nil or the rules cannot be used.
 //
-// The rule is that of the route whose handler is about to run, whatever another middleware made of
-// the request's method, host or path since it was routed. It is found by the handler that Echo
-// routed to, so no other middleware may route again (Router.Find) or call SetHandler. A route that
-// no rule names is refused with 403. [Check] names at start the routes without rule and the rules
-// without route. The routes are read when the first request comes; one that is added later is
-// refused.
+// The rule is that of the route whose handler is about to run. What another middleware made of the
+// request's method, host or path since it was routed changes nothing. It is found by the handler
+// that Echo routed to, so no other middleware may route again (Router.Find) or call SetHandler. A
+// route that no rule names is refused with 403. [Check] names at start the routes without rule and
+// the rules without route. The routes are read when the first request comes; one that is added
+// later is refused.
 //
 // # What matches no route
 //

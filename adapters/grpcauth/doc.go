@@ -15,9 +15,9 @@
 //		log.Fatal(err)
 //	}
 //
-// [RulesFromProto] takes the rules from an option of the methods in the .proto files, and
-// [FollowReady] lets the health service tell whether tokens can be verified. Package grpcauthtest
-// tests a server with the requests of an attacker.
+// [RulesFromProto] takes the rules from an option of the methods in the .proto files. [FollowReady]
+// lets the health service tell whether tokens can be verified. Package grpcauthtest tests a server
+// with the requests of an attacker.
 //
 // # Startup and runtime
 //
@@ -32,9 +32,9 @@
 //
 // The status code is the image of the HTTP status: 400 INVALID_ARGUMENT, 401 UNAUTHENTICATED, 403
 // PERMISSION_DENIED, 500 INTERNAL, 503 UNAVAILABLE. The message is a constant text. A
-// google.rpc.ErrorInfo detail has [auth.Reason.Code] as its reason, [Domain] as its domain, and
-// what there is of "error", "scope" and "resource_metadata" as metadata; UNAVAILABLE comes with a
-// google.rpc.RetryInfo. The challenge that HTTP callers find in WWW-Authenticate is in the
+// google.rpc.ErrorInfo detail has [auth.Reason.Code] as its reason and [Domain] as its domain. Its
+// metadata has "error", "scope" and "resource_metadata", where there are such. UNAVAILABLE comes
+// with a google.rpc.RetryInfo. The challenge that HTTP callers find in WWW-Authenticate is in the
 // www-authenticate trailer.
 //
 // # Streams
@@ -64,11 +64,12 @@
 // recheck verifies the token again; proofs (DPoP) are spent and count. It may take five seconds.
 // Hooks are told of each. See [Options] for streams that may outlive their token.
 //
-// The handler runs where it would without a guard: a panic shows its own stack, and GracefulStop,
-// and Stop with grpc.WaitForHandlers, wait for the handlers of ended streams.
+// The handler runs where it would run without a guard, so a panic  shows its own
+// stack. GracefulStop, and Stop with grpc.WaitForHandlers, wait for the handlers of ended streams.
 //
 // # ServeHTTP
 //
 // Under grpc.Server.ServeHTTP the challenge comes in the header instead of the trailer (RFC 9110
-// §6.5.1), and not at all at the end of a stream whose header was sent; ErrorInfo comes always.
+// §6.5.1). At the end of a stream whose header was sent there is no challenge; ErrorInfo always
+// comes.
 package grpcauth

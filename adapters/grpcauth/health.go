@@ -12,12 +12,12 @@ import (
 // readyEvery is how often a guard is asked whether it is ready. The question takes no I/O.
 const readyEvery = time.Second
 
-// FollowReady keeps the serving status of services in server, which is a *health.Server of
-// google.golang.org/grpc/health, as guard.Ready tells: SERVING or NOT_SERVING, within a second of a
-// change. Without services it is the status of the server as a whole, "". It sets the status before
-// it returns, and then from a goroutine of its own, until stop is called; stop waits for it, leaves
-// the status as it is, and may be called twice. Call it before health.Server.Shutdown, whose status
-// it would otherwise be asked to overwrite.
+// FollowReady keeps the serving status of services in server as guard.Ready tells: SERVING or
+// NOT_SERVING, within a second of a change. server is a *health.Server of
+// google.golang.org/grpc/health. Without services it is the status of the server as a whole, "". It
+// sets the status before it returns, and then from a goroutine of its own, until stop is called.
+// The function stop waits for that goroutine, leaves the status as it is, and may be called twice.
+// Call it before health.Server.Shutdown, whose status it would otherwise be asked to overwrite.
 //
 // It panics when guard or server is nil.
 func FollowReady(guard *auth.Guard, server interface {

@@ -37,13 +37,13 @@ func ServerOptions(guard *auth.Guard, rules auth.Rules) []grpc.ServerOption {
 // rules. The keys of rules are "/pkg.Service/Method", or "/pkg.Service/*" for a whole service; the
 // exact key wins. Rules are copied.
 //
-// The interceptors are chained in the place where the options are given: those chained before them
-// see refusals, those chained after them see accepted calls only, with their Principal in the
+// The interceptors are chained in the place where the options are given. Those chained before them
+// see refusals; those chained after them see accepted calls only, with their Principal in the
 // context. The one of grpc.UnaryInterceptor or StreamInterceptor stands in front of all that are
 // chained, wherever it is given. [Check] tells where one stands in front of the guard.
 //
 // It panics, naming the fault, when guard is nil, a key has another form or a requirement is the
-// zero one: a server must not start with such rules.
+// zero one.
 func (o Options) ServerOptions(guard *auth.Guard, rules auth.Rules) []grpc.ServerOption {
 	if guard == nil {
 		panic("grpcauth: ServerOptions needs a Guard")

@@ -67,9 +67,9 @@ func (t *table) find(method string) rule {
 
 // Check returns an error that names every registered method that no rule covers, and every rule
 // that no registered method uses. For a *grpc.Server it also reports a server without
-// [ServerOptions] or with other rules, and an interceptor of grpc.UnaryInterceptor or
-// StreamInterceptor in front of the guard. Call it after the services are registered and before the
-// server serves.
+// [ServerOptions] or with other rules. So it does an interceptor of grpc.UnaryInterceptor or
+// StreamInterceptor, which runs in front of the guard. Call it after the services are registered
+// and before the server serves.
 func Check(server interface {
 	GetServiceInfo() map[string]grpc.ServiceInfo
 }, rules auth.Rules) error {

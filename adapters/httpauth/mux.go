@@ -6,8 +6,8 @@
 //	server := &http.Server{Handler: mux}
 //
 // A route cannot be registered without its requirement: that does not compile. Patterns are
-// http.ServeMux's, and so is what they match: HEAD follows GET, a path that is not clean is
-// redirected before any handler, and what is not registered is 404 or 405, without authentication.
+// http.ServeMux's, and match as there: HEAD follows GET, and a path that is not clean is redirected
+// before any handler. What is not registered is 404 or 405, without authentication.
 //
 // [Mux.Rules] is the table of who may call what, for review and for authtest.AssertGuarded.
 //
@@ -18,8 +18,8 @@
 // goroutine; it serves concurrently, as every http.Handler. The guard is asked when the route is
 // known, before its handler: hooks are told the pattern, never the path.
 //
-// CORS goes outside the Mux: a preflight never has a token, and a browser shows a script the
-// WWW-Authenticate of a refusal only where Access-Control-Expose-Headers names it.
+// CORS goes outside the Mux: a preflight never has a token. List WWW-Authenticate in
+// Access-Control-Expose-Headers, or a browser hides it from scripts.
 package httpauth
 
 import (
@@ -36,7 +36,7 @@ import (
 // the route, behind the ServeMux's own matching. It authorizes a request by the rule of the handler
 // that the request reaches, however its path is spelled.
 //
-// What reaches no handler is answered by the ServeMux, without authentication: 404 and 405 for what
+// The ServeMux answers what reaches no handler, without authentication. That is 404 or 405 for what
 // is not registered, and the redirect to the clean form of a path. A route for GET also takes HEAD.
 // Hooks are told the pattern as the operation.
 //
@@ -57,9 +57,9 @@ func NewMux(guard *auth.Guard) *Mux {
 }
 
 // Handle adds a route: the pattern is net/http.ServeMux's, such as "GET /orders/{id}". It panics,
-// naming the pattern, when the guard cannot enforce req, when h is nil, and when ServeMux does: for
-// a pattern that is malformed or in conflict with another, whose lines of the program it then
-// names.
+// naming the pattern, when the guard cannot enforce req and when h is nil. It also panics when
+// ServeMux does: for a malformed pattern, or for one in conflict with another, whose lines of the
+// program it then names.
 func (m *Mux) Handle(pattern string, req auth.Requirement, h http.Handler) {
 	m.handle(pattern, req, h, caller())
 }

@@ -17,7 +17,7 @@
 //   - security at an operation stands in the place of the document's. A list is an or, an object in
 //     it an and: [{login: [a, b]}, {login: [c]}] is "(a and b) or c". No scopes is any good token.
 //   - security: [] at an operation is public. It is written there: an operation without security,
-//     in a document without, is an error, and so is one that would be open because the document's
+//     in a document without, is an error. So is one that would be open because the document's
 //     security is [] or has a {} in it.
 //   - {} in an operation's list is optional: a caller without a token is accepted as anonymous, a
 //     bad token is refused with 401. Scopes beside it are not asked for. A caller who lacks them is
@@ -38,10 +38,10 @@
 //   - servers are not read; Options.Prefix says where the paths are. Operations with servers of
 //     their own are errors by default.
 //
-// Where a document is malformed, it is refused, as far as rules depend on it: unknown fields of a
-// path item, an operation or a scheme, so that a misspelled security is not none; keys that are
-// there twice, and YAML's merge keys, which readers take for different things; versions other than
-// 3.0 and 3.1. Schemas, parameters and responses are not looked at.
+// A malformed document is refused, as far as rules depend on it. Unknown fields of a path item, an
+// operation or a scheme are faults, so that a misspelled security is not taken for none. So are
+// keys that are there twice, and YAML's merge keys, which readers take for different things.
+// Versions other than 3.0 and 3.1 are refused. Schemas, parameters and responses are not looked at.
 //
 // # Paths
 //
@@ -49,8 +49,8 @@
 // "/orders/:id" for Echo. Names are kept; for net/http, which takes Go's identifiers, each of "-.~"
 // becomes an underscore: {order-id} is {order_id}. A trailing slash is only itself: "/orders/" is
 // "/orders/{$}" for net/http, whose own trailing slash is everything below. Paths that a router
-// would understand in another way (a colon for Echo, an asterisk, percent-encoding, two that differ
-// in the names of parameters alone) are errors.
+// would understand in another way are errors. Such paths have a colon (for Echo), an asterisk or
+// percent-encoding, or differ from another in the names of parameters alone.
 //
 // HEAD has a rule of its own where the document has the operation, and else follows GET where the
 // router maps it so.

@@ -17,14 +17,14 @@ type Options struct {
 	// parameters. Default none.
 	Prefix string
 	// TokenSchemes names the security schemes whose tokens the Guard takes, of type oauth2,
-	// openIdConnect, or http with the scheme bearer. A Guard does not tell the tokens of one from
-	// those of another, so that schemes of issuers that it does not trust alike must not stand here
-	// together. Default: the one scheme of these types, and an error when the document defines
-	// several.
+	// openIdConnect, or http with the scheme bearer. A Guard does not tell the tokens of one scheme
+	// from those of another. So name schemes together only when their issuers are trusted alike.
+	// Default: the one scheme of these types, and an error when the document defines several.
 	TokenSchemes []string
-	// IgnoreSchemes names security schemes that no Guard checks, such as apiKey and mutualTLS, and
-	// that are alternatives to a token in the document: a caller who has nothing else is refused.
-	// Default none: each use of such a scheme is an error. Its use together with a token always is.
+	// IgnoreSchemes names security schemes that no Guard checks, such as apiKey and mutualTLS,
+	// where the document has them as alternatives to a token. A caller who has nothing else is
+	// refused. Default none: each use of such a scheme is an error. Its use together with a token
+	// always is.
 	IgnoreSchemes []string
 	// SkipOperations names operations that get no rule, in the document's words: "GET
 	// /orders/{id}". They are refused, unless the program adds a rule of its own. Default none.
@@ -32,9 +32,9 @@ type Options struct {
 	// AllowOwnServers gives operations and paths with servers of their own rules like all others.
 	// Default: each is an error, since it may be another host's.
 	AllowOwnServers bool
-	// HTTPScopes takes scopes of schemes of type http with the scheme bearer in OpenAPI 3.0
-	// documents as well, as some generators write them: they are asked of the token, as OpenAPI 3.1
-	// allows. Default: each is an error, since before 3.1 they mean nothing there.
+	// HTTPScopes also takes the scopes of a scheme of type http, bearer, in OpenAPI 3.0 documents,
+	// as some generators write them. The token must have them, as OpenAPI 3.1 allows. Default: each
+	// is an error, since before 3.1 they mean nothing there.
 	HTTPScopes bool
 	// MaxBytes is the size in bytes of the largest document that is read. Default
 	// [DefaultMaxBytes]; negative is an error.
@@ -49,8 +49,8 @@ const DefaultMaxBytes = 2 << 20
 // words of a router. The package comment says what each part of a document means.
 //
 // It does no I/O. The error names every fault with its line and column, as "line 12, column 7: GET
-// /orders: ...", both counted from 1 (without these for a fault of the options; in JSON, columns
-// count an escaped slash as one), at most 100 of them. No rules are returned then.
+// /orders: ...", at most 100 of them. Both count from 1; in JSON, columns count an escaped slash as
+// one. A fault of the options has neither. No rules are returned then.
 func Rules(document []byte, router Router, opts *Options) (auth.Rules, error) {
 	if opts == nil {
 		opts = new(Options)
@@ -81,10 +81,10 @@ func (o *Options) check() error {
 	return errors.Join(errs...)
 }
 
-// Check returns an error that names every difference between rules, such as those that a program
-// has in code, and what the document says: for a test that the published document tells the truth.
-// A requirement with a check of the program's own (With) is a difference. When the document cannot
-// be read, the error is that of [Rules].
+// Check returns an error that names every difference between rules, such as those in a program's
+// code, and what the document says. Use it in a test that the published document is right. A
+// requirement with a check of the program's own (With) is a difference. When the document cannot be
+// read, the error is that of [Rules].
 func Check(rules auth.Rules, document []byte, router Router, opts *Options) error {
 	published, err := Rules(document, router, opts)
 	if err != nil {

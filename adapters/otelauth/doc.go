@@ -1,5 +1,5 @@
 // Package otelauth turns the decisions of a Guard and the fetches of a key cache into OpenTelemetry
-// metrics, and refusals into events of the request's span.
+// metrics. It adds refusals as events to the request's span.
 //
 // One [Telemetry] takes the decisions of every Guard, and the fetches and the state of all their
 // keys:
@@ -70,10 +70,10 @@
 //	bearward.jwks.removed      of a span: how many went
 //
 // The conventions' http.route and rpc.method are not there. The key of a rule may hold a method
-// beside the route, or stand for a whole service, and a hook is not told which transport it serves;
-// the server's span has them. Operations are bounded by [Options].MaxOperations, and issuers by
-// MaxIssuers: beyond it, and for a name that is over 256 bytes or no UTF-8, it is _OTHER. An SDK
-// has a bound of its own on the attribute sets of an instrument, 2,000 unless told otherwise.
+// beside the route, or stand for a whole service. A hook is not told which transport it serves; the
+// server's span has all of these. Operations are bounded by [Options].MaxOperations, and issuers by
+// MaxIssuers. Beyond it, and for a name that is over 256 bytes or no UTF-8, the value is _OTHER. An
+// SDK has a bound of its own on the attribute sets of an instrument, 2,000 unless told otherwise.
 //
 // # Refusals in traces
 //
@@ -84,7 +84,7 @@
 //
 // The span's status stays as it is. By the conventions it stays unset for 4xx. For other answers
 // the server's instrumentation sets it, for HTTP and gRPC each by its own rule. A hook could only
-// guess: it is called before the answer is written, the span may not be the server's, and an
+// guess. It is called before the answer is written, and the span may not be the server's. An
 // operation that is only reported on may end well.
 //
 // # Fetches in traces
@@ -92,13 +92,13 @@
 // A fetch of keys is a span bearward.jwks.fetch of kind internal, made when the fetch has ended. It
 // has the attributes of bearward.jwks.fetches, and how many keys came and went. This span is the
 // package's own, so a failed fetch sets its status to Error, with the error's text. It is the root
-// of a trace and has no links: a fetch serves all who wait for it and outlives each of them, and
-// OnRefresh is not told who they are. For spans of the HTTP requests below, instrument the
+// of a trace and has no links. A fetch serves everyone who waits for it and outlives each of them,
+// and OnRefresh is not told who they are. For spans of the HTTP requests below, instrument the
 // transport of [jwks.Options].Client; they are roots too.
 //
 // # Cost
 //
-// A decision is two measurements. Their attribute sets are made once per operation and reason;
-// after that neither this package nor the SDK allocates, unless there is an event to add to a span
+// A decision is two measurements. Their attribute sets are made once per operation and reason.
+// After that neither this package nor the SDK allocates, unless there is an event to add to a span
 // that is recorded. A test holds that.
 package otelauth

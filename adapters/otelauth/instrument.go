@@ -36,8 +36,8 @@ func (i *instruments) observables() []metric.Observable {
 	}
 }
 
-// Advice for histograms, in seconds. A remembered token takes well under a microsecond, a signature
-// some tens, and a request may wait two seconds for a key; a fetch ends after five.
+// Advice for histograms, in seconds. A remembered token takes well under a microsecond, and a
+// signature some tens. A request may wait two seconds for a key; a fetch ends after five.
 var (
 	decisionBuckets = []float64{1e-7, 2.5e-7, 5e-7, 1e-6, 2.5e-6, 5e-6, 1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 1e-3, 1e-2, 0.1, 0.5, 1, 2.5}
 	fetchBuckets    = []float64{0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5}

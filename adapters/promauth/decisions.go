@@ -24,7 +24,7 @@ const (
 // maxLabel bounds the name of an operation or an issuer, in bytes: both are written by hand.
 const maxLabel = 256
 
-// buckets of the time of a decision, in seconds: a remembered token takes a fraction of a
+// Buckets of the time of a decision, in seconds. A remembered token takes a fraction of a
 // microsecond, a signature some tens, and a request that waits for keys at most 2 s.
 var buckets = []float64{
 	1e-7, 2.5e-7, 5e-7, 1e-6, 2.5e-6, 5e-6, 1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 1e-3, 1e-2, 0.1, 0.5, 1, 2.5,

@@ -57,7 +57,6 @@
 //	change        added; removed
 //
 // A counter that appears with its first event hides that event from rate(). So the series of an
-// issuer are there at 0 from the call of Metrics.Watch or Metrics.Issuer, and those of an
-// operation, all outcomes but reported, from the call of Metrics.Declare or else its first
-// decision.
+// issuer are there at 0 from the call of Metrics.Watch or Metrics.Issuer. Those of an operation,
+// all outcomes but reported, are there from the call of Metrics.Declare or its first decision.
 package promauth

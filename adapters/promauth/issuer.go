@@ -31,10 +31,10 @@ const issuerOther = "other"
 // of key caches, and so for GuardOptions.Keys.
 func (m *Metrics) OnRefresh(e jwks.RefreshEvent) { m.fetches.count(m.issuerOf(e.Source), e) }
 
-// Watch makes the Status of g part of every scrape, which never waits for the network: the state of
-// each issuer's keys, under the issuer's name. Without it there are only the series of OnRefresh.
-// An issuer of two Guards has the series of the one that was watched first. It panics when g is
-// nil. Metrics keeps g for as long as it is collected itself.
+// Watch makes the Status of g part of every scrape: the state of each issuer's keys, under the
+// issuer's name. A scrape never waits for the network. Without it there are only the series of
+// OnRefresh. An issuer of two Guards has the series of the one that was watched first. It panics
+// when g is nil. Metrics keeps g for as long as it is collected itself.
 func (m *Metrics) Watch(g *auth.Guard) {
 	if g == nil {
 		panic("promauth: Watch needs a Guard")

@@ -26,9 +26,9 @@ type Options struct {
 	// Declare, and then those that come first. Decisions on others count under "other". 1 to 2,000,
 	// default 200.
 	MaxOperations int
-	// MaxIssuers bounds the issuers that have series of their own, about 90 each: those of Watch
-	// and Issuer, and then those whose keys are fetched first. Fetches of others count under
-	// "other". 1 to 2,000, default 100.
+	// MaxIssuers bounds the issuers that have series of their own, about 90 each. Those of Watch
+	// and Issuer come first, and then those whose keys are fetched first. Fetches of others count
+	// under "other". 1 to 2,000, default 100.
 	MaxIssuers int
 }
 
@@ -51,7 +51,7 @@ type Metrics struct {
 }
 
 // New returns Metrics that are registered with reg. A second one with the same reg is an error,
-// since its names are taken: give one Metrics to every Guard of a program, or tell two apart by
+// since its names are taken. Give one Metrics to every Guard of a program, or tell two apart by
 // prometheus.WrapRegistererWith. The error names the argument or the option that is invalid.
 func New(reg prometheus.Registerer, opts *Options) (*Metrics, error) {
 	if isNil(reg) {
@@ -101,10 +101,10 @@ func isNil(v any) bool {
 	return v == nil || p.Kind() == reflect.Pointer && p.IsNil()
 }
 
-// Declare gives every operation of rules that is not Public its series, at 0: so that rate() sees
-// their first decision, and that no other name can take their place. It may be called again, as
-// when the rules change; what was declared stays. The error names the operations that now count
-// under "other", because they are over Options.MaxOperations or no labels; the rest is declared.
+// Declare gives every operation of rules that is not Public its series, at 0. So rate() sees their
+// first decision, and no other name can take their place. It may be called again, as when the rules
+// change; what was declared stays. The error names the operations that now count under "other",
+// because they are over Options.MaxOperations or no labels; the rest is declared.
 func (m *Metrics) Declare(rules auth.Rules) error {
 	var names []string
 	for name, req := range rules {

@@ -149,8 +149,8 @@ var unplainText = []struct {
 // line of prose may begin in the middle of one.
 var oneOutcome = regexp.MustCompile(`(?i)(\b(not|cannot|never|nothing|no)( \w+){0,2}|^\W*|\n\W*) judged\b|not_judged`)
 
-// TestTextIsPlain looks at every comment, at the strings of shipped files, and at every page but the
-// changelog, which tells what was.
+// TestTextIsPlain looks at every comment, at the strings of shipped files, and at every page but
+// the changelog, which tells what was.
 func TestTextIsPlain(t *testing.T) {
 	look := func(file string, line int, text string) {
 		for i, part := range strings.Split(oneOutcome.ReplaceAllString(text, ""), "\n") {

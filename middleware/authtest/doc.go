@@ -1,5 +1,5 @@
 // Package authtest is a kit for testing APIs that Bearward guards. Its [Issuer] lives inside the
-// test: it signs good tokens and bad ones of every kind, rotates and withdraws its keys, fails,
+// test. It signs good tokens and bad ones of every kind, rotates and withdraws its keys, fails,
 // hangs and answers garbage. A complete test:
 //
 //	func TestListOrders(t *testing.T) {
@@ -19,9 +19,9 @@
 //		}
 //	}
 //
-// An Issuer is reached through its [Issuer.Client], in memory: no socket, no network, and it works
-// inside testing/synctest bubbles, where a day of outage takes no time. [Options].Socket gives it a
-// loopback socket, for programs that are started with an issuer's URL.
+// An Issuer is reached through its [Issuer.Client], in memory, without a socket or network. It
+// works inside testing/synctest bubbles, where a day of outage takes no time. [Options].Socket
+// gives it a loopback socket, for programs that are started with an issuer's URL.
 //
 // [Issuer.Defects] lists what can be wrong with a token, each with the auth.Reason of its refusal,
 // for tables of tests. For a handler's own tests, without a Guard and without signatures, there is

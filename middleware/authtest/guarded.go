@@ -33,17 +33,18 @@ type GuardedOptions struct {
 //
 //	GET /orders: RFC 9068 §4 (AT-18): a token with the defect Expired: got 200, want 401
 //
-// It asks without a token, with two, and with a token in the query and in a cookie; with every bad
-// token that the issuer's Config refuses; with some of the scopes, by every method of a rule for
-// all methods; and while the issuer's keys are not available. A good token must be accepted.
+// It asks without a token, with two, and with a token in the query and in a cookie. It asks with
+// every bad token that the issuer's Config refuses. It asks with some of the scopes, by every
+// method of a rule for all methods, and while the issuer's keys are not available. A good token
+// must be accepted.
 //
-// Then it tries to go around the guard: other methods, OPTIONS among them, method overrides by
-// header, query and form, paths written in other ways, encoded twice too, headers that name another
-// URL (X-Original-URL) and headers that name a user (X-Forwarded-User). It tries each without a
-// token, and with a token that is good for all the API but this operation. The answer to a good
-// token is the reference: it tells the operation's handler from a page of another route and from a
-// NotFound handler, which anybody may have. Handlers with the same answer, and handlers whose
-// answer is another each time, cannot be told apart: let those of different rules answer
+// Then it tries to go around the guard. It sends other methods (OPTIONS among them), and method
+// overrides by header, query and form. It writes paths in other ways, encoded twice too. It adds
+// headers that name another URL (X-Original-URL) or a user (X-Forwarded-User). It tries each
+// without a token, and with a token that is good for all the API but this operation. The answer to
+// a good token is the reference. It tells the operation's handler from a page of another route and
+// from a NotFound handler, which anybody may have. Handlers with the same answer, and handlers
+// whose answer is another each time, cannot be told apart: let those of different rules answer
 // differently.
 //
 // Routes for callers without a token (auth.Optional) answer with Vary: Authorization, or must not
@@ -57,10 +58,10 @@ type GuardedOptions struct {
 // and the test's log says so.
 //
 // A request counts as having reached a handler when it ends in a panic, or is answered with a 2xx
-// or a 5xx other than 503, as the good token is. A route that no rule names is not
-// asked: the adapters' Check functions find it. Give h no rate limiter, and its Guard no verifier
-// of other issuers. A Guard whose Config is not the default's needs an issuer of that Config:
-// [Options].Config.
+// or a 5xx. 501, 503 and 505 are a server's, and do not count. So does the answer to the good
+// token. A route that no rule names is not asked: the adapters' Check functions find it. Give h no
+// rate limiter, and its Guard no verifier of other issuers. A Guard whose Config is not the
+// default's needs an issuer of that Config: [Options].Config.
 func AssertGuarded(tb testing.TB, issuer *Issuer, h http.Handler, rules auth.Rules, opts *GuardedOptions) {
 	tb.Helper()
 	if err := rules.Validate(); err != nil {

@@ -30,11 +30,11 @@ type Options struct {
 	Audience string
 	// Algorithm signs the tokens. Default RS256, or the first that Config names.
 	Algorithm auth.Algorithm
-	// Config gives the tokens the form that a verifier with this configuration expects: "iss" and
-	// "aud", "typ", the names and forms of the claims for scopes and client, fixed and required
-	// claims. It is for presets: &provider.Okta("dev-1.okta.com", "default",
-	// "api://default").Config. Where it lets a token choose, the first name counts. URL and
-	// Audience must be empty then. Default nil: the form of RFC 9068.
+	// Config gives the tokens the form that a verifier with this configuration expects. It sets
+	// "iss", "aud", "typ", the claims for scopes and client, and fixed and required claims. It is
+	// for presets: &provider.Okta("dev-1.okta.com", "default", "api://default").Config. Where it
+	// lets a token choose, the first name counts. URL and Audience must be empty then. Default nil:
+	// the form of RFC 9068.
 	Config *auth.Config
 	// KeySetURL is where the key set is, an https URL, for presets that know it (Preset.KeySetURL).
 	// Sources are given it then, and find no metadata. Default "": below URL, and found by
@@ -141,12 +141,12 @@ func isHTTPS(s string) bool {
 func (is *Issuer) Client() *http.Client { return is.client }
 
 // Config returns the configuration of an API that trusts the issuer: Options.Config, or else its
-// URL and Audience, and the defaults of the RFC 9068 profile.
+// URL and Audience with the defaults of RFC 9068.
 func (is *Issuer) Config() auth.Config { return is.core.Config() }
 
 // Source returns a key cache that discovers the issuer and follows its rotations, and is closed
-// when the test ends. Its Client is the issuer's unless opts, which may be nil, name one, and its
-// Logger likewise the test's log, or none in a fuzz test.
+// when the test ends. opts may be nil. Where it names no Client, that is the issuer's; where it
+// names no Logger, that is the test's log, or none in a fuzz test.
 func (is *Issuer) Source(opts *jwks.Options) *jwks.Cache {
 	is.tb.Helper()
 	var o jwks.Options

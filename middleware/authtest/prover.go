@@ -91,7 +91,7 @@ func (p *Prover) make(method, uri, token string, changes []Change) (string, erro
 }
 
 // Prove sets the fields of a client's request: the token under the scheme DPoP, and a new proof.
-// origin is what the API is called by, such as "https://api.example"; "" takes it from the
+// origin is what the API is called by, such as "https://api.example". "" takes it from the
 // request's URL.
 func (p *Prover) Prove(r *http.Request, origin, token string, changes ...Change) {
 	p.tb.Helper()

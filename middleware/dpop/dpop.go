@@ -1,6 +1,6 @@
-// Package dpop checks DPoP proofs (RFC 9449): the signed statements by which the sender of a
-// request shows that it holds the key that its access token is bound to. A stolen token is worth
-// nothing without the key, and a stolen proof nothing for another request, or a second time.
+// Package dpop checks DPoP proofs (RFC 9449). By such a signed statement the sender of a request
+// shows that it holds the key that its access token is bound to. A stolen token is worth nothing
+// without the key, and a stolen proof nothing for another request, or a second time.
 //
 //	binding, err := dpop.New([]string{"https://api.example.com"}, dpop.NewMemory(0), nil)
 //	if err != nil {
@@ -8,12 +8,12 @@
 //	}
 //	guard, err := auth.New("https://issuer.example", "https://api.example.com", &auth.GuardOptions{Bindings: []auth.Binding{binding}})
 //
-// Tokens that are bound by "cnf.jkt" are then accepted under the scheme DPoP, with a proof, and
-// plain ones under Bearer as before; auth.Bound and GuardOptions.RequireBound ask for more.
+// Tokens that are bound by "cnf.jkt" are then accepted under the scheme DPoP, with a proof. Plain
+// ones are accepted under Bearer as before; auth.Bound and GuardOptions.RequireBound ask for more.
 //
-// The order of checks: the proof's size; one field; its header (typ, alg, crit) and its public key;
-// the key's thumbprint is the token's; htm, htu and ath are the request's; iat, or the nonce; the
-// signature; and last, that the proof was not used before.
+// The order of checks: the proof's size; one field; its header (typ, alg, crit) and public key.
+// Then the key's thumbprint is the token's; htm, htu and ath are the request's; iat, or the nonce.
+// Then the signature; and last, that the proof was not used before.
 package dpop
 
 import (
@@ -51,11 +51,11 @@ type Options struct {
 	// MaxAge is how old a proof's "iat" may be: 60 s by default, at most 5 min. It is not asked
 	// when Nonces is set.
 	MaxAge time.Duration
-	// Leeway is how far the client's clock may be from this one, in both directions: 30 s by
-	// default, at most 5 min; negative for none. It is not asked when Nonces is set.
+	// Leeway is how far the client's clock may be from this one, in both directions. 0 means 30 s;
+	// at most 5 min; negative for none. It is not asked when Nonces is set.
 	Leeway time.Duration
-	// Nonces makes every proof carry a nonce of this API (RFC 9449 §9), in place of checking "iat":
-	// the cure for clients whose clocks are wrong, and for proofs made in advance. Default none.
+	// Nonces makes every proof carry a nonce of this API (RFC 9449 §9), in place of checking "iat".
+	// It helps clients whose clocks are wrong, and stops proofs made in advance. Default none.
 	Nonces *Nonces
 	// ReplayTimeout bounds one question to the ReplayStore: 250 ms by default. A store that is
 	// slower counts as one that cannot tell: the request is not judged (503).
@@ -80,7 +80,7 @@ type Binding struct {
 var _ auth.SchemeBinding = (*Binding)(nil)
 
 // New returns a Binding for an API that clients call by one of origins, such as
-// "https://api.example.com" or "https://example.com/orders": what a proxy takes from the front of
+// "https://api.example.com" or "https://example.com/orders". What a proxy takes from the front of
 // the path belongs to the origin. A proof's "htu" is compared with these alone, never with what a
 // request says of itself (Host, Forwarded). store remembers used proofs: [NewMemory] for one
 // replica, a shared one for several. opts may be nil.

@@ -72,8 +72,8 @@ func (m *Memory) First(_ context.Context, owner, id string, ttl time.Duration) (
 	return s.first(key, ownerIndex(maphash.String(m.seeds[2], owner)), now, until)
 }
 
-// An entryKey is two hashes of an id under seeds of this process: who does not know the seeds
-// finds no two ids that share it.
+// An entryKey is two hashes of an id under seeds of this process. Nobody who does not know the
+// seeds finds two ids that share it.
 type entryKey [2]uint64
 
 // An entry is one remembered proof; until 0 is an empty slot.

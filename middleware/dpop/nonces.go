@@ -22,9 +22,9 @@ const (
 	nonceBytes           = 16
 )
 
-// Nonces makes and checks the nonces of an API (RFC 9449 §9). They keep no state: a nonce is a MAC
-// of the time under a secret, the same for every caller, so that replicas that share the secret
-// take each other's. It is safe for concurrent use.
+// Nonces makes and checks the nonces of an API (RFC 9449 §9). They keep no state. A nonce is a MAC
+// of the time under a secret, the same for every caller: replicas that share the secret accept each
+// other's. It is safe for concurrent use.
 type Nonces struct {
 	secrets [][]byte
 	step    time.Duration
@@ -32,10 +32,10 @@ type Nonces struct {
 }
 
 // NewNonces returns Nonces that a client can use for lifetime at least, and a third of it longer at
-// most: 0 means 3 minutes; 1 second to 1 hour. The first secret makes nonces, and those of all
-// secrets are accepted, so that a new secret is rolled out in three deployments: accepted
-// everywhere, then first everywhere, then alone. A secret has at least 32 bytes. Without one, the
-// process makes its own at random: that is for an API that runs as one replica.
+// most. 0 means 3 minutes; 1 second to 1 hour are allowed. The first secret makes nonces, and those
+// of all secrets are accepted. Roll out a new secret in three deployments: accepted everywhere,
+// then first everywhere, then alone. A secret has at least 32 bytes. Without one, the process makes
+// its own at random: that is for an API that runs as one replica.
 func NewNonces(lifetime time.Duration, secrets ...[]byte) (*Nonces, error) {
 	if lifetime == 0 {
 		lifetime = defaultNonceLifetime

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// An origin is what clients call the API by: scheme, host, port and what a proxy takes from the
-// front of the path, normalized and without a slash at its end.
+// An origin is what clients call the API by: scheme, host, port, and what a proxy takes from the
+// front of the path. It is normalized, without a slash at its end.
 type origin string
 
 // parseOrigin reads a setting of New.

@@ -40,7 +40,7 @@ func Okta(domain, authorizationServer string, audience ...string) Preset {
 }
 
 // Cognito is for a user pool of Amazon Cognito. Its access tokens name no audience, so the app
-// clients that may call are given instead; with resource binding (RFC 8707) a token does name one,
+// clients that may call are given instead. With resource binding (RFC 8707) a token does name one,
 // and Config.Audiences has to be set. Groups are in Principal.Groups. The region tells the cloud:
 // cn-… is China's, eusc-… the European Sovereign Cloud's, us-gov-… GovCloud's.
 func Cognito(region, userPool string, clients ...string) Preset {
@@ -173,7 +173,7 @@ func Hydra(issuer string, audience ...string) Preset {
 	}, given("issuer", []string{issuer}), given("audience", audience))
 }
 
-// Dex is for the access tokens of Dex, which nothing tells from its ID tokens: both are accepted,
+// Dex is for the access tokens of Dex, which nothing tells from its ID tokens. Both are accepted,
 // so whatever an application's own front end learns opens the API. The audience is a client ID.
 // There are no scopes: use Requirement.With on Principal.Groups.
 func Dex(issuer string, audience ...string) Preset {

@@ -5,9 +5,9 @@
 //
 //	guard, err := provider.Auth0("tenant.eu.auth0.com", "https://api.example").Guard(nil)
 //
-// A preset widens the strict RFC 9068 profile as far as its issuer needs and no further: the exact
-// issuer, an audience, and everything that tells an access token from the issuer's other tokens are
-// always checked. Its Config may be changed before use, to name more audiences for one.
+// A preset widens the strict RFC 9068 profile as far as its issuer needs and no further. The exact
+// issuer, an audience, and what tells an access token from the issuer's other tokens are always
+// checked. Its Config may be changed before use, to name more audiences for one.
 //
 // Where an issuer's access tokens cannot guard an API at all, as Google's, the preset is an error.
 // It is returned when the preset is used, and by [Preset.Err] at once.

@@ -14,13 +14,13 @@
 //
 // # Refused, or reached
 //
-// A refusal of the guard carries a google.rpc.ErrorInfo whose domain is grpcauth.Domain, and that
-// alone tells it from an error of the handler: a handler that is given an empty message may well
-// answer INVALID_ARGUMENT, NOT_FOUND, UNIMPLEMENTED or PERMISSION_DENIED of its own, and was
-// reached. A call that must be refused has to come back with the guard's code, ErrorInfo and
-// challenge, all three; a call that must get past the guard may come back with anything but a
-// refusal of the guard or UNAUTHENTICATED. A call that must get past and is still silent after a
-// second counts as accepted: a refusal does not wait.
+// A refusal of the guard carries a google.rpc.ErrorInfo whose domain is grpcauth.Domain; that alone
+// tells it from an error of the handler. A handler that is given an empty message may well answer
+// INVALID_ARGUMENT, NOT_FOUND, UNIMPLEMENTED or PERMISSION_DENIED, and counts as reached. A call
+// that must be refused has to come back with the guard's code, ErrorInfo and challenge, all three.
+// A call that must be accepted may come back with anything but a refusal of the guard or
+// UNAUTHENTICATED. A call that must get past and is still silent after a second counts as accepted:
+// a refusal does not wait.
 //
 // What cannot be seen from outside is not claimed: that a handler ran before its call was refused,
 // and what interceptors do on their own.
@@ -28,6 +28,6 @@
 // # Runtime
 //
 // It opens no socket, works inside testing/synctest bubbles when issuer and server are made there,
-// and hangs up before it returns; the server is the test's to stop, which waits for handlers. It is
-// for tests alone: it imports testing, which the packages that servers link do not.
+// and hangs up before it returns. The test stops the server, which waits for handlers. It is for
+// tests alone: it imports testing, which the packages that servers link do not.
 package grpcauthtest

@@ -19,8 +19,8 @@ import (
 // Options adjust AssertGuarded. The zero value, and nil, mean the defaults.
 type Options struct {
 	// Messages are the bytes of the messages to send, by method ("/pkg.Service/Method"), as
-	// proto.Marshal makes them: for messages with required fields, and for other codecs than proto.
-	// Default: no bytes, which is the empty message of every proto3 type.
+	// proto.Marshal makes them. Give them for messages with required fields, and for other codecs
+	// than proto. Default: no bytes, which is the empty message of every proto3 type.
 	Messages map[string][]byte
 	// Skip names rules, and methods, that are not asked.
 	Skip []string
@@ -29,35 +29,33 @@ type Options struct {
 	// DialOptions are for the connection, such as the transport credentials of a server that has
 	// TLS. Default: plain text.
 	DialOptions []grpc.DialOption
-	// StreamsEnd asks each stream whether it ends with its token and the greatest leeway, which
-	// takes six minutes: inside a testing/synctest bubble they pass at once, elsewhere they do not.
-	// Default false. A stream that its handler ends before is not judged. It is not for servers
-	// with grpcauth.Options.AllowExpiredStreams.
+	// StreamsEnd checks that each stream ends with its token and the greatest leeway. That takes
+	// six minutes, which pass at once inside a testing/synctest bubble and nowhere else. Default
+	// false. A stream that its handler ends before is not judged. It is not for servers with
+	// grpcauth.Options.AllowExpiredStreams.
 	StreamsEnd bool
 }
 
-// AssertGuarded calls server, the API's own behind a Guard that trusts issuer, for each method of
-// rules as attackers and careless clients would, and fails the test for every answer that is not
-// what the rows of the conformance matrix ask for. Each failure names the rule, the source and the
-// row:
+// AssertGuarded tests server, the API's own, behind a Guard that trusts issuer. It calls each
+// method of rules as attackers and careless clients would. It fails the test for every answer that
+// breaks a row of the conformance matrix. Each failure names the rule, the source and the row:
 //
 //	/shop.v1.Orders/*: RFC 9068 §4 (AT-18): Watch, a token with the defect Expired: got OK, want UNAUTHENTICATED
 //
-// Unary methods and all kinds of streams are called without a token, with two, with a token under
-// other metadata keys, with every bad token that the issuer's Config refuses, and with some of the
-// scopes; streams also before anything is sent. A good token must be accepted. A method of each
-// kind is called while the issuer's keys cannot be had.
+// It calls unary methods and all kinds of streams without a token, with two, and with a token under
+// other metadata keys. It calls them with every bad token that the issuer's Config refuses, and
+// with some of the scopes. Streams are also left without any message. A good token must be
+// accepted. A method of each kind is called while the issuer's keys cannot be had.
 //
-// Then it tries to go around the guard: names that are not quite the method's, metadata that name
-// another call (x-original-url), and metadata that name a user (x-forwarded-user). It tries each
-// without a token, and with a token that is good for all the API but this method. Methods that no
-// rule names, health and reflection among them, are refused. The keys of rules are those of
-// grpcauth.
+// Then it tries to go around the guard. It sends method names that are almost right, and metadata
+// that name another call (x-original-url) or a user (x-forwarded-user). It tries each without a
+// token, and with a token that is good for all the API but this method. Methods that no rule names,
+// health and reflection among them, are refused. The keys of rules are those of grpcauth.
 //
 // Server has its services registered and need not serve: AssertGuarded serves it in memory until it
 // returns, and does not stop it. The handlers do run, with empty messages: with good tokens always,
-// and wherever the guard fails. Give server no rate limiter, its Guard no verifier of other
-// issuers, and each call of AssertGuarded a Guard of its own, since unknown keys may cause but a
+// and wherever the guard fails. Give server no rate limiter, and its Guard no verifier of other
+// issuers. Give each call of AssertGuarded a Guard of its own, since unknown keys may cause only a
 // few fetches.
 //
 // Rules that cannot be used, and options that name what is not there, end the test.
