@@ -19,16 +19,17 @@
 // that makes the tests crash or run out of time is not: nothing has said what is wrong.
 //
 // With -for, checks in files that the branch changed are tried first, and then the others, from a
-// place that the commit's hash tells: each commit tries another share. With -write, every test that
-// carries rows of the conformance matrix is asked too, and the page says which rows kill which
-// mutant: lines of mutants that did not run stay as they are. With -new, only what the page lacks
-// is tried.
+// place that the commit's hash tells: each commit tries another share. With -write, the page says
+// what killed each mutant; lines of mutants that did not run stay as they are. With -rows too,
+// every test that carries rows of the conformance matrix is asked, and the page says which rows
+// kill which mutant. With -new, only what the page lacks is tried.
 //
-// Usage: go run ./internal/mutants [-list] [-run regexp] [-new] [-for duration] [-write]
+// Usage: go run ./internal/mutants [-list] [-run regexp] [-new] [-for duration] [-write [-rows]]
 package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -48,9 +49,9 @@ var rooms = []string{"jwks", "middleware", "adapters", "internal", "cmd"}
 
 // flags are what the command line says.
 type flags struct {
-	list, fresh, write bool
-	only               string
-	limit              time.Duration
+	list, fresh, write, rows bool
+	only                     string
+	limit                    time.Duration
 }
 
 func main() {
@@ -60,6 +61,7 @@ func main() {
 	flag.BoolVar(&f.fresh, "new", false, "run only the mutants that "+pageFile+" lacks")
 	flag.DurationVar(&f.limit, "for", 0, "start no mutant after this long, and begin with what changed; 0: run all")
 	flag.BoolVar(&f.write, "write", false, "write what came out into "+pageFile)
+	flag.BoolVar(&f.rows, "rows", false, "with -write, ask which rows of the conformance matrix kill each mutant")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -70,6 +72,9 @@ func main() {
 }
 
 func run(ctx context.Context, out io.Writer, f flags) error {
+	if f.rows && !f.write {
+		return errors.New("-rows needs -write")
+	}
 	match, err := regexp.Compile(f.only)
 	if err != nil {
 		return fmt.Errorf("-run: %w", err)
@@ -108,7 +113,7 @@ func run(ctx context.Context, out io.Writer, f flags) error {
 		return err
 	}
 	if f.write {
-		known.merge(results)
+		known.merge(results, f.rows)
 	}
 	if n := known.lacks(all); n > 0 {
 		fmt.Fprintf(out, "%s lacks %d checks: go run ./internal/mutants -new -write\n", pageFile, n)
@@ -129,7 +134,7 @@ func tryThem(ctx context.Context, out io.Writer, mutants []mutant, mutated map[s
 	}
 	defer c.remove()
 	c.known = known
-	if f.write {
+	if f.write && f.rows {
 		if c.rowTests, err = readRowTests(); err != nil {
 			return nil, err
 		}

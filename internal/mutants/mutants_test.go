@@ -200,6 +200,11 @@ func TestThePageTellsWhomToAskFirst(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	c, err := newSuite(t.Context(), root, mutants, mutated)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.remove()
 	for by, want := range map[string]string{
 		"guard TestSecond":        "guard TestSecond",
 		"guard TestSecond/a_part": "guard TestSecond",
@@ -209,11 +214,6 @@ func TestThePageTellsWhomToAskFirst(t *testing.T) {
 		"**SURVIVED**":            "guard TestFirst",
 		"":                        "guard TestFirst",
 	} {
-		c, err := newSuite(t.Context(), root, mutants, mutated)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer c.remove()
 		c.known = page{"guard/negative": {by: by}}
 		results, err := c.tryAll(t.Context(), mutants, 0, func(result) {})
 		if err != nil || len(results) != 1 || results[0].outcome != killed || results[0].by != want {
@@ -415,7 +415,7 @@ func TestThePageIsMergedByName(t *testing.T) {
 	p.merge([]result{
 		{mutant: all[1], outcome: survived},
 		{mutant: all[2], outcome: killed, by: "a TestNew", rows: []string{"B-02", "B-03"}},
-	})
+	}, true)
 	text := string(p.markdown(all))
 	_, table, _ := strings.Cut(text, "|---|---|---|---|\n")
 	want := "| a/kept | a/moved.go | a TestKept | B-01 and 9 more |\n| a/changed | a/a.go | **SURVIVED** |  |\n| a/new | a/b.go | a TestNew | B-02 B-03 |\n"
@@ -424,5 +424,12 @@ func TestThePageIsMergedByName(t *testing.T) {
 	}
 	if again := string(readPage(text).markdown(all)); again != text {
 		t.Errorf("read and written again:\n%s", again)
+	}
+	p.merge([]result{{mutant: all[0], outcome: killed, by: "a TestOther"}, {mutant: all[3], outcome: killed, by: "a TestUnrun"}}, false)
+	text = string(p.markdown(all))
+	for _, want := range []string{"| a/kept | a/moved.go | a TestOther | B-01 and 9 more |\n", "| a/unrun | a/b.go | a TestUnrun | not asked yet |\n", "\n4 checks.\n"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in\n%s", want, text)
+		}
 	}
 }

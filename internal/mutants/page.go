@@ -27,25 +27,35 @@ func readPage(text string) page {
 	return p
 }
 
-// killer returns the package and the test, without its subtests, that killed the named mutant, empty
-// when none is known.
+// killer returns the package and the test, without its subtests, that killed the named mutant,
+// empty when none is known.
 func (p page) killer(name string) (pkg, test string) {
 	pkg, test, _ = strings.Cut(p[name].by, " ")
 	test, _, _ = strings.Cut(test, "/")
-	if !strings.HasPrefix(test, "Test") {
+	if !strings.HasPrefix(test, "Test") && !strings.HasPrefix(test, "Example") {
 		return "", ""
 	}
 	return pkg, test
 }
 
-// merge puts the results in the place of the lines of their checks.
-func (p page) merge(results []result) {
+// rowsNotAsked is the cell of rows of a check whose rows no run has asked for.
+const rowsNotAsked = "not asked yet"
+
+// merge puts the results in the place of the lines of their checks. Where rows were not asked for,
+// what was known of them stays.
+func (p page) merge(results []result, rows bool) {
 	for _, r := range results {
 		by := r.by
 		if r.outcome != killed {
 			by = "**" + r.outcome.String() + "**"
 		}
-		p[r.name] = pageLine{r.file, by, someOf(r.rows)}
+		cell := someOf(r.rows)
+		if old, ok := p[r.name]; !rows && ok {
+			cell = old.rows
+		} else if !rows {
+			cell = rowsNotAsked
+		}
+		p[r.name] = pageLine{r.file, by, cell}
 	}
 }
 
@@ -64,8 +74,8 @@ func (p page) markdown(all []mutant) []byte {
 	var b strings.Builder
 	b.WriteString("# Mutants\n\nEach row is a security check, the first test that fails when the check is removed, and the rows of the conformance matrix\n" +
 		"([conformance](../conformance/README.md)) whose tests fail with it. An empty last cell is a check that no row asks for: its own test\n" +
-		"kills it. `go run ./internal/mutants -write` writes this page, in about forty minutes; with `-run` or `-new` it writes the lines of\n" +
-		"what ran, and leaves the others.\n\n")
+		"kills it. `go run ./internal/mutants -write` writes this page; `-rows` asks for the rows too, which takes an hour or more. With\n" +
+		"`-run` or `-new` it writes the lines of what ran, and leaves the others.\n\n")
 	fmt.Fprintf(&b, "%d checks", len(all))
 	if n := p.lacks(all); n > 0 {
 		fmt.Fprintf(&b, ", of which %d have not run yet", n)
