@@ -1,11 +1,14 @@
 package auth_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -167,6 +170,14 @@ func TestAProofIsSpentOnce(t *testing.T) {
 			})
 		}
 	}
+	// front says where the connection came from, as http.Server does.
+	front := func(address, socket string) func(http.Handler) http.Handler {
+		return func(next http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				next.ServeHTTP(w, r.WithContext(auth.ConnContext(r.Context(), endsOf{address: address, socket: socket, unix: socket != ""})))
+			})
+		}
+	}
 	for _, tt := range []struct {
 		name   string
 		h      http.Handler
@@ -180,6 +191,9 @@ func TestAProofIsSpentOnce(t *testing.T) {
 		{"with another proof", wrap(g.Enforce(read), change(func(r *http.Request) { r.Header.Set("Proof", "spent") }), own.Enforce(read)), 401},
 		{"with another method", wrap(g.Enforce(read), change(func(r *http.Request) { r.Method = "PUT" }), g.Enforce(read)), 401},
 		{"with another target", wrap(g.Enforce(read), change(func(r *http.Request) { r.RequestURI = "/admin" }), other.Enforce(read)), 401},
+		{"from another address", wrap(front("192.0.2.1", ""), g.Enforce(read), front("192.0.2.2", ""), other.Enforce(read)), 401},
+		{"by another Unix socket", wrap(front("", "/a"), g.Enforce(read), front("", "/b"), other.Enforce(read)), 401},
+		{"by the same Unix socket", wrap(front("", "/a"), g.Enforce(read), front("", "/a"), other.Enforce(read)), 200},
 		{"with a second proof", wrap(g.Enforce(read), change(func(r *http.Request) { r.Header.Add("Proof", "more") }), other.Enforce(read)), 401},
 		{"with another token", wrap(g.Enforce(read), change(func(r *http.Request) { r.Header.Set("Authorization", "dpop bound") }), g.Enforce(read)), 401},
 	} {
@@ -320,3 +334,92 @@ func TestATokenOfTwoSchemesPassesUnderNeither(t *testing.T) {
 		}
 	}
 }
+
+// endsOf is a connection from an address, or by a Unix socket.
+type endsOf struct {
+	address, socket string
+	unix            bool
+}
+
+func (e endsOf) RemoteAddr() net.Addr {
+	if e.unix {
+		return &net.UnixAddr{Net: "unix"}
+	}
+	return net.TCPAddrFromAddrPort(netip.AddrPortFrom(netip.MustParseAddr(e.address), 1))
+}
+
+func (e endsOf) LocalAddr() net.Addr {
+	if e.unix {
+		return &net.UnixAddr{Name: e.socket, Net: "unix"}
+	}
+	return &net.TCPAddr{}
+}
+
+func (endsOf) Read([]byte) (int, error)         { return 0, net.ErrClosed }
+func (endsOf) Write([]byte) (int, error)        { return 0, net.ErrClosed }
+func (endsOf) Close() error                     { return nil }
+func (endsOf) SetDeadline(time.Time) error      { return nil }
+func (endsOf) SetReadDeadline(time.Time) error  { return nil }
+func (endsOf) SetWriteDeadline(time.Time) error { return nil }
+
+// TestConnContext looks at what Bindings are told of connections.
+func TestConnContext(t *testing.T) {
+	saw := new(observer)
+	g := must(auth.NewGuard(newFake(t), &auth.GuardOptions{Bindings: []auth.Binding{saw}}))
+	for _, e := range []endsOf{{address: "192.0.2.1"}, {address: "::ffff:192.0.2.1"}, {address: "2001:db8::1"}, {socket: "/run/a.sock", unix: true}} {
+		for name, tt := range map[string]struct {
+			ctx   context.Context
+			given auth.Credentials
+			want  string
+		}{
+			"left in the context": {auth.ConnContext(t.Context(), e), auth.Credentials{}, cmp.Or(strings.TrimPrefix(e.address, "::ffff:"), "::%"+e.socket)},
+			"nothing is known":    {t.Context(), auth.Credentials{}, "invalid IP"},
+			"the adapter knows":   {auth.ConnContext(t.Context(), e), auth.Credentials{Peer: netip.MustParseAddr("10.0.0.1")}, "10.0.0.1"},
+		} {
+			tt.given.Authorization = []string{"Bearer bound"}
+			if _, err := g.Authorize(tt.ctx, tt.given, auth.AnyToken()); err != nil {
+				t.Fatal(err)
+			}
+			if got := saw.seen.Peer.String(); got != tt.want {
+				t.Errorf("%v, %s: %v, want %s", e, name, got, tt.want)
+			}
+		}
+	}
+	if ctx := auth.ConnContext(t.Context(), endsOf{unix: true}); ctx != t.Context() {
+		t.Error("a socket without a name has an address")
+	}
+}
+
+// observer is a Binding that keeps what it is told.
+type observer struct{ seen auth.Credentials }
+
+func (*observer) Member() string   { return "jkt" }
+func (*observer) Fields() []string { return nil }
+
+func (o *observer) Check(_ context.Context, _ string, c *auth.Credentials, _ *auth.Principal, _ []byte) error {
+	o.seen = *c
+	return nil
+}
+
+// A detailed error of a Binding is told to operators, and other errors are not.
+func TestWhatABindingTellsOperators(t *testing.T) {
+	binding := &fakeBinding{member: "jkt"}
+	g := must(auth.NewGuard(newFake(t), &auth.GuardOptions{Bindings: []auth.Binding{binding}}))
+	for want, err := range map[string]error{
+		"":              errors.New("a caller's text"),
+		"no key":        detailedError("no key"),
+		"no key of its": &auth.Error{Reason: auth.ReasonBindingNotProved, Err: fmt.Errorf("of %w", detailedError("no key of its"))},
+	} {
+		binding.err = err
+		_, err := g.Authorize(t.Context(), bearer("bound"), auth.AnyToken())
+		e, _ := errors.AsType[*auth.Error](err)
+		if e == nil || e.Detail() != want {
+			t.Errorf("%v: %q, want %q", err, e.Detail(), want)
+		}
+	}
+}
+
+type detailedError string
+
+func (e detailedError) Error() string  { return string(e) }
+func (e detailedError) Detail() string { return string(e) }

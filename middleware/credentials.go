@@ -30,7 +30,9 @@ type Credentials struct {
 	// Target is the request target as the client sent it: http.Request.RequestURI, or the escaped
 	// path where there is none. Over gRPC it is "/pkg.Service/Method".
 	Target string
-	// Peer is the address of the connection's other end: the caller, or the nearest proxy. The zero
+	// Peer is the address of the connection's other end: the caller, or the nearest proxy. For a
+	// connection by a Unix socket it is netip.IPv6Unspecified().WithZone(name), with the name that
+	// the socket's listener was given: no range of addresses contains one with a zone. The zero
 	// Addr stands for the one that [ConnContext] left in the context, and if there is none, for an
 	// unknown one. It must not come from http.Request.RemoteAddr, into which middlewares write what
 	// the caller says.
@@ -80,19 +82,27 @@ func RequestCredentials(w http.ResponseWriter, r *http.Request, operation string
 type peerKey struct{}
 
 // ConnContext is for http.Server.ConnContext. It keeps the address of the connection's other end,
-// for Bindings that believe a proxy and nobody else: middlewares that rewrite
-// http.Request.RemoteAddr cannot change it. Under grpc.Server.ServeHTTP it serves as well. It
-// changes nothing for connections that are not over IP.
+// or the name of the Unix socket that it came by, for Bindings that believe a proxy and nobody
+// else: middlewares that rewrite http.Request.RemoteAddr cannot change it. Under
+// grpc.Server.ServeHTTP it serves as well. It changes nothing for connections of other kinds.
 func ConnContext(ctx context.Context, conn net.Conn) context.Context {
-	if peer := addressOf(conn.RemoteAddr()); peer.IsValid() {
+	if peer := peerOf(conn.RemoteAddr(), conn.LocalAddr()); peer.IsValid() {
 		return context.WithValue(ctx, peerKey{}, peer)
 	}
 	return ctx
 }
 
-// addressOf returns the IP address in a, and the zero Addr when there is none.
-func addressOf(a net.Addr) netip.Addr {
-	switch a := a.(type) {
+// peerOf returns Credentials.Peer of a connection between two ends, the zero Addr when it has none.
+// By a Unix socket it is the near end that has a name: the far one is a client, which need not have
+// any.
+func peerOf(remote, local net.Addr) netip.Addr {
+	if socket, ok := local.(*net.UnixAddr); ok {
+		if socket.Name == "" { // check: socket-unnamed
+			return netip.Addr{}
+		}
+		return netip.IPv6Unspecified().WithZone(socket.Name)
+	}
+	switch a := remote.(type) {
 	case nil:
 		return netip.Addr{}
 	case *net.TCPAddr:

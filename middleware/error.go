@@ -122,12 +122,26 @@ func (e *Error) Expected() string {
 }
 
 // Detail returns what an operator is told beyond the Reason, such as "encrypted (5 parts)" for a
-// token that is no JWS, or "". It holds nothing that the caller made up, so it is safe to log.
+// token that is no JWS, or "". It holds nothing that the caller made up, so it is safe to log. Where
+// the Guard itself has no more to say, it is what a method Detail() string of Err returns: a Binding
+// tells so what was wrong with a proof.
 func (e *Error) Detail() string {
-	if e.about == nil {
+	if e == nil {
 		return ""
 	}
-	return e.about.note
+	if e.about != nil && e.about.note != "" {
+		return e.about.note
+	}
+	if d, ok := errors.AsType[detailed](e.Err); ok {
+		return d.Detail()
+	}
+	return ""
+}
+
+// A detailed error has a constant text for operators.
+type detailed interface {
+	error
+	Detail() string
 }
 
 // Seen returns what the token had in place of Expected, cut to 128 printable ASCII bytes, or "". It

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 
@@ -41,17 +43,24 @@ func TestW24_BindingsSeeTheConnection(t *testing.T) {
 	files := httptest.NewTLSServer(nil) // for its certificate
 	defer files.Close()
 	client := credentials.NewTLS(&tls.Config{RootCAs: files.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs, ServerName: "example.com"})
+	socket := filepath.Join(t.TempDir(), "api.sock")
+	own := func(t *testing.T, network, address string, options []grpc.ServerOption) string {
+		server := grpc.NewServer(append(options, grpc.Creds(credentials.NewServerTLSFromCert(&files.TLS.Certificates[0])))...)
+		talk(new(rpctest.Talk))(server)
+		listener, err := net.Listen(network, address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		go server.Serve(listener)
+		t.Cleanup(server.Stop)
+		return listener.Addr().String()
+	}
 	for name, serve := range map[string]func(t *testing.T, options []grpc.ServerOption) string{
 		"gRPC's own": func(t *testing.T, options []grpc.ServerOption) string {
-			server := grpc.NewServer(append(options, grpc.Creds(credentials.NewServerTLSFromCert(&files.TLS.Certificates[0])))...)
-			talk(new(rpctest.Talk))(server)
-			listener, err := net.Listen("tcp", "127.0.0.1:0")
-			if err != nil {
-				t.Fatal(err)
-			}
-			go server.Serve(listener)
-			t.Cleanup(server.Stop)
-			return listener.Addr().String()
+			return own(t, "tcp", "127.0.0.1:0", options)
+		},
+		"gRPC's own, by a Unix socket": func(t *testing.T, options []grpc.ServerOption) string {
+			return "unix:" + own(t, "unix", socket, options)
 		},
 		"ServeHTTP": func(t *testing.T, options []grpc.ServerOption) string {
 			inner := grpc.NewServer(options...)
@@ -81,7 +90,11 @@ func TestW24_BindingsSeeTheConnection(t *testing.T) {
 				t.Fatal(err)
 			}
 			c := &saw.seen
-			if !c.Peer.IsLoopback() || c.Peer == (netip.Addr{}) || c.TLS == nil || !c.TLS.HandshakeComplete {
+			where := c.Peer.IsLoopback()
+			if strings.Contains(name, "Unix") {
+				where = c.Peer == netip.IPv6Unspecified().WithZone(socket)
+			}
+			if !where || c.TLS == nil || !c.TLS.HandshakeComplete {
 				t.Errorf("from %v, TLS %v", c.Peer, c.TLS != nil)
 			}
 			if c.Method != "POST" || c.Target != rpctest.Unary || c.Header.Get("Client-Cert") != "x" || len(c.Header) != 1 {

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"net/netip"
 	"slices"
 	"sync"
 
@@ -173,10 +174,7 @@ func (i *interceptors) credentials(ctx context.Context, method, operation string
 // completeCredentials fills in what the connection and the metadata tell.
 func (i *interceptors) completeCredentials(ctx context.Context, c *auth.Credentials) {
 	if p, ok := peer.FromContext(ctx); ok {
-		// Under ServeHTTP it is another type, made of http.Request.RemoteAddr.
-		if a, ok := p.Addr.(*net.TCPAddr); ok {
-			c.Peer = a.AddrPort().Addr().Unmap()
-		}
+		c.Peer = peerOf(p)
 		if info, ok := p.AuthInfo.(credentials.TLSInfo); ok {
 			c.TLS = &info.State
 		}
@@ -187,4 +185,18 @@ func (i *interceptors) completeCredentials(ctx context.Context, c *auth.Credenti
 			c.Header[name] = values
 		}
 	}
+}
+
+// peerOf returns auth.Credentials.Peer. Under ServeHTTP it is unknown here: gRPC has only
+// http.Request.RemoteAddr then, in a type of its own.
+func peerOf(p *peer.Peer) netip.Addr {
+	switch a := p.Addr.(type) {
+	case *net.TCPAddr:
+		return a.AddrPort().Addr().Unmap()
+	case *net.UnixAddr:
+		if socket, ok := p.LocalAddr.(*net.UnixAddr); ok && socket.Name != "" { // check: socket-unnamed
+			return netip.IPv6Unspecified().WithZone(socket.Name)
+		}
+	}
+	return netip.Addr{}
 }

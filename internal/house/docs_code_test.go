@@ -10,9 +10,11 @@ import (
 const docPreamble = `package snippet
 
 import (
+	"crypto/tls"
 	"log"
 	"log/slog"
 	"net/http"
+	"net/netip"
 
 	"github.com/go-chi/chi/v5"
 	"github.com/labstack/echo/v4"
@@ -25,6 +27,7 @@ import (
 	"github.com/bearward/bearward/jwks"
 	auth "github.com/bearward/bearward/middleware"
 	"github.com/bearward/bearward/middleware/dpop"
+	"github.com/bearward/bearward/middleware/mtls"
 	"github.com/bearward/bearward/middleware/provider"
 )
 
@@ -38,6 +41,9 @@ var (
 	_ = httpauth.NewMux
 	_ = jwks.New
 	_ = dpop.New
+	_ = mtls.New
+	_ tls.Config
+	_ netip.Prefix
 	_ = provider.Google
 )
 
@@ -59,6 +65,7 @@ func TestPackageCommentsCompile(t *testing.T) {
 		for _, b := range new(comment.Parser).Parse(d.doc.Doc).Content {
 			block, ok := b.(*comment.Code)
 			if !ok || strings.HasPrefix(block.Text, "func Test") || strings.HasPrefix(block.Text, "import ") ||
+				strings.HasPrefix(block.Text, "# ") || // the configuration of another program
 				strings.Contains(block.Text, "--->") { // a drawing
 				continue
 			}
