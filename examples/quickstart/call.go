@@ -26,7 +26,9 @@ const callTimeout = 10 * time.Second
 
 // door is one server as a client sees it.
 type door interface {
-	call(ctx context.Context, op operation, token string) (promise.Outcome, error)
+	call(ctx context.Context, op operation, tok token) (promise.Outcome, error)
+	// target is what a proof for op names (RFC 9449 §4.2: htm and htu).
+	target(op operation) (method, uri string)
 	// offers tells whether op exists here.
 	offers(op operation) bool
 }
@@ -55,13 +57,19 @@ func httpClient() *http.Client { return &http.Client{Timeout: callTimeout} }
 
 func (d httpDoor) offers(op operation) bool { return op.path != "" }
 
-func (d httpDoor) call(ctx context.Context, op operation, token string) (promise.Outcome, error) {
+func (d httpDoor) target(op operation) (method, uri string) { return op.method, d.base + op.path }
+
+func (d httpDoor) call(ctx context.Context, op operation, tok token) (promise.Outcome, error) {
 	req, err := http.NewRequestWithContext(ctx, op.method, d.base+op.path, nil)
 	if err != nil {
 		return promise.Outcome{}, err
 	}
-	if token != "" {
-		req.Header.Set("Authorization", "Bearer "+token)
+	credentials, err := tok.credentials(d, op)
+	if err != nil {
+		return promise.Outcome{}, err
+	}
+	for name, value := range credentials {
+		req.Header.Set(name, value)
 	}
 	resp, err := d.hc.Do(req)
 	if err != nil {
@@ -102,9 +110,17 @@ func dial(addr string) (grpcDoor, error) {
 
 func (d grpcDoor) offers(op operation) bool { return op.run != nil }
 
-func (d grpcDoor) call(ctx context.Context, op operation, token string) (promise.Outcome, error) {
-	if token != "" {
-		ctx = metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer "+token)
+func (d grpcDoor) target(op operation) (method, uri string) {
+	return http.MethodPost, "http://" + d.conn.Target() + "/" + orderspb.Orders_ServiceDesc.ServiceName + "/" + op.rpc
+}
+
+func (d grpcDoor) call(ctx context.Context, op operation, tok token) (promise.Outcome, error) {
+	credentials, err := tok.credentials(d, op)
+	if err != nil {
+		return promise.Outcome{}, err
+	}
+	for name, value := range credentials {
+		ctx = metadata.AppendToOutgoingContext(ctx, name, value) // in lower case
 	}
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()

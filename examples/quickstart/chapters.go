@@ -19,7 +19,7 @@ func (w *walk) coldStart(ctx context.Context, reader, _ *oauth2.Token) error {
 	if err := w.open(); err != nil {
 		return err
 	}
-	good := token{"alice: read:orders", reader.AccessToken}
+	good := token{name: "alice: read:orders", raw: reader.AccessToken}
 	w.chapter("1. The API starts while the issuer is down: tokens are not judged")
 	w.ask(ctx, list, good, promise.Unavailable())
 	w.ask(ctx, list, none, promise.NoToken())
@@ -34,8 +34,8 @@ func (w *walk) coldStart(ctx context.Context, reader, _ *oauth2.Token) error {
 }
 
 func (w *walk) whoMayCallWhat(ctx context.Context, reader, writer *oauth2.Token) error {
-	alices := token{"alice: read:orders", reader.AccessToken}
-	bobs := token{"bob: read, write, admin", writer.AccessToken}
+	alices := token{name: "alice: read:orders", raw: reader.AccessToken}
+	bobs := token{name: "bob: read, write, admin", raw: writer.AccessToken}
 	w.chapter("2. Who may call what")
 	for _, line := range []struct {
 		op    operation
@@ -69,16 +69,16 @@ func (w *walk) badTokens(ctx context.Context, reader, _ *oauth2.Token) error {
 	}
 	w.chapter("3. Bad tokens")
 	for _, tok := range append(foreign, []token{
-		{"random text", "correct-horse-battery-staple"},
-		{"alice's ID token", identity},
-		{"alice's refresh token", reader.RefreshToken},
-		{"alice's, claims changed", graft(reader.AccessToken, identity)},
-		{"alice's, signature cut", reader.AccessToken[:len(reader.AccessToken)-4]},
-		{"alice's, alg none", unsigned(reader.AccessToken)},
+		{name: "random text", raw: "correct-horse-battery-staple"},
+		{name: "alice's ID token", raw: identity},
+		{name: "alice's refresh token", raw: reader.RefreshToken},
+		{name: "alice's, claims changed", raw: graft(reader.AccessToken, identity)},
+		{name: "alice's, signature cut", raw: reader.AccessToken[:len(reader.AccessToken)-4]},
+		{name: "alice's, alg none", raw: unsigned(reader.AccessToken)},
 	}...) {
 		w.ask(ctx, list, tok, promise.BadToken())
 	}
-	w.ask(ctx, greet, token{"random text, at Optional", "correct-horse-battery-staple"}, promise.BadToken())
+	w.ask(ctx, greet, token{name: "random text, at Optional", raw: "correct-horse-battery-staple"}, promise.BadToken())
 	return nil
 }
 
@@ -104,7 +104,7 @@ func (w *walk) foreignTokens(ctx context.Context) ([]token, error) {
 	if err != nil {
 		return nil, err
 	}
-	return []token{{"alice's, for another API", stock.AccessToken}, {"another issuer's", tok.AccessToken}}, nil
+	return []token{{name: "alice's, for another API", raw: stock.AccessToken}, {name: "another issuer's", raw: tok.AccessToken}}, nil
 }
 
 // graft returns token with the claims of another one under its own signature.
@@ -121,12 +121,12 @@ func unsigned(token string) string {
 }
 
 func (w *walk) streams(ctx context.Context, reader, writer *oauth2.Token) error {
-	alices := token{"alice: read:orders", reader.AccessToken}
-	bobs := token{"bob: read, write, admin", writer.AccessToken}
+	alices := token{name: "alice: read:orders", raw: reader.AccessToken}
+	bobs := token{name: "bob: read, write, admin", raw: writer.AccessToken}
 	w.chapter("4. gRPC streams")
 	for _, op := range []operation{watch, track, placeMany} {
 		w.ask(ctx, op, none, promise.NoToken())
-		w.ask(ctx, op, token{"random text", "correct-horse-battery-staple"}, promise.BadToken())
+		w.ask(ctx, op, token{name: "random text", raw: "correct-horse-battery-staple"}, promise.BadToken())
 	}
 	w.ask(ctx, watch, alices, promise.OKAnonymous().Silent())
 	w.ask(ctx, track, alices, promise.OKAnonymous().Silent())
@@ -138,7 +138,7 @@ func (w *walk) streams(ctx context.Context, reader, writer *oauth2.Token) error 
 // rotation: publish, promote, retire. No call fails until the old key is
 // withdrawn, and then only the tokens that it signed.
 func (w *walk) rotation(ctx context.Context, reader, _ *oauth2.Token) error {
-	old := token{"alice's, by the old key", reader.AccessToken}
+	old := token{name: "alice's, by the old key", raw: reader.AccessToken}
 	if _, err := w.issuer.PublishKey(); err != nil {
 		return err
 	}
@@ -149,7 +149,7 @@ func (w *walk) rotation(ctx context.Context, reader, _ *oauth2.Token) error {
 	if err != nil {
 		return err
 	}
-	fresh := token{"alice's, by the new key", next.AccessToken}
+	fresh := token{name: "alice's, by the new key", raw: next.AccessToken}
 	w.chapter("5. The signing key rotates: publish, promote, retire")
 	w.ask(ctx, list, fresh, promise.OKAs("alice"))
 	w.ask(ctx, list, old, promise.OKAs("alice"))
@@ -164,7 +164,7 @@ func (w *walk) rotation(ctx context.Context, reader, _ *oauth2.Token) error {
 	}
 	coolDown(ctx)
 	fmt.Fprintln(w.out, "  ... the old key is withdrawn, and a third one signs; a token of it makes each API look")
-	w.ask(ctx, list, token{"alice's, by the third key", third.AccessToken}, promise.OKAs("alice"))
+	w.ask(ctx, list, token{name: "alice's, by the third key", raw: third.AccessToken}, promise.OKAs("alice"))
 	w.ask(ctx, list, fresh, promise.OKAs("alice"))
 	w.ask(ctx, list, old, promise.BadToken())
 	return nil
@@ -185,13 +185,13 @@ func (w *walk) outage(ctx context.Context, _, _ *oauth2.Token) error {
 	}
 	coolDown(ctx)
 	w.issuer.SetDown(true)
-	knownToken := token{"alice's, by a known key", known.AccessToken}
-	newToken := token{"alice's, by a key unseen", unknown.AccessToken}
+	knownToken := token{name: "alice's, by a known key", raw: known.AccessToken}
+	newToken := token{name: "alice's, by a key unseen", raw: unknown.AccessToken}
 	w.chapter("6. The issuer goes down: what can be judged is judged, the rest is not")
 	w.ask(ctx, list, knownToken, promise.OKAs("alice"))
 	w.ask(ctx, place, knownToken, promise.Needs("write:orders"))
 	w.ask(ctx, list, newToken, promise.Unavailable())
-	w.ask(ctx, list, token{"random text", "correct-horse-battery-staple"}, promise.BadToken())
+	w.ask(ctx, list, token{name: "random text", raw: "correct-horse-battery-staple"}, promise.BadToken())
 	w.ask(ctx, list, none, promise.NoToken())
 	w.ask(ctx, ping, none, promise.OKAnonymous())
 	w.issuer.SetDown(false)
@@ -216,24 +216,25 @@ func (w *walk) refresh(ctx context.Context, reader, _ *oauth2.Token) error {
 	if err != nil {
 		return err
 	}
-	expired := token{"alice's, expired", short.AccessToken}
+	expired := token{name: "alice's, expired", raw: short.AccessToken}
 	w.chapter("7. Expiry and refresh")
 	if err := w.settle(ctx, list, expired, promise.BadToken()); err != nil {
 		return err
 	}
 	w.ask(ctx, list, expired, promise.BadToken())
-	w.ask(ctx, list, token{"alice's, refreshed", next.AccessToken}, promise.OKAs("alice"))
+	w.ask(ctx, list, token{name: "alice's, refreshed", raw: next.AccessToken}, promise.OKAs("alice"))
 
 	_, err = w.app.Refresh(ctx, short.RefreshToken)
-	w.fact("a refresh token that was used before is refused (invalid_grant)", wantInvalidGrant(err))
+	w.fact("a refresh token that was used before is refused (invalid_grant)", wantRefused(err, "invalid_grant"))
 	_, err = w.app.Refresh(ctx, next.RefreshToken)
-	w.fact("its whole family is refused from then on (invalid_grant)", wantInvalidGrant(err))
+	w.fact("its whole family is refused from then on (invalid_grant)", wantRefused(err, "invalid_grant"))
 	return nil
 }
 
-func wantInvalidGrant(err error) error {
+// wantRefused returns nil when err is the issuer's refusal by that code.
+func wantRefused(err error, code string) error {
 	var refused *oauth2.RetrieveError
-	if errors.As(err, &refused) && refused.ErrorCode == "invalid_grant" {
+	if errors.As(err, &refused) && refused.ErrorCode == code {
 		return nil
 	}
 	return fmt.Errorf("got %w", err)

@@ -31,11 +31,6 @@ type walk struct {
 	app    *client.Client
 }
 
-// token is an access token and how the table calls it.
-type token struct{ name, raw string }
-
-var none = token{name: "none"}
-
 // check walks the whole way once, prints the table, and returns an error when
 // anything was not as promised.
 func check(ctx context.Context, out io.Writer) (err error) {
@@ -77,7 +72,7 @@ func (w *walk) run(ctx context.Context) error {
 	fmt.Fprintf(w.out, "The application registered itself as %s; alice and bob logged in and consented.\n", w.app.OAuth.ClientID)
 
 	for _, chapter := range []func(context.Context, *oauth2.Token, *oauth2.Token) error{
-		w.coldStart, w.whoMayCallWhat, w.badTokens, w.streams, w.rotation, w.outage, w.refresh,
+		w.coldStart, w.whoMayCallWhat, w.badTokens, w.streams, w.rotation, w.outage, w.refresh, w.bound,
 	} {
 		if err := chapter(ctx, reader, writer); err != nil {
 			return err
@@ -102,7 +97,7 @@ func registerAt(ctx context.Context, issuer string) (*client.Client, error) {
 // open starts the API behind every adapter and a client for each.
 func (w *walk) open() (err error) {
 	w.fleet, err = startFleet(func(int) string { return "127.0.0.1:0" }, api.Config{
-		Issuer: w.issuer.url, Audience: audience, Cooldown: cooldown,
+		Issuer: w.issuer.url, Audience: audience, Cooldown: cooldown, DPoP: true,
 		Leeway: -1, // one machine, one clock
 	})
 	if err != nil {
@@ -145,7 +140,7 @@ func (w *walk) ask(ctx context.Context, op operation, tok token, p promise.Promi
 }
 
 func askOne(ctx context.Context, d door, op operation, tok token, p promise.Promise) cell {
-	out, err := d.call(ctx, op, tok.raw)
+	out, err := d.call(ctx, op, tok)
 	c := cell{asked: true, out: out}
 	if err != nil {
 		c.fault = err.Error()

@@ -80,17 +80,17 @@ func stayUp(t *testing.T, secure bool) {
 	var out, errs strings.Builder // read when it has ended
 	go func() { ended <- run(ctx, args, &out, &errs) }()
 
-	var token, none strings.Builder
+	var printed, none strings.Builder
 	if err := until(t.Context(), func() error {
-		token.Reset()
-		if code := run(t.Context(), append(args, "-token", "read:orders"), &token, &none); code != 0 {
+		printed.Reset()
+		if code := run(t.Context(), append(args, "-token", "read:orders"), &printed, &none); code != 0 {
 			return fmt.Errorf("-token: exit code %d: %s", code, none.String())
 		}
 		return nil
 	}); err != nil {
 		t.Fatal(err)
 	}
-	raw := strings.TrimSpace(token.String())
+	raw := strings.TrimSpace(printed.String())
 	l := link{}
 	if secure {
 		var err error
@@ -100,7 +100,7 @@ func stayUp(t *testing.T, secure bool) {
 	}
 	door := httpDoor{base: l.scheme() + p.api(0), hc: &http.Client{Transport: l.transport()}}
 	if err := until(t.Context(), func() error {
-		out, err := door.call(t.Context(), list, raw)
+		out, err := door.call(t.Context(), list, token{raw: raw})
 		if err == nil && out.Status != 200 {
 			err = fmt.Errorf("status %d", out.Status)
 		}

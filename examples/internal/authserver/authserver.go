@@ -1,6 +1,6 @@
 // Package authserver is a small OAuth 2.0 authorization server for the
 // examples: code flow with PKCE (S256 only), RFC 9068 access tokens, refresh
-// rotation with reuse detection, dynamic registration (RFC 7591), revocation,
+// rotation with reuse detection, tokens bound by DPoP (RFC 9449), dynamic registration (RFC 7591), revocation,
 // RP-initiated logout, and a key ring that publishes, promotes and retires.
 //
 // The protocol work is done by github.com/luikyv/go-oidc; none of its types
@@ -78,6 +78,7 @@ type Server struct {
 	keys     *keyRing
 	store    *store
 	sessions *loginSessions
+	proofs   *proofs
 	handler  http.Handler
 	csrf     *http.CrossOriginProtection
 	down     atomic.Bool
@@ -107,6 +108,7 @@ func New(cfg Config) (*Server, error) {
 		keys:     keys,
 		store:    newStore(cfg.Logger),
 		sessions: newLoginSessions(strings.HasPrefix(cfg.Issuer, "https:")),
+		proofs:   newProofs(cfg.Issuer),
 		csrf:     http.NewCrossOriginProtection(),
 		stopped:  make(chan struct{}),
 	}
@@ -249,9 +251,9 @@ func (s *Server) newProvider() (*provider.Provider, error) {
 			func(*http.Request, *goidc.LogoutSession) bool { return true }, s.logout)),
 		provider.WithErrorRenderer(s.renderError),
 		provider.WithErrorHandler(s.logError),
-		// No client signs its requests here, so no jti is ever consumed.
-		provider.WithJTIConsumer(func(context.Context, string) error {
-			return errors.New("signed client requests are not supported")
-		}),
+		provider.WithDPoP(proofAlgorithms[0], proofAlgorithms[1:]...),
+		// Nothing but a proof has a jti here, and Server.checkProof has seen to it. go-oidc asks twice
+		// for one proof when a public client refreshes.
+		provider.WithJTIConsumer(func(context.Context, string) error { return nil }),
 	)
 }

@@ -17,6 +17,8 @@ import (
 	"strings"
 
 	"golang.org/x/oauth2"
+
+	"github.com/bearward/bearward/examples/internal/prover"
 )
 
 // maxAnswer bounds what is read of any answer, in bytes.
@@ -66,7 +68,8 @@ type Client struct {
 	OAuth    oauth2.Config
 	Resource string // the API that the tokens are for (RFC 8707)
 
-	hc *http.Client
+	hc     *http.Client
+	tokens *http.Client // for the token endpoint; nil: hc
 }
 
 // Register registers an application for the code flow with refresh, at the
@@ -114,6 +117,14 @@ func Register(ctx context.Context, hc *http.Client, md Metadata, reg Registratio
 		},
 		hc: hc,
 	}, nil
+}
+
+// Bound returns c with tokens that are bound to the key of p (RFC 9449 §5).
+func (c *Client) Bound(p *prover.Prover) *Client {
+	bound, hc := *c, *c.hc
+	hc.Transport = prover.Transport{Prover: p, Base: hc.Transport}
+	bound.tokens = &hc
+	return &bound
 }
 
 func authStyle(secret string) oauth2.AuthStyle {
@@ -165,7 +176,7 @@ func (c *Client) Refresh(ctx context.Context, refreshToken string) (*oauth2.Toke
 }
 
 func (c *Client) context(ctx context.Context) context.Context {
-	return context.WithValue(ctx, oauth2.HTTPClient, c.hc)
+	return context.WithValue(ctx, oauth2.HTTPClient, cmp.Or(c.tokens, c.hc))
 }
 
 func doJSON(hc *http.Client, req *http.Request, want int, v any) error {

@@ -38,14 +38,23 @@ func OKAs(sub string) Promise { return Promise{status: 200, sub: sub, Text: "200
 // OKAnonymous promises that the API answers and knows no caller.
 func OKAnonymous() Promise { return Promise{status: 200, Text: "200 anonymous"} }
 
-// NoToken promises the challenge of a request that brings no token (RFC 6750 §3).
+// NoToken promises the challenges of a request that brings no token (RFC 6750 §3, RFC 9449 §7.1): of
+// an API that takes bound tokens, too.
 func NoToken() Promise {
-	return Promise{status: 401, challenge: `Bearer realm="api"`, whole: true, Text: `401 Bearer realm="api"`}
+	return Promise{
+		status: 401, challenge: "DPoP realm=\"api\", algs=\"ES256 EdDSA PS256 RS256\"\nBearer realm=\"api\"", whole: true,
+		Text: `401 realm="api"`,
+	}
 }
 
 // BadToken promises that the token is refused (RFC 6750 §3.1).
 func BadToken() Promise {
 	return Promise{status: 401, challenge: `error="invalid_token"`, Text: `401 error="invalid_token"`}
+}
+
+// BadProof promises that the proof of a bound token is refused (RFC 9449 §7.1).
+func BadProof() Promise {
+	return Promise{status: 401, challenge: `DPoP realm="api", error="invalid_dpop_proof"`, Text: `401 "invalid_dpop_proof"`}
 }
 
 // Needs promises that the token is good, and refused because it lacks scope.
