@@ -31,7 +31,8 @@ func Triggers() []Trigger {
 	return []Trigger{TriggerStart, TriggerSnapshot, TriggerClock, TriggerUnknownKey, TriggerBadSignature, TriggerRefresh}
 }
 
-// A RefreshEvent tells how one fetch ended. Slices are read only.
+// A RefreshEvent tells [Options].OnRefresh how one fetch ended, and which keys came and went.
+// Slices are read only.
 type RefreshEvent struct {
 	Source       string        // the Cache's issuer, or the URL that New was given, without its query: fit for a label
 	Trigger      Trigger       // what asked for it

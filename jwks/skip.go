@@ -32,7 +32,8 @@ func SkipReasons() []SkipReason {
 	}
 }
 
-// A Skip is one published key that is not used, and why.
+// A Skip is one published key that is not used, and why. [Status] lists them, and
+// [Options].OnKeySkipped is told of each.
 type Skip struct {
 	Index  int        // position in the "keys" array, from 0
 	KeyID  string     // the "kid" if it is usable, otherwise empty

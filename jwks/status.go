@@ -11,7 +11,8 @@ import (
 	"github.com/bearward/bearward/internal/fetch"
 )
 
-// A State is the condition of a Cache at one moment.
+// A State is the condition of a Cache at one moment, in one word: for logs, metrics and health
+// pages.
 type State string
 
 const (
@@ -42,7 +43,7 @@ type Status struct {
 	Counters  Counters      // since New
 }
 
-// Counters only grow. They are for metrics.
+// Counters are what a Cache has done since it was made, for metrics. They only grow.
 type Counters struct {
 	Fetches        uint64 // that ended, good or not
 	Failures       uint64 // fetches that do not count

@@ -30,8 +30,9 @@ type Binding interface {
 	Check(ctx context.Context, token string, c *Credentials, p *Principal, member []byte) error
 }
 
-// A SchemeBinding has an authentication scheme of its own (RFC 9449 §7.1: "DPoP"). Under Bearer, a
-// token that it binds is refused; under its scheme, one that it does not bind.
+// A SchemeBinding is a [Binding] whose tokens come under an authentication scheme of its own (RFC
+// 9449 §7.1: "DPoP"). A token that it binds is refused under Bearer. A token that it does not bind
+// is refused under its scheme.
 type SchemeBinding interface {
 	Binding
 	// Scheme returns the name of the scheme, as challenges spell it. Callers may use any case.

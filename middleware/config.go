@@ -20,7 +20,8 @@ const (
 	DefaultCacheSize     = 4096 // tokens
 )
 
-// A ScopeForm is how a claim holds scopes.
+// A ScopeForm says how an issuer writes scopes into a claim, for [Config].ScopeForm. The zero value
+// is ScopeString.
 type ScopeForm uint8
 
 const (

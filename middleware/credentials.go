@@ -47,7 +47,7 @@ type Credentials struct {
 	Answer http.Header
 
 	// Params tells what the router found in the request's path, for [PathValue] in checks of
-	// [Requirement.With]; the context of Echo and that of gin are such. Authorize asks it while it
+	// [Requirement.With]. The context of Echo and that of gin are such. Authorize asks it while it
 	// runs, and only for those checks. Nil, as over gRPC: every value is empty.
 	Params interface{ Param(name string) string }
 

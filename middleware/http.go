@@ -23,9 +23,9 @@ func patternCredentials(w http.ResponseWriter, r *http.Request) Credentials {
 	return RequestCredentials(w, r, r.Pattern)
 }
 
-// EnforceCredentials is Enforce for adapters of routers. The function, which is called once for
-// each request, adds to [RequestCredentials] what the router knows: the operation, which must not
-// hold what the caller sent, and the parameters of the path.
+// EnforceCredentials is Enforce for adapters of routers. The function is called once for each
+// request, and adds to [RequestCredentials] what the router knows. That is the operation, which
+// must not hold what the caller sent, and the parameters of the path.
 //
 //go:noinline
 func (g *Guard) EnforceCredentials(of func(http.ResponseWriter, *http.Request) Credentials, req Requirement) func(http.Handler) http.Handler {

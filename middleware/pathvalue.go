@@ -9,9 +9,10 @@ import (
 // bytes that the handler gets from its router. ServeMux gives decoded text. chi and Echo give it as
 // the path was sent ("auth0%7C1") where that is not the usual way to escape it (URL.RawPath).
 //
-// It returns "" for a name that the route does not have, over gRPC, in front of the routing (a
-// Guard given to Use of a router), and everywhere but in a check, until the check returns. A check
-// refuses "" before it compares: a token's subject may be empty, too.
+// It returns "" for a name that the route does not have, and over gRPC. It returns "" in front of
+// the routing, where a Guard was given to Use of a router. It returns "" outside a check, and after
+// the check has returned. A check refuses "" before it compares: a token's subject may be empty,
+// too.
 func PathValue(ctx context.Context, name string) string {
 	if p, ok := ctx.Value(paramsKey{}).(*paramsContext); ok && p.params != nil {
 		return p.params.Param(name)

@@ -22,8 +22,8 @@ type TokenVerifier interface {
 	VerifyToken(ctx context.Context, raw string) (*Principal, error)
 }
 
-// A Verifier verifies the JWT access tokens of one issuer. It is safe for concurrent use, and
-// immutable but for its cache of verified tokens.
+// A Verifier verifies the JWT access tokens of one issuer, for a [Guard]. It is safe for concurrent
+// use, and immutable but for its cache of verified tokens.
 type Verifier struct {
 	config      Config
 	keys        jwks.Source

@@ -40,8 +40,8 @@ func (p *keptContext) Value(key any) any {
 	return p.Context.Value(key)
 }
 
-// Param returns the parameter that chi will find on its way to the endpoint, the innermost of that
-// name, as chi.URLParam does; else the one of a router in front.
+// Param returns the parameter that chi will find on its way to the endpoint: the innermost of that
+// name, as chi.URLParam does. Else it returns the one of a router in front.
 func (p *keptContext) Param(name string) string {
 	var found chi.RouteParams
 	p.tree.route(p.method, p.paths[0], &found)

@@ -6,7 +6,8 @@ import (
 	"github.com/bearward/bearward/internal/issuer"
 )
 
-// A Change makes a token another than the good one: [Claims], [Header] or a [Defect].
+// A Change makes a token of [Issuer.Token] differ from the good one. It is [Claims], [Header] or a
+// [Defect].
 type Change interface {
 	change() issuer.Change
 }
@@ -16,7 +17,7 @@ type Change interface {
 // claim away.
 type Claims map[string]any
 
-// Header holds members of a token's header, by name, as [Claims] does.
+// Header changes members of a token's header, by name, as [Claims] changes claims: a [Change].
 type Header map[string]any
 
 // Absent is the value of a member that is not there.
