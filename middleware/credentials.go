@@ -32,7 +32,7 @@ type Credentials struct {
 	Target string
 	// Peer is the address of the connection's other end: the caller, or the nearest proxy. For a
 	// connection by a Unix socket it is netip.IPv6Unspecified().WithZone(name), with the name that
-	// the socket's listener was given: no range of addresses contains one with a zone. The zero
+	// the socket's listener was given. No range of addresses contains one with a zone. The zero
 	// Addr stands for the one that [ConnContext] left in the context, and if there is none, for an
 	// unknown one. It must not come from http.Request.RemoteAddr, into which middlewares write what
 	// the caller says.
@@ -82,7 +82,7 @@ func RequestCredentials(w http.ResponseWriter, r *http.Request, operation string
 type peerKey struct{}
 
 // ConnContext is for http.Server.ConnContext. It keeps the address of the connection's other end,
-// or the name of the Unix socket that it came by, for Bindings that believe a proxy and nobody
+// or the name of the Unix socket that it came by. Bindings need it that believe a proxy and nobody
 // else: middlewares that rewrite http.Request.RemoteAddr cannot change it. Under
 // grpc.Server.ServeHTTP it serves as well. It changes nothing for connections of other kinds.
 func ConnContext(ctx context.Context, conn net.Conn) context.Context {

@@ -122,9 +122,9 @@ func (e *Error) Expected() string {
 }
 
 // Detail returns what an operator is told beyond the Reason, such as "encrypted (5 parts)" for a
-// token that is no JWS, or "". It holds nothing that the caller made up, so it is safe to log. Where
-// the Guard itself has no more to say, it is what a method Detail() string of Err returns: a Binding
-// tells so what was wrong with a proof.
+// token that is no JWS, or "". It holds nothing that the caller made up, so it is safe to log.
+// Where the Guard itself has no more to say, it is what a method Detail() string of Err returns. A
+// Binding tells so what was wrong with a proof.
 func (e *Error) Detail() string {
 	if e == nil {
 		return ""

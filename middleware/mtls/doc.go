@@ -1,6 +1,6 @@
-// Package mtls checks tokens that are bound to a client certificate (RFC 8705 §3): the token's
-// "cnf" names the SHA-256 of the certificate, and the caller shows by the TLS handshake that it has
-// the certificate's key. A stolen token is worth nothing without that key.
+// Package mtls checks tokens that are bound to a client certificate (RFC 8705 §3). The token's
+// "cnf" names the SHA-256 of the certificate. The caller shows by the TLS handshake that it has the
+// certificate's key. A stolen token is worth nothing without that key.
 //
 //	binding, err := mtls.New(nil)
 //	if err != nil {

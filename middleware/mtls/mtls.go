@@ -37,8 +37,8 @@ type Binding struct {
 var _ auth.Binding = (*Binding)(nil)
 
 // New returns a Binding. opts may be nil. It returns an error that names the field of Options when
-// a Proxy cannot be meant: without address and socket, for every address, at the addresses of
-// another, or with a Field or Hop that its Form does not have.
+// a Proxy cannot be meant. Such a Proxy has no address and no socket, is for every address, or is
+// at the addresses of another. Or it has a Field or Hop that its Form does not have.
 func New(opts *Options) (*Binding, error) {
 	if opts == nil {
 		opts = new(Options)

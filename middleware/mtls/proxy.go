@@ -19,8 +19,8 @@ const (
 	RFC9440 Form = iota
 	// EscapedPEM is PEM in percent-encoding: nginx's $ssl_client_escaped_cert.
 	EscapedPEM
-	// XFCC is the field X-Forwarded-Client-Cert of Envoy: elements between commas, of which each
-	// has a Hash, the certificate's SHA-256 in hex, or else a Cert, its PEM in percent-encoding.
+	// XFCC is the field X-Forwarded-Client-Cert of Envoy: elements between commas. Each has a Hash,
+	// the certificate's SHA-256 in hex, or else a Cert, its PEM in percent-encoding.
 	XFCC
 	// Base64DER is the certificate's DER in standard base64, and nothing else.
 	Base64DER
@@ -51,9 +51,9 @@ type Proxy struct {
 	Field string
 	// Form is how the field is written. The zero value is RFC9440.
 	Form Form
-	// Hop is for XFCC, where each proxy in a row may add an element: 0 is the element that the
-	// nearest proxy added, the last one; 1 the one before it, and so on. With Hop n, n+1 proxies in
-	// a row are believed. At most 15.
+	// Hop is for XFCC, where each proxy in a row may add an element. 0 is the element that the
+	// nearest proxy added, the last one. 1 is the one before it, and so on. With Hop n, n+1 proxies
+	// in a row are believed. At most 15.
 	Hop int
 }
 

@@ -1,7 +1,7 @@
-// Package authserver is a small OAuth 2.0 authorization server for the
-// examples: code flow with PKCE (S256 only), RFC 9068 access tokens, refresh
-// rotation with reuse detection, tokens bound by DPoP (RFC 9449), dynamic registration (RFC 7591), revocation,
-// RP-initiated logout, and a key ring that publishes, promotes and retires.
+// Package authserver is a small OAuth 2.0 authorization server for the examples: code flow with
+// PKCE (S256 only), RFC 9068 access tokens, refresh rotation with reuse detection, tokens bound by
+// DPoP (RFC 9449), dynamic registration (RFC 7591), revocation, RP-initiated logout, and a key ring
+// that publishes, promotes and retires.
 //
 // The protocol work is done by github.com/luikyv/go-oidc; none of its types
 // shows here, so that another server can take its place. State is held in
@@ -252,8 +252,8 @@ func (s *Server) newProvider() (*provider.Provider, error) {
 		provider.WithErrorRenderer(s.renderError),
 		provider.WithErrorHandler(s.logError),
 		provider.WithDPoP(proofAlgorithms[0], proofAlgorithms[1:]...),
-		// Nothing but a proof has a jti here, and Server.checkProof has seen to it. go-oidc asks twice
-		// for one proof when a public client refreshes.
+		// Nothing but a proof has a jti here, and Server.checkProof has seen to it. go-oidc asks
+		// twice for one proof when a public client refreshes.
 		provider.WithJTIConsumer(func(context.Context, string) error { return nil }),
 	)
 }

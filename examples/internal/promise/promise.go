@@ -38,8 +38,8 @@ func OKAs(sub string) Promise { return Promise{status: 200, sub: sub, Text: "200
 // OKAnonymous promises that the API answers and knows no caller.
 func OKAnonymous() Promise { return Promise{status: 200, Text: "200 anonymous"} }
 
-// NoToken promises the challenges of a request that brings no token (RFC 6750 §3, RFC 9449 §7.1): of
-// an API that takes bound tokens, too.
+// NoToken promises the challenges of a request that brings no token (RFC 6750 §3, RFC 9449 §7.1):
+// of an API that takes bound tokens, too.
 func NoToken() Promise {
 	return Promise{
 		status: 401, challenge: "DPoP realm=\"api\", algs=\"ES256 EdDSA PS256 RS256\"\nBearer realm=\"api\"", whole: true,
