@@ -29,7 +29,9 @@ import (
 // that were authorized, in mounted routers too. What a middleware there writes into chi's context
 // or into the request changes nothing. StripSlashes in a mounted router has no effect, and
 // CheckRules says so. What a middleware or a mounted handler serves by itself, without chi, is
-// authorized by the rule of the route that leads to it.
+// authorized by the rule of the route that leads to it. A middleware that puts a new chi.Context
+// under chi.RouteCtxKey routes by itself: no table in front can know where to. Guard what is behind
+// it by a [Router].
 //
 // HEAD is authorized and served as GET where it has no route of its own, with GetHead and without.
 //

@@ -61,8 +61,14 @@
 //	                      handler done: the interceptors in front see it return
 //
 // So the withdrawal of a key, GuardOptions.Revoked, MaxAge and LiveRules reach open streams. A
-// recheck verifies the token again; proofs (DPoP) are spent and count. It may take five seconds.
-// Hooks are told of each. See [Options] for streams that may outlive their token.
+// recheck verifies the token again; proofs (DPoP) are spent and count. It may take five seconds,
+// also where a function of the application's does not come back. Hooks are told of each. See
+// [Options] for streams that may outlive their token.
+//
+// A stream that was opened while its rule of [auth.LiveRules] was public is rechecked as well; its
+// handler sees no Principal. Other public streams are not.
+//
+// When the caller is gone, messages that had arrived before are not handed out any more.
 //
 // The handler runs where it would run without a guard, so a panic  shows its own
 // stack. GracefulStop, and Stop with grpc.WaitForHandlers, wait for the handlers of ended streams.

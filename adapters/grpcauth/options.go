@@ -121,7 +121,7 @@ func (i *interceptors) stream(srv any, ss grpc.ServerStream, info *grpc.StreamSe
 	}
 	i.release(answer)
 	rule := i.table.find(info.FullMethod)
-	if rule.requirement.IsPublic() {
+	if rule.requirement.IsPublic() && !rule.changes { // check: public-watched
 		return handler(srv, &guardedStream{ServerStream: ss, ctx: ctx})
 	}
 	return i.serveWatched(srv, &guardedStream{ServerStream: ss, ctx: ctx}, info.FullMethod, rule, handler)

@@ -60,16 +60,26 @@ type panicked struct {
 
 func (p *panicked) Error() string { return fmt.Sprintf("%v\n\n%s", p.value, p.stack) }
 
+// again goes on with the panic; nil for none.
+func (p *panicked) again() {
+	if p != nil {
+		panic(p)
+	}
+}
+
 // Unwrap returns the value that was panicked with, when it is an error.
 func (p *panicked) Unwrap() error {
 	err, _ := p.value.(error)
 	return err
 }
 
-// panickedWith returns what recover returned, with the stack it was called on; nil for nil.
+// panickedWith returns what recover returned, with the stack of the first panic; nil for nil.
 func panickedWith(value any) *panicked {
 	if value == nil {
 		return nil
+	}
+	if p, ok := value.(*panicked); ok {
+		return p
 	}
 	return &panicked{value, debug.Stack()}
 }

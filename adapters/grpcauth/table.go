@@ -19,6 +19,12 @@ import (
 type rule struct {
 	key         string
 	requirement auth.Requirement
+	changes     bool // it may: it is one of LiveRules, or has a check and so is never public
+}
+
+func newRule(key string, req auth.Requirement) rule {
+	_, err := auth.Rules{"/": req}.Text()
+	return rule{key, req, err != nil}
 }
 
 // A table finds the rule of a method without building a string.
@@ -39,9 +45,9 @@ func newTable(rules auth.Rules) (*table, error) {
 		case !ok || strings.Contains(service, "*") || strings.Contains(method, "*") && method != "*": // check: rule-form
 			errs = append(errs, fmt.Errorf("grpcauth: rule %q is neither /pkg.Service/Method nor /pkg.Service/*", key))
 		case method == "*":
-			t.services["/"+service+"/"] = rule{key, rules[key]}
+			t.services["/"+service+"/"] = newRule(key, rules[key])
 		default:
-			t.methods[key] = rule{key, rules[key]}
+			t.methods[key] = newRule(key, rules[key])
 		}
 	}
 	return t, errors.Join(errs...)

@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"google.golang.org/grpc/status"
+
 	auth "github.com/bearward/bearward/middleware"
 )
 
@@ -37,9 +39,11 @@ type watcher struct {
 	stopped chan struct{} // closed when watch has ended
 
 	until    time.Time // the end of the token, zero for none
+	known    bool      // the token was accepted once; not so under a rule that was public then
 	unjudged time.Time // since when rechecks make no decision, zero while they do
 	retry    time.Duration
 	step     time.Duration
+	asking   chan answer // of the last recheck while it has not come back, else nil
 
 	// These are read when watch has ended.
 	refused  error // what ended the stream
@@ -61,6 +65,7 @@ func (w *watcher) watch(running context.Context) {
 	for {
 		select {
 		case <-running.Done():
+			w.close(status.FromContextError(running.Err()).Err()) // check: handed-out-when-gone
 			return
 		case <-timer.C:
 		}
@@ -75,7 +80,7 @@ func (w *watcher) watch(running context.Context) {
 func (w *watcher) accepted(ctx context.Context) {
 	w.unjudged, w.retry = time.Time{}, firstRetry
 	if p, ok := auth.PrincipalFrom(ctx); ok {
-		w.until = p.ValidUntil()
+		w.until, w.known = p.ValidUntil(), true
 	} else {
 		w.until = time.Time{}
 	}
@@ -115,19 +120,74 @@ func (w *watcher) recheck(running context.Context) bool {
 	} else if w.ends() {
 		timeout = min(timeout, time.Until(w.until)) // check: recheck-before-expiry
 	}
-	ctx, cancel := context.WithTimeout(running, timeout)
-	defer cancel()
-	again, err := w.guard.Recheck(ctx, w.credentials(ctx, w.method, w.rule.key, nil), w.rule.requirement)
-	if err == nil {
+	again, err := w.ask(running, timeout)
+	switch {
+	case err == nil:
 		w.accepted(again)
-	} else if running.Err() == nil && !w.outlives(err, holds) { // check: stream-refused
+		if holds {
+			w.stream.look.Load().refused = nil
+		}
+	case running.Err() != nil:
+		w.close(status.FromContextError(running.Err()).Err())
+		return false
+	case !w.outlives(err, holds): // check: stream-refused
 		w.finish(w.refuseStream(w.stream.ServerStream, err, nil))
 		return false
 	}
-	if holds {
-		w.stream.look.Load().refused = nil
-	}
 	return true
+}
+
+// An answer is what came of a recheck.
+type answer struct {
+	ctx      context.Context
+	err      error
+	panicked *panicked
+}
+
+// ask authorizes the call again, on a goroutine of its own. A function of the application's may
+// ignore its context: it is then left behind, so that the stream ends in time all the same, and
+// nothing more is asked before it has come back.
+func (w *watcher) ask(running context.Context, timeout time.Duration) (context.Context, error) {
+	if w.leftBehind() { // check: recheck-left-behind
+		return nil, context.DeadlineExceeded
+	}
+	ctx, cancel := context.WithTimeout(running, timeout)
+	defer cancel()
+	asking := make(chan answer, 1)
+	w.asking = asking
+	go func() {
+		var a answer
+		defer func() {
+			a.panicked = panickedWith(recover())
+			asking <- a
+		}()
+		a.ctx, a.err = w.guard.Recheck(ctx, w.credentials(ctx, w.method, w.rule.key, nil), w.rule.requirement)
+	}()
+	// check: recheck-bounded
+	select {
+	case a := <-asking:
+		w.asking = nil
+		a.panicked.again()
+		return a.ctx, a.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// leftBehind reports whether the recheck before has not come back. What it found out by now was
+// asked too long ago to count.
+func (w *watcher) leftBehind() bool {
+	if w.asking == nil {
+		return false
+	}
+	select {
+	case late := <-w.asking:
+		w.asking = nil
+		late.panicked.again()
+		return false
+	default:
+		return true
+	}
 }
 
 // outlives reports whether the stream goes on although a recheck did not accept it.
@@ -137,7 +197,8 @@ func (w *watcher) outlives(err error, holds bool) bool {
 	case holds: // check: unjudged-at-expiry
 		return false
 	case w.options.AllowExpiredStreams && e.Reason == auth.ReasonTokenExpired:
-		return true
+		w.unjudged, w.retry = time.Time{}, firstRetry // check: expired-is-decided
+		return w.known                                // check: expired-when-public
 	case e.Status() < 500: // check: recheck-refused
 		return false
 	case w.unjudged.IsZero():
@@ -150,17 +211,21 @@ func (w *watcher) outlives(err error, holds bool) bool {
 // finish ends the stream.
 func (w *watcher) finish(refused error) {
 	w.refused = refused
+	w.close(refused)
+	w.end(refused)
+}
+
+// close keeps messages from passing any more.
+func (w *watcher) close(refused error) {
 	if l := w.stream.look.Load(); l != nil {
 		select {
 		case <-l.done:
 		default: // messages wait for it
 			l.refused = refused
-			w.end(refused)
 			return
 		}
 	}
 	l := &look{done: make(chan struct{}), refused: refused}
 	close(l.done)
 	w.stream.look.Store(l)
-	w.end(refused)
 }
