@@ -126,7 +126,7 @@ func (q question) put(t *testing.T, d transport, field [2]string) {
 	if need == "" {
 		need = "orders"
 	}
-	a := d(t, request{need, q.authorization, field, q.shape})
+	a := d(t, request{need: need, authorization: q.authorization, field: field, shape: q.shape})
 	if a.status != q.want.status {
 		t.Errorf("status %d (%s), want %d", a.status, a.code, q.want.status)
 		return

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -17,7 +16,6 @@ import (
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
@@ -27,6 +25,7 @@ import (
 	"github.com/bearward/bearward/adapters/httpauth"
 	"github.com/bearward/bearward/internal/rpctest"
 	auth "github.com/bearward/bearward/middleware"
+	"github.com/bearward/bearward/middleware/authtest"
 )
 
 // needs are the requirements that every adapter has an operation for.
@@ -64,6 +63,7 @@ type request struct {
 	authorization []string
 	field         [2]string // a header field or metadata more, when its name is not empty
 	shape         func(*http.Request)
+	client        *authtest.Certificate // what a client shows a server of TLS; nil for none
 }
 
 // A transport asks one adapter.
@@ -81,6 +81,7 @@ type setup struct {
 	needs map[string]auth.Requirement             // by operation
 	front func(http.Handler) http.Handler         // what stands before the router, nil for nothing
 	outer func(method string) []grpc.ServerOption // and before gRPC's guard
+	over  *secured                                // nil for plain text
 }
 
 // httpRouters are what each kind of HTTP server is made by.
@@ -95,7 +96,7 @@ func (s setup) transports(t *testing.T) map[string]transport {
 		if s.front != nil {
 			h = s.front(h)
 		}
-		all[name] = overHTTP(t, h)
+		all[name] = s.overHTTP(t, h)
 	}
 	for _, method := range rpctest.Methods {
 		all["grpc-"+strings.ToLower(method[strings.LastIndexByte(method, '/')+1:])] = s.overGRPC(t, method)
@@ -182,11 +183,12 @@ func echoTable(guard *auth.Guard, needs map[string]auth.Requirement) http.Handle
 	return e
 }
 
-func overHTTP(t *testing.T, h http.Handler) transport {
+func overHTTP(t *testing.T, h http.Handler) transport { return setup{}.overHTTP(t, h) }
+
+func (s setup) overHTTP(t *testing.T, h http.Handler) transport {
 	server := httptest.NewUnstartedServer(h)
 	server.Config.ConnContext = auth.ConnContext
-	server.Start()
-	t.Cleanup(server.Close)
+	client := s.over.start(t, server)
 	return func(t *testing.T, ask request) answer {
 		r, err := http.NewRequest("GET", server.URL+"/"+ask.need+"?q="+canary, nil)
 		if err != nil {
@@ -202,7 +204,7 @@ func overHTTP(t *testing.T, h http.Handler) transport {
 		if ask.shape != nil {
 			ask.shape(r)
 		}
-		resp, err := server.Client().Do(r)
+		resp, err := client(ask.client).Do(r)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -245,7 +247,7 @@ var statusOf = map[codes.Code]int{
 }
 
 func (s setup) overGRPC(t *testing.T, method string) transport {
-	conns := map[string]*grpc.ClientConn{}
+	conns := map[string]func(*authtest.Certificate) *grpc.ClientConn{}
 	for name, req := range s.needs {
 		talk := &rpctest.Talk{
 			OnUnary: func(ctx context.Context, _ *rpctest.Message) (*rpctest.Message, error) {
@@ -259,9 +261,10 @@ func (s setup) overGRPC(t *testing.T, method string) transport {
 		if s.outer != nil {
 			options = s.outer(method)
 		}
+		options = append(options, s.over.serverOptions()...)
 		server := grpc.NewServer(append(options, grpcauth.ServerOptions(s.guard, auth.Rules{method: req})...)...)
 		rpctest.Register(server, talk)
-		conns[name] = serve(t, server)
+		conns[name] = s.over.serve(t, server)
 	}
 	return func(t *testing.T, ask request) answer {
 		md := metadata.MD{"authorization": ask.authorization, "x-request-id": {canary}}
@@ -269,11 +272,14 @@ func (s setup) overGRPC(t *testing.T, method string) transport {
 			md.Set(ask.field[0], ask.field[1])
 		}
 		ctx := metadata.NewOutgoingContext(t.Context(), md)
-		body, header, trailer, err := rpctest.CallHeader(ctx, conns[ask.need], method, canary)
+		body, header, trailer, err := rpctest.CallHeader(ctx, conns[ask.need](ask.client), method, canary)
 		st := status.Convert(err)
 		a := answer{status: statusOf[st.Code()], challenges: trailer["www-authenticate"], body: body, nonces: header["dpop-nonce"]}
 		if err != nil {
 			a.nonces = trailer["dpop-nonce"]
+		}
+		if s.over != nil && s.over.serveHTTP { // where the answer to a refusal has a header
+			a.challenges = append(header["www-authenticate"], a.challenges...)
 		}
 		if err == nil {
 			return a
@@ -296,16 +302,5 @@ func (s setup) overGRPC(t *testing.T, method string) transport {
 
 func serve(t *testing.T, server *grpc.Server) *grpc.ClientConn {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	go server.Serve(listener)
-	t.Cleanup(server.Stop)
-	conn, err := grpc.NewClient(listener.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close() })
-	return conn
+	return (*secured)(nil).serve(t, server)(nil)
 }

@@ -8,6 +8,9 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"io"
 	"log/slog"
 	"net"
@@ -466,5 +469,37 @@ func TestWhatAProxySaysIsNotLogged(t *testing.T) {
 		if strings.Contains(log.String(), canary) || !strings.Contains(log.String(), "detail=") {
 			t.Errorf("%v: the log:\n%s", form, &log)
 		}
+	}
+}
+
+// TestM10_ThumbprintsAreComparedInConstantTime reads the code: a timing test would be one of the
+// machine.
+func TestM10_ThumbprintsAreComparedInConstantTime(t *testing.T) {
+	files := must(filepath.Glob("*.go"))
+	compared := 0
+	for _, name := range files {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		file := must(parser.ParseFile(token.NewFileSet(), name, nil, 0))
+		ast.Inspect(file, func(n ast.Node) bool {
+			call, ok := n.(*ast.CallExpr)
+			if !ok {
+				return true
+			}
+			switch f := call.Fun.(type) {
+			case *ast.SelectorExpr:
+				if f.Sel.Name == "ConstantTimeCompare" {
+					compared++
+				}
+				if f.Sel.Name == "Equal" {
+					t.Errorf("%s compares by Equal", name)
+				}
+			}
+			return true
+		})
+	}
+	if compared != 1 {
+		t.Errorf("%d comparisons in constant time, want the one of the thumbprint", compared)
 	}
 }
