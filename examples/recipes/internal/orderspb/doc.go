@@ -1,0 +1,2 @@
+// Package orderspb is generated from orders.proto.
+package orderspb
