@@ -30,8 +30,8 @@ type GuardOptions struct {
 	// operation that is not Public, Optional ones included. It needs Bindings. Default false: plain
 	// tokens are accepted beside bound ones. [Bound] asks it of one operation.
 	RequireBound bool
-	// Revoked tells whether a token that was found good is revoked all the same ([Revocations] is
-	// one such store). It is asked on every request, once, also about a cached token, and when an
+	// Revoked tells whether a token that was found good is revoked all the same (package revocation
+	// has such a store). It is asked on every request, once, also about a cached token, and when an
 	// open stream is rechecked. True refuses the token with ReasonTokenRevoked. An error, a panic,
 	// and no answer within 250 ms mean that the request is not judged (503). Its context ends then,
 	// and it must return. It must be safe for concurrent use. Default none.

@@ -6,13 +6,14 @@ import (
 
 	auth "github.com/bearward/bearward/middleware"
 	"github.com/bearward/bearward/middleware/authtest"
+	"github.com/bearward/bearward/middleware/revocation"
 )
 
 // TestMatrixRevocations revokes, in the store of the process, tokens that the guard remembers: one
 // by its ID, and then what its subject has.
 func TestMatrixRevocations(t *testing.T) {
 	issuer := authtest.NewIssuer(t, nil)
-	store := auth.NewRevocations(0)
+	store := revocation.NewMemory(0)
 	guard := issuer.Guard(&auth.GuardOptions{Revoked: store.Revoked})
 	eachTransport(t, "W-04", transports(t, guard), func(t *testing.T, name string, ask transport) {
 		now := time.Now()
@@ -29,7 +30,7 @@ func TestMatrixRevocations(t *testing.T) {
 				}
 			}
 		}
-		revoke := func(r auth.Revocation) {
+		revoke := func(r revocation.Entry) {
 			t.Helper()
 			r.Issuer, r.Until = issuer.URL, now.Add(2*time.Hour)
 			if err := store.Revoke(t.Context(), r); err != nil {
@@ -37,9 +38,9 @@ func TestMatrixRevocations(t *testing.T) {
 			}
 		}
 		statuses("before", 200, 200, 200, 200)
-		revoke(auth.Revocation{TokenID: name + "1"})
+		revoke(revocation.Entry{TokenID: name + "1"})
 		statuses("one token revoked", 401, 200, 200, 200)
-		revoke(auth.Revocation{Subject: name + "alice", IssuedBefore: now})
+		revoke(revocation.Entry{Subject: name + "alice", IssuedBefore: now})
 		statuses("all of a subject", 401, 401, 200, 200)
 	})
 }

@@ -29,6 +29,7 @@ import (
 	"github.com/bearward/bearward/middleware/dpop"
 	"github.com/bearward/bearward/middleware/mtls"
 	"github.com/bearward/bearward/middleware/provider"
+	"github.com/bearward/bearward/middleware/revocation"
 )
 
 var (
@@ -45,6 +46,7 @@ var (
 	_ tls.Config
 	_ netip.Prefix
 	_ = provider.Google
+	_ = revocation.NewMemory
 )
 
 func code(guard *auth.Guard, rules auth.Rules, mux *http.ServeMux, e *echo.Echo, healthz http.HandlerFunc, listOrders http.HandlerFunc, logger *slog.Logger, config auth.Config) {

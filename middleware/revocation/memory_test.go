@@ -1,4 +1,4 @@
-package auth_test
+package revocation_test
 
 import (
 	"errors"
@@ -11,6 +11,7 @@ import (
 	"time"
 
 	auth "github.com/bearward/bearward/middleware"
+	"github.com/bearward/bearward/middleware/revocation"
 )
 
 // tokenOf is the Principal of a token with these claims.
@@ -23,7 +24,7 @@ func tokenOf(t *testing.T, claims string, args ...any) *auth.Principal {
 	return p
 }
 
-func isRevoked(t *testing.T, s *auth.Revocations, p *auth.Principal) bool {
+func isRevoked(t *testing.T, s *revocation.Memory, p *auth.Principal) bool {
 	t.Helper()
 	revoked, err := s.Revoked(t.Context(), p)
 	if err != nil {
@@ -32,7 +33,7 @@ func isRevoked(t *testing.T, s *auth.Revocations, p *auth.Principal) bool {
 	return revoked
 }
 
-func TestRevocationsMeanNothingElse(t *testing.T) {
+func TestAnEntryMeansNothingElse(t *testing.T) {
 	now := time.Now().Truncate(time.Second)
 	const iss, sub, client, jti = "https://issuer.example", "alice", "app", "token-1"
 	of := func(iss, sub, client, jti string, iat time.Time) *auth.Principal {
@@ -41,23 +42,23 @@ func TestRevocationsMeanNothingElse(t *testing.T) {
 	good := of(iss, sub, client, jti, now.Add(-time.Minute))
 	for _, tt := range []struct {
 		name  string
-		entry auth.Revocation
+		entry revocation.Entry
 		spare *auth.Principal // what differs in the one thing that counts
 	}{
-		{"a token", auth.Revocation{TokenID: jti}, of(iss, sub, client, "token-2", now.Add(-time.Minute))},
-		{"a token of another issuer", auth.Revocation{TokenID: jti}, of("https://other.example", sub, client, jti, now.Add(-time.Minute))},
-		{"a subject", auth.Revocation{Subject: sub, IssuedBefore: now}, of(iss, "bob", client, jti, now.Add(-time.Minute))},
-		{"a subject of another issuer", auth.Revocation{Subject: sub, IssuedBefore: now}, of("https://other.example", sub, client, jti, now.Add(-time.Minute))},
-		{"a subject that logged in again", auth.Revocation{Subject: sub, IssuedBefore: now}, of(iss, sub, client, jti, now.Add(time.Second))},
-		{"a client", auth.Revocation{ClientID: client, IssuedBefore: now}, of(iss, sub, "other", jti, now.Add(-time.Minute))},
-		{"a client of another issuer", auth.Revocation{ClientID: client, IssuedBefore: now}, of("https://other.example", sub, client, jti, now.Add(-time.Minute))},
-		{"a client that got another token", auth.Revocation{ClientID: client, IssuedBefore: now}, of(iss, sub, client, jti, now.Add(time.Second))},
-		{"a subject of a client's name", auth.Revocation{Subject: client, IssuedBefore: now}, good},
-		{"a client of a subject's name", auth.Revocation{ClientID: sub, IssuedBefore: now}, good},
-		{"a token of a subject's name", auth.Revocation{TokenID: sub}, good},
+		{"a token", revocation.Entry{TokenID: jti}, of(iss, sub, client, "token-2", now.Add(-time.Minute))},
+		{"a token of another issuer", revocation.Entry{TokenID: jti}, of("https://other.example", sub, client, jti, now.Add(-time.Minute))},
+		{"a subject", revocation.Entry{Subject: sub, IssuedBefore: now}, of(iss, "bob", client, jti, now.Add(-time.Minute))},
+		{"a subject of another issuer", revocation.Entry{Subject: sub, IssuedBefore: now}, of("https://other.example", sub, client, jti, now.Add(-time.Minute))},
+		{"a subject that logged in again", revocation.Entry{Subject: sub, IssuedBefore: now}, of(iss, sub, client, jti, now.Add(time.Second))},
+		{"a client", revocation.Entry{ClientID: client, IssuedBefore: now}, of(iss, sub, "other", jti, now.Add(-time.Minute))},
+		{"a client of another issuer", revocation.Entry{ClientID: client, IssuedBefore: now}, of("https://other.example", sub, client, jti, now.Add(-time.Minute))},
+		{"a client that got another token", revocation.Entry{ClientID: client, IssuedBefore: now}, of(iss, sub, client, jti, now.Add(time.Second))},
+		{"a subject of a client's name", revocation.Entry{Subject: client, IssuedBefore: now}, good},
+		{"a client of a subject's name", revocation.Entry{ClientID: sub, IssuedBefore: now}, good},
+		{"a token of a subject's name", revocation.Entry{TokenID: sub}, good},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			s := auth.NewRevocations(0)
+			s := revocation.NewMemory(0)
 			tt.entry.Issuer, tt.entry.Until = iss, now.Add(time.Hour)
 			if err := s.Revoke(t.Context(), tt.entry); err != nil {
 				t.Fatal(err)
@@ -80,8 +81,8 @@ func TestRevocationsMeanNothingElse(t *testing.T) {
 func TestATokenOfTheSameSecondIsRevoked(t *testing.T) {
 	now := time.Now().Truncate(time.Second)
 	for _, at := range []time.Duration{0, time.Millisecond, 999 * time.Millisecond} {
-		s := auth.NewRevocations(0)
-		err := s.Revoke(t.Context(), auth.Revocation{Issuer: "i", Subject: "alice", IssuedBefore: now.Add(at), Until: now.Add(time.Hour)})
+		s := revocation.NewMemory(0)
+		err := s.Revoke(t.Context(), revocation.Entry{Issuer: "i", Subject: "alice", IssuedBefore: now.Add(at), Until: now.Add(time.Hour)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -96,22 +97,22 @@ func TestATokenOfTheSameSecondIsRevoked(t *testing.T) {
 	}
 }
 
-func TestARevocationThatSaysTooLittleIsRefused(t *testing.T) {
-	s := auth.NewRevocations(1)
+func TestAnEntryThatSaysTooLittleIsRefused(t *testing.T) {
+	s := revocation.NewMemory(1)
 	now := time.Now()
-	full := func(change func(*auth.Revocation)) auth.Revocation {
-		r := auth.Revocation{Issuer: "i", Subject: "alice", IssuedBefore: now, Until: now.Add(time.Hour)}
+	full := func(change func(*revocation.Entry)) revocation.Entry {
+		r := revocation.Entry{Issuer: "i", Subject: "alice", IssuedBefore: now, Until: now.Add(time.Hour)}
 		change(&r)
 		return r
 	}
-	for want, r := range map[string]auth.Revocation{
-		"Revocation.Issuer is required":                       full(func(r *auth.Revocation) { r.Issuer = "" }),
-		"needs one of TokenID, Subject and ClientID":          full(func(r *auth.Revocation) { r.Subject = "" }),
-		"Revocation needs one of":                             full(func(r *auth.Revocation) { r.ClientID = "app" }),
-		"Revocation.IssuedBefore is not for":                  full(func(r *auth.Revocation) { r.Subject, r.TokenID = "", "1" }),
-		"Revocation.IssuedBefore is required":                 full(func(r *auth.Revocation) { r.IssuedBefore = time.Time{} }),
-		"Revocation.Until is required":                        full(func(r *auth.Revocation) { r.Until = time.Time{} }),
-		"Revocation.Until is more than 5m0s ago: no token th": full(func(r *auth.Revocation) { r.Until = now.Add(-auth.MaxLeeway) }),
+	for want, r := range map[string]revocation.Entry{
+		"Entry.Issuer is required":                       full(func(r *revocation.Entry) { r.Issuer = "" }),
+		"needs one of TokenID, Subject and ClientID":     full(func(r *revocation.Entry) { r.Subject = "" }),
+		"Entry needs one of":                             full(func(r *revocation.Entry) { r.ClientID = "app" }),
+		"Entry.IssuedBefore is not for":                  full(func(r *revocation.Entry) { r.Subject, r.TokenID = "", "1" }),
+		"Entry.IssuedBefore is required":                 full(func(r *revocation.Entry) { r.IssuedBefore = time.Time{} }),
+		"Entry.Until is required":                        full(func(r *revocation.Entry) { r.Until = time.Time{} }),
+		"Entry.Until is more than 5m0s ago: no token th": full(func(r *revocation.Entry) { r.Until = now.Add(-auth.MaxLeeway) }),
 	} {
 		if err := s.Revoke(t.Context(), r); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%+v: %v, want %q", r, err, want)
@@ -125,16 +126,16 @@ func TestARevocationThatSaysTooLittleIsRefused(t *testing.T) {
 			t.Error("room for -1 entries")
 		}
 	}()
-	auth.NewRevocations(-1)
+	revocation.NewMemory(-1)
 }
 
 // A token is accepted for the leeway after its end: so long its revocation must last.
-func TestARevocationOutlivesTheLeeway(t *testing.T) {
+func TestAnEntryOutlivesTheLeeway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := auth.NewRevocations(0)
+		s := revocation.NewMemory(0)
 		until := time.Now().Add(time.Hour)
 		p := tokenOf(t, `{"iss":"i","jti":"1","exp":%d}`, until.Unix())
-		r := auth.Revocation{Issuer: "i", TokenID: "1", Until: until}
+		r := revocation.Entry{Issuer: "i", TokenID: "1", Until: until}
 		if err := s.Revoke(t.Context(), r); err != nil {
 			t.Fatal(err)
 		}
@@ -150,19 +151,19 @@ func TestARevocationOutlivesTheLeeway(t *testing.T) {
 }
 
 // There is never room for one entry by dropping another that is in force.
-func TestRevocationsAreBounded(t *testing.T) {
+func TestMemoryIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const most = 3
-		s := auth.NewRevocations(most)
+		s := revocation.NewMemory(most)
 		revoke := func(jti string, d time.Duration) error {
-			return s.Revoke(t.Context(), auth.Revocation{Issuer: "i", TokenID: jti, Until: time.Now().Add(d - auth.MaxLeeway)})
+			return s.Revoke(t.Context(), revocation.Entry{Issuer: "i", TokenID: jti, Until: time.Now().Add(d - auth.MaxLeeway)})
 		}
 		for i := range most {
 			if err := revoke(fmt.Sprint(i), time.Duration(i+1)*time.Minute); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if err := revoke("3", time.Hour); !errors.Is(err, auth.ErrRevocationsFull) {
+		if err := revoke("3", time.Hour); !errors.Is(err, revocation.ErrFull) {
 			t.Errorf("one too many: %v", err)
 		}
 		for i := range most {
@@ -177,7 +178,7 @@ func TestRevocationsAreBounded(t *testing.T) {
 			t.Errorf("a shorter end for an entry that is there: %v", err)
 		}
 		time.Sleep(time.Minute)
-		if err := revoke("3", time.Hour); !errors.Is(err, auth.ErrRevocationsFull) {
+		if err := revoke("3", time.Hour); !errors.Is(err, revocation.ErrFull) {
 			t.Errorf("the entry whose end was moved made room: %v", err)
 		}
 		time.Sleep(time.Minute)
@@ -192,18 +193,18 @@ func TestRevocationsAreBounded(t *testing.T) {
 	})
 }
 
-// TestRevocationsAgainstAList compares the store with a list of all that was ever revoked, through
+// TestMemoryAgainstAList compares the store with a list of all that was ever revoked, through
 // random calls and times. At the end nothing is left.
-func TestRevocationsAgainstAList(t *testing.T) {
+func TestMemoryAgainstAList(t *testing.T) {
 	const seed = 7
 	chance := rand.New(rand.NewPCG(seed, seed))
 	synctest.Test(t, func(t *testing.T) {
-		s := auth.NewRevocations(0)
+		s := revocation.NewMemory(0)
 		var list []made
 		for range 3000 {
 			time.Sleep(time.Duration(chance.IntN(400)) * time.Second)
 			now := time.Now()
-			r := auth.Revocation{Issuer: []string{"i", "j"}[chance.IntN(2)], Until: now.Add(time.Duration(chance.IntN(3600)-300) * time.Second)}
+			r := revocation.Entry{Issuer: []string{"i", "j"}[chance.IntN(2)], Until: now.Add(time.Duration(chance.IntN(3600)-300) * time.Second)}
 			name := []string{"a", "b", "c"}[chance.IntN(3)]
 			if kind := chance.IntN(3); kind == 0 {
 				r.TokenID = name
@@ -223,15 +224,15 @@ func TestRevocationsAgainstAList(t *testing.T) {
 			}
 		}
 		time.Sleep(24 * time.Hour)
-		if err := s.Revoke(t.Context(), auth.Revocation{Issuer: "i", TokenID: "last", Until: time.Now()}); err != nil || s.Len() != 1 {
+		if err := s.Revoke(t.Context(), revocation.Entry{Issuer: "i", TokenID: "last", Until: time.Now()}); err != nil || s.Len() != 1 {
 			t.Errorf("%d entries are left when all are over, %v", s.Len(), err)
 		}
 	})
 }
 
-// A made is a Revocation, and when it was made.
+// A made is an Entry, and when it was made.
 type made struct {
-	auth.Revocation
+	revocation.Entry
 	at time.Time
 }
 
@@ -265,15 +266,15 @@ func listed(list []made, now time.Time, iss, jti, sub, app string, iat time.Time
 	return false
 }
 
-func TestRevocationsServeConcurrently(t *testing.T) {
-	s := auth.NewRevocations(0)
+func TestMemoryServesConcurrently(t *testing.T) {
+	s := revocation.NewMemory(0)
 	until := time.Now().Add(time.Hour)
 	var all sync.WaitGroup
 	for g := range 4 {
 		all.Go(func() {
 			for i := range 200 {
 				jti := fmt.Sprintf("%d-%d", g, i)
-				if err := s.Revoke(t.Context(), auth.Revocation{Issuer: "i", TokenID: jti, Until: until}); err != nil {
+				if err := s.Revoke(t.Context(), revocation.Entry{Issuer: "i", TokenID: jti, Until: until}); err != nil {
 					t.Error(err)
 				}
 				if p := tokenOf(t, `{"iss":"i","jti":%q}`, jti); !isRevoked(t, s, p) {
@@ -289,9 +290,9 @@ func TestRevocationsServeConcurrently(t *testing.T) {
 }
 
 func TestRevokedCostsNoAllocation(t *testing.T) {
-	s := auth.NewRevocations(0)
+	s := revocation.NewMemory(0)
 	until := time.Now().Add(time.Hour)
-	for _, r := range []auth.Revocation{{TokenID: "2"}, {Subject: "bob", IssuedBefore: until}, {ClientID: "other", IssuedBefore: until}} {
+	for _, r := range []revocation.Entry{{TokenID: "2"}, {Subject: "bob", IssuedBefore: until}, {ClientID: "other", IssuedBefore: until}} {
 		r.Issuer, r.Until = "i", until
 		if err := s.Revoke(t.Context(), r); err != nil {
 			t.Fatal(err)
