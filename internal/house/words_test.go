@@ -21,6 +21,9 @@ var unplainNames = map[string]string{
 	"fly": "runFetch", "ground": "shutdown", "held": "cachedKeys", "kick": "wakeup", "land": "applyResult",
 	"later": "planned", "learn": "register", "pin": "fix", "publish": "toJWKs", "remember": "store",
 	"remembered": "cached", "shown": "redact", "signer": "verifyingKey", "tricks": "bypassAttempts",
+	"bylook": "buckets", "errgone": "errHandlerExited", "foreigntypes": "otherTokenTypes", "giveback": "release",
+	"grants": "readScopes", "heldby": "cacheLookup", "lookof": "bucketOf", "recalltoken": "lookup",
+	"untilrefused": "serveUntilExpiry", "waveone": "implemented",
 	"usable": "candidates", "ways": "a noun", "window": "checkTimes",
 }
 
