@@ -150,6 +150,10 @@ var rules = []rule{
 		room: "adapters/openapiauth",
 		code: []string{"middleware"},
 	},
+	{ // it implements the stores of these
+		room: "adapters/redisauth",
+		code: []string{"middleware", "middleware/dpop", "middleware/revocation"},
+	},
 	{
 		room:  "adapters/*",
 		code:  []string{"middleware"},

@@ -1,6 +1,6 @@
-// Package revocation holds which tokens were revoked before they expire: one by its ID, or those of
-// a subject or a client that were issued before an instant. A store of them tells a Guard by
-// GuardOptions.Revoked.
+// Package revocation holds which tokens were revoked before they expire. An entry means one token
+// by its ID, or those of a subject or a client that were issued before an instant. A store of them
+// tells a Guard by GuardOptions.Revoked.
 //
 //	revoked := revocation.NewMemory(0)
 //	guard, err := auth.New("https://issuer.example", "https://api.example.com", &auth.GuardOptions{Revoked: revoked.Revoked})
