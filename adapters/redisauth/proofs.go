@@ -57,11 +57,11 @@ func (s *Store) First(ctx context.Context, owner, id string, ttl time.Duration) 
 		if err != nil {
 			return false, err
 		}
-		switch answer {
-		case answerChanged: // nothing was written: it is good to ask again
+		if answer == answerChanged { // nothing was written: it is good to ask again
 			not = f
 			continue
-		case answerOwnerFull: // check: owner-full
+		}
+		if answer == answerOwnerFull { // check: owner-full
 			return false, dpop.ErrOwnerFull
 		}
 		if err := s.sameServer(ctx, f); err != nil {
