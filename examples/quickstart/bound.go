@@ -23,7 +23,7 @@ type token struct {
 var none = token{name: "none"}
 
 // credentials are the header fields of a call of op at d.
-func (t token) credentials(d door, op operation) (map[string]string, error) {
+func (t token) credentials(d endpoint, op operation) (map[string]string, error) {
 	if t.raw == "" {
 		return nil, nil
 	}

@@ -24,8 +24,8 @@ import (
 // callTimeout bounds one call.
 const callTimeout = 10 * time.Second
 
-// door is one server as a client sees it.
-type door interface {
+// endpoint is one server as a client sees it.
+type endpoint interface {
 	call(ctx context.Context, op operation, tok token) (promise.Outcome, error)
 	// target is what a proof for op names (RFC 9449 §4.2: htm and htu).
 	target(op operation) (method, uri string)
@@ -47,19 +47,19 @@ func (op operation) String() string {
 	return op.method + " " + op.path
 }
 
-// httpDoor speaks HTTP.
-type httpDoor struct {
+// httpEndpoint speaks HTTP.
+type httpEndpoint struct {
 	base string
 	hc   *http.Client
 }
 
 func httpClient() *http.Client { return &http.Client{Timeout: callTimeout} }
 
-func (d httpDoor) offers(op operation) bool { return op.path != "" }
+func (d httpEndpoint) offers(op operation) bool { return op.path != "" }
 
-func (d httpDoor) target(op operation) (method, uri string) { return op.method, d.base + op.path }
+func (d httpEndpoint) target(op operation) (method, uri string) { return op.method, d.base + op.path }
 
-func (d httpDoor) call(ctx context.Context, op operation, tok token) (promise.Outcome, error) {
+func (d httpEndpoint) call(ctx context.Context, op operation, tok token) (promise.Outcome, error) {
 	req, err := http.NewRequestWithContext(ctx, op.method, d.base+op.path, nil)
 	if err != nil {
 		return promise.Outcome{}, err
@@ -98,23 +98,23 @@ func (d httpDoor) call(ctx context.Context, op operation, tok token) (promise.Ou
 	return out, nil
 }
 
-// grpcDoor speaks gRPC.
-type grpcDoor struct {
+// grpcEndpoint speaks gRPC.
+type grpcEndpoint struct {
 	conn *grpc.ClientConn
 }
 
-func dial(addr string) (grpcDoor, error) {
+func dial(addr string) (grpcEndpoint, error) {
 	conn, err := grpc.NewClient(addr, grpc.WithTransportCredentials(insecure.NewCredentials()))
-	return grpcDoor{conn}, err
+	return grpcEndpoint{conn}, err
 }
 
-func (d grpcDoor) offers(op operation) bool { return op.run != nil }
+func (d grpcEndpoint) offers(op operation) bool { return op.run != nil }
 
-func (d grpcDoor) target(op operation) (method, uri string) {
+func (d grpcEndpoint) target(op operation) (method, uri string) {
 	return http.MethodPost, "http://" + d.conn.Target() + "/" + orderspb.Orders_ServiceDesc.ServiceName + "/" + op.rpc
 }
 
-func (d grpcDoor) call(ctx context.Context, op operation, tok token) (promise.Outcome, error) {
+func (d grpcEndpoint) call(ctx context.Context, op operation, tok token) (promise.Outcome, error) {
 	credentials, err := tok.credentials(d, op)
 	if err != nil {
 		return promise.Outcome{}, err

@@ -20,7 +20,7 @@ func (w *walk) coldStart(ctx context.Context, reader, _ *oauth2.Token) error {
 		return err
 	}
 	good := token{name: "alice: read:orders", raw: reader.AccessToken}
-	w.chapter("1. The API starts while the issuer is down: tokens are not judged")
+	w.chapter("1. The API starts while the issuer is down: tokens cannot be verified yet")
 	w.ask(ctx, list, good, promise.Unavailable())
 	w.ask(ctx, list, none, promise.NoToken())
 	w.ask(ctx, ping, none, promise.OKAnonymous())
@@ -187,7 +187,7 @@ func (w *walk) outage(ctx context.Context, _, _ *oauth2.Token) error {
 	w.issuer.SetDown(true)
 	knownToken := token{name: "alice's, by a known key", raw: known.AccessToken}
 	newToken := token{name: "alice's, by a key unseen", raw: unknown.AccessToken}
-	w.chapter("6. The issuer goes down: what can be judged is judged, the rest is not")
+	w.chapter("6. The issuer goes down: what can be verified is verified, the rest is not")
 	w.ask(ctx, list, knownToken, promise.OKAs("alice"))
 	w.ask(ctx, place, knownToken, promise.Needs("write:orders"))
 	w.ask(ctx, list, newToken, promise.Unavailable())

@@ -25,10 +25,10 @@ const cooldown = time.Second
 // application, and the table.
 type walk struct {
 	report
-	issuer *issuer
-	fleet  fleet
-	doors  []door
-	app    *client.Client
+	issuer    *issuer
+	fleet     fleet
+	endpoints []endpoint
+	app       *client.Client
 }
 
 // check walks the whole way once, prints the table, and returns an error when
@@ -42,7 +42,7 @@ func check(ctx context.Context, out io.Writer) (err error) {
 	defer func() {
 		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
 		defer cancel()
-		err = errors.Join(err, w.closeDoors(), w.fleet.shutdown(stop), w.issuer.shutdown(stop))
+		err = errors.Join(err, w.closeEndpoints(), w.fleet.shutdown(stop), w.issuer.shutdown(stop))
 	}()
 	fmt.Fprintf(out, "Authorization server: %s\nAPI:                  %s behind %s\n", w.issuer.url, audience, strings.Join(api.Adapters(), ", "))
 	w.legend()
@@ -106,22 +106,22 @@ func (w *walk) open() (err error) {
 	for i, adapter := range api.Adapters() {
 		addr := w.fleet[i].Addr()
 		if adapter != "grpc" {
-			w.doors = append(w.doors, httpDoor{base: "http://" + addr, hc: httpClient()})
+			w.endpoints = append(w.endpoints, httpEndpoint{base: "http://" + addr, hc: httpClient()})
 			continue
 		}
-		door, err := dial(addr)
+		endpoint, err := dial(addr)
 		if err != nil {
 			return err
 		}
-		w.doors = append(w.doors, door)
+		w.endpoints = append(w.endpoints, endpoint)
 	}
 	return nil
 }
 
-func (w *walk) closeDoors() error {
+func (w *walk) closeEndpoints() error {
 	var errs []error
-	for _, d := range w.doors {
-		if d, ok := d.(grpcDoor); ok {
+	for _, d := range w.endpoints {
+		if d, ok := d.(grpcEndpoint); ok {
 			errs = append(errs, d.conn.Close())
 		}
 	}
@@ -130,8 +130,8 @@ func (w *walk) closeDoors() error {
 
 // ask makes one call through every adapter that offers it and prints the row.
 func (w *walk) ask(ctx context.Context, op operation, tok token, p promise.Promise) {
-	cells := make([]cell, len(w.doors))
-	for i, d := range w.doors {
+	cells := make([]cell, len(w.endpoints))
+	for i, d := range w.endpoints {
 		if d.offers(op) {
 			cells[i] = askOne(ctx, d, op, tok, p)
 		}
@@ -139,7 +139,7 @@ func (w *walk) ask(ctx context.Context, op operation, tok token, p promise.Promi
 	w.row(op.String(), tok.name, p, cells)
 }
 
-func askOne(ctx context.Context, d door, op operation, tok token, p promise.Promise) cell {
+func askOne(ctx context.Context, d endpoint, op operation, tok token, p promise.Promise) cell {
 	out, err := d.call(ctx, op, tok)
 	c := cell{asked: true, out: out}
 	if err != nil {
@@ -152,7 +152,7 @@ func askOne(ctx context.Context, d door, op operation, tok token, p promise.Prom
 
 // settle waits until every adapter keeps p, for what takes effect by itself.
 func (w *walk) settle(ctx context.Context, op operation, tok token, p promise.Promise) error {
-	for _, d := range w.doors {
+	for _, d := range w.endpoints {
 		err := until(ctx, func() error {
 			if fault := askOne(ctx, d, op, tok, p).fault; fault != "" {
 				return errors.New(fault)

@@ -13,6 +13,20 @@ import (
 	"github.com/bearward/bearward/examples/internal/api"
 )
 
+// The tabs of the dashboard.
+const (
+	bearerTab = "Bearer tokens"
+	boundTab  = "Bound tokens"
+)
+
+var tabs = []string{bearerTab, boundTab}
+
+// issued is a bound token.
+type issued struct {
+	scopes      []string
+	expiry, key string
+}
+
 // learn takes in the tokens that were issued after the first n answers.
 func (r *random) learn(n int) {
 	for _, call := range r.spy.since(n) {
@@ -20,6 +34,7 @@ func (r *random) learn(n int) {
 			continue
 		}
 		var said struct {
+			Type    string `json:"token_type"`
 			Access  string `json:"access_token"`
 			Refresh string `json:"refresh_token"`
 		}
@@ -29,13 +44,21 @@ func (r *random) learn(n int) {
 		var claims struct {
 			Scope string
 			Exp   int64
+			Cnf   struct{ Jkt string }
 		}
 		r.must(json.Unmarshal(raw, &claims))
+		if (said.Type == "DPoP") != (claims.Cnf.Jkt != "") {
+			r.t.Errorf("a token of the type %q has cnf.jkt %q", said.Type, claims.Cnf.Jkt)
+		}
+		if said.Type == "DPoP" {
+			r.bound = &issued{strings.Fields(claims.Scope), time.Unix(claims.Exp, 0).Format(time.TimeOnly), claims.Cnf.Jkt}
+			continue
+		}
 		r.scopes = strings.Fields(claims.Scope)
 		r.expiries = append(r.expiries, time.Unix(claims.Exp, 0).Format(time.TimeOnly))
 		r.refresh = "none"
 		if said.Refresh != "" {
-			r.refresh = "held"
+			r.refresh = "kept"
 		}
 	}
 }
@@ -47,20 +70,21 @@ func (r *random) hold(p page, after string) {
 		r.t.Helper()
 		r.t.Errorf("after %s: %s", after, fmt.Sprintf(format, values...))
 	}
-	var scopes []string
-	for _, scope := range r.scopes {
-		if slices.Contains(apiScopes, scope) {
-			scopes = append(scopes, scope)
-		}
+	scopes, expiries, key := r.scopes, r.expiries, ""
+	if p.Tab == boundTab {
+		scopes, expiries, key = r.bound.scopes, []string{r.bound.expiry}, r.bound.key
+	} else if !strings.HasPrefix(p.Refresh, r.refresh) {
+		wrong("the page says of the refresh token %q, it is %s", p.Refresh, r.refresh)
 	}
+	scopes = slices.DeleteFunc(slices.Clone(scopes), func(scope string) bool { return !slices.Contains(apiScopes, scope) })
 	if !slices.Equal(p.Scopes, scopes) {
 		wrong("the page shows the scopes %v, the token has %v", p.Scopes, scopes)
 	}
-	if !slices.ContainsFunc(r.expiries, func(at string) bool { return strings.HasPrefix(p.Expiry, "expires at "+at) }) {
-		wrong("the page says %q, tokens of this login expire at %v", p.Expiry, r.expiries)
+	if !slices.ContainsFunc(expiries, func(at string) bool { return strings.HasPrefix(p.Expiry, "expires at "+at) }) {
+		wrong("the page says %q, tokens of this login expire at %v", p.Expiry, expiries)
 	}
-	if !strings.HasPrefix(p.Refresh, r.refresh) {
-		wrong("the page says of the refresh token %q, it is %s", p.Refresh, r.refresh)
+	if p.Key != key {
+		wrong("the page says that the token is bound to %q, it is to %q", p.Key, key)
 	}
 	down := r.stack.issuer.Down()
 	if strings.HasPrefix(p.Issuer, "down") != down || strings.HasPrefix(p.Issuer, "up") == down {
@@ -72,11 +96,17 @@ func (r *random) hold(p page, after string) {
 	r.holdButtons(p, down, wrong)
 }
 
+// needIssuer are the buttons that are off while the issuer is down.
+var needIssuer = []string{
+	"Ask for more scopes", "Log in again", "Let a token expire", "Replay a refresh token", "Rotate the keys",
+	"Take the issuer down", "Get a bound token",
+}
+
 func (r *random) holdButtons(p page, down bool, wrong func(string, ...any)) {
 	missing := slices.ContainsFunc(r.registered, func(scope string) bool { return !slices.Contains(r.scopes, scope) })
 	noRefresh := map[string]string{"none": "you did not allow", "worthless": "Yours is worthless"}[r.refresh]
-	if len(p.Buttons) != 8 {
-		wrong("%d buttons, want 8", len(p.Buttons))
+	if want := map[string]int{bearerTab: 8, boundTab: 5}[p.Tab]; len(p.Buttons) != want {
+		wrong("%d buttons, want %d", len(p.Buttons), want)
 	}
 	for _, b := range p.Buttons {
 		why := ""
@@ -87,8 +117,12 @@ func (r *random) holdButtons(p page, down bool, wrong func(string, ...any)) {
 			if !missing {
 				why = "has every scope"
 			}
+		case "Call with the key", "Use it without the key", "Use another key", "Replay a proof":
+			if r.bound == nil {
+				why = "Needs a bound token"
+			}
 		}
-		if down && !strings.HasPrefix(b.Name, "Read") && b.Name != "Place an order" && b.Name != "Bring the issuer up" {
+		if down && slices.Contains(needIssuer, b.Name) {
 			why = "The issuer is down"
 		}
 		if b.Off != (why != "") || !strings.Contains(b.Why, why) || b.Why == "" {
@@ -148,14 +182,17 @@ func (r *random) holdAnswers(p page, label string, calls []recorded) {
 
 // due is what the answers to each question must come to.
 func (r *random) due(label string) []string {
-	with := func(scope string) string {
-		if slices.Contains(r.scopes, scope) {
-			return "works"
-		}
-		return "is refused"
-	}
+	with := func(scope string) string { return comesTo(r.scopes, scope) }
 	read := with("read:orders")
 	switch label {
+	case "Call with the key":
+		return []string{comesTo(r.bound.scopes, "read:orders")}
+	case "Replay a proof":
+		return []string{comesTo(r.bound.scopes, "read:orders"), "is refused"}
+	case "Use another key":
+		return []string{"is refused"}
+	case "Use it without the key":
+		return []string{"is refused", "is refused"}
 	case "Read the orders", "Bring the issuer up", "Replay a refresh token":
 		return []string{read}
 	case "Place an order":
@@ -167,12 +204,20 @@ func (r *random) due(label string) []string {
 	case "Rotate the keys":
 		return []string{read, read}
 	case "Take the issuer down":
-		if r.refresh == "held" {
+		if r.refresh == "kept" {
 			return []string{read, read, "cannot be verified"}
 		}
 		return []string{read, read}
 	}
 	return nil
+}
+
+// comesTo is what a call comes to that needs a scope, with a token that has some.
+func comesTo(has []string, needs string) string {
+	if slices.Contains(has, needs) {
+		return "works"
+	}
+	return "is refused"
 }
 
 func (r *random) holdQuestion(label string, c asked, those []answerRun) {

@@ -98,9 +98,9 @@ func stayUp(t *testing.T, secure bool) {
 			t.Fatal(err)
 		}
 	}
-	door := httpDoor{base: l.scheme() + p.api(0), hc: &http.Client{Transport: l.transport()}}
+	endpoint := httpEndpoint{base: l.scheme() + p.api(0), hc: &http.Client{Transport: l.transport()}}
 	if err := until(t.Context(), func() error {
-		out, err := door.call(t.Context(), list, token{raw: raw})
+		out, err := endpoint.call(t.Context(), list, token{raw: raw})
 		if err == nil && out.Status != 200 {
 			err = fmt.Errorf("status %d", out.Status)
 		}

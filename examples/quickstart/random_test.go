@@ -56,7 +56,8 @@ type random struct {
 	scopes     []string // of the access token
 	registered []string // scopes that the application may ask for
 	expiries   []string // of the tokens of this login
-	refresh    string   // held, none or worthless
+	refresh    string   // kept, none or worthless
+	bound      *issued  // the bound token of this login; nil: none
 }
 
 var apiScopes = []string{"read:orders", "write:orders", "admin:all"}
@@ -111,6 +112,29 @@ func (r *random) untick(names []string, n int) (left []string) {
 // consent allows some of what is asked for.
 func (r *random) consent(again bool) {
 	r.t.Helper()
+	before := r.allow(func(scope string) bool { return again || scope != "admin:all" })
+	r.bound = nil
+	r.learn(before)
+	r.expiries = r.expiries[max(0, len(r.expiries)-1):]
+	r.hold(r.page(), "a login")
+}
+
+// bind allows some of what is asked for a bound token.
+func (r *random) bind() {
+	r.t.Helper()
+	before, old := r.allow(func(scope string) bool { return scope != "admin:all" && scope != "offline_access" }), r.bound
+	r.learn(before)
+	if r.bound == old {
+		r.t.Error("the issuer gave no bound token")
+		return
+	}
+	r.hold(r.page(), "a login for a bound token")
+}
+
+// allow ticks some of the boxes of a consent page that asks for the registered scopes that wanted
+// accepts, and returns how many answers there were before it said yes.
+func (r *random) allow(wanted func(scope string) bool) (before int) {
+	r.t.Helper()
 	const boxes = `JSON.stringify([...document.querySelectorAll("input[name=scope]:not(:disabled)")].map((el) => el.value))`
 	raw, err := chromedp.Run(r.ctx, chromedp.Evaluate[string](boxes))
 	r.must(err)
@@ -119,7 +143,7 @@ func (r *random) consent(again bool) {
 	slices.Sort(asked)
 	var want []string
 	for _, scope := range r.registered {
-		if scope != "openid" && (again || scope != "admin:all") {
+		if scope != "openid" && wanted(scope) {
 			want = append(want, scope)
 		}
 	}
@@ -128,11 +152,9 @@ func (r *random) consent(again bool) {
 		r.t.Errorf("the consent page asks for %v, want %v", asked, want)
 	}
 	r.untick(asked, 6)
-	before := r.spy.count()
+	before = r.spy.count()
 	r.press("Allow")
-	r.learn(before)
-	r.expiries = r.expiries[max(0, len(r.expiries)-1):]
-	r.hold(r.page(), "a login")
+	return before
 }
 
 func (r *random) page() page {
@@ -140,14 +162,25 @@ func (r *random) page() page {
 	return r.browser.read()
 }
 
-// step presses one button that is on.
+// step presses one button that is on, often after a change of tabs.
 func (r *random) step() {
 	r.t.Helper()
+	if tab := tabs[r.IntN(len(tabs))]; tab != r.page().Tab {
+		r.pressed = append(r.pressed, tab)
+		r.press(tab)
+		if at := r.page().Tab; at != tab {
+			r.t.Errorf("the tab is %q, want %q", at, tab)
+		}
+	}
 	var on []string
 	for _, b := range r.page().Buttons {
 		if !b.Off {
 			on = append(on, b.Name)
 		}
+	}
+	if len(on) == 0 { // no bound token, and the issuer is down
+		r.holdButtons(r.page(), r.stack.issuer.Down(), r.t.Errorf)
+		return
 	}
 	label := on[r.IntN(len(on))]
 	r.pressed = append(r.pressed, label)
@@ -155,6 +188,10 @@ func (r *random) step() {
 	r.press(label)
 	if label == "Ask for more scopes" || label == "Log in again" {
 		r.consent(true)
+		return
+	}
+	if label == "Get a bound token" {
+		r.bind()
 		return
 	}
 	if r.status != 200 {
@@ -188,7 +225,7 @@ func (r *random) leave() {
 	revoked := slices.ContainsFunc(r.spy.since(before), func(call recorded) bool { return call.path == "/revoke" && call.status == "200" })
 	for claim, want := range map[string]bool{
 		"The refresh token is revoked":                          revoked,
-		"The refresh token is not revoked":                      r.refresh == "held" && !revoked,
+		"The refresh token is not revoked":                      r.refresh == "kept" && !revoked,
 		"There was no refresh token":                            r.refresh == "none",
 		"The refresh token was worthless already":               r.refresh == "worthless",
 		"Your session at the authorization server is over":      !down,

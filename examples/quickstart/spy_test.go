@@ -12,6 +12,7 @@ import (
 	"sync"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
 	"github.com/bearward/bearward/examples/internal/orders/orderspb"
@@ -56,6 +57,10 @@ func (s *spy) record(r recorded) {
 // dial records what the API behind gRPC answers.
 func (s *spy) dial() []grpc.DialOption {
 	return []grpc.DialOption{grpc.WithUnaryInterceptor(func(ctx context.Context, method string, req, reply any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+		sent, _ := metadata.FromOutgoingContext(ctx)
+		for _, proof := range sent.Get("dpop") {
+			s.learn("proof", proof)
+		}
 		err := invoke(ctx, method, req, reply, conn, opts...)
 		r := recorded{host: conn.Target(), path: method, status: status.Code(err).String()}
 		if answer, ok := reply.(*orderspb.Answer); ok && err == nil {
@@ -79,6 +84,7 @@ func (s *spy) RoundTrip(req *http.Request) (*http.Response, error) {
 			}
 		}
 	}
+	s.learn("proof", req.Header.Get("DPoP"))
 	resp, err := http.DefaultTransport.RoundTrip(req)
 	if err != nil {
 		s.record(recorded{host: req.URL.Host, path: req.URL.Path, status: "no answer"})

@@ -50,6 +50,7 @@ func (b *browser) logIn() string {
 // page is what the dashboard says.
 type page struct {
 	Title, Headline, Verdict    string
+	Tab, Key                    string // the tab that is open; the key that its token is bound to
 	Scopes                      []string
 	Expiry, Refresh, Issuer     string
 	Buttons                     []button
@@ -75,7 +76,7 @@ const readPage = `(() => {
   const verdict = (el) => !el ? "" : el.classList.contains("broken") ? "broken" : el.classList.contains("promised") ? "promised" : "stopped";
   const all = (selector, root) => [...(root || document).querySelectorAll(selector)];
   return JSON.stringify({
-    Title: document.title, Headline: text(document.querySelector("#headline")), Verdict: verdict(document.querySelector("#headline")),
+    Title: document.title, Tab: text(document.querySelector(".tabs [aria-current]")), Key: text(document.querySelector("#key code")), Headline: text(document.querySelector("#headline")), Verdict: verdict(document.querySelector("#headline")),
     Scopes: all(".now .tag").map(text), Expiry: text(document.querySelector("#expiry")),
     Refresh: text(document.querySelector("#refresh")), Issuer: text(document.querySelector("#issuer")),
     Buttons: all(".tries button").map((el) => ({
@@ -156,6 +157,7 @@ func TestTheWholeWayInABrowser(t *testing.T) {
 	b.look("12-rotate")
 	b.says("Let a token expire", "The short-lived token works, the expired token is refused and the new token works.")
 	b.look("13-expire")
+	b.bound()
 	p = b.says("Take the issuer down", "With the issuer down, the token in use works and the new key’s token cannot be verified.")
 	if !strings.HasPrefix(p.Issuer, "down") {
 		t.Errorf("the page says of the issuer: %q", p.Issuer)
@@ -180,6 +182,32 @@ func TestTheWholeWayInABrowser(t *testing.T) {
 	leaked, known := b.spy.leaks()
 	if known < 8 || len(leaked) > 0 {
 		t.Errorf("of %d secrets the browser saw: %v", known, leaked)
+	}
+}
+
+// bound gets a bound token and plays the thief, on a tab of its own.
+func (b *browser) bound() {
+	b.t.Helper()
+	b.wants(b.press("Bound tokens"), "Get a bound token, call with it, and then play the thief.", "Needs a bound token. Get one first.")
+	b.look("20-bound")
+	b.wants(b.press("Get a bound token"), "Allow My first app?", "See the orders")
+	b.wants(b.press("Allow"), "How the token was bound", "bound to its key")
+	if p := b.read(); !strings.HasSuffix(b.location(), "/bound") || len(p.Key) != 43 || p.Verdict != "promised" {
+		b.t.Errorf("at %s: bound to %q, %s", b.location(), p.Key, p.Verdict)
+	}
+	b.look("21-bound-token")
+	p := b.says("Call with the key", "All four listed the orders.")
+	if len(p.Orders) == 0 {
+		b.t.Error("no orders")
+	}
+	b.look("22-bound-call")
+	b.says("Use it without the key", "The token without a proof is refused and the token as a bearer token is refused.")
+	b.look("23-bound-stolen")
+	b.says("Use another key", "All four refused, as they must: the token is bound to another key.")
+	b.says("Replay a proof", "The application’s call works and the used proof is refused.")
+	b.look("24-bound-replay")
+	if text := b.press("Bearer tokens"); !strings.Contains(text, "The short-lived token works") {
+		b.t.Errorf("the other tab has lost what was tried there:\n%s", text)
 	}
 }
 

@@ -67,7 +67,7 @@ type front interface {
 }
 
 // Start listens and serves. It does not wait for the issuer: until its keys
-// are held, tokens are not judged and /readyz says so.
+// are cached, tokens cannot be verified and /readyz says so.
 func Start(cfg Config) (*Server, error) {
 	if !slices.Contains(Adapters(), cfg.Adapter) {
 		return nil, fmt.Errorf("api: Config.Adapter: %q is none of %s", cfg.Adapter, strings.Join(Adapters(), ", "))
@@ -207,7 +207,7 @@ func (s *Server) MetricsAddr() string {
 	return s.meter.listener.Addr().String()
 }
 
-// Ready returns nil when the issuer's keys are held.
+// Ready returns nil when the issuer's keys are cached.
 func (s *Server) Ready() error { return s.guard.Ready() }
 
 // Wait returns when s stops serving, with the error that made it stop.

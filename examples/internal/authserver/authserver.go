@@ -4,7 +4,7 @@
 // that publishes, promotes and retires.
 //
 // The protocol work is done by github.com/luikyv/go-oidc; none of its types
-// shows here, so that another server can take its place. State is held in
+// shows here, so that another server can take its place. State is kept in
 // memory, within bounds, and is gone when the process ends. It is for
 // demonstrations and tests: run a real authorization server in production.
 package authserver

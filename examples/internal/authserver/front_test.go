@@ -17,15 +17,15 @@ func TestRedemptionsHoldTheLock(t *testing.T) {
 	}
 	defer s.Close()
 	for path, want := range map[string]bool{"/token": true, "/revoke": true, "/authorize/x": true, "/jwks": false} {
-		held := false
+		locked := false
 		s.handler = http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
-			if held = !s.stepMu.TryLock(); !held {
+			if locked = !s.stepMu.TryLock(); !locked {
 				s.stepMu.Unlock()
 			}
 		})
 		s.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "http://127.0.0.1:1"+path, nil))
-		if held != want {
-			t.Errorf("%s: lock held %t, want %t", path, held, want)
+		if locked != want {
+			t.Errorf("%s: lock held %t, want %t", path, locked, want)
 		}
 	}
 }

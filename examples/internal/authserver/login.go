@@ -54,8 +54,8 @@ func (s *Server) authenticate(w http.ResponseWriter, r *http.Request, as *goidc.
 }
 
 func (s *Server) logIn(w http.ResponseWriter, r *http.Request, as *goidc.AuthnSession, c *goidc.Client, submitted bool) (goidc.Status, error) {
-	if held, ok := s.sessions.current(r); ok && !submitted && !mustLogIn(as, held) {
-		return accepted(as, held)
+	if current, ok := s.sessions.current(r); ok && !submitted && !mustLogIn(as, current) {
+		return accepted(as, current)
 	}
 	if promptIs(as, goidc.PromptTypeNone) {
 		return goidc.StatusFailure, goidc.NewError(goidc.ErrorCodeLoginRequired, "nobody is logged in")
@@ -79,17 +79,17 @@ func (s *Server) logIn(w http.ResponseWriter, r *http.Request, as *goidc.AuthnSe
 	return goidc.StatusPending, nil
 }
 
-func accepted(as *goidc.AuthnSession, held login) (goidc.Status, error) {
-	as.Subject, as.Username = held.user, held.user
-	as.Store[keepAuthTime] = held.at.Unix()
+func accepted(as *goidc.AuthnSession, current login) (goidc.Status, error) {
+	as.Subject, as.Username = current.user, current.user
+	as.Store[keepAuthTime] = current.at.Unix()
 	return goidc.StatusSuccess, nil
 }
 
-func mustLogIn(as *goidc.AuthnSession, held login) bool {
+func mustLogIn(as *goidc.AuthnSession, current login) bool {
 	if promptIs(as, goidc.PromptTypeLogin) || promptIs(as, goidc.PromptTypeSelectAccount) {
 		return true
 	}
-	return as.MaxAuthnAgeSecs != nil && time.Since(held.at) > time.Duration(*as.MaxAuthnAgeSecs)*time.Second
+	return as.MaxAuthnAgeSecs != nil && time.Since(current.at) > time.Duration(*as.MaxAuthnAgeSecs)*time.Second
 }
 
 func promptIs(as *goidc.AuthnSession, want goidc.PromptType) bool {
@@ -172,10 +172,10 @@ func (s *Server) identityClaims(_ context.Context, g *goidc.Grant) map[string]an
 // of the person who is logged in, and asks otherwise
 // (OpenID Connect RP-Initiated Logout 1.0 §2).
 func (s *Server) logout(w http.ResponseWriter, r *http.Request, ls *goidc.LogoutSession) (goidc.Status, error) {
-	held, ok := s.sessions.current(r)
+	current, ok := s.sessions.current(r)
 	submitted := r.Method == http.MethodPost && r.PathValue("callback") == ls.ID
-	if ok && !submitted && ls.IDTokenHintClaims[goidc.ClaimSubject] != held.user {
-		s.page(w, http.StatusOK, "logout", logoutPage{shell: s.shell("Log out"), User: held.user, Action: pathLogout + "/" + ls.ID}, ls.PostLogoutRedirectURI)
+	if ok && !submitted && ls.IDTokenHintClaims[goidc.ClaimSubject] != current.user {
+		s.page(w, http.StatusOK, "logout", logoutPage{shell: s.shell("Log out"), User: current.user, Action: pathLogout + "/" + ls.ID}, ls.PostLogoutRedirectURI)
 		return goidc.StatusPending, nil
 	}
 	s.sessions.end(w, r)

@@ -14,7 +14,7 @@ import (
 type loginSessions struct {
 	secure bool
 	mu     sync.Mutex
-	held   shelf[login]
+	logins shelf[login]
 }
 
 type login struct {
@@ -58,11 +58,11 @@ func (ls *loginSessions) setCookie(w http.ResponseWriter, name, value string) {
 func (ls *loginSessions) current(r *http.Request) (login, bool) {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
-	held, err := ls.held.get(digest(ls.cookie(r, "login")))
-	if err != nil || time.Since(held.at) > loginLifetime {
+	found, err := ls.logins.get(digest(ls.cookie(r, "login")))
+	if err != nil || time.Since(found.at) > loginLifetime {
 		return login{}, false
 	}
-	return held, true
+	return found, true
 }
 
 // start always takes a fresh identifier, so one that was planted before the
@@ -71,7 +71,7 @@ func (ls *loginSessions) start(w http.ResponseWriter, user string) login {
 	id, started := rand.Text(), login{user: user, at: time.Now()}
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
-	ls.held.put(digest(id), started)
+	ls.logins.put(digest(id), started)
 	ls.setCookie(w, "login", id)
 	return started
 }
@@ -79,7 +79,7 @@ func (ls *loginSessions) start(w http.ResponseWriter, user string) login {
 func (ls *loginSessions) end(w http.ResponseWriter, r *http.Request) {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
-	delete(ls.held.items, digest(ls.cookie(r, "login")))
+	delete(ls.logins.items, digest(ls.cookie(r, "login")))
 	ls.setCookie(w, "login", "")
 }
 

@@ -46,7 +46,7 @@ func (s *shelf[V]) put(key string, v V) {
 	if s.items == nil {
 		s.items = make(map[string]V)
 	}
-	if _, held := s.items[key]; !held {
+	if _, known := s.items[key]; !known {
 		if len(s.order) == maxEntries {
 			delete(s.items, s.order[0])
 			s.order = s.order[1:]

@@ -44,7 +44,7 @@ func (op Operation) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // API is the operations on one Book.
 type API struct {
 	Book  *Book
-	Ready func() error // nil when tokens can be judged
+	Ready func() error // nil when tokens can be verified
 }
 
 // answer begins an Answer with who is calling.
@@ -135,7 +135,7 @@ func (api *API) Healthz(ctx context.Context, _ io.Reader) (int, Answer) {
 	return http.StatusOK, a
 }
 
-// Readyz answers whether tokens can be judged: 503 until keys are held.
+// Readyz answers whether tokens can be verified: 503 until there are keys.
 func (api *API) Readyz(ctx context.Context, _ io.Reader) (int, Answer) {
 	a := answer(ctx, "readiness")
 	if err := api.Ready(); err != nil {

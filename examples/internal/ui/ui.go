@@ -46,18 +46,23 @@ func Serve(w http.ResponseWriter, r *http.Request) bool {
 
 // icons are strokes on a field of 24 by 24.
 var icons = map[string]string{
-	"read":   `<path d="M4 6h16M4 12h16M4 18h10"/>`,
-	"place":  `<path d="M12 5v14M5 12h14"/>`,
-	"stats":  `<path d="M5 20v-8M12 20V5M19 20v-5"/>`,
-	"more":   `<path d="M12 3l7 3v5c0 5-3 8-7 10-4-2-7-5-7-10V6zM12 8.5v6M9 11.500h6"/>`,
-	"expire": `<circle cx="12" cy="12" r="8.500"/><path d="M12 7v5l3.500 2"/>`,
-	"replay": `<path d="M4.500 13a8 8 0 1 0 2.300-7L4 8.700M4 3.700v5h5"/>`,
-	"rotate": `<circle cx="8" cy="16" r="4"/><path d="M11 13l9-9M16.500 7.500l3 3"/>`,
-	"down":   `<path d="M12 3v9M6.500 6.500a8 8 0 1 0 11 0"/>`,
-	"up":     `<path d="M12 3v9M6.500 6.500a8 8 0 1 0 11 0"/>`,
-	"yes":    `<path d="M5 12.500l4.500 4.500L19 7"/>`,
-	"no":     `<path d="M6 6l12 12M18 6L6 18"/>`,
-	"pause":  `<path d="M9 6v12M15 6v12"/>`,
+	"read":    `<path d="M4 6h16M4 12h16M4 18h10"/>`,
+	"place":   `<path d="M12 5v14M5 12h14"/>`,
+	"stats":   `<path d="M5 20v-8M12 20V5M19 20v-5"/>`,
+	"more":    `<path d="M12 3l7 3v5c0 5-3 8-7 10-4-2-7-5-7-10V6zM12 8.5v6M9 11.500h6"/>`,
+	"expire":  `<circle cx="12" cy="12" r="8.500"/><path d="M12 7v5l3.500 2"/>`,
+	"replay":  `<path d="M4.500 13a8 8 0 1 0 2.300-7L4 8.700M4 3.700v5h5"/>`,
+	"rotate":  `<circle cx="8" cy="16" r="4"/><path d="M11 13l9-9M16.500 7.500l3 3"/>`,
+	"down":    `<path d="M12 3v9M6.500 6.500a8 8 0 1 0 11 0"/>`,
+	"up":      `<path d="M12 3v9M6.500 6.500a8 8 0 1 0 11 0"/>`,
+	"bind":    `<circle cx="8" cy="16" r="4"/><path d="M11 13l9-9M16.500 7.500l3 3"/>`,
+	"prove":   `<path d="M12 3l7 3v5c0 5-3 8-7 10-4-2-7-5-7-10V6zM8.500 11.500l2.500 2.500 4.500-4.500"/>`,
+	"steal":   `<circle cx="12" cy="12" r="8.500"/><path d="M6 18L18 6"/>`,
+	"foreign": `<circle cx="8" cy="16" r="4"/><path d="M11 13l9-9M4 4l5 5M9 4L4 9"/>`,
+	"reuse":   `<path d="M4.500 13a8 8 0 1 0 2.300-7L4 8.700M4 3.700v5h5"/>`,
+	"yes":     `<path d="M5 12.500l4.500 4.500L19 7"/>`,
+	"no":      `<path d="M6 6l12 12M18 6L6 18"/>`,
+	"pause":   `<path d="M9 6v12M15 6v12"/>`,
 }
 
 // Icon returns an icon that says nothing to a screen reader: the text beside it does.

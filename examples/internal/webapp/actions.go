@@ -26,7 +26,7 @@ func (a *App) do(w http.ResponseWriter, r *http.Request) {
 
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	t, err := a.held(l)
+	t, err := a.openTokens(l)
 	if err != nil {
 		a.unreadable(w, err)
 		return
@@ -43,20 +43,21 @@ func (a *App) do(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if act.Blocked != "" {
-		l.last = result{Title: act.Label, Blocked: act.Blocked}
+		l.results[path] = result{Title: act.Label, Blocked: act.Blocked}
 		a.showDashboard(w, http.StatusConflict, path, l, t)
 		return
 	}
 	rec, ctx := record(ctx)
 	err = act.run(a, ctx, rec, l, t)
-	l.last = result{Action: act.Name, Title: act.Label, Parts: opened(rec.done())}
+	last := result{Action: act.Name, Title: act.Label, Parts: opened(rec.done())}
 	if err != nil {
 		a.log.Warn("action", "name", act.Name, "err", err)
-		l.last.Parts = append(l.last.Parts, part{Problem: problemText(err)})
+		last.Parts = append(last.Parts, part{Problem: problemText(err)})
 	}
-	for i, p := range l.last.Parts {
-		l.last.Parts[i].Repeated = p.Calls != nil && p.Calls.Sentence() == l.last.Headline()
+	for i, p := range last.Parts {
+		last.Parts[i].Repeated = p.Calls != nil && p.Calls.Sentence() == last.Headline()
 	}
+	l.results[path] = last
 	http.Redirect(w, r, path, http.StatusSeeOther)
 }
 
@@ -94,7 +95,7 @@ func problemText(err error) string {
 
 // situation is what decides which actions are possible.
 func (a *App) situation(l *login, t tokens) situation {
-	s := situation{Down: a.cfg.Issuer.Down(), Refresh: t.refreshState()}
+	s := situation{Down: a.cfg.Issuer.Down(), Refresh: t.refreshState(), Bound: t.Bound.state()}
 	s.Missing = missing(l.reg.Scopes, factsOf(t.Access).scopes)
 	return s
 }
@@ -102,7 +103,7 @@ func (a *App) situation(l *login, t tokens) situation {
 // fresh returns tokens whose access token is still good. It refreshes first if need be, and if that
 // is possible: otherwise the old token has to do.
 func (a *App) fresh(ctx context.Context, rec *recorder, l *login, t tokens) (tokens, error) {
-	if time.Until(t.Expiry) > 5*time.Second || t.refreshState() != refreshHeld || a.cfg.Issuer.Down() {
+	if time.Until(t.Expiry) > 5*time.Second || t.refreshState() != refreshKept || a.cfg.Issuer.Down() {
 		return t, nil
 	}
 	return a.refresh(ctx, rec, l, t, "The access token is at its end: the application refreshes")
@@ -184,7 +185,7 @@ func (a *App) doDown(ctx context.Context, rec *recorder, l *login, t tokens) err
 		return err
 	}
 	known := t.Access
-	unseen := t.refreshState() == refreshHeld
+	unseen := t.refreshState() == refreshKept
 	a.ask(ctx, rec, question{Title: "A call while the issuer is up", op: readOrders, token: known, settle: recoverTime})
 	if !a.hasMet(keyID(known)) && !factsOf(known).expired() {
 		return errNotMet

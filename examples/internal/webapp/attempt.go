@@ -10,6 +10,7 @@ import (
 type attempt struct {
 	State, Nonce, Verifier, ClientID string
 	Scopes                           []string
+	Key                              []byte // of a login that is for a bound token; sealed for State
 }
 
 // ended is an attempt that is over, and how it ended.

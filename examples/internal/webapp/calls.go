@@ -1,6 +1,7 @@
 package webapp
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -21,6 +22,7 @@ import (
 	"github.com/bearward/bearward/examples/internal/orders"
 	"github.com/bearward/bearward/examples/internal/orders/orderspb"
 	"github.com/bearward/bearward/examples/internal/promise"
+	"github.com/bearward/bearward/examples/internal/prover"
 )
 
 const (
@@ -65,7 +67,12 @@ type question struct {
 	token   string
 	want    *promise.Promise // nil: what the token's claims promise
 	why     string           // why want is promised
-	settle  time.Duration    // how long an API may take to come round to it
+	// thief is what a thief is answered by an API that knows the token's key; nil: it is no thief.
+	thief  *promise.Promise
+	scheme string // of the credentials; "": Bearer
+	// prove makes the proof for one call (RFC 9449); nil: none is sent.
+	prove  func(method, uri string) (string, error)
+	settle time.Duration // how long an API may take to come round to it
 }
 
 // settleTime is how long an API that has not met a token's key is asked again.
@@ -74,8 +81,18 @@ const settleTime = 5 * time.Second
 // nearExpiry is so short a rest of a token's life that it may be over before the last API is asked.
 const nearExpiry = 500 * time.Millisecond
 
+// credentials are the header fields of one call.
+func (q question) credentials(method, uri string) (fields [][2]string, err error) {
+	fields = [][2]string{{"Authorization", cmp.Or(q.scheme, "Bearer") + " " + q.token}}
+	if q.prove == nil {
+		return fields, nil
+	}
+	proof, err := q.prove(method, uri)
+	return append(fields, [2]string{prover.Field, proof}), err
+}
+
 // ask asks every API and adds the answers to rec.
-func (a *App) ask(ctx context.Context, rec *recorder, q question) {
+func (a *App) ask(ctx context.Context, rec *recorder, q question) *calls {
 	facts := factsOf(q.token)
 	// Whether such a token is still good would be a matter of luck: wait until it is not.
 	if left := time.Until(facts.expiry); left > 0 && left < nearExpiry {
@@ -85,7 +102,7 @@ func (a *App) ask(ctx context.Context, rec *recorder, q question) {
 	kid := keyID(q.token)
 	met := a.hasMet(kid)
 	c.why = q.why
-	if c.why == "" {
+	if c.why == "" || facts.expired() {
 		c.why = reason(q.op, facts)
 	}
 	settle := q.settle
@@ -119,6 +136,7 @@ func (a *App) ask(ctx context.Context, rec *recorder, q question) {
 		}
 	}
 	rec.add(part{Calls: &c})
+	return &c
 }
 
 // promised is what every API must answer to a question.
@@ -128,6 +146,8 @@ func promised(q question, facts tokenFacts) promise.Promise {
 		return *q.want
 	case facts.expired():
 		return promise.BadToken()
+	case q.thief != nil:
+		return *q.thief
 	case !slices.Contains(facts.scopes, q.op.scope):
 		return promise.Needs(q.op.scope)
 	}
@@ -151,7 +171,7 @@ func (a *App) askOne(ctx context.Context, api API, q question, want promise.Prom
 	begun := time.Now()
 	var earlier []string
 	for {
-		one := a.call(ctx, api, q.op, q.token)
+		one := a.call(ctx, api, q)
 		one.Earlier, one.Waited = earlier, time.Since(begun)
 		early := one.Status == http.StatusUnauthorized || one.Status == http.StatusServiceUnavailable
 		if want.Broken(one.Outcome) == "" || !early || time.Since(begun) >= settle || ctx.Err() != nil {
@@ -170,25 +190,35 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-func (a *App) call(ctx context.Context, api API, op operation, token string) answer {
+func (a *App) call(ctx context.Context, api API, q question) answer {
 	_, addr, _ := strings.Cut(api.URL, "://")
 	var one answer
 	if api.Adapter == "grpc" {
-		one = a.callGRPC(ctx, api, op, token)
+		one = a.callGRPC(ctx, api, q)
 	} else {
-		one = a.callHTTP(ctx, api, op, token)
+		one = a.callHTTP(ctx, api, q)
 	}
 	one.Adapter, one.Addr = api.Adapter, addr
 	return one
 }
 
-func (a *App) callHTTP(ctx context.Context, api API, op operation, token string) answer {
+func noCall(err error) answer {
+	return answer{Outcome: promise.Outcome{Shown: "no call"}, Response: []string{err.Error()}}
+}
+
+func (a *App) callHTTP(ctx context.Context, api API, q question) answer {
 	rec, ctx := record(ctx)
-	req, err := http.NewRequestWithContext(ctx, op.method, api.URL+op.path, nil)
+	req, err := http.NewRequestWithContext(ctx, q.op.method, api.URL+q.op.path, nil)
 	if err != nil {
-		return answer{Outcome: promise.Outcome{Shown: "no call"}, Response: []string{err.Error()}}
+		return noCall(err)
 	}
-	req.Header.Set("Authorization", "Bearer "+token)
+	credentials, err := q.credentials(req.Method, req.URL.String())
+	if err != nil {
+		return noCall(err)
+	}
+	for _, field := range credentials {
+		req.Header.Set(field[0], field[1])
+	}
 	resp, err := a.hc.Do(req)
 	var one answer
 	for _, p := range rec.done() {
@@ -210,19 +240,28 @@ func (a *App) callHTTP(ctx context.Context, api API, op operation, token string)
 	return one
 }
 
-func (a *App) callGRPC(ctx context.Context, api API, op operation, token string) answer {
+func (a *App) callGRPC(ctx context.Context, api API, q question) answer {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	ctx = metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer "+token)
+	credentials, err := q.credentials(http.MethodPost, api.URL+q.op.rpc)
+	if err != nil {
+		return noCall(err)
+	}
+	request := []string{q.op.rpc}
+	for _, field := range credentials {
+		name := strings.ToLower(field[0])
+		ctx = metadata.AppendToOutgoingContext(ctx, name, field[1])
+		request = append(request, name+": "+describeField(field[0], field[1]))
+	}
 	var trailer metadata.MD
-	said, err := op.invoke(orderspb.NewOrdersClient(a.conns[api.URL]), ctx, grpc.Trailer(&trailer))
+	said, err := q.op.invoke(orderspb.NewOrdersClient(a.conns[api.URL]), ctx, grpc.Trailer(&trailer))
 	state := status.Convert(err)
 	code := state.Code().String()
 	one := answer{
 		Outcome: promise.Outcome{
 			Status: promise.HTTPStatus(state.Code()), Shown: code, Challenge: strings.Join(trailer.Get("www-authenticate"), "\n"),
 		},
-		Request:  []string{op.rpc, "authorization: " + describe("Bearer "+token)},
+		Request:  request,
 		Response: []string{"status: " + code},
 	}
 	if err == nil {

@@ -27,6 +27,8 @@ type now struct {
 	RefreshGood  bool
 	Down         bool
 	LogInAgain   bool
+	Bound        bool   // it is about the bound token
+	Key          string // that it is bound to; "" when there is none
 	Issuer       string
 }
 
@@ -44,7 +46,7 @@ func (a *App) dashboard(w http.ResponseWriter, r *http.Request) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	t, err := a.held(l)
+	t, err := a.openTokens(l)
 	if err != nil {
 		a.unreadable(w, err)
 		return
@@ -52,21 +54,29 @@ func (a *App) dashboard(w http.ResponseWriter, r *http.Request) {
 	a.showDashboard(w, http.StatusOK, r.URL.Path, l, t)
 }
 
-// showDashboard writes the dashboard with the lesson of path. The login's lock is held.
+// showDashboard writes the dashboard with the lesson of path. The caller has the lock of l.
 func (a *App) showDashboard(w http.ResponseWriter, status int, path string, l *login, t tokens) {
 	s := a.situation(l, t)
 	tabs := lessons(s)
 	open := lessonAt(tabs, path)
+	last, token, n := l.results[open.Path], t.Access, a.now(l, t, s)
+	if open.Path == boundLesson {
+		token, n = t.Bound.Access, a.boundNow(n, t)
+	}
+	title := open.Label
+	if last.Title != "" {
+		title = last.Headline() + " " + last.Title
+	}
 	a.page(w, status, "dashboard", dashboardPage{
 		shell: shell{
-			Title: l.last.Headline() + " " + l.last.Title, Wide: true, Tabs: tabs, Tab: open.Path,
-			Account: &account{Name: l.Name, Subject: l.Subject, App: l.reg.Name}, Pressed: successor(l.last.Action, s),
+			Title: title, Wide: true, Tabs: tabs, Tab: open.Path,
+			Account: &account{Name: l.Name, Subject: l.Subject, App: l.reg.Name}, Pressed: successor(last.Action, s),
 		},
 		Lesson:  open,
 		Blocked: blockedByReason(open),
-		Now:     a.now(l, t, s),
-		Result:  l.last,
-		Token:   tokenView{pretty(decodePart(t.Access, 0)), pretty(decodePart(t.Access, 1)), len(t.Access)},
+		Now:     n,
+		Result:  last,
+		Token:   tokenView{pretty(decodePart(token, 0)), pretty(decodePart(token, 1)), len(token)},
 	})
 }
 
@@ -90,13 +100,13 @@ func (a *App) now(l *login, t tokens, s situation) now {
 		n.Expires = "expires at " + clock(facts.expiry) + ", in " + span(time.Until(facts.expiry))
 	}
 	switch s.Refresh {
-	case refreshHeld:
-		n.Refresh, n.RefreshGood = "held by the application", true
+	case refreshKept:
+		n.Refresh, n.RefreshGood = "kept by the application", true
 	case refreshNone:
 		n.Refresh = "none: you did not allow it"
 	case refreshEnded:
 		n.Refresh = "worthless: the issuer refused it"
 	}
-	n.LogInAgain = n.Expired && s.Refresh != refreshHeld
+	n.LogInAgain = n.Expired && s.Refresh != refreshKept
 	return n
 }

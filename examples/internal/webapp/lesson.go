@@ -9,6 +9,7 @@ import (
 // lessons: its path is routed, and its actions are found, from there.
 type lesson struct {
 	Label, Path string
+	Intro       []string // what stands there before anything was tried; the first tab has a login's result
 	Groups      []group
 }
 
@@ -44,6 +45,9 @@ const (
 	needIssuer       // up
 	needRefresh      // a refresh token that works, and the issuer up
 	needMore         // something left to ask for, and the issuer up
+	needBound        // a bound token that has not expired
+
+	needIssuerElsewhere // up; it is brought up on another tab
 )
 
 // refreshState is what became of the refresh token.
@@ -51,7 +55,7 @@ type refreshState int
 
 const (
 	refreshNone  refreshState = iota // never given
-	refreshHeld                      // given, and not known to be worthless
+	refreshKept                      // given, and not known to be worthless
 	refreshEnded                     // refused: the grant is over
 )
 
@@ -59,6 +63,7 @@ const (
 type situation struct {
 	Down    bool
 	Refresh refreshState
+	Bound   boundState
 	Missing []string // scopes that the registration allows and the token has not
 }
 
@@ -67,13 +72,22 @@ const (
 	blockedDown   = "The issuer is down. Bring it up first."
 	blockedNone   = "Needs a refresh token, which you did not allow. Ask for more scopes, and let it keep access."
 	blockedEnded  = "Needs a refresh token. Yours is worthless since the replay: log in again."
+	blockedThere  = "The issuer is down. Bring it up on the tab “Bearer tokens”."
+	blockedUnmade = "Needs a bound token. Get one first."
+	blockedOld    = "The bound token has expired. Get another one."
 	blockedNoMore = "The token has every scope that this registration may ask for."
 )
 
 func (s situation) blocked(n need) string {
 	switch {
-	case n == needNothing:
+	case n == needNothing, n == needBound && s.Bound == boundGood:
 		return ""
+	case n == needBound && s.Bound == boundNone:
+		return blockedUnmade
+	case n == needBound:
+		return blockedOld
+	case n == needIssuerElsewhere && s.Down:
+		return blockedThere
 	case s.Down:
 		return blockedDown
 	case n == needRefresh && s.Refresh == refreshNone:
@@ -110,7 +124,7 @@ func lessons(s situation) []lesson {
 				outageAction(s.Down),
 			}},
 		},
-	}}
+	}, boundTab()}
 	for _, l := range all {
 		for _, g := range l.Groups {
 			for i := range g.Actions {

@@ -26,7 +26,7 @@ type login struct {
 	sealed []byte        // tokens, for the handle
 
 	Subject, Name string
-	last          result // of the last action
+	results       map[string]result // of the last action of each tab, by the tab's path
 }
 
 // tokens is what is sealed.
@@ -36,6 +36,7 @@ type tokens struct {
 	Expiry          time.Time
 	// Unseen is a token by a key that no API had met when the issuer went down.
 	Unseen string
+	Bound  boundToken
 }
 
 func (t tokens) refreshState() refreshState {
@@ -45,7 +46,7 @@ func (t tokens) refreshState() refreshState {
 	case t.Refresh == "":
 		return refreshNone
 	}
-	return refreshHeld
+	return refreshKept
 }
 
 // keyLogin names the handle of the login in the session.
@@ -97,8 +98,13 @@ func (a *App) startLogin(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "/register", http.StatusSeeOther)
 		return
 	}
-	if l := a.current(r.Context()); l != nil && r.PostFormValue("ask") == askAll {
-		reg = l.reg // more scopes for the same application
+	ask, l := r.PostFormValue("ask"), a.current(r.Context())
+	switch {
+	case l != nil && ask != "":
+		reg = l.reg // more for the same application
+	case ask == askBound:
+		http.Redirect(w, r, "/", http.StatusSeeOther)
+		return
 	}
 	if a.cfg.Issuer.Down() {
 		a.failed(w, http.StatusConflict, failedPage{
@@ -111,13 +117,24 @@ func (a *App) startLogin(w http.ResponseWriter, r *http.Request) {
 		a.unreadable(w, err)
 		return
 	}
-	conf.Scopes = asked(reg.Scopes, r.PostFormValue("ask") == askAll)
+	conf.Scopes = asked(reg.Scopes, ask == askAll)
+	if ask == askBound {
+		conf.Scopes = askedBound(reg.Scopes)
+	}
 	at := attempt{
 		State: rand.Text(), Nonce: rand.Text(), Verifier: oauth2.GenerateVerifier(), ClientID: reg.ID, Scopes: conf.Scopes,
 	}
+	options := []oauth2.AuthCodeOption{oidc.Nonce(at.Nonce), oauth2.S256ChallengeOption(at.Verifier), oauth2.SetAuthURLParam("resource", a.cfg.Audience)}
+	if ask == askBound {
+		var thumbprint string
+		if at.Key, thumbprint, err = a.newKey(at.State); err != nil {
+			a.unreadable(w, err)
+			return
+		}
+		options = append(options, oauth2.SetAuthURLParam("dpop_jkt", thumbprint)) // the code, too, is that key's (RFC 9449 §10)
+	}
 	a.begin(r.Context(), at)
-	http.Redirect(w, r, conf.AuthCodeURL(at.State, oidc.Nonce(at.Nonce),
-		oauth2.S256ChallengeOption(at.Verifier), oauth2.SetAuthURLParam("resource", a.cfg.Audience)), http.StatusSeeOther)
+	http.Redirect(w, r, conf.AuthCodeURL(at.State, options...), http.StatusSeeOther)
 }
 
 // callback takes the answer of the issuer. Whatever it holds, the attempt is over: an answer is
@@ -147,6 +164,10 @@ func (a *App) callback(w http.ResponseWriter, r *http.Request) {
 	// A code is spent even when the browser goes away meanwhile.
 	work, cancel := context.WithTimeout(context.WithoutCancel(ctx), actionTimeout)
 	defer cancel()
+	if at.Key != nil {
+		a.takeBound(work, w, r, at, answer)
+		return
+	}
 	l, err := a.redeem(work, at, answer)
 	if err != nil {
 		a.log.Warn("login", "err", err)
@@ -213,7 +234,7 @@ func (a *App) redeem(ctx context.Context, at attempt, answer url.Values) (*login
 	if old != nil {
 		a.replace(ctx, rec, old)
 	}
-	l.last = result{Title: "How you got here", Parts: rec.done(), opening: openingOf(l, t)}
+	l.results = map[string]result{firstLesson: {Title: "How you got here", Parts: rec.done(), opening: openingOf(l, t)}}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if len(a.logins) >= maxLogins {
@@ -272,7 +293,7 @@ func (a *App) keep(l *login, t tokens) (err error) {
 	return err
 }
 
-func (a *App) held(l *login) (t tokens, err error) {
+func (a *App) openTokens(l *login) (t tokens, err error) {
 	err = a.vault.open(l.handle, l.sealed, &t)
 	return t, err
 }

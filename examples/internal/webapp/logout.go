@@ -52,7 +52,7 @@ func (a *App) logout(w http.ResponseWriter, r *http.Request) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	f := farewell{State: rand.Text(), Down: a.cfg.Issuer.Down()}
-	if t, err := a.held(l); err == nil {
+	if t, err := a.openTokens(l); err == nil {
 		f.Expiry = factsOf(t.Access).expiry
 	}
 	var err error

@@ -47,7 +47,7 @@ func (a *App) redeemRefresh(ctx context.Context, l *login, refreshToken string) 
 
 // revoke makes the refresh token worthless at the issuer (RFC 7009), and tells what became of it.
 func (a *App) revoke(ctx context.Context, l *login) (revocation, error) {
-	t, err := a.held(l)
+	t, err := a.openTokens(l)
 	if err != nil {
 		return revokeFailed, err
 	}

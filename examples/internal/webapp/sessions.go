@@ -10,7 +10,7 @@ import (
 
 func newSessions(secure bool) *scs.SessionManager {
 	sm := scs.New()
-	sm.Store = &sessionStore{held: make(map[string]session)}
+	sm.Store = &sessionStore{stored: make(map[string]session)}
 	sm.Lifetime = 8 * time.Hour
 	sm.IdleTimeout = time.Hour
 	sm.Cookie.Name = "app"
@@ -30,8 +30,8 @@ const maxSessions = 10_000
 // sessionStore keeps sessions in memory. The store that comes with scs is not
 // bounded, and its clean-up races with its own end.
 type sessionStore struct {
-	mu   sync.Mutex
-	held map[string]session
+	mu     sync.Mutex
+	stored map[string]session
 }
 
 type session struct {
@@ -43,7 +43,7 @@ type session struct {
 func (s *sessionStore) Find(token string) ([]byte, bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	found, ok := s.held[token]
+	found, ok := s.stored[token]
 	if !ok || time.Now().After(found.expiry) {
 		return nil, false, nil
 	}
@@ -54,24 +54,24 @@ func (s *sessionStore) Find(token string) ([]byte, bool, error) {
 func (s *sessionStore) Commit(token string, data []byte, expiry time.Time) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.held) >= maxSessions {
+	if len(s.stored) >= maxSessions {
 		s.makeRoom()
 	}
-	s.held[token] = session{data, expiry}
+	s.stored[token] = session{data, expiry}
 	return nil
 }
 
 func (s *sessionStore) makeRoom() {
 	now := time.Now()
 	victim := ""
-	for token, held := range s.held {
+	for token, one := range s.stored {
 		victim = token
-		if now.After(held.expiry) {
-			delete(s.held, token)
+		if now.After(one.expiry) {
+			delete(s.stored, token)
 		}
 	}
-	if len(s.held) >= maxSessions {
-		delete(s.held, victim)
+	if len(s.stored) >= maxSessions {
+		delete(s.stored, victim)
 	}
 }
 
@@ -79,6 +79,6 @@ func (s *sessionStore) makeRoom() {
 func (s *sessionStore) Delete(token string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.held, token)
+	delete(s.stored, token)
 	return nil
 }

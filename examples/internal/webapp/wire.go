@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"github.com/bearward/bearward/examples/internal/prover"
 )
 
 // exchange is one request and its answer, as the page shows them. It never holds a secret: headers,
@@ -114,8 +116,10 @@ func (t wire) RoundTrip(req *http.Request) (*http.Response, error) {
 
 func requestLines(req *http.Request) []string {
 	lines := []string{req.Method + " " + req.URL.Path, "Host: " + req.URL.Host}
-	if value := req.Header.Get("Authorization"); value != "" {
-		lines = append(lines, "Authorization: "+describe(value))
+	for _, name := range []string{"Authorization", prover.Field} {
+		if value := req.Header.Get(name); value != "" {
+			lines = append(lines, name+": "+describeField(name, value))
+		}
 	}
 	if req.GetBody == nil || req.Header.Get("Content-Type") != "application/x-www-form-urlencoded" {
 		return lines
@@ -127,6 +131,14 @@ func requestLines(req *http.Request) []string {
 	raw, _ := io.ReadAll(io.LimitReader(body, maxForm))
 	form, _ := url.ParseQuery(string(raw))
 	return append(append(lines, ""), formLines(form)...)
+}
+
+// describeField says what a header field with credentials is, without them.
+func describeField(name, value string) string {
+	if name == prover.Field {
+		return describeProof(value)
+	}
+	return describe(value)
 }
 
 // describe says what an Authorization value is, without it.
