@@ -89,8 +89,7 @@ func (g *Guard) checkBindings(ctx context.Context, c *Credentials, token string,
 	for _, m := range r.members {
 		text := p.cnf[m.value.Start:m.value.End]
 		if !provedBefore(ctx, sent, m.binding, text) { // check: prove-once
-			// check: binding-check
-			if err := m.binding.Check(ctx, token, sent, p, r.doc[m.value.Start:m.value.End]); err != nil {
+			if err := m.binding.Check(ctx, token, sent, p, r.doc[m.value.Start:m.value.End]); err != nil { // check: binding-check
 				return bindingError(err)
 			}
 		}
