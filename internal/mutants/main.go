@@ -37,7 +37,6 @@ import (
 	"os/signal"
 	"regexp"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -123,7 +122,7 @@ func run(ctx context.Context, out io.Writer, f flags) error {
 			return err
 		}
 	}
-	return summarize(out, results, len(mutants), unproven())
+	return summarize(out, results, len(mutants))
 }
 
 // tryThem builds what the mutants need, and tries them.
@@ -144,31 +143,17 @@ func tryThem(ctx context.Context, out io.Writer, mutants []mutant, mutated map[s
 	})
 }
 
-// summarize prints how it went, and returns an error unless every mutant that ran was killed. Those
-// on the list of unproven checks are told, and fail nothing.
-func summarize(out io.Writer, results []result, total int, unproven map[string]bool) error {
-	alive, excused := 0, 0
-	var proven []string
+// summarize prints how it went, and returns an error unless every mutant that ran was killed.
+func summarize(out io.Writer, results []result, total int) error {
+	alive := 0
 	for _, r := range results {
-		switch {
-		case r.outcome == killed && unproven[r.name]:
-			proven = append(proven, r.name)
-		case r.outcome == killed:
-		case unproven[r.name]:
-			excused++
-			fmt.Fprintf(out, "\nUNPROVEN, %s: %s (%s:%d)\n", r.outcome, r.name, r.file, r.line)
-		default:
+		if r.outcome != killed {
 			alive++
 			fmt.Fprintf(out, "\n%s: %s (%s:%d)\n%s", r.outcome, r.name, r.file, r.line, r.output)
 		}
 	}
-	if len(proven) > 0 {
-		fmt.Fprintf(out, "\nkilled, so take them out of internal/mutants/unproven.txt:\n%s\n", strings.Join(proven, "\n"))
-	}
-	fmt.Fprintf(out, "\n%d mutants: %d killed, %d not killed, %d not run\n", total, len(results)-alive-excused, alive+excused, total-len(results))
-	if excused > 0 {
-		fmt.Fprintf(out, "%d of those not killed are on the list of unproven checks, which has %d\n", excused, len(unproven))
-	}
+	fmt.Fprintf(out, "\n%d mutants: %d killed, %d not killed, %d not run\n",
+		total, len(results)-alive, alive, total-len(results))
 	if alive > 0 {
 		return fmt.Errorf("%d mutants were not killed by an assertion", alive)
 	}
