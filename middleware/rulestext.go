@@ -229,7 +229,8 @@ func (p *ruleParser) need() Requirement {
 	if p.accept("report-only") {
 		t, _ := p.peek()
 		req := p.need()
-		if req.IsPublic() || req.isReportOnly() { // check: rules-text-report-only
+		if req.IsPublic() || req.isReportOnly() {
+			// check: rules-text-report-only
 			p.fail(t, "report-only stands once, before what is reported on: not %s", req)
 		}
 		if p.err != nil {

@@ -74,6 +74,7 @@ var replacements = map[string]string{
 	"middleware/key-unavailable":            `return &Error{Reason: ReasonKeyUnknown, Err: err}`,
 	"middleware/metadata-url":               `err != nil`,
 	"middleware/refuse-informational":       `true`,
+	"middleware/rules-text-report-only":     `return req`,
 	"middleware/requirement":                `return nil`,
 	"middleware/null-binding":               `ok && v.Kind != 'n'`,
 	"middleware/reason-known":               `ok && e != nil`,
