@@ -18,6 +18,13 @@
 // With -metrics 127.0.0.1:9091 Prometheus finds its metrics there, and callers of
 // the API do not: see ../monitoring.
 //
+// With -tls-cert and -tls-key it serves TLS. With -mtls it asks clients for a certificate, and
+// accepts tokens that are bound to it (RFC 8705); -client-ca names the authorities that count.
+// Behind a proxy that ends TLS, -client-cert-header and -trusted-proxy say how the proxy tells of the
+// certificate, and where it connects from:
+//
+//	go run -C examples ./resourceserver -client-cert-header escaped-pem:X-Client-Cert -trusted-proxy 10.1.0.0/24 -issuer …
+//
 // With -adapter grpc the same rules guard the service of
 // internal/orders/orderspb/orders.proto, and the standard health service.
 package main
@@ -108,6 +115,8 @@ func parse(args []string, stderr io.Writer) (api.Config, error) {
 	fs.DurationVar(&cfg.Refresh, "refresh", 0, "longest `time` between two fetches of the issuer's keys (default 10m)")
 	fs.DurationVar(&cfg.MaxStale, "max-stale", 0, "`time` after the last good fetch at which keys are no longer used (default 24h)")
 	fs.BoolVar(&cfg.GuardHealth, "guard-health", false, "with -adapter grpc: the health service needs read:orders")
+	certificates := new(mtlsFlags)
+	certificates.register(fs)
 	if err := fs.Parse(args); err != nil {
 		return cfg, err
 	}
@@ -128,6 +137,9 @@ func parse(args []string, stderr io.Writer) (api.Config, error) {
 		return wrong("-guard-health is for -adapter grpc")
 	case cfg.Refresh < 0 || cfg.MaxStale < 0:
 		return wrong("-refresh and -max-stale are not negative")
+	}
+	if err := certificates.apply(&cfg); err != nil {
+		return wrong("%w", err)
 	}
 	return cfg, nil
 }

@@ -41,6 +41,9 @@ func (ca *CA) Pool() *x509.CertPool {
 	return pool
 }
 
+// X509 returns the CA's own certificate. It is read only.
+func (ca *CA) X509() *x509.Certificate { return ca.self.leaf }
+
 // Certificate returns a new certificate of the CA, for clients and for servers. names are DNS names
 // and IP addresses of a server.
 func (ca *CA) Certificate(names ...string) *Certificate {

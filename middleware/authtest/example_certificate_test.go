@@ -25,11 +25,13 @@ func ExampleCertificate() {
 func ExampleCA() {
 	t := new(exampleT) // in a test: its *testing.T
 	ca := authtest.NewCA(t)
+	fmt.Println(ca.X509().IsCA)
 	for _, c := range []*authtest.Certificate{ca.Certificate("localhost"), authtest.NewCertificate(t, "localhost")} {
 		_, err := c.TLS().Leaf.Verify(x509.VerifyOptions{Roots: ca.Pool(), DNSName: "localhost"})
 		fmt.Println(err == nil)
 	}
 	// Output:
+	// true
 	// true
 	// false
 }

@@ -43,6 +43,7 @@ type Config struct {
 
 	TLS         *tls.Config  // nil: plain HTTP and gRPC
 	DPoP        bool         // tokens bound by a DPoP key are accepted, with proofs for the address that is listened on
+	MTLS        MTLS         // tokens that are bound to a client certificate
 	GuardHealth bool         // gRPC: the health service needs read:orders
 	Logger      *slog.Logger // nil: silent. Is told of refusals, never of tokens.
 }
@@ -124,6 +125,9 @@ func newGuard(cfg Config, addr string, meter *meter) (*auth.Guard, error) {
 	}
 	preset.Config.Leeway = cfg.Leeway
 	bindings, err := newBindings(cfg, addr)
+	if err == nil {
+		bindings, err = cfg.MTLS.bind(bindings)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -233,6 +237,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 func httpFront(h http.Handler) front {
 	return cutOff{&http.Server{
 		Handler:           h,
+		ConnContext:       auth.ConnContext, // for proxies that tell of certificates
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       15 * time.Second,
 		WriteTimeout:      30 * time.Second,
