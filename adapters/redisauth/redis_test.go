@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 
 // A redisServer is a redis-server process of the test.
 type redisServer struct {
-	t    *testing.T
+	t    testing.TB
 	dir  string
 	addr string
 	args []string
@@ -38,7 +38,7 @@ type redisServer struct {
 }
 
 // startRedis starts one with these arguments beside the test's own.
-func startRedis(t *testing.T, args ...string) *redisServer {
+func startRedis(t testing.TB, args ...string) *redisServer {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "redis") // a socket's path has a bound
 	if err != nil {
@@ -50,7 +50,7 @@ func startRedis(t *testing.T, args ...string) *redisServer {
 	return r
 }
 
-func freeAddr(t *testing.T) string {
+func freeAddr(t testing.TB) string {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -101,7 +101,7 @@ func (r *redisServer) until(want string, args ...string) {
 	eventually(r.t, fmt.Sprint(args, " answers ", want), func() bool { return contains(r.cli(args...), want) })
 }
 
-func eventually(t *testing.T, what string, ok func() bool) {
+func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	for end := time.Now().Add(40 * time.Second); time.Now().Before(end); {
 		if ok() {
@@ -122,7 +122,7 @@ type proxy struct {
 	conns []net.Conn
 }
 
-func startProxy(t *testing.T, to string) *proxy {
+func startProxy(t testing.TB, to string) *proxy {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -181,7 +181,7 @@ func (p *proxy) switchTo(addr string) {
 	p.disconnect()
 }
 
-func newStore(t *testing.T, addr string, opts *redisauth.Options) *redisauth.Store {
+func newStore(t testing.TB, addr string, opts *redisauth.Options) *redisauth.Store {
 	t.Helper()
 	if opts == nil {
 		opts = new(redisauth.Options)
@@ -198,7 +198,7 @@ func newStore(t *testing.T, addr string, opts *redisauth.Options) *redisauth.Sto
 }
 
 // ready waits until the Store answers.
-func ready(t *testing.T, s *redisauth.Store) {
+func ready(t testing.TB, s *redisauth.Store) {
 	t.Helper()
 	eventually(t, "the Store answers", func() bool {
 		_, err := s.First(bounded(t), "ready", fmt.Sprint(time.Now().UnixNano()), time.Second)
@@ -206,7 +206,7 @@ func ready(t *testing.T, s *redisauth.Store) {
 	})
 }
 
-func bounded(t *testing.T) context.Context {
+func bounded(t testing.TB) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), 250*time.Millisecond)
 	t.Cleanup(cancel)
 	return ctx
