@@ -118,11 +118,16 @@ type Config struct {
 // withDefaults returns c with every default filled in and every slice its own, or an error that
 // names the field at fault.
 func (c Config) withDefaults() (Config, error) {
-	if c.Issuer == "" { // check: config-issuer
-		return c, errors.New("auth: Config.Issuer is required")
-	}
 	if err := c.checkAudiences(); err != nil {
 		return c, err
+	}
+	return c.withOtherDefaults()
+}
+
+// withOtherDefaults is withDefaults for a Config that may name no audience.
+func (c Config) withOtherDefaults() (Config, error) {
+	if c.Issuer == "" { // check: config-issuer
+		return c, errors.New("auth: Config.Issuer is required")
 	}
 	var err error
 	if c.Algorithms, err = algorithmsOrDefault(c.Algorithms); err != nil {

@@ -32,6 +32,7 @@ const (
 	ReasonClaimInvalid          Reason = "CLAIM_INVALID"           // a claim is missing, has the wrong type, or not the value that Config fixes
 	ReasonIDToken               Reason = "ID_TOKEN"                // the token bears the marks of an ID token
 	ReasonClaimsRefused         Reason = "CLAIMS_REFUSED"          // one of Config.Checks said no
+	ReasonTokenInactive         Reason = "TOKEN_INACTIVE"          // its issuer was asked, and says that the token is not, or no longer, good
 	ReasonTokenRevoked          Reason = "TOKEN_REVOKED"           // GuardOptions.Revoked says so
 	ReasonBindingRequired       Reason = "BINDING_REQUIRED"        // a plain token, where GuardOptions.RequireBound or Bound asks for a bound one
 	ReasonSchemeMismatch        Reason = "SCHEME_MISMATCH"         // a bound token not under its Binding's scheme, or another token under it
@@ -68,6 +69,7 @@ var reasons = [...]Reason{
 	ReasonClaimInvalid,
 	ReasonIDToken,
 	ReasonClaimsRefused,
+	ReasonTokenInactive,
 	ReasonTokenRevoked,
 	ReasonBindingRequired,
 	ReasonSchemeMismatch,
@@ -109,7 +111,8 @@ func responseFor(r Reason) response {
 		return response{"CREDENTIALS_MISSING", http.StatusUnauthorized, "", "An access token is required"}
 	case ReasonInvalidRequest:
 		return response{"INVALID_REQUEST", http.StatusBadRequest, "invalid_request", "The request needs exactly one well-formed Authorization header"}
-	case ReasonTokenTooLarge, ReasonTokenMalformed, ReasonAlgorithmNotAllowed, ReasonExtensionNotSupported, ReasonKeyUnknown, ReasonSignatureInvalid:
+	case ReasonTokenTooLarge, ReasonTokenMalformed, ReasonAlgorithmNotAllowed, ReasonExtensionNotSupported, ReasonKeyUnknown, ReasonSignatureInvalid,
+		ReasonTokenInactive: // RFC 7662 §2.2: why, the issuer does not say either
 		return token(textInvalid)
 	case ReasonTokenTypeNotAccepted, ReasonIDToken:
 		return token("The token is not an access token of an accepted type")

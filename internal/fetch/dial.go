@@ -144,7 +144,7 @@ func newTransport(o Options) *http.Transport {
 		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
 		TLSHandshakeTimeout:    o.DialTimeout,
 		ForceAttemptHTTP2:      true,
-		MaxIdleConnsPerHost:    1,
+		MaxIdleConnsPerHost:    max(1, o.IdleConnections),
 		IdleConnTimeout:        10 * time.Second,
 		MaxResponseHeaderBytes: 64 << 10,
 	}

@@ -38,6 +38,10 @@ type Options struct {
 	// PublicOnly makes the Client's own transport dial public addresses alone.
 	PublicOnly bool
 
+	// IdleConnections is how many connections the Client's own transport keeps open to a host that
+	// are not in use. 0: one.
+	IdleConnections int
+
 	// DialTimeout bounds a connection attempt, and a TLS handshake, of the Client's own transport.
 	DialTimeout time.Duration
 }

@@ -131,11 +131,19 @@ var rules = []rule{
 	{room: "internal/tokencache", code: []string{}},
 	{room: "jwks", code: []string{"internal/fetch", "internal/jose"}},
 	{room: "middleware", code: []string{"jwks", "internal/jose", "internal/tokencache"}},
-	{room: "internal/issuer", code: []string{"jwks", "middleware"}},
+	{room: "internal/issuer", code: []string{"jwks", "middleware", "internal/jose"}},
 	{room: "middleware/authtest", code: []string{"jwks", "middleware", "internal/cite", "internal/issuer"}},
 	{ // it reads proofs by the parts that read tokens
 		room: "middleware/dpop",
 		code: []string{"middleware", "internal/jose"},
+	},
+	{ // it asks an issuer as the key cache does, and remembers as the verifier does
+		room: "middleware/introspect",
+		code: []string{"jwks", "middleware", "internal/fetch", "internal/jose", "internal/tokencache"},
+	},
+	{ // presets know where their provider's endpoint is
+		room: "middleware/provider",
+		code: []string{"jwks", "middleware", "middleware/introspect"},
 	},
 	{room: "middleware/*", code: []string{"jwks", "middleware"}},
 	{ // telemetry tells of keys, too

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/bearward/bearward/internal/jose"
 	auth "github.com/bearward/bearward/middleware"
 )
 
@@ -84,7 +85,7 @@ func (d *Draft) finish(at Stage) (err error) {
 		d.EncodedHeader, d.EncodedClaims = Encode(d.HeaderJSON), Encode(d.ClaimsJSON)
 	case OnEncoded:
 		if d.Signature == nil {
-			d.Signature, err = sign(d.Algorithm, d.Key.Private, []byte(d.Input()))
+			d.Signature, err = jose.Sign(d.Algorithm, d.Key.Private, []byte(d.Input()))
 		}
 		return err
 	case OnSigned:

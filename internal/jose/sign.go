@@ -1,4 +1,4 @@
-package issuer
+package jose
 
 import (
 	"crypto"
@@ -8,8 +8,8 @@ import (
 	"github.com/lestrrat-go/jwx/v2/jws"
 )
 
-// sign returns the signature of key over input in the form that alg prescribes (RFC 7518 §3).
-func sign(alg string, key crypto.Signer, input []byte) ([]byte, error) {
+// Sign returns the signature of key over input in the form that alg prescribes (RFC 7518 §3).
+func Sign(alg string, key crypto.Signer, input []byte) ([]byte, error) {
 	s, err := jws.NewSigner(jwa.SignatureAlgorithm(alg))
 	if err != nil {
 		return nil, fmt.Errorf("sign with %s: %w", alg, err)

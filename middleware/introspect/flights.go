@@ -1,0 +1,114 @@
+package introspect
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/bearward/bearward/internal/tokencache"
+	auth "github.com/bearward/bearward/middleware"
+)
+
+// A flight is one request to the endpoint, for whoever waits for it. Its answer is set before done is
+// closed.
+type flight struct {
+	done   chan struct{}
+	answer *answer
+
+	raw               string
+	tag               tokencache.Tag
+	background, probe bool
+}
+
+var (
+	errClosed = &auth.Error{Reason: auth.ReasonUnavailable, Err: errors.New("introspect: the Introspector is closed")}
+	errFull   = &auth.Error{Reason: auth.ReasonUnavailable, Err: errors.New("introspect: as many requests as Config.MaxFlights allows are under way")}
+)
+
+// ask returns the flight that finds out about a token: the one under way, or a new one. WasActive
+// gives it one of the places that are kept for such tokens.
+func (i *Introspector) ask(raw string, tag tokencache.Tag, wasActive bool) (*flight, error) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if f, ok := i.flights[tag]; ok { // check: single-flight
+		return f, nil
+	}
+	return i.start(raw, tag, wasActive, false)
+}
+
+// renewEvery is how often the renewal of one answer is tried.
+const renewEvery = time.Second
+
+// renew asks again about a token whose answer is still used, when there is room for it.
+func (i *Introspector) renew(raw string, tag tokencache.Tag, known *answer, now time.Time) {
+	last := known.renewed.Load()
+	if now.UnixNano()-last < int64(renewEvery) || !known.renewed.CompareAndSwap(last, now.UnixNano()) {
+		return
+	}
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if _, ok := i.flights[tag]; !ok {
+		_, _ = i.start(raw, tag, true, true) // tried again in a second
+	}
+}
+
+// start begins a flight. The caller holds mu.
+func (i *Introspector) start(raw string, tag tokencache.Tag, wasActive, background bool) (*flight, error) {
+	most := i.config.MaxFlights
+	if !wasActive {
+		most -= (most + 3) / 4 // check: flights-kept
+	}
+	if i.closed {
+		return nil, errClosed
+	}
+	if len(i.flights) >= max(most, 1) { // check: max-flights
+		return nil, errFull
+	}
+	admitted, probe := i.outage.admits(time.Now())
+	if !admitted {
+		return nil, i.outage.refusal()
+	}
+	f := &flight{done: make(chan struct{}), raw: raw, tag: tag, background: background, probe: probe}
+	i.flights[tag] = f
+	i.wait.Add(1)
+	go i.fly(f)
+	return f, nil
+}
+
+// fly makes the request of a flight. No caller's context ends it: others may wait for it.
+func (i *Introspector) fly(f *flight) {
+	defer i.wait.Done()
+	asked := time.Now()
+	r := i.requestContained(f.raw)
+	f.answer = &answer{principal: r.principal, refusal: r.refusal(), asked: asked}
+	i.mu.Lock()
+	i.outage.record(r, f.probe, time.Now())
+	delete(i.flights, f.tag)
+	i.remember(f, r)
+	i.mu.Unlock()
+	close(f.done)
+	i.log.tell(r)
+	i.tellCall(Call{Issuer: i.Issuer(), Outcome: r.outcome, Err: r.err, Elapsed: time.Since(asked), Background: f.background})
+}
+
+// requestContained makes a panic of a Client's Transport, or of a check of the user's own, an answer
+// that cannot be used.
+func (i *Introspector) requestContained(raw string) (r result) {
+	defer func() {
+		if v := recover(); v != nil { // check: request-panic
+			r = fault(fmt.Errorf("introspect: panic: %v", v))
+		}
+	}()
+	ctx, cancel := context.WithTimeout(i.life, i.config.Timeout)
+	defer cancel()
+	return i.request(ctx, raw)
+}
+
+func (i *Introspector) tellCall(c Call) {
+	if i.config.OnCall == nil {
+		return
+	}
+	defer func() { _ = recover() }() // check: hook-panic
+	i.config.OnCall(c)
+}

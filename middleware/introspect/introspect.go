@@ -1,0 +1,209 @@
+package introspect
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/bearward/bearward/internal/fetch"
+	"github.com/bearward/bearward/internal/tokencache"
+	auth "github.com/bearward/bearward/middleware"
+)
+
+// An Introspector is an [auth.TokenVerifier] that asks the issuer about each token. It is safe for
+// concurrent use. Its maker closes it.
+type Introspector struct {
+	endpoint string
+	client   ClientAuth
+	config   Config
+	verify   func(claims []byte) (*auth.Principal, error)
+	requests *fetch.Client
+	signed   *signedAnswers // nil for plain JSON
+	log      problemLog
+
+	active   *tokencache.Cache[*answer] // of tokens that were called active
+	refused  *tokencache.Cache[*answer] // of the others, and of those that could not be asked about
+	answered atomic.Bool                // a good answer was had: the endpoint knows this API
+
+	life  context.Context
+	close context.CancelFunc
+	wait  sync.WaitGroup // of flights
+
+	mu      sync.Mutex
+	closed  bool
+	flights map[tokencache.Tag]*flight
+	outage  outage
+}
+
+// An answer is what came of one question about a token. It is immutable but for renewed.
+type answer struct {
+	principal *auth.Principal // of a good token, otherwise nil
+	refusal   *auth.Error     // of another
+	asked     time.Time
+	renewed   atomic.Int64 // when its renewal was tried last
+}
+
+// New returns an Introspector that asks endpoint, as client, about tokens. The endpoint must be https,
+// or http on a loopback address. New does no I/O. The error names the field at fault.
+func New(endpoint string, client ClientAuth, config Config) (*Introspector, error) {
+	if _, err := fetch.ParseURL(endpoint, config.InsecureAllowHTTP); err != nil { // check: endpoint-url
+		return nil, fmt.Errorf("introspect: the endpoint's URL %w", err)
+	}
+	if client.err != nil {
+		return nil, client.err
+	}
+	if client.add == nil { // check: client-auth
+		return nil, errors.New("introspect: New needs a ClientAuth: Basic, Post or PrivateKeyJWT")
+	}
+	verify, err := auth.VerifyClaims(config.Claims, config.AudienceByServer)
+	if err != nil {
+		return nil, err
+	}
+	c, err := config.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	i := &Introspector{endpoint: endpoint, client: client, config: c, verify: verify, requests: c.client(), flights: map[tokencache.Tag]*flight{}}
+	i.log.logger = c.Logger
+	i.log.issuer = c.Claims.Issuer
+	if c.Signed != nil {
+		if i.signed, err = newSignedAnswers(c, client.clientID); err != nil {
+			return nil, err
+		}
+	}
+	size := max(c.Claims.CacheSize, 1)
+	i.active = tokencache.New[*answer](size)
+	i.refused = tokencache.New[*answer](max(size/4, 1))
+	i.life, i.close = context.WithCancel(context.Background())
+	return i, nil
+}
+
+// Issuer returns Config.Claims.Issuer.
+func (i *Introspector) Issuer() string { return i.config.Claims.Issuer }
+
+// Close ends the requests under way and waits for them. Tokens that are not remembered are not judged
+// afterwards. Stop the server first. It is safe to call twice.
+func (i *Introspector) Close() error {
+	i.mu.Lock()
+	i.closed = true
+	i.mu.Unlock()
+	i.close()
+	i.wait.Wait()
+	i.requests.Close()
+	return nil
+}
+
+// Ready returns nil unless the endpoint is known to refuse this API, or not to answer. It does no I/O.
+func (i *Introspector) Ready() error {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.outage.err
+}
+
+// Status tells how the issuer fares; see [auth.Guard.Status].
+func (i *Introspector) Status() []auth.IssuerStatus {
+	return []auth.IssuerStatus{{Issuer: i.Issuer(), Err: i.Ready()}}
+}
+
+// VerifyToken finds out about one token, by an answer that is remembered or by asking. The error is a
+// *[auth.Error]. It does not check "cnf": that is the Guard's, as for a JWT.
+func (i *Introspector) VerifyToken(ctx context.Context, raw string) (*auth.Principal, error) {
+	if len(raw) > i.config.Claims.MaxTokenBytes { // check: token-size
+		return nil, errTooLarge
+	}
+	tag := i.active.Tag(raw)
+	now := time.Now()
+	known := i.remembered(tag)
+	if known != nil {
+		switch age := now.Sub(known.asked); {
+		case known.principal == nil && age < i.negativeAge(known): // check: refusal-age
+			return nil, known.refusal
+		case known.principal == nil:
+			known = nil
+		case age < i.config.MaxAge: // check: max-age
+			if end := known.principal.ValidUntil(); !end.IsZero() && !now.Before(end) { // check: remembered-expired
+				return nil, errExpired
+			}
+			if age >= i.config.MaxAge/10*8 {
+				i.renew(raw, tag, known, now)
+			}
+			return known.principal, nil
+		}
+	}
+	if known == nil && i.config.Accept != nil && !i.config.Accept(raw) { // check: accept
+		return nil, errNotAccepted
+	}
+	f, err := i.ask(raw, tag, known != nil)
+	if err != nil {
+		return nil, err
+	}
+	select {
+	case <-f.done:
+	case <-ctx.Done():
+		return nil, &auth.Error{Reason: auth.ReasonUnavailable, Err: fmt.Errorf("introspect: %w", ctx.Err())}
+	}
+	if f.answer.principal == nil {
+		return nil, f.answer.refusal
+	}
+	return f.answer.principal, nil
+}
+
+// Refusals that need no answer.
+var (
+	errTooLarge    = &auth.Error{Reason: auth.ReasonTokenTooLarge}
+	errExpired     = &auth.Error{Reason: auth.ReasonTokenExpired}
+	errNotAccepted = &auth.Error{Reason: auth.ReasonTokenMalformed, Err: errors.New("introspect: Config.Accept said no")}
+)
+
+// remembered returns what is known of a token, however old, or nil.
+func (i *Introspector) remembered(tag tokencache.Tag) *answer {
+	if i.config.MaxAge < 0 {
+		return nil
+	}
+	if e := i.refused.Find(tag); e != nil && time.Now().Before(e.Until) {
+		return e.Value
+	}
+	if e := i.active.Find(tag); e != nil && e.Value.principal != nil {
+		return e.Value
+	}
+	return nil
+}
+
+// faultAge is how long the endpoint is not asked again about a token that it failed on.
+const faultAge = time.Second
+
+// negativeAge is how long a refusal is remembered.
+func (i *Introspector) negativeAge(a *answer) time.Duration {
+	if a.refusal.Status() == http.StatusUnauthorized {
+		return i.config.NegativeAge
+	}
+	return faultAge
+}
+
+// rememberFor bounds how long an active token without a known end counts as one that was active.
+const rememberFor = time.Hour
+
+// remember keeps the answer of a flight. What is the endpoint's fault says nothing of the token, and
+// a renewal that failed leaves the answer that it should have renewed.
+func (i *Introspector) remember(f *flight, r result) {
+	a := f.answer
+	switch {
+	case i.config.MaxAge < 0, i.config.Claims.CacheSize < 0, r.endpointFault():
+	case a.principal != nil:
+		until := a.principal.ValidUntil()
+		if until.IsZero() {
+			until = a.asked.Add(rememberFor)
+		}
+		i.active.Add(f.tag, a, until, a.asked)
+	case r.outcome == Unavailable && f.background:
+	default:
+		if e := i.active.Find(f.tag); e != nil && a.refusal.Status() == http.StatusUnauthorized {
+			i.active.Add(f.tag, a, a.asked, a.asked) // check: forget-active
+		}
+		i.refused.Add(f.tag, a, a.asked.Add(i.negativeAge(a)), a.asked)
+	}
+}

@@ -1,0 +1,65 @@
+package introspect
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	auth "github.com/bearward/bearward/middleware"
+)
+
+// Revocable returns a TokenVerifier for JWTs that can be taken back: a token that v verified is also
+// asked about, by i, at most once per Config.MaxAge. What a request gets is what v says of the token,
+// and i's refusal where i has one. Nobody can make the issuer be asked about a token that v refuses.
+//
+// Ready and Status are those of v, and Ready of i too. Close closes i, and v where it can be closed.
+func Revocable(v auth.TokenVerifier, i *Introspector) (*RevocableTokens, error) {
+	if v == nil || i == nil {
+		return nil, errors.New("introspect: Revocable needs a TokenVerifier and an Introspector")
+	}
+	return &RevocableTokens{v, i}, nil
+}
+
+// RevocableTokens are what [Revocable] returns. They are safe for concurrent use.
+type RevocableTokens struct {
+	tokens auth.TokenVerifier
+	asked  *Introspector
+}
+
+// VerifyToken verifies a JWT, and then asks about it. The error is a *[auth.Error].
+func (r *RevocableTokens) VerifyToken(ctx context.Context, raw string) (*auth.Principal, error) {
+	p, err := r.tokens.VerifyToken(ctx, raw)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := r.asked.VerifyToken(ctx, raw); err != nil { // check: revocable
+		return nil, err
+	}
+	return p, nil
+}
+
+// Ready returns nil when both tokens can be verified, and the issuer can be asked.
+func (r *RevocableTokens) Ready() error {
+	err := r.asked.Ready()
+	if v, ok := r.tokens.(interface{ Ready() error }); ok {
+		err = errors.Join(v.Ready(), err)
+	}
+	return err
+}
+
+// Status tells how the issuers fare; see [auth.Guard.Status].
+func (r *RevocableTokens) Status() []auth.IssuerStatus {
+	if v, ok := r.tokens.(interface{ Status() []auth.IssuerStatus }); ok {
+		return v.Status()
+	}
+	return nil
+}
+
+// Close closes both.
+func (r *RevocableTokens) Close() error {
+	err := r.asked.Close()
+	if c, ok := r.tokens.(io.Closer); ok {
+		err = errors.Join(err, c.Close())
+	}
+	return err
+}
