@@ -118,16 +118,18 @@ type Config struct {
 // withDefaults returns c with every default filled in and every slice its own, or an error that
 // names the field at fault.
 func (c Config) withDefaults() (Config, error) {
-	if err := c.checkAudiences(); err != nil {
-		return c, err
-	}
-	return c.withOtherDefaults()
+	return c.withDefaultsFor(false)
 }
 
-// withOtherDefaults is withDefaults for a Config that may name no audience.
-func (c Config) withOtherDefaults() (Config, error) {
+// withDefaultsFor is withDefaults, where c may name no audience when any will do.
+func (c Config) withDefaultsFor(anyAudience bool) (Config, error) {
 	if c.Issuer == "" { // check: config-issuer
 		return c, errors.New("auth: Config.Issuer is required")
+	}
+	if !anyAudience { // check: config-any-audience
+		if err := c.checkAudiences(); err != nil {
+			return c, err
+		}
 	}
 	var err error
 	if c.Algorithms, err = algorithmsOrDefault(c.Algorithms); err != nil {

@@ -15,7 +15,8 @@ func (n named) VerifyToken(context.Context, string) (*auth.Principal, error) {
 	return auth.NewPrincipal([]byte(`{"sub": "` + string(n) + `"}`))
 }
 
-// An issuer that gives out JWTs and opaque tokens: an [auth.Verifier] beside an introspect.Introspector.
+// An issuer that gives out JWTs and opaque tokens: an [auth.Verifier] beside an
+// introspect.Introspector.
 func ExampleNewForms() {
 	tokens, err := auth.NewForms(named("the verifier of JWTs"), named("the introspector"))
 	if err != nil {

@@ -11,8 +11,8 @@ import (
 
 // NewForms returns a TokenVerifier for issuers that give out both JWTs and opaque tokens. Three
 // non-empty base64url parts, of which the first is a JSON object with a string "alg", are a JWT,
-// which jwt verifies; opaque verifies all else. No token is tried twice: what jwt refuses, opaque is
-// not asked about.
+// which jwt verifies; opaque verifies all else. No token is tried twice: what jwt refuses, opaque
+// is not asked about.
 //
 // The result has the methods of a Verifier, over both: Ready, Status and Close, which closes what
 // can be closed.
@@ -40,8 +40,8 @@ func (f *forms) VerifyToken(ctx context.Context, raw string) (*Principal, error)
 
 var algName = [...]string{"alg"}
 
-// maxFormHeader bounds the header that is decoded to tell a token's form, in encoded bytes: above it
-// a token is a JWT by its dots, and too large.
+// maxFormHeader bounds the header that is decoded to tell a token's form, in encoded bytes: above
+// it a token is a JWT by its dots, and too large.
 const maxFormHeader = 8 << 10
 
 func (f *forms) isJWT(raw string) bool {
@@ -84,8 +84,8 @@ func (f *forms) Ready() error {
 	return errors.Join(errs...)
 }
 
-// Status returns the state of each issuer. Both forms may be of one: then its state is told once, as
-// jwt tells it, with the first error.
+// Status returns the state of each issuer. Both forms may be of one: then its state is told once,
+// as jwt tells it, with the first error.
 func (f *forms) Status() []IssuerStatus {
 	var all []IssuerStatus
 	at := map[string]int{}

@@ -28,6 +28,7 @@ import (
 	auth "github.com/bearward/bearward/middleware"
 	"github.com/bearward/bearward/middleware/dpop"
 	"github.com/bearward/bearward/middleware/mtls"
+	"github.com/bearward/bearward/middleware/introspect"
 	"github.com/bearward/bearward/middleware/provider"
 	"github.com/bearward/bearward/middleware/revocation"
 )
@@ -45,6 +46,7 @@ var (
 	_ = mtls.New
 	_ tls.Config
 	_ netip.Prefix
+	_ = introspect.New
 	_ = provider.Google
 	_ = revocation.NewMemory
 )

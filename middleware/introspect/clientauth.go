@@ -18,7 +18,8 @@ import (
 )
 
 // A Secret returns the client's secret as it is now. It is asked before each request to the
-// endpoint, so that a rotated secret is used at once, and must be quick and safe for concurrent use.
+// endpoint, so that a rotated secret is used at once, and must be quick and safe for concurrent
+// use.
 type Secret func() (string, error)
 
 // FixedSecret is a Secret that never changes.
@@ -47,7 +48,8 @@ func (s Secret) ask() (string, error) {
 }
 
 // A ClientAuth is how this API says to the issuer's endpoint who it is (RFC 7662 §2.1, RFC 6749
-// §2.3.1): made by [Basic], [Post] or [PrivateKeyJWT]. It is immutable and safe for concurrent use.
+// §2.3.1): made by [Basic], [Post], [PrivateKeyJWT] or
+// [NoClientAuth]. It is immutable and safe for concurrent use.
 type ClientAuth struct {
 	clientID string
 	add      func(form url.Values, h http.Header, issuer string) error
@@ -83,6 +85,12 @@ func withSecret(name, clientID string, secret Secret, add func(form url.Values, 
 		}
 		return err
 	}}
+}
+
+// NoClientAuth asks without saying who asks, for an endpoint that only trusted clients can reach, such
+// as Ory Hydra's admin port. Signed answers are then for one of Config.Claims.Audiences.
+func NoClientAuth() ClientAuth {
+	return ClientAuth{add: func(url.Values, http.Header, string) error { return nil }}
 }
 
 // assertionLifetime is how long a client assertion is good: it is used at once.

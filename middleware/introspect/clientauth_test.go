@@ -53,7 +53,7 @@ func TestPost(t *testing.T) {
 	}
 }
 
-func TestASecretThatRotatesIsReadAnew(t *testing.T) {
+func TestASecretThatRotatesIsReadAgain(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "secret")
 	write := func(s string) {
 		if err := os.WriteFile(file, []byte(s), 0o600); err != nil {
@@ -109,5 +109,12 @@ func TestPrivateKeyJWT(t *testing.T) {
 	bad := introspect.PrivateKeyJWT("orders-api", auth.ES384, key, "")
 	if _, err := introspect.New("https://issuer.example/introspect", bad, introspect.Config{}); err == nil {
 		t.Error("a key of another algorithm is accepted")
+	}
+}
+
+func TestNoClientAuth(t *testing.T) {
+	e := asked(t, introspect.NoClientAuth(), opaque)
+	if got := e.calls[0].Encode(); e.headers[0].Get("Authorization") != "" || got != "token="+opaque+"&token_type_hint=access_token" {
+		t.Errorf("%v", got)
 	}
 }

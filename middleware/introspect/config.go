@@ -23,9 +23,9 @@ const (
 	maxFlights         = 4096
 )
 
-// A Config says which tokens an [Introspector] accepts, and how it asks about them. Claims.Issuer is
-// required, and Claims.Audiences too unless AudienceByServer is set. The zero value of every other
-// field is its default.
+// A Config says which tokens an [Introspector] accepts, and how it asks about them. Claims.Issuer
+// is required, and Claims.Audiences too unless AudienceByServer is set. The zero value of every
+// other field is its default.
 type Config struct {
 	// Claims are checked in each answer that calls a token active; see [auth.VerifyClaims].
 	// Claims.MaxTokenBytes bounds what is asked about, and Claims.CacheSize (4,096 by default)
@@ -49,8 +49,8 @@ type Config struct {
 	// MaxFlights bounds the requests to the endpoint at one time: 64 by default, at most 4,096. A
 	// quarter of them, rounded up, is kept for tokens that the last answer called active.
 	MaxFlights int
-	// Accept takes a cheap look at a token before the endpoint is asked, such as at its prefix: false
-	// refuses it. It must be safe for concurrent use. Default: every token is asked about.
+	// Accept takes a cheap look at a token before the endpoint is asked, such as at its prefix:
+	// false refuses it. It must be safe for concurrent use. Default: every token is asked about.
 	Accept func(token string) bool
 	// Client makes the requests, for an own certificate authority or client certificates
 	// (tls_client_auth). Its Transport is used as it is and is not closed. Default, also of its

@@ -23,8 +23,8 @@ const (
 	audience  = "https://api.example.com"
 )
 
-// An endpoint answers about tokens: as Transport in the simulated time of synctest, or as Handler of a
-// real server. It is safe for concurrent use.
+// An endpoint answers about tokens: as Transport in the simulated time of synctest, or as Handler
+// of a real server. It is safe for concurrent use.
 type endpoint struct {
 	mu      sync.Mutex
 	tokens  map[string]map[string]any // active ones

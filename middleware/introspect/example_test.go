@@ -147,3 +147,35 @@ type verifier struct{}
 func (verifier) VerifyToken(context.Context, string) (*auth.Principal, error) {
 	return auth.NewPrincipal([]byte(`{"sub": "alice"}`))
 }
+
+// A client whose secret is fixed, by HTTP Basic: what most servers ask for.
+func ExampleBasic() {
+	_, err := introspect.New("https://issuer.example/introspect", introspect.Basic("orders-api", introspect.FixedSecret("secret")), introspect.Config{
+		Claims: auth.Config{Issuer: "https://issuer.example", Audiences: []string{"https://api.example.com"}},
+	})
+	fmt.Println(err)
+	// Output: <nil>
+}
+
+// A client whose secret is in the form, for servers that take nothing else.
+func ExamplePost() {
+	_, err := introspect.New("https://issuer.example/introspect", introspect.Post("", introspect.FixedSecret("secret")), introspect.Config{})
+	fmt.Println(err)
+	// Output: introspect: Post needs a client ID and a Secret
+}
+
+// A secret that never changes.
+func ExampleFixedSecret() {
+	secret, err := introspect.FixedSecret("secret")()
+	fmt.Println(secret, err)
+	// Output: secret <nil>
+}
+
+// An endpoint that only trusted clients can reach, such as Ory Hydra's admin port.
+func ExampleNoClientAuth() {
+	_, err := introspect.New("http://127.0.0.1:4445/admin/oauth2/introspect", introspect.NoClientAuth(), introspect.Config{
+		Claims: auth.Config{Issuer: "https://hydra.example/", Audiences: []string{"https://api.example.com"}},
+	})
+	fmt.Println(err)
+	// Output: <nil>
+}

@@ -31,12 +31,12 @@ type Introspector struct {
 
 	life  context.Context
 	close context.CancelFunc
-	wait  sync.WaitGroup // of flights
+	wait  sync.WaitGroup // of calls
 
-	mu      sync.Mutex
-	closed  bool
-	flights map[tokencache.Tag]*flight
-	outage  outage
+	mu     sync.Mutex
+	closed bool
+	calls  map[tokencache.Tag]*call
+	outage outage
 }
 
 // An answer is what came of one question about a token. It is immutable but for renewed.
@@ -47,8 +47,8 @@ type answer struct {
 	renewed   atomic.Int64 // when its renewal was tried last
 }
 
-// New returns an Introspector that asks endpoint, as client, about tokens. The endpoint must be https,
-// or http on a loopback address. New does no I/O. The error names the field at fault.
+// New returns an Introspector that asks endpoint, as client, about tokens. The endpoint must be
+// https, or http on a loopback address. New does no I/O. The error names the field at fault.
 func New(endpoint string, client ClientAuth, config Config) (*Introspector, error) {
 	if _, err := fetch.ParseURL(endpoint, config.InsecureAllowHTTP); err != nil { // check: endpoint-url
 		return nil, fmt.Errorf("introspect: the endpoint's URL %w", err)
@@ -57,7 +57,7 @@ func New(endpoint string, client ClientAuth, config Config) (*Introspector, erro
 		return nil, client.err
 	}
 	if client.add == nil { // check: client-auth
-		return nil, errors.New("introspect: New needs a ClientAuth: Basic, Post or PrivateKeyJWT")
+		return nil, errors.New("introspect: New needs a ClientAuth: Basic, Post, PrivateKeyJWT or NoClientAuth")
 	}
 	verify, err := auth.VerifyClaims(config.Claims, config.AudienceByServer)
 	if err != nil {
@@ -67,7 +67,7 @@ func New(endpoint string, client ClientAuth, config Config) (*Introspector, erro
 	if err != nil {
 		return nil, err
 	}
-	i := &Introspector{endpoint: endpoint, client: client, config: c, verify: verify, requests: c.client(), flights: map[tokencache.Tag]*flight{}}
+	i := &Introspector{endpoint: endpoint, client: client, config: c, verify: verify, requests: c.client(), calls: map[tokencache.Tag]*call{}}
 	i.log.logger = c.Logger
 	i.log.issuer = c.Claims.Issuer
 	if c.Signed != nil {
@@ -85,8 +85,8 @@ func New(endpoint string, client ClientAuth, config Config) (*Introspector, erro
 // Issuer returns Config.Claims.Issuer.
 func (i *Introspector) Issuer() string { return i.config.Claims.Issuer }
 
-// Close ends the requests under way and waits for them. Tokens that are not remembered are not judged
-// afterwards. Stop the server first. It is safe to call twice.
+// Close ends the requests under way and waits for them. Tokens that are not remembered are not
+// judged afterwards. Stop the server first. It is safe to call twice.
 func (i *Introspector) Close() error {
 	i.mu.Lock()
 	i.closed = true
@@ -97,7 +97,8 @@ func (i *Introspector) Close() error {
 	return nil
 }
 
-// Ready returns nil unless the endpoint is known to refuse this API, or not to answer. It does no I/O.
+// Ready returns nil unless the endpoint is known to refuse this API, or not to answer. It does no
+// I/O.
 func (i *Introspector) Ready() error {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -109,15 +110,15 @@ func (i *Introspector) Status() []auth.IssuerStatus {
 	return []auth.IssuerStatus{{Issuer: i.Issuer(), Err: i.Ready()}}
 }
 
-// VerifyToken finds out about one token, by an answer that is remembered or by asking. The error is a
-// *[auth.Error]. It does not check "cnf": that is the Guard's, as for a JWT.
+// VerifyToken finds out about one token, by an answer that is remembered or by asking. The error is
+// a *[auth.Error]. It does not check "cnf": that is the Guard's, as for a JWT.
 func (i *Introspector) VerifyToken(ctx context.Context, raw string) (*auth.Principal, error) {
 	if len(raw) > i.config.Claims.MaxTokenBytes { // check: token-size
 		return nil, errTooLarge
 	}
 	tag := i.active.Tag(raw)
 	now := time.Now()
-	known := i.remembered(tag)
+	known := i.cached(tag)
 	if known != nil {
 		switch age := now.Sub(known.asked); {
 		case known.principal == nil && age < i.negativeAge(known): // check: refusal-age
@@ -159,8 +160,8 @@ var (
 	errNotAccepted = &auth.Error{Reason: auth.ReasonTokenMalformed, Err: errors.New("introspect: Config.Accept said no")}
 )
 
-// remembered returns what is known of a token, however old, or nil.
-func (i *Introspector) remembered(tag tokencache.Tag) *answer {
+// cached returns what is known of a token, however old, or nil.
+func (i *Introspector) cached(tag tokencache.Tag) *answer {
 	if i.config.MaxAge < 0 {
 		return nil
 	}
@@ -187,9 +188,9 @@ func (i *Introspector) negativeAge(a *answer) time.Duration {
 // rememberFor bounds how long an active token without a known end counts as one that was active.
 const rememberFor = time.Hour
 
-// remember keeps the answer of a flight. What is the endpoint's fault says nothing of the token, and
-// a renewal that failed leaves the answer that it should have renewed.
-func (i *Introspector) remember(f *flight, r result) {
+// store keeps the answer of a call. What is the endpoint's fault says nothing of the token,
+// and a renewal that failed leaves the answer that it should have renewed.
+func (i *Introspector) store(f *call, r result) {
 	a := f.answer
 	switch {
 	case i.config.MaxAge < 0, i.config.Claims.CacheSize < 0, r.endpointFault():

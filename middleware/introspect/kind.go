@@ -9,8 +9,8 @@ import (
 
 var errOtherKind = &auth.Error{Reason: auth.ReasonTokenTypeNotAccepted, Err: errors.New("introspect: the issuer says that this is a refresh token or an ID token")}
 
-// isOtherKind reports whether an answer's token_use (Ory Hydra, Cognito), token_type or typ (Keycloak)
-// names a token that is no access token.
+// isOtherKind reports whether an answer's token_use (Ory Hydra, Cognito), token_type or typ
+// (Keycloak) names a token that is no access token.
 func isOtherKind(kind string) bool {
 	switch strings.ToLower(kind) {
 	case "refresh", "refresh_token", "offline", "id", "id_token",

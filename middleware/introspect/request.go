@@ -40,11 +40,11 @@ func fault(err error) result { return result{outcome: Unavailable, err: err} }
 func (r result) endpointFault() bool { return r.down || r.outcome == Misconfigured }
 
 func (r result) reason() auth.Reason {
-	switch r.outcome {
-	case Inactive:
-		return auth.ReasonTokenInactive
-	case Misconfigured: // check: misconfigured
+	if r.outcome == Misconfigured { // check: misconfigured
 		return auth.ReasonInternal
+	}
+	if r.outcome == Inactive {
+		return auth.ReasonTokenInactive
 	}
 	return auth.ReasonUnavailable
 }
@@ -103,8 +103,8 @@ func (i *Introspector) failed(err error) result {
 	return r
 }
 
-// badRequest reads a 400. Before any good answer it is about how this API asks; after one, it may be
-// how a server answers about a token that it does not know.
+// badRequest reads a 400. Before any good answer it is about how this API asks; after one, it may
+// be how a server answers about a token that it does not know.
 func (i *Introspector) badRequest(a fetch.Answer) result {
 	var body struct {
 		Error  *string `json:"error"`

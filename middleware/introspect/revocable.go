@@ -8,11 +8,13 @@ import (
 	auth "github.com/bearward/bearward/middleware"
 )
 
-// Revocable returns a TokenVerifier for JWTs that can be taken back: a token that v verified is also
-// asked about, by i, at most once per Config.MaxAge. What a request gets is what v says of the token,
-// and i's refusal where i has one. Nobody can make the issuer be asked about a token that v refuses.
+// Revocable returns a TokenVerifier for JWTs that can be taken back: a token that v verified is
+// also asked about, by i, at most once per Config.MaxAge. What a request gets is what v says of the
+// token, and i's refusal where i has one. Nobody can make the issuer be asked about a token that v
+// refuses.
 //
-// Ready and Status are those of v, and Ready of i too. Close closes i, and v where it can be closed.
+// Ready and Status are those of v, and Ready of i too. Close closes i, and v where it can be
+// closed.
 func Revocable(v auth.TokenVerifier, i *Introspector) (*RevocableTokens, error) {
 	if v == nil || i == nil {
 		return nil, errors.New("introspect: Revocable needs a TokenVerifier and an Introspector")

@@ -13,23 +13,23 @@ import (
 	auth "github.com/bearward/bearward/middleware"
 )
 
-// A signer signs answers as an issuer.
-type signer struct {
+// A signedIssuer signs answers as an issuer.
+type signedIssuer struct {
 	*issuer.Issuer
 	*endpoint
 }
 
-func newSigner(t *testing.T, alg auth.Algorithm) *signer {
+func newSignedIssuer(t *testing.T, alg auth.Algorithm) *signedIssuer {
 	t.Helper()
 	is, err := issuer.New(issuer.Options{URL: issuerURL, Audience: audience, Algorithm: alg})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &signer{is, newEndpoint()}
+	return &signedIssuer{is, newEndpoint()}
 }
 
 // answers makes every answer the JWT that change makes of a good one.
-func (s *signer) answers(t *testing.T, change func(header, claims map[string]any), mediaType string) {
+func (s *signedIssuer) answers(t *testing.T, change func(header, claims map[string]any), mediaType string) {
 	s.set(func(e *endpoint) {
 		e.answer = func(w http.ResponseWriter, token string) bool {
 			told := e.tokens[token]
@@ -59,7 +59,7 @@ func (s *signer) answers(t *testing.T, change func(header, claims map[string]any
 const signedType = "application/token-introspection+jwt"
 
 func TestSignedAnswers(t *testing.T) {
-	signers := []*signer{newSigner(t, auth.RS256), newSigner(t, auth.ES256)}
+	issuers := []*signedIssuer{newSignedIssuer(t, auth.RS256), newSignedIssuer(t, auth.ES256)}
 	set := func(in string, name string, value any) func(header, claims map[string]any) {
 		return func(header, claims map[string]any) {
 			to := claims
@@ -93,7 +93,7 @@ func TestSignedAnswers(t *testing.T) {
 		"called JSON":                {media: "application/json", want: auth.ReasonUnavailable},
 		"called a JWT":               {media: "application/jwt", want: auth.ReasonUnavailable},
 	} {
-		for _, s := range signers {
+		for _, s := range issuers {
 			t.Run(fmt.Sprint(name, " ", s.Algorithm()), func(t *testing.T) {
 				s.endpoint = newEndpoint()
 				s.give(opaque, nil)
@@ -116,11 +116,11 @@ func TestSignedAnswers(t *testing.T) {
 }
 
 func TestSignedMeansNothingElse(t *testing.T) {
-	s := newSigner(t, auth.ES256)
+	s := newSignedIssuer(t, auth.ES256)
 	s.give(opaque, nil)
 	i := mustNew(t, s.endpoint, func(c *introspect.Config) { c.Signed = s.Keys() })
 	want(t, i, opaque, auth.ReasonUnavailable) // plain JSON
-	other := newSigner(t, auth.ES256)
+	other := newSignedIssuer(t, auth.ES256)
 	other.give(opaque, nil)
 	other.answers(t, nil, signedType)
 	i = mustNew(t, other.endpoint, func(c *introspect.Config) { c.Signed = s.Keys() })

@@ -28,7 +28,7 @@ func Okta(domain, authorizationServer string, audience ...string) Preset {
 		return refused("Okta's org authorization server cannot guard an API: the keys of its access tokens are not published. " +
 			"Create a custom authorization server, and name it, such as default")
 	}
-	return of(auth.Config{
+	p := of(auth.Config{
 		Issuer:         "https://" + domain + "/oauth2/" + authorizationServer,
 		Audiences:      audience,
 		Types:          []string{"", "JWT", "at+jwt"},
@@ -37,6 +37,8 @@ func Okta(domain, authorizationServer string, audience ...string) Preset {
 		ClientIDClaims: []string{"cid"},
 		RequiredClaims: []string{"sub", "client_id", "iat", "jti"},
 	}, host("domain", domain), segmentOf("authorization server", authorizationServer), given("audience", audience))
+	p.IntrospectionURL = p.Config.Issuer + "/v1/introspect"
+	return p
 }
 
 // Cognito is for a user pool of Amazon Cognito. Its access tokens name no audience, so the app
@@ -61,7 +63,7 @@ func Cognito(region, userPool string, clients ...string) Preset {
 // roles are in Principal.Roles; a client's are at Config.RolesClaim {"resource_access", client,
 // "roles"}. Where the API reaches Keycloak at another address than the tokens name, set KeySetURL.
 func Keycloak(realmURL string, audience ...string) Preset {
-	return of(auth.Config{
+	p := of(auth.Config{
 		Issuer:         realmURL,
 		Audiences:      audience,
 		Types:          []string{"JWT", "at+jwt"},
@@ -71,12 +73,14 @@ func Keycloak(realmURL string, audience ...string) Preset {
 		RequiredClaims: []string{"sub", "client_id", "iat"},
 		RolesClaim:     []string{"realm_access", "roles"},
 	}, realm(realmURL), given("audience", audience))
+	p.IntrospectionURL = realmURL + "/protocol/openid-connect/token/introspect"
+	return p
 }
 
 // IdentityServer is for Duende IdentityServer, and for IdentityServer4 from version 3 on, which is
 // archived. The audience is the API resource's name. A client that acts for itself has no subject.
 func IdentityServer(issuer string, audience ...string) Preset {
-	return of(auth.Config{
+	p := of(auth.Config{
 		Issuer:         issuer,
 		Audiences:      audience,
 		Types:          []string{"at+jwt"},
@@ -84,6 +88,8 @@ func IdentityServer(issuer string, audience ...string) Preset {
 		RequiredClaims: []string{"client_id"},
 		RolesClaim:     []string{"role"},
 	}, given("issuer", []string{issuer}), given("audience", audience))
+	p.IntrospectionURL = strings.TrimRight(issuer, "/") + "/connect/introspect"
+	return p
 }
 
 // Entra is for an API registered with Microsoft Entra ID whose manifest asks for tokens of version 2.
@@ -149,13 +155,15 @@ func microsoft(issuer, tenantID, version, clientID string, audience []string) Pr
 // ZITADEL is for an application whose access tokens are JWTs. The audience is the project's ID or a
 // client ID of it. The tokens carry no scopes: use Requirement.With on Principal.Roles.
 func ZITADEL(issuer string, audience ...string) Preset {
-	return of(auth.Config{
+	p := of(auth.Config{
 		Issuer:         issuer,
 		Audiences:      audience,
 		Types:          []string{"JWT", "at+jwt"},
 		RequiredClaims: []string{"sub", "client_id", "iat", "jti"},
 		RolesClaim:     []string{"urn:zitadel:iam:org:project:roles"},
 	}, given("issuer", []string{issuer}), given("audience", audience))
+	p.IntrospectionURL = strings.TrimRight(issuer, "/") + "/oauth/v2/introspect"
+	return p
 }
 
 // Hydra is for Ory Hydra with strategies.access_token set to jwt. The issuer is urls.self.issuer
@@ -177,13 +185,15 @@ func Hydra(issuer string, audience ...string) Preset {
 // so whatever an application's own front end learns opens the API. The audience is a client ID.
 // There are no scopes: use Requirement.With on Principal.Groups.
 func Dex(issuer string, audience ...string) Preset {
-	return of(auth.Config{
+	p := of(auth.Config{
 		Issuer:                issuer,
 		Audiences:             audience,
 		Types:                 []string{""},
 		RequiredClaims:        []string{"sub", "iat"},
 		InsecureAllowIDTokens: true,
 	}, given("issuer", []string{issuer}), given("audience", audience))
+	p.IntrospectionURL = strings.TrimRight(issuer, "/") + "/token/introspect"
+	return p
 }
 
 // FusionAuth is for an application of FusionAuth whose key is an RSA or EC key; an HMAC cannot be
@@ -198,18 +208,21 @@ func FusionAuth(baseURL, issuer string, application ...string) Preset {
 		RequiredClaims: []string{"sub", "iat"},
 	}, given("base URL", []string{baseURL}), given("issuer", []string{issuer}), given("application", application))
 	p.KeySetURL = baseURL + "/.well-known/jwks.json"
+	p.IntrospectionURL = baseURL + "/oauth2/introspect"
 	return p
 }
 
 // PingOne is for a custom resource of a PingOne environment. The top-level domain is the region's:
 // com, eu, ca, asia. The audience is the resource's.
 func PingOne(topLevelDomain, environment string, audience ...string) Preset {
-	return of(auth.Config{
+	p := of(auth.Config{
 		Issuer:         "https://auth.pingone." + topLevelDomain + "/" + environment + "/as",
 		Audiences:      audience,
 		Types:          []string{"", "at+jwt"}, // always at+jwt from March 2027
 		RequiredClaims: []string{"client_id", "iat"},
 	}, host("top-level domain", topLevelDomain), segmentOf("environment", environment), given("audience", audience))
+	p.IntrospectionURL = p.Config.Issuer + "/introspect"
+	return p
 }
 
 // Google is refused: Google's access tokens are opaque, and for Google's own APIs. Its ID tokens

@@ -10,9 +10,9 @@ import (
 	auth "github.com/bearward/bearward/middleware"
 )
 
-// A flight is one request to the endpoint, for whoever waits for it. Its answer is set before done is
-// closed.
-type flight struct {
+// A call is one request to the endpoint, for whoever waits for it. Its answer is set before done
+// is closed.
+type call struct {
 	done   chan struct{}
 	answer *answer
 
@@ -26,12 +26,12 @@ var (
 	errFull   = &auth.Error{Reason: auth.ReasonUnavailable, Err: errors.New("introspect: as many requests as Config.MaxFlights allows are under way")}
 )
 
-// ask returns the flight that finds out about a token: the one under way, or a new one. WasActive
+// ask returns the call that finds out about a token: the one under way, or a new one. WasActive
 // gives it one of the places that are kept for such tokens.
-func (i *Introspector) ask(raw string, tag tokencache.Tag, wasActive bool) (*flight, error) {
+func (i *Introspector) ask(raw string, tag tokencache.Tag, wasActive bool) (*call, error) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	if f, ok := i.flights[tag]; ok { // check: single-flight
+	if f, ok := i.calls[tag]; ok { // check: single-call
 		return f, nil
 	}
 	return i.start(raw, tag, wasActive, false)
@@ -48,52 +48,52 @@ func (i *Introspector) renew(raw string, tag tokencache.Tag, known *answer, now 
 	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	if _, ok := i.flights[tag]; !ok {
+	if _, ok := i.calls[tag]; !ok {
 		_, _ = i.start(raw, tag, true, true) // tried again in a second
 	}
 }
 
-// start begins a flight. The caller holds mu.
-func (i *Introspector) start(raw string, tag tokencache.Tag, wasActive, background bool) (*flight, error) {
+// start begins a call. The caller holds mu.
+func (i *Introspector) start(raw string, tag tokencache.Tag, wasActive, background bool) (*call, error) {
 	most := i.config.MaxFlights
 	if !wasActive {
-		most -= (most + 3) / 4 // check: flights-kept
+		most -= (most + 3) / 4 // check: calls-kept
 	}
 	if i.closed {
 		return nil, errClosed
 	}
-	if len(i.flights) >= max(most, 1) { // check: max-flights
+	if len(i.calls) >= max(most, 1) { // check: max-calls
 		return nil, errFull
 	}
 	admitted, probe := i.outage.admits(time.Now())
 	if !admitted {
 		return nil, i.outage.refusal()
 	}
-	f := &flight{done: make(chan struct{}), raw: raw, tag: tag, background: background, probe: probe}
-	i.flights[tag] = f
+	f := &call{done: make(chan struct{}), raw: raw, tag: tag, background: background, probe: probe}
+	i.calls[tag] = f
 	i.wait.Add(1)
-	go i.fly(f)
+	go i.runCall(f)
 	return f, nil
 }
 
-// fly makes the request of a flight. No caller's context ends it: others may wait for it.
-func (i *Introspector) fly(f *flight) {
+// runCall makes the request of a call. No caller's context ends it: others may wait for it.
+func (i *Introspector) runCall(f *call) {
 	defer i.wait.Done()
 	asked := time.Now()
 	r := i.requestContained(f.raw)
 	f.answer = &answer{principal: r.principal, refusal: r.refusal(), asked: asked}
 	i.mu.Lock()
 	i.outage.record(r, f.probe, time.Now())
-	delete(i.flights, f.tag)
-	i.remember(f, r)
+	delete(i.calls, f.tag)
+	i.store(f, r)
 	i.mu.Unlock()
 	close(f.done)
 	i.log.tell(r)
 	i.tellCall(Call{Issuer: i.Issuer(), Outcome: r.outcome, Err: r.err, Elapsed: time.Since(asked), Background: f.background})
 }
 
-// requestContained makes a panic of a Client's Transport, or of a check of the user's own, an answer
-// that cannot be used.
+// requestContained makes a panic of a Client's Transport, or of a check of the user's own, an
+// answer that cannot be used.
 func (i *Introspector) requestContained(raw string) (r result) {
 	defer func() {
 		if v := recover(); v != nil { // check: request-panic
