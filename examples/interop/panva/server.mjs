@@ -42,13 +42,23 @@ function restart(issuer) {
       redirect_uris: [redirectURI],
       grant_types: ['authorization_code', 'refresh_token'],
       response_types: ['code'],
-    }],
+    }, ...['orders-api', 'orders-api-signed'].map((client_id) => ({ // they ask about tokens
+      client_id,
+      client_secret: 'a secret of the test: 100%',
+      redirect_uris: [],
+      grant_types: [],
+      response_types: [],
+      ...(client_id.endsWith('-signed') && { introspection_signed_response_alg: 'RS256' }),
+    }))],
     scopes: ['openid', 'offline_access'],
     pkce: { required: () => true },
     cookies: { keys: ['a cookie key of the test'] },
     ttl: { AccessToken: 600, Grant: 3600, Interaction: 600, RefreshToken: 3600, Session: 3600 },
     features: {
       devInteractions: { enabled: true },
+      introspection: { enabled: true, allowedPolicy: async () => true },
+      jwtIntrospection: { enabled: true },
+      revocation: { enabled: true },
       resourceIndicators: {
         enabled: true,
         useGrantedResource: () => true,
@@ -56,9 +66,10 @@ function restart(issuer) {
         getResourceServerInfo: (_ctx, resource) => ({
           scope: scopes,
           audience: resource,
-          accessTokenFormat: 'jwt',
           accessTokenTTL: 600,
-          jwt: { sign: { alg: resource.split('/').at(-1) } },
+          ...(resource.endsWith('/opaque')
+            ? { accessTokenFormat: 'opaque' }
+            : { accessTokenFormat: 'jwt', jwt: { sign: { alg: resource.split('/').at(-1) } } }),
         }),
       },
     },
