@@ -54,6 +54,9 @@ func (g *Guard) earlier(ctx context.Context, c *Credentials) *grant {
 	if !gr.presented.same(ctx, c) || !gr.principal.until.IsZero() && !time.Now().Before(gr.principal.until) { // check: verify-once-expired
 		return nil
 	}
+	if is, several := g.verifier.(*Issuers); several && !is.trusts(gr.principal.verifiedBy) { // check: verify-once-removed
+		return nil
+	}
 	return gr
 }
 

@@ -100,7 +100,7 @@ func (g *Guard) keyAge(p *Principal) time.Duration {
 	}
 	v, ok := g.verifier.(*Verifier)
 	if is, several := g.verifier.(*Issuers); several {
-		v, ok = is.byIssuer[p.issuer]
+		v, ok = is.trusted.Load().byIssuer[p.issuer]
 	}
 	if ok {
 		if source, ok := v.keys.(interface{ Age() time.Duration }); ok {

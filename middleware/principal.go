@@ -38,7 +38,8 @@ type Principal struct {
 
 	lists *lists
 
-	key *jwks.Key // what verified the token, nil for a NewPrincipal
+	key        *jwks.Key // what verified the token, nil for a NewPrincipal
+	verifiedBy *Verifier // and who, nil for a NewPrincipal
 }
 
 // orNobody returns p, or the Principal about whom nothing is known in place of nil.

@@ -44,7 +44,7 @@ func (v *Verifier) Status() []IssuerStatus {
 // Status returns the state of each issuer; see [Guard.Status].
 func (is *Issuers) Status() []IssuerStatus {
 	var all []IssuerStatus
-	for _, v := range is.byIssuer {
+	for _, v := range is.trusted.Load().byIssuer {
 		all = append(all, v.Status()...)
 	}
 	slices.SortFunc(all, func(a, b IssuerStatus) int { return strings.Compare(a.Issuer, b.Issuer) })

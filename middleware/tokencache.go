@@ -66,18 +66,6 @@ func verifyToken(ctx context.Context, v cachingVerifier, raw string) (*Principal
 	return p, nil
 }
 
-// lookupIn is the lookup of a token of at most maxBytes in tokens, which may be nil.
-func lookupIn(ctx context.Context, tokens *tokenCache, raw string, maxBytes int) (*Principal, *Error) {
-	if tokens == nil || len(raw) > maxBytes {
-		return nil, nil
-	}
-	known := tokens.Find(tokens.Tag(raw))
-	if known == nil {
-		return nil, nil
-	}
-	return known.Value.recheck(ctx)
-}
-
 // recheck asks what may have changed since the token was verified: the clock each time, and the
 // source, for the very key that verified it.
 func (t *cachedToken) recheck(ctx context.Context) (*Principal, *Error) {

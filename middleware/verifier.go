@@ -99,7 +99,13 @@ func (v *Verifier) VerifyToken(ctx context.Context, raw string) (*Principal, err
 }
 
 func (v *Verifier) lookup(ctx context.Context, raw string) (*Principal, *Error) {
-	return lookupIn(ctx, v.tokens, raw, v.config.MaxTokenBytes)
+	if v.tokens == nil || len(raw) > v.config.MaxTokenBytes {
+		return nil, nil
+	}
+	if known := v.tokens.Find(v.tokens.Tag(raw)); known != nil {
+		return known.Value.recheck(ctx)
+	}
+	return nil, nil
 }
 
 func (v *Verifier) verifyUncached(ctx context.Context, raw string) (*Principal, *Error) {
@@ -155,7 +161,7 @@ func (v *Verifier) verify(ctx context.Context, raw string, tokens *tokenCache) (
 	if err != nil {
 		return nil, err
 	}
-	p.key = key
+	p.key, p.verifiedBy = key, v
 	if err := v.claims(s, p, head, now); err != nil {
 		return nil, err
 	}
