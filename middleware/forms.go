@@ -9,9 +9,9 @@ import (
 	"github.com/bearward/bearward/internal/jose"
 )
 
-// NewForms returns a TokenVerifier for issuers that give out both JWTs and opaque tokens. Three
-// non-empty base64url parts, of which the first is a JSON object with a string "alg", are a JWT,
-// which jwt verifies; opaque verifies all else. No token is tried twice: what jwt refuses, opaque
+// NewForms returns a TokenVerifier for issuers that give out both JWTs and opaque tokens. A
+// JWT is three non-empty base64url parts, the first a JSON object with a string "alg". These go to
+// jwt, and all else goes to opaque. No token is tried twice: what jwt refuses, opaque
 // is not asked about.
 //
 // The result has the methods of a Verifier, over both: Ready, Status and Close, which closes what

@@ -14,8 +14,8 @@ import (
 
 // Issuers verifies the tokens of several issuers, each by its own Verifier. Keys stay bound to
 // their issuer: a token is verified only by the Verifier of the exact "iss" that it names (RFC 8725
-// §3.8). It is safe for concurrent use, and issuers may come and go while it serves: each request
-// sees all of a change or nothing of it.
+// §3.8). It is safe for concurrent use. Issuers may come and go while it serves: each request sees
+// all of a change or nothing of it.
 type Issuers struct {
 	trusted atomic.Pointer[trustedIssuers]
 	most    int        // issuers
@@ -76,9 +76,9 @@ func (is *Issuers) trust(byIssuer map[string]*Verifier) {
 	is.trusted.Store(t)
 }
 
-// Add has the tokens of v's issuer verified from now on. It is an error when v is nil, when there is
-// a Verifier of that issuer, and when there are 1,000 issuers (or as many as NewIssuers was given, if
-// these are more). The key source of v is its maker's to close.
+// Add has the tokens of v's issuer verified from now on. It is an error when v is nil, and when
+// there is a Verifier of that issuer. There may be 1,000 issuers, or as many as NewIssuers was
+// given. The key source of v is its maker's to close.
 func (is *Issuers) Add(v *Verifier) error {
 	if v == nil {
 		return errors.New("auth: Issuers.Add: the Verifier is nil")
@@ -98,9 +98,10 @@ func (is *Issuers) Add(v *Verifier) error {
 	return nil
 }
 
-// Remove has no token of issuer accepted any more, and returns its Verifier, nil when there is none:
-// close its key source now. Tokens that were verified before are refused too, and open streams end
-// when they are rechecked. So are they when the issuer is added again, with another Verifier.
+// Remove has no token of issuer accepted any more, and returns its Verifier, nil when there is
+// none: close its key source now. Tokens that were verified before are refused too, and open
+// streams end when they are rechecked. So are they when the issuer is added again, with another
+// Verifier.
 func (is *Issuers) Remove(issuer string) *Verifier {
 	is.change.Lock()
 	defer is.change.Unlock()

@@ -66,8 +66,8 @@ func TestTenantsComeAndGo(t *testing.T) {
 		t.Errorf("Remove returned %v", got)
 	}
 	verify("removed", auth.ReasonIssuerNotTrusted)
-	stranger := authtest.NewIssuer(t, nil)
-	again, err := auth.NewVerifier(stranger.Keys(), auth.Config{Issuer: goes.URL, Audiences: []string{goes.Audience}})
+	namesake := authtest.NewIssuer(t, nil)
+	again, err := auth.NewVerifier(namesake.Keys(), auth.Config{Issuer: goes.URL, Audiences: []string{goes.Audience}})
 	if err != nil {
 		t.Fatal(err)
 	}

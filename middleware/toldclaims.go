@@ -2,17 +2,17 @@ package auth
 
 import "time"
 
-// VerifyClaims returns a function that checks claims which are not signed, but which the issuer
-// itself told over TLS, as the answer of its introspection endpoint (RFC 7662 §2.2): by config, as
-// a Verifier checks those of a JWT, and with the same Reasons. It is for a [TokenVerifier] that
-// asks an issuer; never give it claims that a caller sent.
+// VerifyClaims returns a function that checks claims which the issuer told over TLS and did not
+// sign, as its introspection endpoint does (RFC 7662 §2.2). They are checked by config, as a
+// Verifier checks those of a JWT, with the same Reasons. It is for a [TokenVerifier] that asks an
+// issuer; never give it claims that a caller sent.
 //
 // It differs from a Verifier where such answers do. Iss and exp may be absent: the token is then
-// the asked issuer's, and has no end that is known (exp is required where Config.MaxAge or
-// MaxLifetime is set). Aud may be absent, or another, when anyAudience says that the issuer answers
-// for tokens of this API alone; without it, Config.Audiences is required. Config.RequiredClaims is
-// none by default. There is no header, so Algorithms, Types and IDTokenClaims are not used, and
-// neither are MaxTokenBytes and CacheSize.
+// the asked issuer's, and has no end that is known. Where Config.MaxAge or MaxLifetime is set, exp
+// is required. Aud may be absent, or another, when anyAudience says that the issuer answers for
+// tokens of this API alone; without it, Config.Audiences is required. Config.RequiredClaims is none
+// by default. There is no header, so Algorithms, Types and IDTokenClaims are not used, and neither
+// are MaxTokenBytes and CacheSize.
 //
 // The function keeps no reference to claims, and is safe for concurrent use. Its error is a
 // *[Error].

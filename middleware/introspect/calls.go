@@ -10,7 +10,7 @@ import (
 	auth "github.com/bearward/bearward/middleware"
 )
 
-// A call is one request to the endpoint, for whoever waits for it. Its answer is set before done
+// A call is one request to the endpoint, for all who wait for it. Its answer is set before done
 // is closed.
 type call struct {
 	done   chan struct{}

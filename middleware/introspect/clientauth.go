@@ -18,8 +18,7 @@ import (
 )
 
 // A Secret returns the client's secret as it is now. It is asked before each request to the
-// endpoint, so that a rotated secret is used at once, and must be quick and safe for concurrent
-// use.
+// endpoint, so that a rotated secret is used at once. It must be quick and safe for concurrent use.
 type Secret func() (string, error)
 
 // FixedSecret is a Secret that never changes.
@@ -48,8 +47,8 @@ func (s Secret) ask() (string, error) {
 }
 
 // A ClientAuth is how this API says to the issuer's endpoint who it is (RFC 7662 §2.1, RFC 6749
-// §2.3.1): made by [Basic], [Post], [PrivateKeyJWT] or
-// [NoClientAuth]. It is immutable and safe for concurrent use.
+// §2.3.1). [Basic], [Post], [PrivateKeyJWT] and [NoClientAuth] make one. It is immutable and safe
+// for concurrent use.
 type ClientAuth struct {
 	clientID string
 	add      func(form url.Values, h http.Header, issuer string) error
@@ -87,8 +86,8 @@ func withSecret(name, clientID string, secret Secret, add func(form url.Values, 
 	}}
 }
 
-// NoClientAuth asks without saying who asks, for an endpoint that only trusted clients can reach, such
-// as Ory Hydra's admin port. Signed answers are then for one of Config.Claims.Audiences.
+// NoClientAuth asks without saying who asks, for an endpoint that only trusted clients can reach,
+// such as Ory Hydra's admin port. Signed answers are then for one of Config.Claims.Audiences.
 func NoClientAuth() ClientAuth {
 	return ClientAuth{add: func(url.Values, http.Header, string) error { return nil }}
 }
@@ -96,9 +95,9 @@ func NoClientAuth() ClientAuth {
 // assertionLifetime is how long a client assertion is good: it is used at once.
 const assertionLifetime = time.Minute
 
-// PrivateKeyJWT authenticates by an assertion that key signs (private_key_jwt, RFC 7523 §2.2): made
-// anew for each request, for the issuer as its audience, and good for a minute. KeyID is the "kid"
-// that the issuer knows the key by, or "".
+// PrivateKeyJWT authenticates by an assertion that key signs (private_key_jwt, RFC 7523 §2.2). Each
+// request has one of its own, for the issuer as its audience and good for a minute. KeyID is the
+// "kid" that the issuer knows the key by, or "".
 func PrivateKeyJWT(clientID string, alg auth.Algorithm, key crypto.Signer, keyID string) ClientAuth {
 	if clientID == "" || key == nil || !jose.Algorithm(alg).Fits(key.Public()) { // check: client-key
 		return ClientAuth{err: errors.New("introspect: PrivateKeyJWT needs a client ID, and a key of its algorithm")}

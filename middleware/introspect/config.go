@@ -37,8 +37,8 @@ type Config struct {
 	// Signed are the issuer's keys, for signed answers (RFC 9701): then nothing else is accepted.
 	// Default nil: plain JSON over TLS.
 	Signed jwks.Source
-	// MaxAge is how long an answer that calls a token active is used, and so how long a revoked
-	// token may still be accepted: 30 s by default, at most 10 min. From 80 % of it on, the next
+	// MaxAge is how long an answer that calls a token active is used: 30 s by default, at most 10
+	// min. So long may a revoked token still be accepted. From 80 % of it on, the next
 	// request has the token asked about again in the background. Negative: no answer is remembered,
 	// refusals included.
 	MaxAge time.Duration
@@ -60,7 +60,7 @@ type Config struct {
 	// and say which are good (RFC 7662 §4 asks for TLS).
 	InsecureAllowHTTP bool
 	// Logger is told when the endpoint refuses this API or cannot be had, and when all is well
-	// again: once per change, and then at most every ten minutes. Default: slog.Default().
+	// again. A problem that goes on is told at most every ten minutes. Default: slog.Default().
 	Logger *slog.Logger
 	// OnCall is told of each request to the endpoint, for metrics. It must be quick and safe for
 	// concurrent use; a panic in it is contained. Default none.

@@ -86,7 +86,7 @@ func ExampleIntrospector() {
 	// <nil>
 }
 
-// A secret in a file is read anew for each request, so that it can be rotated.
+// A secret in a file is read again for each request, so that it can be rotated.
 func ExampleSecretFile() {
 	dir, err := os.MkdirTemp("", "")
 	if err != nil {

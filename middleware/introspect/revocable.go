@@ -8,7 +8,7 @@ import (
 	auth "github.com/bearward/bearward/middleware"
 )
 
-// Revocable returns a TokenVerifier for JWTs that can be taken back: a token that v verified is
+// Revocable returns a TokenVerifier for JWTs that can be taken back. A token that v verified is
 // also asked about, by i, at most once per Config.MaxAge. What a request gets is what v says of the
 // token, and i's refusal where i has one. Nobody can make the issuer be asked about a token that v
 // refuses.

@@ -7,14 +7,14 @@ import (
 	"github.com/bearward/bearward/middleware/introspect"
 )
 
-// Introspector returns what verifies the issuer's tokens by asking it, for tokens that only the issuer
-// can read: Keycloak's lightweight tokens, IdentityServer's reference tokens, ZITADEL's and Ory Hydra's
-// opaque ones. The caller closes it. Config may be nil; its Claims are the preset's, and where it sets
+// Introspector returns what verifies opaque tokens by asking their issuer. Such are Keycloak's
+// lightweight tokens, IdentityServer's reference tokens, and the opaque ones of ZITADEL and Ory
+// Hydra. The caller closes it. Config may be nil; its Claims are the preset's, and where it sets
 // AudienceByServer the answer may name any audience.
 //
-// An answer has the form of RFC 7662 and not that of the provider's JWTs: scopes are in "scope", the
-// client in "client_id", and no claim is required beyond Config's. What says that a token is another
-// than an access token is looked at as for every issuer.
+// An answer has the form of RFC 7662 and not that of the provider's JWTs. Scopes are in "scope",
+// the client in "client_id", and no other claim is required. What says that a token is another than
+// an access token is looked at as for every issuer.
 func (p Preset) Introspector(client introspect.ClientAuth, config *introspect.Config) (*introspect.Introspector, error) {
 	if p.err != nil {
 		return nil, p.err

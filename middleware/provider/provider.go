@@ -43,8 +43,8 @@ type Preset struct {
 	// "": by RFC 8414 or OpenID Connect discovery.
 	KeySetURL string
 	// IntrospectionURL is where the issuer is asked about tokens that only it can read (RFC 7662).
-	// Default "": the provider has no such endpoint, or one at an address of its own (Ory Hydra's is
-	// on the admin port), and it must be set before [Preset.Introspector] is used.
+	// Default "": the provider has no such endpoint, or one at an address of its own, as Ory
+	// Hydra's admin port. It must then be set before [Preset.Introspector] is used.
 	IntrospectionURL string
 
 	err error
