@@ -54,6 +54,7 @@ type answer struct {
 	body       string            // what the handler answered, when it is 200
 	all        string            // everything that came back: header fields, body, trailer, status and details
 	metadata   map[string]string // the ErrorInfo's; nil in HTTP
+	stored     string            // Cache-Control, in HTTP
 	nonces     []string          // DPoP-Nonce; in gRPC of the header when the call is accepted, and of the trailer otherwise
 }
 
@@ -61,7 +62,8 @@ type answer struct {
 type request struct {
 	need          string
 	authorization []string
-	field         [2]string // a header field or metadata more, when its name is not empty
+	field         [2]string   // a header field or metadata more, when its name is not empty
+	more          [][2]string // and others
 	shape         func(*http.Request)
 	client        *authtest.Certificate // what a client shows a server of TLS; nil for none
 }
@@ -201,6 +203,9 @@ func (s setup) overHTTP(t *testing.T, h http.Handler) transport {
 		if ask.field[0] != "" {
 			r.Header.Set(ask.field[0], ask.field[1])
 		}
+		for _, f := range ask.more {
+			r.Header.Add(f[0], f[1])
+		}
 		if ask.shape != nil {
 			ask.shape(r)
 		}
@@ -213,7 +218,7 @@ func (s setup) overHTTP(t *testing.T, h http.Handler) transport {
 		if err != nil {
 			t.Fatal(err)
 		}
-		a := answer{status: resp.StatusCode, challenges: resp.Header["Www-Authenticate"], retryAfter: resp.Header.Get("Retry-After"), nonces: resp.Header["Dpop-Nonce"],
+		a := answer{status: resp.StatusCode, challenges: resp.Header["Www-Authenticate"], retryAfter: resp.Header.Get("Retry-After"), nonces: resp.Header["Dpop-Nonce"], stored: resp.Header.Get("Cache-Control"),
 			all: fmt.Sprintf("%v\n%s", resp.Header, body)}
 		if a.status == 200 {
 			a.body = string(body)
@@ -270,6 +275,9 @@ func (s setup) overGRPC(t *testing.T, method string) transport {
 		md := metadata.MD{"authorization": ask.authorization, "x-request-id": {canary}}
 		if ask.field[0] != "" {
 			md.Set(ask.field[0], ask.field[1])
+		}
+		for _, f := range ask.more {
+			md.Append(f[0], f[1])
 		}
 		ctx := metadata.NewOutgoingContext(t.Context(), md)
 		body, header, trailer, err := rpctest.CallHeader(ctx, conns[ask.need](ask.client), method, canary)
