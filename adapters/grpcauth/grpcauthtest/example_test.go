@@ -3,16 +3,20 @@ package grpcauthtest_test
 import (
 	"context"
 	"fmt"
+	"net"
 	"testing"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/health"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/test/bufconn"
 
 	"github.com/bearward/bearward/adapters/grpcauth"
 	"github.com/bearward/bearward/adapters/grpcauth/grpcauthtest"
 	auth "github.com/bearward/bearward/middleware"
 	"github.com/bearward/bearward/middleware/authtest"
+	"github.com/bearward/bearward/middleware/dpop"
 )
 
 // exampleT stands in for the *testing.T that a test is given and an example is not.
@@ -57,4 +61,38 @@ func ExampleAssertGuarded() {
 	// Output:
 	// /grpc.health.v1.Health/*: RFC 6750 §3.1 (B-25): List, a good token with scopes []: got OK, want PERMISSION_DENIED
 	// /grpc.health.v1.Health/*: RFC 6750 §3.1 (B-25): Watch, a good token with scopes []: got OK, want PERMISSION_DENIED
+}
+
+// A client that is told a nonce takes it up: the second attempt passes.
+func ExampleProve() {
+	t := new(exampleT) // in a test: its *testing.T
+	defer t.end()
+
+	nonces, err := dpop.NewNonces(0)
+	if err != nil {
+		panic(err)
+	}
+	binding, err := dpop.New([]string{"https://api.example"}, dpop.NewMemory(0), &dpop.Options{Nonces: nonces})
+	if err != nil {
+		panic(err)
+	}
+	issuer, client := authtest.NewIssuer(t, nil), authtest.NewProver(t, auth.ES256)
+	rules := auth.Rules{"/grpc.health.v1.Health/*": auth.AllOf(auth.Scopes("monitor"), auth.Bound())}
+	server := grpc.NewServer(grpcauth.ServerOptions(issuer.Guard(&auth.GuardOptions{Bindings: []auth.Binding{binding}}), rules)...)
+	healthpb.RegisterHealthServer(server, health.NewServer())
+	defer server.Stop()
+	listener := bufconn.Listen(1 << 16)
+	go server.Serve(listener)
+
+	token := issuer.Token("monitor", client.Confirmation())
+	conn, err := grpc.NewClient("passthrough:localhost", append(grpcauthtest.Prove(client, "https://api.example", token),
+		grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return listener.DialContext(ctx) }))...)
+	if err != nil {
+		panic(err)
+	}
+	defer conn.Close()
+	answer, err := healthpb.NewHealthClient(conn).Check(context.Background(), nil)
+	fmt.Println(answer.GetStatus(), err)
+	// Output: SERVING <nil>
 }
