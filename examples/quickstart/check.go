@@ -97,7 +97,7 @@ func registerAt(ctx context.Context, issuer string) (*client.Client, error) {
 // open starts the API behind every adapter and a client for each.
 func (w *walk) open() (err error) {
 	w.fleet, err = startFleet(func(int) string { return "127.0.0.1:0" }, api.Config{
-		Issuer: w.issuer.url, Audience: audience, Cooldown: cooldown, DPoP: true,
+		Issuer: w.issuer.url, Audience: audience, Cooldown: cooldown, DPoP: api.DPoP{Allow: true},
 		Leeway: -1, // one machine, one clock
 	})
 	if err != nil {

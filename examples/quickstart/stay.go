@@ -85,7 +85,7 @@ func startStack(p ports, cfg stackConfig) (_ *stack, err error) {
 	}
 	config := api.Config{
 		Issuer: st.issuer.url, Audience: audience, Logger: cfg.log.With("server", "api"), TLS: cfg.link.server,
-		Cooldown: cooldown, DPoP: true, Leeway: -1, // one machine, one clock
+		Cooldown: cooldown, DPoP: api.DPoP{Allow: true}, Leeway: -1, // one machine, one clock
 	}
 	if cfg.link.client != nil {
 		config.Client = &http.Client{Transport: cfg.link.transport()}

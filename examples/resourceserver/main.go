@@ -25,6 +25,10 @@
 //
 //	go run -C examples ./resourceserver -client-cert-header escaped-pem:X-Client-Cert -trusted-proxy 10.1.0.0/24 -issuer …
 //
+// With -dpop allow, tokens that are bound to a key of their sender are accepted with a proof (RFC
+// 9449), beside plain ones; -dpop require accepts no others. Clients are told a nonce with
+// -dpop-nonce require. Replicas share it by -dpop-nonce-key; each remembers used proofs by itself.
+//
 // With -adapter grpc the same rules guard the service of
 // internal/orders/orderspb/orders.proto, and the standard health service.
 package main
@@ -117,6 +121,8 @@ func parse(args []string, stderr io.Writer) (api.Config, error) {
 	fs.BoolVar(&cfg.GuardHealth, "guard-health", false, "with -adapter grpc: the health service needs read:orders")
 	certificates := new(mtlsFlags)
 	certificates.register(fs)
+	bound := new(dpopFlags)
+	bound.register(fs)
 	if err := fs.Parse(args); err != nil {
 		return cfg, err
 	}
@@ -139,6 +145,9 @@ func parse(args []string, stderr io.Writer) (api.Config, error) {
 		return wrong("-refresh and -max-stale are not negative")
 	}
 	if err := certificates.apply(&cfg); err != nil {
+		return wrong("%w", err)
+	}
+	if err := bound.apply(fs, &cfg); err != nil {
 		return wrong("%w", err)
 	}
 	return cfg, nil

@@ -2,7 +2,10 @@ package main
 
 import (
 	"context"
+	"encoding/base64"
 	"net"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -14,6 +17,12 @@ func TestWrongCommandLinesAreSaid(t *testing.T) {
 	}
 	defer l.Close()
 	taken := l.Addr().String()
+	good32, short := filepath.Join(t.TempDir(), "good"), filepath.Join(t.TempDir(), "short")
+	for file, n := range map[string]int{good32: 32, short: 31} {
+		if err := os.WriteFile(file, []byte(base64.RawURLEncoding.EncodeToString(make([]byte, n))), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
 	good := []string{"-issuer", "http://127.0.0.1:1", "-audience", "a", "-addr", "127.0.0.1:0"}
 	for name, c := range map[string]struct {
 		args []string // after the good ones; the last value of a flag counts
@@ -35,6 +44,19 @@ func TestWrongCommandLinesAreSaid(t *testing.T) {
 		"metrics on a taken port":        {[]string{"-metrics", taken}, exitFailed, "taken by another program"},
 		"a port beyond the last":         {[]string{"-addr", ":99999"}, exitFailed, "invalid port"},
 		"a taken port":                   {[]string{"-addr", taken}, exitFailed, "taken by another program"},
+		"an unknown DPoP mode":           {[]string{"-dpop", "on"}, exitUsage, `-dpop "on"`},
+		"an unknown nonce mode":          {[]string{"-dpop", "allow", "-dpop-nonce", "allow"}, exitUsage, `-dpop-nonce "allow"`},
+		"a nonce without DPoP":           {[]string{"-dpop-nonce", "require"}, exitUsage, "-dpop-nonce need"},
+		"an origin without DPoP":         {[]string{"-dpop-origin", "https://api.example"}, exitUsage, "-dpop-origin and"},
+		"a nonce key without nonces":     {[]string{"-dpop", "allow", "-dpop-nonce-key", good32}, exitUsage, "-dpop-nonce-key needs"},
+		"a lifetime without nonces":      {[]string{"-dpop", "allow", "-dpop-nonce-lifetime", "1m"}, exitUsage, "-dpop-nonce-lifetime needs"},
+		"a nonce that lives too long":    {[]string{"-dpop", "allow", "-dpop-nonce", "require", "-dpop-nonce-lifetime", "2h"}, exitUsage, "-dpop-nonce-lifetime 2h"},
+		"a nonce that lives not at all":  {[]string{"-dpop", "allow", "-dpop-nonce", "require", "-dpop-nonce-lifetime", "0"}, exitUsage, "-dpop-nonce-lifetime 0"},
+		"no file of a nonce key":         {[]string{"-dpop", "allow", "-dpop-nonce", "require", "-dpop-nonce-key", "nowhere"}, exitUsage, "-dpop-nonce-key: open"},
+		"a short nonce key":              {[]string{"-dpop", "allow", "-dpop-nonce", "require", "-dpop-nonce-key", short}, exitUsage, "32 bytes"},
+		"an origin that is none":         {[]string{"-dpop", "allow", "-dpop-origin", "api.example"}, exitUsage, "api.example"},
+		"no host and no origin":          {[]string{"-dpop", "allow", "-addr", ":0"}, exitUsage, "-dpop-origin is required"},
+		"every host and no origin":       {[]string{"-dpop", "allow", "-addr", "0.0.0.0:0"}, exitUsage, "-dpop-origin is required"},
 		"help":                           {[]string{"-h"}, 0, "-issuer"},
 	} {
 		var errs strings.Builder

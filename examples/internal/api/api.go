@@ -19,7 +19,6 @@ import (
 	"github.com/bearward/bearward/examples/internal/orders"
 	"github.com/bearward/bearward/jwks"
 	auth "github.com/bearward/bearward/middleware"
-	"github.com/bearward/bearward/middleware/dpop"
 	"github.com/bearward/bearward/middleware/provider"
 )
 
@@ -42,7 +41,7 @@ type Config struct {
 	Client   *http.Client  // to reach the issuer with; nil: the key cache's own
 
 	TLS         *tls.Config  // nil: plain HTTP and gRPC
-	DPoP        bool         // tokens bound by a DPoP key are accepted, with proofs for the address that is listened on
+	DPoP        DPoP         // tokens that are bound to a key
 	MTLS        MTLS         // tokens that are bound to a client certificate
 	GuardHealth bool         // gRPC: the health service needs read:orders
 	Logger      *slog.Logger // nil: silent. Is told of refusals, never of tokens.
@@ -93,7 +92,7 @@ func startMeasured(cfg Config, meter *meter) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	guard, err := newGuard(cfg, listener.Addr().String(), meter)
+	guard, err := newGuard(cfg, listener.Addr(), meter)
 	if err != nil {
 		return nil, errors.Join(err, listener.Close())
 	}
@@ -114,8 +113,8 @@ func startMeasured(cfg Config, meter *meter) (*Server, error) {
 }
 
 // newGuard is the long way to a Guard, for the settings that auth.New leaves
-// at their defaults. addr is what is listened on. Its Close stops the key cache.
-func newGuard(cfg Config, addr string, meter *meter) (*auth.Guard, error) {
+// at their defaults. The API listens on addr. Its Close stops the key cache.
+func newGuard(cfg Config, addr net.Addr, meter *meter) (*auth.Guard, error) {
 	preset := provider.Preset{Config: auth.Config{Issuer: cfg.Issuer, Audiences: []string{cfg.Audience}}}
 	if cfg.Preset != "" {
 		var err error
@@ -124,9 +123,10 @@ func newGuard(cfg Config, addr string, meter *meter) (*auth.Guard, error) {
 		}
 	}
 	preset.Config.Leeway = cfg.Leeway
-	bindings, err := newBindings(cfg, addr)
+	options := &auth.GuardOptions{OnDecision: meter.onDecision(auth.LogRefusals(cfg.Logger))}
+	err := cfg.bind(options, addr)
 	if err == nil {
-		bindings, err = cfg.MTLS.bind(bindings)
+		options.Bindings, err = cfg.MTLS.bind(options.Bindings)
 	}
 	if err != nil {
 		return nil, err
@@ -145,30 +145,11 @@ func newGuard(cfg Config, addr string, meter *meter) (*auth.Guard, error) {
 	if err := meter.watch(keys); err != nil {
 		return nil, errors.Join(err, keys.Close())
 	}
-	guard, err := auth.NewWithKeys(keys, preset.Config, &auth.GuardOptions{
-		Bindings:   bindings,
-		OnDecision: meter.onDecision(auth.LogRefusals(cfg.Logger)),
-	})
+	guard, err := auth.NewWithKeys(keys, preset.Config, options)
 	if err != nil {
 		return nil, errors.Join(err, keys.Close())
 	}
 	return guard, nil
-}
-
-// newBindings returns what checks tokens that are bound to their sender.
-func newBindings(cfg Config, addr string) ([]auth.Binding, error) {
-	if !cfg.DPoP {
-		return nil, nil
-	}
-	origin := "http://" + addr
-	if cfg.TLS != nil {
-		origin = "https://" + addr
-	}
-	binding, err := dpop.New([]string{origin}, dpop.NewMemory(0), nil)
-	if err != nil {
-		return nil, fmt.Errorf("api: Config.DPoP: %w", err)
-	}
-	return []auth.Binding{binding}, nil
 }
 
 // newFront returns the server and the rules that it is under.
