@@ -24,7 +24,8 @@ const (
 type request struct {
 	method, path string // default: the operation's
 	header       map[string]string
-	form         string // a body
+	form         string  // a body
+	stolen       *stolen // in place of a token and its proof
 }
 
 // A reply is what came back.
@@ -86,8 +87,17 @@ func (r reply) mediaType() string {
 	return t
 }
 
-// send sends one request with tokens.
+// send sends one request with tokens, and again when the answer asks for a nonce.
 func (a *assertion) send(q request, tokens ...string) reply {
+	a.tb.Helper()
+	got := a.sendOnce(q, tokens)
+	if a.takeNonce(got) && q.stolen == nil {
+		got = a.sendOnce(q, tokens)
+	}
+	return got
+}
+
+func (a *assertion) sendOnce(q request, tokens []string) reply {
 	a.tb.Helper()
 	if q.method == "" {
 		q.method = a.method
@@ -111,14 +121,12 @@ func (a *assertion) send(q request, tokens ...string) reply {
 	if a.host != "" {
 		r.Host = a.host
 	}
-	for _, token := range tokens {
-		r.Header.Add("Authorization", "Bearer "+token)
-	}
+	a.present(r, raw, q.stolen, tokens)
 	for name, value := range q.header {
 		r.Header.Set(name, value)
 	}
-	if a.prepare != nil {
-		a.prepare(r)
+	if a.options.Prepare != nil {
+		a.options.Prepare(r)
 	}
 
 	resp, err := a.client.Do(r)

@@ -38,7 +38,7 @@ func (h holder) tokens() []string {
 // to that caller.
 func (a *assertion) bypassAttempts() {
 	a.tb.Helper()
-	poor := holder{"with an expired token", a.issuer.Token(a.everyScope(), Expired)}
+	poor := holder{"with an expired token", a.issuer.Token(a.everyScope(), append(a.bound(), Expired)...)}
 	if scopes := a.poorScopes(); a.refusalOf(a.token(strings.Join(scopes, " ")), a.need) != nil {
 		poor = holder{fmt.Sprintf("with a good token of scopes %q", scopes), a.token(strings.Join(scopes, " "))}
 	}

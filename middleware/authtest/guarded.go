@@ -24,6 +24,13 @@ type GuardedOptions struct {
 	// Prepare adds to each request what the routes need besides a token, such as a body's
 	// Content-Type. Default nothing.
 	Prepare func(*http.Request)
+	// Prover binds every token that is sent to its key, and proves each request (RFC 9449): for
+	// APIs with a dpop.Binding, whose routes are then asked what thieves of tokens would. The
+	// nonces of answers are taken up. Default nil: plain tokens.
+	Prover *Prover
+	// Origin is what the API's dpop.New was given, such as "https://api.example". It goes with
+	// Prover.
+	Origin string
 }
 
 // AssertGuarded sends h, the API's own router behind a Guard that trusts issuer, the requests of
@@ -50,6 +57,11 @@ type GuardedOptions struct {
 // Routes for callers without a token (auth.Optional) answer with Vary: Authorization, or must not
 // be stored (RFC 9110 §12.5.5, RFC 9111 §3.5).
 //
+// With GuardedOptions.Prover, each question but those about thieves has a token that is bound, and a
+// proof. A thief has a bound token, and neither its key nor a new proof: he sends it under Bearer,
+// under DPoP without proof, with a proof of his own key, with one that was used before, and with
+// every [ProofDefect]. Where the rule needs a bound token ([auth.Bound]), a plain one is refused.
+//
 // The keys of rules are those of httpauth, chi and Echo; what an operation asks for decides what is
 // wanted. The handlers do run: with good tokens always, and wherever the guard fails. One rule
 // takes about 200 requests over a loopback socket; twenty take about a second.
@@ -75,6 +87,9 @@ func AssertGuarded(tb testing.TB, issuer *Issuer, h http.Handler, rules auth.Rul
 			tb.Fatalf("authtest: AssertGuarded: the options name %q, which is no rule", name)
 		}
 	}
+	if (opts.Prover == nil) != (opts.Origin == "") {
+		tb.Fatal("authtest: AssertGuarded: GuardedOptions.Prover and Origin go together")
+	}
 	server := httptest.NewServer(contained(h))
 	defer func() {
 		server.CloseClientConnections() // so that streams end
@@ -83,8 +98,8 @@ func AssertGuarded(tb testing.TB, issuer *Issuer, h http.Handler, rules auth.Rul
 	client := server.Client()
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
-	k := newKit(tb, issuer, rules)
-	k.client, k.url, k.prepare = client, server.URL, opts.Prepare
+	k := newKit(tb, issuer, rules, opts)
+	k.client, k.url = client, server.URL
 	for key, need := range rules {
 		o, err := newOperation(key, need, opts)
 		if err != nil {
@@ -129,9 +144,10 @@ func contained(h http.Handler) http.Handler {
 type kit struct {
 	tb         testing.TB
 	issuer     *Issuer
+	options    *GuardedOptions
 	client     *http.Client
 	url        string
-	prepare    func(*http.Request)
+	nonces     bool // the API asks for them
 	rules      auth.Rules
 	operations map[string]operation
 	guard      *auth.Guard // verifies tokens as the API's own should
@@ -150,12 +166,15 @@ type badToken struct {
 	status int // of its refusal
 }
 
-func newKit(tb testing.TB, issuer *Issuer, rules auth.Rules) *kit {
+func newKit(tb testing.TB, issuer *Issuer, rules auth.Rules, opts *GuardedOptions) *kit {
 	tb.Helper()
-	k := &kit{tb: tb, issuer: issuer, rules: rules, operations: map[string]operation{}, tokens: map[string]string{}, refusals: map[[2]string]*auth.Error{}, told: map[string]bool{}}
+	k := &kit{tb: tb, issuer: issuer, rules: rules, options: opts, operations: map[string]operation{}, tokens: map[string]string{}, refusals: map[[2]string]*auth.Error{}, told: map[string]bool{}}
 	v, err := auth.NewVerifier(issuer.Keys(), issuer.Config())
 	if err == nil {
-		k.guard, err = auth.NewGuard(v, &auth.GuardOptions{OnDecision: func(context.Context, auth.Decision) {}}) // for rules only reported on
+		k.guard, err = auth.NewGuard(v, &auth.GuardOptions{
+			OnDecision: func(context.Context, auth.Decision) {}, // for rules only reported on
+			Bindings:   k.bindings(),
+		})
 	}
 	if err != nil {
 		tb.Fatalf("authtest: AssertGuarded: %v", err)
@@ -166,7 +185,7 @@ func newKit(tb testing.TB, issuer *Issuer, rules auth.Rules) *kit {
 	slices.Sort(k.scopes)
 	k.scopes = slices.Compact(k.scopes)
 	for _, d := range Defects() {
-		token, err := issuer.make(k.everyScope(), []Change{d})
+		token, err := issuer.make(k.everyScope(), append(k.bound(), d))
 		if err != nil { // not for tokens of this issuer
 			continue
 		}
@@ -186,7 +205,7 @@ func (k *kit) everyScope() string { return strings.Join(k.scopes, " ") }
 func (k *kit) token(scope string) string {
 	k.tb.Helper()
 	if k.tokens[scope] == "" {
-		k.tokens[scope] = k.issuer.Token(scope)
+		k.tokens[scope] = k.issuer.Token(scope, k.bound()...)
 	}
 	return k.tokens[scope]
 }
@@ -234,8 +253,8 @@ func (a *assertion) want(row, what string, got reply, status int, challenge ...s
 		return false
 	}
 	for _, part := range challenge {
-		if said := got.challenge(); !strings.HasPrefix(said, "Bearer ") || !strings.Contains(said, part) {
-			a.failf(row, what, "got %s, want a Bearer challenge with %s", got, part)
+		if said := got.challenge(); !strings.HasPrefix(said, a.scheme()+" ") || !strings.Contains(said, part) {
+			a.failf(row, what, "got %s, want a %s challenge with %s", got, a.scheme(), part)
 			return false
 		}
 	}

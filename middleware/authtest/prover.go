@@ -31,20 +31,28 @@ type Prover struct {
 // NewProver returns a Prover with a key of its own for alg.
 func NewProver(tb testing.TB, alg auth.Algorithm) *Prover {
 	tb.Helper()
-	key, err := keyPool.acquire(alg)
+	p, err := newProver(tb, alg)
 	if err != nil {
 		tb.Fatalf("authtest: NewProver: %v", err)
+	}
+	return p
+}
+
+func newProver(tb testing.TB, alg auth.Algorithm) (*Prover, error) {
+	key, err := keyPool.acquire(alg)
+	if err != nil {
+		return nil, err
 	}
 	tb.Cleanup(func() { keyPool.release(alg, key) })
 	p := &Prover{tb: tb, alg: alg, key: &issuer.Key{Private: key}}
 	p.jwk = p.key.PublicMembers()
 	text, err := json.Marshal(p.jwk) // sorted, and without spaces: the form of RFC 7638 §3
 	if err != nil {
-		tb.Fatalf("authtest: NewProver: %v", err)
+		return nil, err
 	}
 	sum := sha256.Sum256(text)
 	p.print = issuer.Encode(sum[:])
-	return p
+	return p, nil
 }
 
 // Thumbprint returns the thumbprint of the key (RFC 7638), which "cnf.jkt" holds.

@@ -33,6 +33,7 @@ func (a *assertion) assert() bool {
 	if !a.accepts(token) {
 		return false
 	}
+	a.thieves(token)
 	a.want("B-08", "two tokens", a.send(request{}, token, token), 400, `error="invalid_request"`)
 	a.badTokens()
 	met := a.scopeSets(http.MethodGet)
@@ -59,6 +60,10 @@ func (a *assertion) accepts(token string) bool {
 	got := a.send(request{}, token)
 	if got.status != 401 {
 		return true
+	}
+	if a.options.Prover != nil && strings.Contains(got.challenge(), "invalid_dpop_proof") {
+		a.failf("D-01", "a good token with a good proof", "got %s, want it accepted. Is GuardedOptions.Origin, %s, what the API's dpop.New was given?", got, a.options.Origin)
+		return false
 	}
 	config := a.issuer.Config()
 	a.failf("B-01", "a good token", "got %s, want it accepted. The token is of issuer %s for audience %q: does the API's Guard trust them? "+
@@ -229,7 +234,7 @@ func (a *assertion) poorScopes() []string {
 // keysDown asks with a key that nobody knows while the issuer fails: that cannot be judged.
 func (a *assertion) keysDown() {
 	a.tb.Helper()
-	token := a.issuer.Token(strings.Join(a.need.ChallengeScopes(), " "), UnknownKid)
+	token := a.issuer.Token(strings.Join(a.need.ChallengeScopes(), " "), append(a.bound(), UnknownKid)...)
 	a.tb.Log("authtest: AssertGuarded: the issuer answers 503 now, on purpose")
 	a.issuer.Fail(http.StatusServiceUnavailable)
 	defer a.issuer.Recover()

@@ -150,7 +150,7 @@ func (a *assertion) bypassAttempts() {
 		what          string
 		authorization []string
 	}
-	poor := holder{"with an expired token", bearer(a.issuer.Token(strings.Join(a.scopes, " "), authtest.Expired))}
+	poor := holder{"with an expired token", bearer(a.newToken(strings.Join(a.scopes, " "), authtest.Expired))}
 	if scopes := a.poorScopes(); a.refusalOf(a.token(scopes...), a.need) != nil {
 		poor = holder{fmt.Sprintf("with a good token of scopes %q", scopes), bearer(a.token(scopes...))}
 	}

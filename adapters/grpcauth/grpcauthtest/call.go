@@ -76,6 +76,7 @@ type attempt struct {
 	metadata      metadata.MD
 	mute          bool          // nothing is sent, and the sending side stays open
 	patience      time.Duration // default patience
+	stolen        *stolen       // in place of authorization
 }
 
 func bearer(tokens ...string) (values []string) {
@@ -91,6 +92,7 @@ type reply struct {
 	text      string
 	info      *errdetails.ErrorInfo // of the guard, nil when it has none
 	retry     bool                  // with a RetryInfo
+	nonce     string                // in the header, or the trailer
 	challenge string                // in the www-authenticate trailer
 	silent    bool                  // nothing came in time
 	message   []byte                // the first, when the code is OK
@@ -123,8 +125,18 @@ func name(c codes.Code) string {
 // refused reports whether the guard said no.
 func (r reply) refused() bool { return r.info != nil }
 
-// call makes one call. Every kind of method is called as a stream: to the server it is the same.
+// call makes one call, and again when the answer asks for a nonce. Every kind of method is called as
+// a stream: to the server it is the same.
 func (a *assertion) call(t attempt) reply {
+	a.tb.Helper()
+	got := a.callOnce(t)
+	if a.takeNonce(got) && t.stolen == nil {
+		got = a.callOnce(t)
+	}
+	return got
+}
+
+func (a *assertion) callOnce(t attempt) reply {
 	a.tb.Helper()
 	if t.patience == 0 {
 		t.patience = patience
@@ -151,10 +163,10 @@ func (a *assertion) call(t attempt) reply {
 }
 
 func (a *assertion) open(ctx context.Context, t attempt) (grpc.ClientStream, error) {
-	md := metadata.Join(a.options.Metadata, t.metadata, metadata.MD{"authorization": t.authorization})
 	if t.name == "" {
 		t.name = a.name
 	}
+	md := metadata.Join(a.options.Metadata, t.metadata, a.present(t))
 	desc := &grpc.StreamDesc{StreamName: t.name, ClientStreams: true, ServerStreams: true}
 	return a.conn.NewStream(metadata.NewOutgoingContext(ctx, md), desc, t.name, grpc.ForceCodec(raw{}))
 }
@@ -191,7 +203,11 @@ const manyMessages = 100_000
 // replyOf reads what a call came back with: a message, the end, or an error.
 func replyOf(stream grpc.ClientStream, err error) reply {
 	if err == nil || errors.Is(err, io.EOF) {
-		return reply{}
+		r := reply{}
+		if header, err := stream.Header(); err == nil {
+			r.nonce = strings.Join(header["dpop-nonce"], ", ")
+		}
+		return r
 	}
 	st := status.Convert(err)
 	r := reply{code: st.Code(), text: st.Message()}
@@ -206,6 +222,7 @@ func replyOf(stream grpc.ClientStream, err error) reply {
 		}
 	}
 	if stream != nil {
+		r.nonce = strings.Join(stream.Trailer()["dpop-nonce"], ", ")
 		r.challenge = strings.Join(stream.Trailer()["www-authenticate"], ", ")
 	}
 	return r

@@ -34,6 +34,13 @@ type Options struct {
 	// false. A stream that its handler ends before is not judged. It is not for servers with
 	// grpcauth.Options.AllowExpiredStreams.
 	StreamsEnd bool
+	// Prover binds every token that is sent to its key, and proves each call (RFC 9449): for
+	// servers with a dpop.Binding, whose methods are then asked what thieves of tokens would. The
+	// nonces of answers are taken up. Default nil: plain tokens.
+	Prover *authtest.Prover
+	// Origin is what the server's dpop.New was given, such as "https://api.example". It goes with
+	// Prover.
+	Origin string
 }
 
 // AssertGuarded tests server, the API's own, behind a Guard that trusts issuer. It calls each
@@ -46,6 +53,11 @@ type Options struct {
 // other metadata keys. It calls them with every bad token that the issuer's Config refuses, and
 // with some of the scopes. Streams are also left without any message. A good token must be
 // accepted. A method of each kind is called while the issuer's keys cannot be had.
+//
+// With Options.Prover, each question but those about thieves has a token that is bound, and a proof.
+// A thief has a bound token, and neither its key nor a new proof: he sends it under Bearer, under
+// DPoP without proof, with a proof of his own key, with one that was used before, and with every
+// authtest.ProofDefect. Where the rule needs a bound token (auth.Bound), a plain one is refused.
 //
 // Then it tries to go around the guard. It sends method names that are almost right, and metadata
 // that name another call (x-original-url) or a user (x-forwarded-user). It tries each without a
@@ -66,6 +78,9 @@ func AssertGuarded(tb testing.TB, issuer *authtest.Issuer, server *grpc.Server, 
 	}
 	if opts == nil {
 		opts = new(Options)
+	}
+	if (opts.Prover == nil) != (opts.Origin == "") {
+		tb.Fatal("grpcauthtest: AssertGuarded: Options.Prover and Origin go together")
 	}
 	methods := methodsOf(server, rules)
 	checkNames(tb, methods, rules, opts)
@@ -156,6 +171,7 @@ type assertion struct {
 	scopes  []string          // all that the rules name
 	bad     []badToken        // refused by the issuer's Config
 	tokens  map[string]string // good ones, by their scope claim
+	nonces  bool              // the server asks for them
 }
 
 // failf fails the test over one question that the method was asked.
@@ -182,7 +198,10 @@ func (a *assertion) prepare() {
 	a.tb.Helper()
 	v, err := auth.NewVerifier(a.issuer.Keys(), a.issuer.Config())
 	if err == nil {
-		a.guard, err = auth.NewGuard(v, &auth.GuardOptions{OnDecision: func(context.Context, auth.Decision) {}}) // for rules only reported on
+		a.guard, err = auth.NewGuard(v, &auth.GuardOptions{
+			OnDecision: func(context.Context, auth.Decision) {}, // for rules only reported on
+			Bindings:   a.bindings(),
+		})
 	}
 	if err != nil {
 		a.tb.Fatalf("grpcauthtest: AssertGuarded: %v", err)
@@ -197,7 +216,7 @@ func (a *assertion) prepare() {
 		if d == authtest.DERSignature && !slices.Contains(ours, d) {
 			continue // of other algorithms
 		}
-		token := a.issuer.Token(strings.Join(a.scopes, " "), d)
+		token := a.newToken(strings.Join(a.scopes, " "), d)
 		refusal := a.refusalOf(token, auth.AnyToken())
 		if refusal == nil || refusal.Reason == auth.ReasonKeyUnknown { // which may ask the issuer for keys
 			continue
@@ -211,7 +230,7 @@ func (a *assertion) token(scopes ...string) string {
 	a.tb.Helper()
 	scope := strings.Join(scopes, " ")
 	if a.tokens[scope] == "" {
-		a.tokens[scope] = a.issuer.Token(scope)
+		a.tokens[scope] = a.newToken(scope)
 	}
 	return a.tokens[scope]
 }

@@ -50,8 +50,8 @@ func (a *assertion) wantChallenge(what string, got reply, want *auth.Error) {
 		if got.challenge != "" {
 			a.failf("O-02", what, "a www-authenticate trailer: %q", got.challenge)
 		}
-	case !strings.HasPrefix(got.challenge, "Bearer "):
-		a.failf("G-11", what, "got www-authenticate %q in the trailer, want a Bearer challenge", got.challenge)
+	case !strings.HasPrefix(got.challenge, a.scheme()+" "):
+		a.failf("G-11", what, "got www-authenticate %q in the trailer, want a %s challenge", got.challenge, a.scheme())
 	case fault == "" && strings.Contains(got.challenge, "error="):
 		a.failf("B-14", what, "the challenge says error: %q", got.challenge)
 	case fault != "" && !strings.Contains(got.challenge, fmt.Sprintf("error=%q", fault)):
@@ -73,14 +73,14 @@ func (a *assertion) named() bool {
 	good := strings.Join(a.need.ChallengeScopes(), " ")
 	switch {
 	case a.need.IsPublic():
-		a.wantPassed("O-08", "public, with a bad token", a.call(attempt{authorization: bearer(a.issuer.Token("", authtest.Expired)), patience: quiet}))
+		a.wantPassed("O-08", "public, with a bad token", a.call(attempt{authorization: bearer(a.newToken("", authtest.Expired)), patience: quiet}))
 		return false
 	case a.need.IsOptional():
 		a.wantPassed("O-08", "optional, without a token", a.call(attempt{patience: quiet}))
 	case a.acceptsAll():
 		a.tb.Log("grpcauthtest: AssertGuarded: " + a.name + " is only reported on, accepts every call, and is not asked")
 		return false
-	case !a.withoutToken(a.issuer.Token(good)):
+	case !a.withoutToken(a.newToken(good)):
 		return false
 	}
 	for _, values := range []struct {
@@ -88,9 +88,9 @@ func (a *assertion) named() bool {
 		authorization []string
 	}{
 		{"B-04", "a Bearer without a token", []string{"Bearer"}},
-		{"G-10", "the same token twice", bearer(a.issuer.Token(good), a.issuer.Token(good))},
-		{"G-10", "a good token before a bad one", bearer(a.issuer.Token(good), a.issuer.Token(good, authtest.Expired))},
-		{"G-10", "a good token after a bad one", bearer(a.issuer.Token(good, authtest.Expired), a.issuer.Token(good))},
+		{"G-10", "the same token twice", bearer(a.newToken(good), a.newToken(good))},
+		{"G-10", "a good token before a bad one", bearer(a.newToken(good), a.newToken(good, authtest.Expired))},
+		{"G-10", "a good token after a bad one", bearer(a.newToken(good, authtest.Expired), a.newToken(good))},
 	} {
 		if !a.wantRefused(values.row, values.what, a.call(attempt{authorization: values.authorization}), auth.ReasonInvalidRequest) {
 			return false
@@ -99,8 +99,9 @@ func (a *assertion) named() bool {
 	if !a.badTokens() {
 		return false
 	}
+	a.thieves(a.newToken(good))
 	met := a.scopeSets()
-	a.identity(a.issuer.Token(good))
+	a.identity(a.newToken(good))
 	if met && !a.need.IsOptional() {
 		a.bypassAttempts()
 	}
@@ -146,14 +147,14 @@ func (a *assertion) unnamed() {
 	if strings.HasPrefix(a.name, "/grpc.") {
 		row = "G-17"
 	}
-	token := a.issuer.Token(strings.Join(a.scopes, " "))
+	token := a.newToken(strings.Join(a.scopes, " "))
 	a.wantRefused(row, "a method that no rule names, with a good token", a.call(attempt{authorization: bearer(token)}), auth.ReasonNoRule)
 }
 
 // keysDown asks with a key that nobody knows while the issuer fails: that cannot be judged.
 func (a *assertion) keysDown() {
 	a.tb.Helper()
-	token := a.issuer.Token(strings.Join(a.need.ChallengeScopes(), " "), authtest.UnknownKid)
+	token := a.newToken(strings.Join(a.need.ChallengeScopes(), " "), authtest.UnknownKid)
 	a.tb.Log("grpcauthtest: AssertGuarded: the issuer answers 503 now, on purpose")
 	a.issuer.Fail(http.StatusServiceUnavailable)
 	defer a.issuer.Recover()
@@ -174,7 +175,7 @@ func (a *assertion) keysDown() {
 func (a *assertion) end(scope string) {
 	a.tb.Helper()
 	ends := time.Now().Add(time.Minute)
-	token := a.issuer.Token(scope, authtest.Claims{"exp": ends.Unix()})
+	token := a.newToken(scope, authtest.Claims{"exp": ends.Unix()})
 	if a.outlives(token, ends.Add(auth.MaxLeeway+quiet)) {
 		a.failf("G-15", "a stream whose token has run out", "it goes on")
 	}

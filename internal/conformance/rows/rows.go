@@ -49,8 +49,8 @@ const (
 
 // Dispositions are those of the rows that are neither planned nor simply built.
 var Dispositions = map[string]Disposition{
-	"J-16": Refused, "AT-29": Refused, "AT-30": Refused, "J-30": Refused, "J-31": Refused, "J-32": Refused, "J-33": Refused, "S-03": Refused,
-	"S-08": Refused, "B-09": Refused, "B-11": Refused,
+	"J-16": Refused, "AT-29": Refused, "AT-30": Refused, "J-30": Refused, "J-31": Refused, "J-32": Refused, "J-33": Refused,
+	"B-09": Refused, "B-11": Refused,
 	"B-07": NotOffered, "B-10": NotOffered, "B-12": NotOffered, "J-39": NotOffered,
 	"B-33": Recipe, "B-34": Recipe, "S-05": Recipe, "S-10": Recipe,
 }
