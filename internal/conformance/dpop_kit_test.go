@@ -174,7 +174,7 @@ var (
 	badBinding = refused{401, "INVALID_TOKEN", "DPoP Bearer", "invalid_token -"}
 	badBearer  = refused{401, "INVALID_TOKEN", "Bearer DPoP", "invalid_token -"}
 	nothing    = refused{401, "CREDENTIALS_MISSING", "DPoP Bearer", "- -"}
-	untold     = refused{503, "UNAVAILABLE", "", ""}
+	unavailable     = refused{503, "UNAVAILABLE", "", ""}
 )
 
 // accepted wants the answer of the handler.

@@ -276,7 +276,7 @@ func TestMatrixReplay(t *testing.T) {
 		for range 8 {
 			c.accepted(c.prove())
 		}
-		c.refused(c.prove(), untold)
+		c.refused(c.prove(), unavailable)
 		bob := token(c.issuer, "read:orders", c.client.Confirmation(), authtest.Claims{"sub": "bob"})
 		if a := c.send("DPoP "+bob, []string{c.proof(bob)}); a.status != 200 {
 			c.t.Errorf("%d for another owner", a.status)
@@ -290,7 +290,7 @@ func TestMatrixReplay(t *testing.T) {
 		d.row(t, "D-36", "a store that is "+name, func(c caller) {
 			d.store.ReplayStore = store
 			defer func() { d.store.ReplayStore = dpop.NewMemory(0) }()
-			c.refused(c.prove(), untold)
+			c.refused(c.prove(), unavailable)
 			c.accepted(c.send("Bearer "+token(c.issuer, "read:orders"), nil))
 		})
 	}

@@ -170,7 +170,7 @@ var rules = []rule{
 	{ // the test kit for gRPC, which middleware/authtest cannot hold without linking gRPC
 		room:  "adapters/grpcauth/grpcauthtest",
 		code:  []string{"middleware", "middleware/authtest", "adapters/grpcauth", "internal/cite"},
-		tests: []string{"middleware", "middleware/authtest", "adapters/grpcauth", "internal/*"},
+		tests: []string{"middleware", "middleware/authtest", "middleware/dpop", "adapters/grpcauth", "internal/*"},
 	},
 }
 

@@ -24,8 +24,8 @@ type GuardedOptions struct {
 	// Prepare adds to each request what the routes need besides a token, such as a body's
 	// Content-Type. Default nothing.
 	Prepare func(*http.Request)
-	// Prover binds every token that is sent to its key, and proves each request (RFC 9449): for
-	// APIs with a dpop.Binding, whose routes are then asked what thieves of tokens would. The
+	// Prover binds every token that is sent to its key, and proves each request (RFC 9449). It is
+	// for APIs with a dpop.Binding: their routes are then asked what thieves of tokens would. The
 	// nonces of answers are taken up. Default nil: plain tokens.
 	Prover *Prover
 	// Origin is what the API's dpop.New was given, such as "https://api.example". It goes with
@@ -57,10 +57,11 @@ type GuardedOptions struct {
 // Routes for callers without a token (auth.Optional) answer with Vary: Authorization, or must not
 // be stored (RFC 9110 §12.5.5, RFC 9111 §3.5).
 //
-// With GuardedOptions.Prover, each question but those about thieves has a token that is bound, and a
-// proof. A thief has a bound token, and neither its key nor a new proof: he sends it under Bearer,
-// under DPoP without proof, with a proof of his own key, with one that was used before, and with
-// every [ProofDefect]. Where the rule needs a bound token ([auth.Bound]), a plain one is refused.
+// With GuardedOptions.Prover, each question but those about thieves has a token that is bound, and
+// a proof. A thief has a bound token, and neither its key nor a new proof. He sends it under
+// Bearer, and under DPoP without proof. He sends it with a proof of his own key, with one that was
+// used before, and with every [ProofDefect]. Where the rule needs a bound token ([auth.Bound]), a
+// plain one is refused.
 //
 // The keys of rules are those of httpauth, chi and Echo; what an operation asks for decides what is
 // wanted. The handlers do run: with good tokens always, and wherever the guard fails. One rule

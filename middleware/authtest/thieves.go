@@ -133,7 +133,7 @@ func (a *assertion) plain() string {
 func (a *assertion) wantThief(row, what string, got reply) bool {
 	a.tb.Helper()
 	if got.status != http.StatusUnauthorized {
-		a.failf(row, what, "got %s, want 401: whoever has the token can use it, and the rule is %s", got, a.need)
+		a.failf(row, what, "got %s, want 401: a thief of the token can use it, and the rule is %s", got, a.need)
 		return false
 	}
 	if !said.MatchString(strings.Join(got.header.Values("WWW-Authenticate"), ", ")) {

@@ -125,8 +125,8 @@ func name(c codes.Code) string {
 // refused reports whether the guard said no.
 func (r reply) refused() bool { return r.info != nil }
 
-// call makes one call, and again when the answer asks for a nonce. Every kind of method is called as
-// a stream: to the server it is the same.
+// call makes one call, and again when the answer asks for a nonce. Every kind of method is called
+// as a stream: to the server it is the same.
 func (a *assertion) call(t attempt) reply {
 	a.tb.Helper()
 	got := a.callOnce(t)

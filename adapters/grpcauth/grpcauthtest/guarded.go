@@ -34,8 +34,8 @@ type Options struct {
 	// false. A stream that its handler ends before is not judged. It is not for servers with
 	// grpcauth.Options.AllowExpiredStreams.
 	StreamsEnd bool
-	// Prover binds every token that is sent to its key, and proves each call (RFC 9449): for
-	// servers with a dpop.Binding, whose methods are then asked what thieves of tokens would. The
+	// Prover binds every token that is sent to its key, and proves each call (RFC 9449). It is for
+	// servers with a dpop.Binding: their methods are then asked what thieves of tokens would. The
 	// nonces of answers are taken up. Default nil: plain tokens.
 	Prover *authtest.Prover
 	// Origin is what the server's dpop.New was given, such as "https://api.example". It goes with
@@ -54,10 +54,11 @@ type Options struct {
 // with some of the scopes. Streams are also left without any message. A good token must be
 // accepted. A method of each kind is called while the issuer's keys cannot be had.
 //
-// With Options.Prover, each question but those about thieves has a token that is bound, and a proof.
-// A thief has a bound token, and neither its key nor a new proof: he sends it under Bearer, under
-// DPoP without proof, with a proof of his own key, with one that was used before, and with every
-// authtest.ProofDefect. Where the rule needs a bound token (auth.Bound), a plain one is refused.
+// With Options.Prover, each question but those about thieves has a token that is bound, and a
+// proof. A thief has a bound token, and neither its key nor a new proof. He sends it under Bearer,
+// and under DPoP without a proof. He sends it with a proof of his own key, with one that was used
+// before, and with every authtest.ProofDefect. Where the rule needs a bound token (auth.Bound), a
+// plain one is refused.
 //
 // Then it tries to go around the guard. It sends method names that are almost right, and metadata
 // that name another call (x-original-url) or a user (x-forwarded-user). It tries each without a

@@ -12,17 +12,17 @@ import (
 	"github.com/bearward/bearward/middleware/authtest"
 )
 
-// Prove returns what makes a connection's calls prove possession (RFC 9449): each attempt of each
+// Prove returns what makes a connection's calls prove possession (RFC 9449). Each attempt of each
 // call sends token under the scheme DPoP, with a new proof of p. origin is what the API is called
 // by, as given to dpop.New. They send over plain text too.
 //
 //	conn, err := grpc.NewClient(addr, append(grpcauthtest.Prove(p, "https://api.example", token), creds)...)
 //
-// A proof is good for one attempt, so it comes by call credentials, which gRPC asks for each: an
+// A proof is good for one attempt, so it comes by call credentials, which gRPC asks for each. An
 // interceptor would send the old proof again when gRPC repeats a call. A nonce that the API answers
 // with is in the proofs that follow. By default a call that is refused with UNAUTHENTICATED is made
-// once more, with the new nonce; grpc.WithDefaultServiceConfig, given later, takes the place of that
-// policy, and grpc.WithDisableRetry ends it.
+// once more, with the new nonce. grpc.WithDefaultServiceConfig, given later, replaces that policy,
+// and grpc.WithDisableRetry ends it.
 func Prove(p *authtest.Prover, origin, token string) []grpc.DialOption {
 	c := &callProver{prover: p, origin: origin, token: token}
 	return []grpc.DialOption{

@@ -126,7 +126,7 @@ func (a *assertion) thieves(token string) {
 func (a *assertion) wantThief(row, what string, got reply) bool {
 	a.tb.Helper()
 	if !got.refused() || got.code != codes.Unauthenticated {
-		a.failf(row, what, "got %s, want UNAUTHENTICATED of the guard: whoever has the token can use it, and the rule is %s", got, a.need)
+		a.failf(row, what, "got %s, want UNAUTHENTICATED of the guard: a thief of the token can use it, and the rule is %s", got, a.need)
 		return false
 	}
 	return true
