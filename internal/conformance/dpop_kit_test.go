@@ -169,12 +169,12 @@ type refused struct {
 }
 
 var (
-	badProof   = refused{401, "INVALID_DPOP_PROOF", "DPoP Bearer", "invalid_dpop_proof -"}
-	needsNonce = refused{401, "USE_DPOP_NONCE", "DPoP Bearer", "use_dpop_nonce -"}
-	badBinding = refused{401, "INVALID_TOKEN", "DPoP Bearer", "invalid_token -"}
-	badBearer  = refused{401, "INVALID_TOKEN", "Bearer DPoP", "invalid_token -"}
-	nothing    = refused{401, "CREDENTIALS_MISSING", "DPoP Bearer", "- -"}
-	unavailable     = refused{503, "UNAVAILABLE", "", ""}
+	badProof    = refused{401, "INVALID_DPOP_PROOF", "DPoP Bearer", "invalid_dpop_proof -"}
+	needsNonce  = refused{401, "USE_DPOP_NONCE", "DPoP Bearer", "use_dpop_nonce -"}
+	badBinding  = refused{401, "INVALID_TOKEN", "DPoP Bearer", "invalid_token -"}
+	badBearer   = refused{401, "INVALID_TOKEN", "Bearer DPoP", "invalid_token -"}
+	nothing     = refused{401, "CREDENTIALS_MISSING", "DPoP Bearer", "- -"}
+	unavailable = refused{503, "UNAVAILABLE", "", ""}
 )
 
 // accepted wants the answer of the handler.
