@@ -98,7 +98,7 @@ func TestMatrixURIs(t *testing.T) {
 		"scheme and host in capitals": func(path string) string { return "HTTPS://API.Example" + path },
 		"the default port":            func(path string) string { return dpopOrigin + ":443" + path },
 		"dot segments":                func(path string) string { return dpopOrigin + "/x/.." + path },
-		"an encoded letter":           func(path string) string { return dpopOrigin + path[:1] + "%" + hex(path[1]) + path[2:] },
+		"an encoded letter":           func(path string) string { return dpopOrigin + path[:1] + "%" + hexOf(path[1]) + path[2:] },
 		"a query and a fragment":      func(path string) string { return dpopOrigin + path + "?a=b#c" },
 	} {
 		d.row(t, "D-13", name, func(c caller) { c.accepted(ask(c, spell(c.path()))) })
@@ -119,7 +119,7 @@ func TestMatrixURIs(t *testing.T) {
 	})
 }
 
-func hex(c byte) string {
+func hexOf(c byte) string {
 	const digits = "0123456789abcdef"
 	return string([]byte{digits[c>>4], digits[c&15]})
 }
