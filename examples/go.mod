@@ -5,12 +5,14 @@ go 1.26.0
 replace (
 	github.com/bearward/bearward => ..
 	github.com/bearward/bearward/adapters/promauth => ../adapters/promauth
+	github.com/bearward/bearward/adapters/redisauth => ../adapters/redisauth
 )
 
 require (
 	github.com/alexedwards/scs/v2 v2.9.0
 	github.com/bearward/bearward v0.1.0
 	github.com/bearward/bearward/adapters/promauth v0.1.0
+	github.com/bearward/bearward/adapters/redisauth v0.1.0
 	github.com/chromedp/cdproto v0.159.0
 	github.com/chromedp/chromedp v0.23.0
 	github.com/coreos/go-oidc/v3 v3.21.0
@@ -19,6 +21,7 @@ require (
 	github.com/labstack/echo/v4 v4.16.0
 	github.com/luikyv/go-oidc v0.23.0
 	github.com/prometheus/client_golang v1.25.0
+	github.com/redis/rueidis v1.0.79
 	github.com/zitadel/oidc/v3 v3.49.2
 	golang.org/x/net v0.62.0
 	golang.org/x/oauth2 v0.37.0

@@ -27,7 +27,8 @@
 //
 // With -dpop allow, tokens that are bound to a key of their sender are accepted with a proof (RFC
 // 9449), beside plain ones; -dpop require accepts no others. Clients are told a nonce with
-// -dpop-nonce require. Replicas share it by -dpop-nonce-key; each remembers used proofs by itself.
+// -dpop-nonce require. Replicas share it by -dpop-nonce-key. With -shared redis://127.0.0.1:6379/0 they
+// accept each proof once together; without it each remembers for itself.
 //
 // With -adapter grpc the same rules guard the service of
 // internal/orders/orderspb/orders.proto, and the standard health service.
@@ -67,7 +68,7 @@ func main() {
 
 // run serves until ctx ends and returns the exit code.
 func run(ctx context.Context, args []string, stderr io.Writer) int {
-	cfg, err := parse(args, stderr)
+	cfg, shared, err := parse(args, stderr)
 	if errors.Is(err, flag.ErrHelp) {
 		return 0
 	}
@@ -76,6 +77,12 @@ func run(ctx context.Context, args []string, stderr io.Writer) int {
 	}
 	log := slog.New(slog.NewTextHandler(stderr, nil))
 	cfg.Logger = log
+	stopSharing, err := share(&cfg, shared, log)
+	if err != nil {
+		fmt.Fprintln(stderr, "resourceserver:", err)
+		return exitUsage
+	}
+	defer stopSharing()
 	server, err := api.Start(cfg)
 	if err != nil {
 		fmt.Fprintln(stderr, "resourceserver:", err)
@@ -106,8 +113,7 @@ func run(ctx context.Context, args []string, stderr io.Writer) int {
 	return 0
 }
 
-func parse(args []string, stderr io.Writer) (api.Config, error) {
-	var cfg api.Config
+func parse(args []string, stderr io.Writer) (cfg api.Config, shared string, err error) {
 	fs := flag.NewFlagSet("resourceserver", flag.ContinueOnError)
 	fs.SetOutput(stderr)
 	fs.StringVar(&cfg.Adapter, "adapter", "nethttp", "what to serve with: "+strings.Join(api.Adapters(), ", "))
@@ -123,14 +129,15 @@ func parse(args []string, stderr io.Writer) (api.Config, error) {
 	certificates.register(fs)
 	bound := new(dpopFlags)
 	bound.register(fs)
+	fs.StringVar(&shared, "shared", "", "`URL` of a Redis that replicas share, redis://HOST:PORT/DB (default: each remembers for itself)")
 	if err := fs.Parse(args); err != nil {
-		return cfg, err
+		return cfg, shared, err
 	}
-	wrong := func(format string, values ...any) (api.Config, error) {
+	wrong := func(format string, values ...any) (api.Config, string, error) {
 		err := fmt.Errorf(format, values...)
 		fmt.Fprintln(stderr, "resourceserver:", err)
 		fs.Usage()
-		return cfg, err
+		return cfg, shared, err
 	}
 	switch {
 	case fs.NArg() > 0:
@@ -150,5 +157,5 @@ func parse(args []string, stderr io.Writer) (api.Config, error) {
 	if err := bound.apply(fs, &cfg); err != nil {
 		return wrong("%w", err)
 	}
-	return cfg, nil
+	return cfg, shared, nil
 }

@@ -96,7 +96,7 @@ type client func(t *testing.T, c *authtest.Certificate, token string, field ...s
 // served runs the program's own parts as flags say, and returns what asks it.
 func served(t *testing.T, f tlsFiles, issuer *authtest.Issuer, adapter, protocol string, args ...string) client {
 	t.Helper()
-	cfg, err := parse(append([]string{"-issuer", issuer.URL, "-audience", issuer.Audience, "-addr", "127.0.0.1:0", "-adapter", adapter}, args...), io.Discard)
+	cfg, _, err := parse(append([]string{"-issuer", issuer.URL, "-audience", issuer.Audience, "-addr", "127.0.0.1:0", "-adapter", adapter}, args...), io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
