@@ -36,7 +36,7 @@ type Entry struct {
 	Until time.Time
 }
 
-// check returns what is wrong with e.
+// Validate returns what is wrong with e at the time now, or nil. The error names the field.
 func (e Entry) Validate(now time.Time) error {
 	named := 0
 	for _, name := range []string{e.TokenID, e.Subject, e.ClientID} {
