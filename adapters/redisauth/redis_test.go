@@ -1,3 +1,5 @@
+//go:build unix
+
 package redisauth_test
 
 import (
@@ -8,7 +10,6 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -81,11 +82,6 @@ func (r *redisServer) signal(s syscall.Signal) {
 	if err := r.cmd.Process.Signal(s); err != nil {
 		r.t.Error(err)
 	}
-}
-
-// empty removes what is on the disk of a killed server.
-func (r *redisServer) empty() {
-	_ = os.RemoveAll(filepath.Join(r.dir, "appendonlydir"))
 }
 
 // cli asks the server past any Store.

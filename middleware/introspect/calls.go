@@ -109,6 +109,6 @@ func (i *Introspector) tellCall(c Call) {
 	if i.config.OnCall == nil {
 		return
 	}
-	defer func() { _ = recover() }() // check: hook-panic
+	defer func() { _ = recover() }()
 	i.config.OnCall(c)
 }

@@ -107,7 +107,8 @@ func TestPrivateKeyJWT(t *testing.T) {
 		t.Errorf("%d different jti in two requests", len(ids))
 	}
 	bad := introspect.PrivateKeyJWT("orders-api", auth.ES384, key, "")
-	if _, err := introspect.New("https://issuer.example/introspect", bad, introspect.Config{}); err == nil {
+	_, err = introspect.New("https://issuer.example/introspect", bad, introspect.Config{Claims: auth.Config{Issuer: issuerURL, Audiences: []string{audience}}})
+	if err == nil {
 		t.Error("a key of another algorithm is accepted")
 	}
 }

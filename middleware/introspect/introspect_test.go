@@ -521,3 +521,35 @@ func TestWhatNewRefuses(t *testing.T) {
 		}
 	}
 }
+
+func TestAPanicIsContainedAndTold(t *testing.T) {
+	e := newEndpoint()
+	e.answer = func(http.ResponseWriter, string) bool { panic("of the Transport") }
+	var told introspect.Call
+	done := make(chan bool)
+	i := mustNew(t, e, func(c *introspect.Config) {
+		c.OnCall = func(c introspect.Call) { told = c; close(done) }
+	})
+	want(t, i, opaque, auth.ReasonUnavailable)
+	<-done
+	if told.Outcome != introspect.Unavailable || told.Err == nil {
+		t.Errorf("the hook was told %+v", told)
+	}
+}
+
+func TestARenewalThatFindsATokenRevokedEndsItsAnswer(t *testing.T) {
+	simulated(t, func(t *testing.T) {
+		e := newEndpoint()
+		e.give(opaque, nil)
+		i := mustNew(t, e, func(c *introspect.Config) { c.MaxAge = 10 * time.Minute })
+		want(t, i, opaque, "")
+		e.revoke(opaque)
+		time.Sleep(8 * time.Minute)
+		want(t, i, opaque, "") // and is asked about in the background
+		synctest.Wait()
+		for range 10 { // beyond NegativeAge, within MaxAge
+			want(t, i, opaque, auth.ReasonTokenInactive)
+			time.Sleep(time.Second)
+		}
+	})
+}
