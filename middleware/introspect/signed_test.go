@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/bearward/bearward/internal/issuer"
+	"github.com/bearward/bearward/jwks"
 	"github.com/bearward/bearward/middleware/introspect"
 
 	auth "github.com/bearward/bearward/middleware"
@@ -130,4 +131,19 @@ func TestSignedMeansNothingElse(t *testing.T) {
 		c.Signed, c.Claims.Algorithms = s.Keys(), []auth.Algorithm{auth.RS256}
 	})
 	want(t, i, opaque, auth.ReasonUnavailable) // another algorithm
+}
+
+func TestAKeyVerifiesTheOneAlgorithmThatItIsPublishedFor(t *testing.T) {
+	s := newSignedIssuer(t, auth.RS256)
+	s.give(opaque, nil)
+	s.answers(t, nil, signedType)
+	var other jwks.Static
+	for _, k := range s.Keys() {
+		other = append(other, &jwks.Key{ID: k.ID, Algorithm: "PS256", Public: k.Public})
+	}
+	want(t, mustNew(t, s.endpoint, func(c *introspect.Config) { c.Signed = other }), opaque, auth.ReasonUnavailable)
+	for _, k := range other {
+		k.Algorithm = "RS256"
+	}
+	want(t, mustNew(t, s.endpoint, func(c *introspect.Config) { c.Signed = other }), opaque, "")
 }
