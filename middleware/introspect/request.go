@@ -144,7 +144,7 @@ func (i *Introspector) read(ctx context.Context, a fetch.Answer) result {
 	}
 	claims := a.Body
 	if i.signed != nil {
-		if claims, err = i.signed.open(ctx, a.Body); err != nil { // check: signed
+		if claims, err = i.signed.open(ctx, a.Body); err != nil {
 			return fault(err)
 		}
 	}

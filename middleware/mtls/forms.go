@@ -77,7 +77,10 @@ func readEscapedPEM(text string, to *[sha256.Size]byte) error {
 		return errPEM
 	}
 	block, rest := pem.Decode([]byte(doc))
-	if block == nil || len(block.Headers) > 0 || len(bytes.TrimSpace(rest)) > 0 { // check: pem-one
+	if block == nil {
+		return errPEM
+	}
+	if len(block.Headers) > 0 || len(bytes.TrimSpace(rest)) > 0 { // check: pem-one
 		return errPEM
 	}
 	*to = sha256.Sum256(block.Bytes)
