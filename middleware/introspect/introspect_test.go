@@ -358,6 +358,7 @@ func TestAnOutage(t *testing.T) {
 		if err := i.Ready(); err != nil {
 			t.Error(err)
 		}
+		synctest.Wait()
 		if lines := strings.Count(log.String(), "\n"); lines != 2 || !strings.Contains(log.String(), "answers again") {
 			t.Errorf("the log:\n%s", log.String())
 		}
