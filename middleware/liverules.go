@@ -9,8 +9,9 @@ import (
 )
 
 // LiveRules are Rules that can be changed while a server runs. The operations are fixed, as a
-// router's routes are. [LiveRules.Swap] replaces the requirements of all of them at once. It is
-// safe for concurrent use, and reading it takes no lock.
+// router's routes are. Give [LiveRules.Rules] to an adapter in place of a table. [LiveRules.Swap]
+// then replaces the requirements of all of them at once. It is safe for concurrent use, and reading
+// it takes no lock.
 type LiveRules struct{ table atomic.Pointer[Rules] }
 
 // NewLiveRules returns LiveRules that begin as rules. The error is that of [Rules.Validate].
@@ -26,8 +27,9 @@ func NewLiveRules(rules Rules) (*LiveRules, error) {
 
 // Rules returns rules for an adapter, with the same keys, whose requirements follow every Swap.
 // Each request is authorized by the rules before a Swap or by those after it, never by a mixture. A
-// gRPC stream is authorized when it begins, and again when its token expires. A single one of them
-// can be given to a route, as in mux.Handle("GET /orders", live.Rules()["GET /orders"], h).
+// gRPC stream is authorized when it begins, and rechecked while it is open (package grpcauth tells
+// when). A single requirement can be given to a route, as in mux.Handle("GET /orders",
+// live.Rules()["GET /orders"], h).
 func (l *LiveRules) Rules() Rules {
 	rules := Rules{}
 	for key := range *l.table.Load() {

@@ -59,9 +59,9 @@
 //	error.type                 of a decision: a name of auth.Reasons, such as TOKEN_EXPIRED; of a fetch: misconfigured, timeout; or _OTHER
 //	bearward.claim             of an event: the header member or claim at fault, as configured
 //	bearward.expected          of an event: what the check would have accepted, as configured
-//	bearward.cause             of an event, when the request was not judged: keys, canceled, timeout, wiring, or _OTHER
+//	bearward.cause             of an event, when the request was not judged: keys, closed, canceled, timeout, wiring, or _OTHER
 //	bearward.issuer            jwks.RefreshEvent.Source, which is the issuer's URL, or the name given to Telemetry.Issuer; or _OTHER
-//	bearward.jwks.trigger      start, clock, unknown_key, refresh
+//	bearward.jwks.trigger      start, clock, unknown_key, bad_signature, refresh
 //	bearward.jwks.result       good, not_modified (good, and nothing changed), failed
 //	bearward.jwks.change       added, removed; a key that changed in place did both
 //	bearward.jwks.state        empty, fresh, stale, expired, closed

@@ -52,7 +52,7 @@
 //	issuer        jwks.RefreshEvent.Source, which is the issuer's URL, or the name given to Metrics.Issuer; "other":
 //	              beyond Options.MaxIssuers, over 256 bytes, or no UTF-8
 //	state         a jwks.State: empty, fresh, stale, expired, closed
-//	trigger       a jwks.Trigger but snapshot, which is no fetch: start, clock, unknown_key, refresh
+//	trigger       a jwks.Trigger but snapshot, which is no fetch: start, clock, unknown_key, bad_signature, refresh
 //	result        good; not_modified: good, and nothing changed; failed
 //	change        added; removed
 //
