@@ -166,9 +166,9 @@ func (c *Cache) Age() time.Duration {
 }
 
 // Held returns what Keys would return at once, and does no I/O: it causes no fetch, spends no
-// permit for one and does not wait. Where Keys would, or could not tell either, the error wraps
-// ErrUnavailable: ask Keys then. So a verifier can refuse what a fetch cannot help before it causes
-// one.
+// permit for one and does not wait. Where Keys would fetch or wait, or could not tell either, the
+// error wraps ErrUnavailable: ask Keys then. So a verifier can refuse what a fetch cannot help
+// before it causes one.
 func (c *Cache) Held(kid string) ([]*Key, error) {
 	if set := c.cached.Load(); set != nil {
 		if keys := set.find(kid); len(keys) > 0 {

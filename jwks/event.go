@@ -45,7 +45,7 @@ type RefreshEvent struct {
 
 	Keys           int      // cached now
 	Added, Removed []*Key   // a key changed in place is in both
-	Skipped        []Skip   // published keys that are not used; also when none is; empty with NotModified
+	Skipped        []Skip   // published keys that are not used, also those of a set without a usable key; empty with NotModified
 	Exposed        []string // IDs of keys published with their private part: anybody can sign with these (RFC 7517 §9.2)
 
 	Next time.Duration // until the refresh clock asks for the next fetch

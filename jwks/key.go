@@ -24,7 +24,8 @@ var (
 	ErrClosed = fmt.Errorf("%w: the cache is closed", ErrUnavailable)
 )
 
-// A Source finds the public keys of one issuer. Implementations must be safe for concurrent use.
+// A Source finds the public keys of one issuer. [Cache] and [Static] are such: write another only
+// for keys that come some other way. Implementations must be safe for concurrent use.
 //
 // A Source belongs to one issuer. Give every issuer a Source of its own, so that a key of one can
 // never verify a token of another (RFC 8725 §3.8).
@@ -79,7 +80,8 @@ func (k *Key) equal(other *Key) bool {
 }
 
 // Static is a fixed set of keys: a Source for tests and for issuers whose keys are delivered with
-// the program. The zero Static holds no key.
+// the program. [Parse] makes one from a JSON document. The zero Static holds no key. It is safe for
+// concurrent use while nobody changes it.
 type Static []*Key
 
 var errNotInSet = fmt.Errorf("%w: the static set lacks it", ErrUnknownKey)

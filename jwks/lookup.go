@@ -7,8 +7,9 @@ import (
 	"time"
 )
 
-// A LookupError is the error of a Cache for a key that it does not have. It tells when to ask
-// again.
+// A LookupError is the error of [Cache.Keys] for a key that the Cache does not have. It tells when
+// to ask again, and errors.As finds it. A Guard reads it for its Retry-After, and to tell 503 from
+// 401; only programs that call Keys themselves need it.
 type LookupError struct {
 	// Err wraps ErrUnknownKey or ErrUnavailable, and says why.
 	Err error

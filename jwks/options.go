@@ -53,7 +53,7 @@ type Options struct {
 	PublicOnly bool
 
 	// RefreshEvery is the longest time between two refreshes of a healthy issuer: 1 s to 24 h,
-	// default 10 min. Each comes at 80 % of it, give or take a tenth. A withdrawn key is gone after
+	// default 10 min. Each comes after 72 to 88 % of it, at random. A withdrawn key is gone after
 	// it and a fetch, at the latest. Cache-Control: max-age shortens it, to 1 min at least, and
 	// never lengthens it.
 	RefreshEvery time.Duration
@@ -98,9 +98,10 @@ type Options struct {
 	// panic in it is recovered from. It must not call Close, which waits for it.
 	OnRefresh func(RefreshEvent)
 
-	// OnKeySkipped is told of each published key that is not used, and why. It is told once, and
-	// again when the key was gone or the reason is another. It is called after OnRefresh of the
-	// same fetch, on the same goroutine and under the same terms.
+	// OnKeySkipped is told of each published key that is not used, and why. It is told once of
+	// each. It is told again when the reason changes, and when the key comes back after it was
+	// gone. It is called after OnRefresh of the same fetch, on the same goroutine and under the
+	// same terms.
 	OnKeySkipped func(Skip)
 }
 

@@ -28,7 +28,8 @@ func States() []State {
 	return []State{StateEmpty, StateFresh, StateStale, StateExpired, StateClosed}
 }
 
-// Status is what a Cache holds and how it fares, at one moment. Slices are read only.
+// Status is what a [Cache] holds and how it fares, at one moment: for health pages and metrics.
+// [Cache.Status] returns it. Slices are read only.
 type Status struct {
 	State     State         // what the Cache can do
 	URL       string        // of the key set; empty until it is known

@@ -12,7 +12,8 @@ import (
 )
 
 // A Binding checks one way in which a token is bound to its sender, by one member of the token's
-// "cnf" (RFC 7800 §3.1). Implementations are pointers, and safe for concurrent use.
+// "cnf" (RFC 7800 §3.1). Packages dpop and mtls have such; write one only for another member.
+// Implementations must be pointers ([NewGuard] refuses others), and safe for concurrent use.
 type Binding interface {
 	// Member returns the name of the member that Check reads, such as "x5t#S256" (RFC 8705 §3.1).
 	Member() string

@@ -36,7 +36,8 @@ const (
 
 // A ClaimsCheck is a check of the user's own on the claims of a token whose signature was verified.
 // It must be a pure function of the claims, since its result is cached with the token, and must be
-// safe for concurrent use. Its error refuses the token (401); see [CheckClaims].
+// safe for concurrent use. Any error refuses the token with [ReasonClaimsRefused] (401); its text
+// never reaches the caller. [CheckClaims] makes one from a function of a struct.
 type ClaimsCheck func(*Principal) error
 
 // Config says which tokens a [Verifier] accepts. Issuer and Audiences are required; the zero value
@@ -74,8 +75,8 @@ type Config struct {
 	// form: app roles of Entra ID, for one. Default: none, and such a token has no scopes.
 	ScopeFallback string
 	// RolesClaim, GroupsClaim and PermissionsClaim are what Principal.Roles, Groups and Permissions
-	// return: the names that lead to it from the top of the claims. Defaults {"roles"}, {"groups"}
-	// and {"permissions"}.
+	// return: a path of names from the top of the claims, such as {"realm_access", "roles"}.
+	// Defaults {"roles"}, {"groups"} and {"permissions"}.
 	RolesClaim, GroupsClaim, PermissionsClaim []string
 	// ClientIDClaims are the claims that may hold the client ID; the first of them that a token has
 	// is used. Default "client_id".
@@ -108,7 +109,7 @@ type Config struct {
 	// still compared with the clock, and with the keys that the issuer publishes, each time.
 	CacheSize int
 
-	// Checks are asked last, in order; the first error refuses the token.
+	// Checks are asked last, in order; the first error refuses the token. Default none.
 	Checks []ClaimsCheck
 	// ReadyWithoutKeys makes [Verifier.Ready] return nil while this issuer's keys are not cached
 	// yet.

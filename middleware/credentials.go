@@ -16,8 +16,8 @@ import (
 // in. They come from the header alone; a token in a query, form or cookie is never looked at
 // (RFC 9700 §4.3.2).
 //
-// What follows Authorization is read for sender-constrained tokens alone ("cnf"), by the Bindings
-// of the Guard.
+// The fields from Method to Answer are for sender-constrained tokens alone ("cnf"): the Bindings of
+// the Guard read them. For net/http, [RequestCredentials] makes them of a request.
 type Credentials struct {
 	// Operation is the key of the rule, such as "GET /orders": for hooks; no decision depends on
 	// it. It must not hold what the caller sent.

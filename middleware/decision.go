@@ -9,7 +9,8 @@ import (
 	"github.com/bearward/bearward/jwks"
 )
 
-// A Decision is the outcome of one request, for hooks. It holds no token.
+// A Decision is the outcome of one request, for metrics and logs: [GuardOptions].OnDecision is told
+// of it. It holds no token, but the claims of its Principal can be personal data.
 type Decision struct {
 	// Operation is the key of the rule that was asked: the route's pattern as the router has it,
 	// such as "GET /orders/{id}". It is "" when the router did not name it. It is never a path or a

@@ -9,7 +9,9 @@ import (
 	"unicode/utf8"
 )
 
-// An Error says that a request was refused or not judged, and why. A *Error may be shared between
+// An Error says that a request was refused or not judged, and why. Hooks and
+// [GuardOptions].WriteRefusal are given one, and [AsError] finds it in an error. A [TokenVerifier]
+// written elsewhere returns one with a Reason of the constants. A *Error may be shared between
 // requests: read only.
 type Error struct {
 	// Reason is why: one of the constants.

@@ -9,8 +9,9 @@ import (
 	"time"
 )
 
-// A Guard verifies a request's credentials and compares them with what the operation requires. It
-// is safe for concurrent use. Its zero value is not usable.
+// A Guard verifies a request's credentials and compares them with what the operation requires.
+// [New] makes one for the usual API, [NewWithKeys], [NewWithVerifiers] and [NewGuard] for others.
+// It is safe for concurrent use. Its zero value is not usable.
 type Guard struct {
 	verifier      TokenVerifier
 	revoked       func(context.Context, *Principal) (bool, error)

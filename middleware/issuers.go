@@ -15,7 +15,8 @@ import (
 // Issuers verifies the tokens of several issuers, each by its own Verifier. Keys stay bound to
 // their issuer: a token is verified only by the Verifier of the exact "iss" that it names (RFC 8725
 // §3.8). It is safe for concurrent use. Issuers may come and go while it serves: each request sees
-// all of a change or nothing of it.
+// all of a change or nothing of it. [NewIssuers] makes one, for [NewGuard]. Where the issuers are
+// fixed, [NewWithVerifiers] is shorter.
 type Issuers struct {
 	trusted atomic.Pointer[trustedIssuers]
 	most    int        // issuers

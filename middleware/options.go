@@ -23,8 +23,8 @@ type GuardOptions struct {
 	// hooks, client, snapshot file. With several issuers they adjust the cache of each. Default:
 	// the defaults of jwks.Options. It is an error where the caller brings the keys.
 	Keys *jwks.Options
-	// Bindings check the members of "cnf", each one member, and may bring authentication schemes of
-	// their own. Default none: every sender-constrained token is refused.
+	// Bindings check the members of "cnf". Each checks one member, and may have an authentication
+	// scheme of its own. Default none: every sender-constrained token is refused.
 	Bindings []Binding
 	// RequireBound refuses every token that no Binding proved to be its sender's, at every
 	// operation that is not Public, Optional ones included. It needs Bindings. Default false: plain

@@ -8,6 +8,8 @@ import (
 )
 
 // Rules say, operation by operation, who may call what. An operation that no rule names is refused.
+// They are a map: do not change it while it is in use. The adapters copy it, and [LiveRules] are
+// for changes while serving.
 //
 // The key of an HTTP operation is "METHOD pattern", or "pattern" alone for all methods, in the
 // router's own syntax. The key with the method wins. The key of a gRPC operation is

@@ -7,7 +7,8 @@ import (
 	"github.com/bearward/bearward/jwks"
 )
 
-// An IssuerStatus is the state of one issuer of a Guard, at one moment.
+// An IssuerStatus is the state of one issuer of a Guard, at one moment: for health pages and
+// metrics. [Guard.Status] returns one for each issuer.
 type IssuerStatus struct {
 	// Issuer is the issuer's identifier, the "iss" of its tokens.
 	Issuer string

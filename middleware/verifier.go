@@ -13,17 +13,21 @@ import (
 	"github.com/bearward/bearward/jwks"
 )
 
-// A TokenVerifier tells whether an access token is good. Implementations must be safe for
-// concurrent use. They must return either a Principal or an error that holds a *[Error]. Any other
-// error means that the token was not judged.
+// A TokenVerifier tells whether an access token is good. [Verifier] and [Issuers] are such, and so
+// is what package introspect makes. Write another for other tokens, and give it to [NewGuard].
+// Implementations must be safe for concurrent use. They must return either a Principal or an error
+// that holds a *[Error]. Any other error means that the token was not judged. Where they have the
+// methods Ready and Status of a Verifier, those of the Guard call them.
 type TokenVerifier interface {
 	// VerifyToken verifies a token as it came after the scheme, in any form. It does not check a
 	// proof of possession: that is the Guard's.
 	VerifyToken(ctx context.Context, raw string) (*Principal, error)
 }
 
-// A Verifier verifies the JWT access tokens of one issuer, for a [Guard]. It is safe for concurrent
-// use, and immutable but for its cache of verified tokens.
+// A Verifier verifies the JWT access tokens of one issuer, for a [Guard]. [NewVerifier] makes one,
+// where several issuers or keys of another kind are needed; else [New] and [NewWithKeys] do it. It
+// is safe for concurrent use, and immutable but for its cache of verified tokens. It has nothing to
+// close: its keys belong to who made them.
 type Verifier struct {
 	config      Config
 	keys        jwks.Source
