@@ -1,4 +1,4 @@
-// Package chiauth puts a [auth.Guard] at the endpoints of a chi router.
+// Package chiauth puts an [auth.Guard] at the endpoints of a chi router.
 //
 //	r := chi.NewRouter()
 //	api := chiauth.NewRouter(guard, r)
@@ -38,8 +38,8 @@ import (
 )
 
 // A Router adds guarded routes to a chi.Router. What is not registered is chi's own 404 or 405,
-// without authentication. Add the routes before serving; a Router holds nothing that a request
-// needs.
+// without authentication. Make it with [NewRouter]. Add the routes before serving; a Router holds
+// nothing that a request needs.
 //
 // Each method panics, naming the route, when the Requirement is the zero one or the handler is nil.
 // It also panics when the route is registered already, under any parameter names: chi would replace

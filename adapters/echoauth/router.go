@@ -22,8 +22,8 @@ import (
 //
 // Each method panics, naming the route, when the guard cannot enforce the Requirement
 // ([auth.Guard.CanEnforce]) or the handler is nil. It also panics when the route is registered
-// already, under any parameter names: Echo would replace the handler silently. Add the routes
-// before serving; a Router holds nothing that a request needs.
+// already, under any parameter names: Echo would replace the handler silently. Make it with
+// [NewRouter]. Add the routes before serving; a Router holds nothing that a request needs.
 //
 // Hooks are told the method and the whole path of the route as the operation. The host of a virtual
 // one stands in front of the path. [CheckRouter] names what was added by other ways.

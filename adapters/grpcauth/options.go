@@ -20,11 +20,13 @@ import (
 	auth "github.com/bearward/bearward/middleware"
 )
 
-// Options adjust the guarding of a server. The zero value means the defaults.
+// Options adjust the guarding of a server, in place of the function ServerOptions:
+// Options{AllowExpiredStreams: true}.ServerOptions(guard, rules). The zero value means the
+// defaults.
 type Options struct {
 	// AllowExpiredStreams lets a stream go on after its token ran out, until its handler returns.
-	// By default it is ended at the token's expiry plus the verifier's leeway.
-	// What ends a stream otherwise, such as the withdrawal of its key, ends it until then.
+	// By default it is ended at the token's expiry plus the verifier's leeway. Until the token
+	// expires, whatever else ends a stream still does, such as the withdrawal of its key.
 	AllowExpiredStreams bool
 }
 

@@ -40,7 +40,8 @@ import (
 // is not registered, and the redirect to the clean form of a path. A route for GET also takes HEAD.
 // Hooks are told the pattern as the operation.
 //
-// Add the routes before serving; a Mux that serves is safe for concurrent use.
+// Make it with [NewMux]. Add the routes before serving; a Mux that serves is safe for concurrent
+// use.
 type Mux struct {
 	guard *auth.Guard
 	mux   *http.ServeMux

@@ -23,8 +23,8 @@ type Options struct {
 	TokenSchemes []string
 	// IgnoreSchemes names security schemes that no Guard checks, such as apiKey and mutualTLS,
 	// where the document has them as alternatives to a token. A caller who has nothing else is
-	// refused. Default none: each use of such a scheme is an error. Its use together with a token
-	// always is.
+	// refused. Default none: each use of such a scheme is an error. An operation that asks for it
+	// together with a token is always an error.
 	IgnoreSchemes []string
 	// SkipOperations names operations that get no rule, in the document's words: "GET
 	// /orders/{id}". They are refused, unless the program adds a rule of its own. Default none.

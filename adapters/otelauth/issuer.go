@@ -19,8 +19,9 @@ const (
 	keySkipReason = "bearward.jwks.skip_reason"
 )
 
-// An Issuer measures one key cache under a name that the program chooses.
-// It is safe for concurrent use. Make it with [Telemetry.Issuer].
+// An Issuer measures one key cache under a name that the program chooses. It is for a cache made by
+// jwks.New, whose fetches otherwise bear the URL of its keys. It is safe for concurrent use. Make
+// it with [Telemetry.Issuer].
 type Issuer struct {
 	telemetry      *Telemetry
 	name           attribute.KeyValue

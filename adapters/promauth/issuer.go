@@ -95,8 +95,9 @@ func (m *Metrics) collectStatus(to chan<- prometheus.Metric) {
 	}
 }
 
-// An Issuer measures one key cache under a name that the program chooses.
-// It is safe for concurrent use. Make it with [Metrics.Issuer].
+// An Issuer measures one key cache under a name that the program chooses. It is for a cache made by
+// jwks.New, whose fetches otherwise bear the URL of its keys. It is safe for concurrent use. Make
+// it with [Metrics.Issuer].
 type Issuer struct {
 	name    string
 	vectors *fetchVectors

@@ -19,7 +19,8 @@ import (
 // certificateLife is how long certificates are good, before and after they are made.
 const certificateLife = 24 * time.Hour
 
-// A CA is a small certificate authority. It is safe for concurrent use.
+// A CA is a small certificate authority, for servers that take certificates of one authority alone.
+// Where self-signed ones are enough, use [NewCertificate]. It is safe for concurrent use.
 type CA struct {
 	tb   testing.TB
 	self *Certificate
@@ -51,8 +52,8 @@ func (ca *CA) Certificate(names ...string) *Certificate {
 	return newCertificate(ca.tb, ca.self, leafTemplate(names))
 }
 
-// A Certificate is one with its key: a client's, to which tokens are bound (RFC 8705 §3), or a
-// server's. It is safe for concurrent use.
+// A Certificate is an X.509 certificate with its private key: a client's, to which tokens are bound
+// (RFC 8705 §3), or a server's. It is safe for concurrent use.
 //
 //	client := authtest.NewCertificate(t)
 //	token := issuer.Token("read:orders", client.Confirmation())

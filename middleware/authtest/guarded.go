@@ -24,9 +24,9 @@ type GuardedOptions struct {
 	// Prepare adds to each request what the routes need besides a token, such as a body's
 	// Content-Type. Default nothing.
 	Prepare func(*http.Request)
-	// Prover binds every token that is sent to its key, and proves each request (RFC 9449). It is
-	// for APIs with a dpop.Binding: their routes are then asked what thieves of tokens would. The
-	// nonces of answers are taken up. Default nil: plain tokens.
+	// Prover is for APIs with a dpop.Binding. Every token is then bound to the Prover's key, and
+	// each request has a proof (RFC 9449). What a thief of tokens would try is tried too. Nonces
+	// that answers bring are put into later proofs. Default nil: plain tokens.
 	Prover *Prover
 	// Origin is what the API's dpop.New was given, such as "https://api.example". It goes with
 	// Prover.

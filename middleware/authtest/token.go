@@ -7,20 +7,21 @@ import (
 )
 
 // A Change makes a token of [Issuer.Token] differ from the good one. It is [Claims], [Header] or a
-// [Defect].
+// [Defect]. [Prover.Proof] takes Changes too: Claims, Header or a [ProofDefect].
 type Change interface {
 	change() issuer.Change
 }
 
 // Claims are claims of a token, by name: they are added, or take the place of the good token's. A
-// value is encoded as encoding/json does, a number for a NumericDate included; [Absent] takes a
-// claim away.
+// value is encoded by encoding/json, so give a date as a number (time.Time.Unix). [Absent] takes a
+// claim away. Claims are a [Change].
 type Claims map[string]any
 
-// Header changes members of a token's header, by name, as [Claims] changes claims: a [Change].
+// Header changes members of a token's header, by name, as [Claims] changes claims: a [Change]. For
+// example, Header{"typ": "JWT"}.
 type Header map[string]any
 
-// Absent is the value of a member that is not there.
+// Absent, as a value in [Claims] or [Header], takes that member away.
 const Absent absent = 0
 
 type absent uint8

@@ -22,9 +22,10 @@ const (
 	nonceBytes           = 16
 )
 
-// Nonces makes and checks the nonces of an API (RFC 9449 §9). They keep no state. A nonce is a MAC
-// of the time under a secret, the same for every caller: replicas that share the secret accept each
-// other's. It is safe for concurrent use.
+// Nonces makes and checks the nonces of an API (RFC 9449 §9). They are for [Options].Nonces, where
+// clocks of clients cannot be trusted. A nonce is a MAC of the time under a secret, the same for
+// every caller. None is stored, so replicas that share the secret accept each other's. Nonces are
+// safe for concurrent use. Make them with [NewNonces].
 type Nonces struct {
 	secrets [][]byte
 	step    time.Duration

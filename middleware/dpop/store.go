@@ -10,8 +10,8 @@ import (
 type ReplayStore interface {
 	// First reports whether this is the first call with that id within ttl. Of calls with the same
 	// id, on all replicas, exactly one is first. It must be atomic, and must not evict an id before
-	// its ttl has passed. owner is whose proof it is, so that no owner can fill the whole store.
-	// Both are hashes. It must not try again after an answer was lost: the first try may have been
-	// counted.
+	// its ttl has passed. owner stands for the caller whose proof it is: a store can give each
+	// caller a share, so that none fills it. Both are hashes, strings of raw bytes and not of text.
+	// It must not try again after an answer was lost: the first try may have been counted.
 	First(ctx context.Context, owner, id string, ttl time.Duration) (bool, error)
 }

@@ -18,7 +18,8 @@ import (
 )
 
 // A Secret returns the client's secret as it is now. It is asked before each request to the
-// endpoint, so that a rotated secret is used at once. It must be quick and safe for concurrent use.
+// endpoint, so that a rotated secret is used at once. When it returns an error, that request is not
+// made: its [Outcome] is Misconfigured (500). It must be quick and safe for concurrent use.
 type Secret func() (string, error)
 
 // FixedSecret is a Secret that never changes.
@@ -47,8 +48,8 @@ func (s Secret) ask() (string, error) {
 }
 
 // A ClientAuth is how this API says to the issuer's endpoint who it is (RFC 7662 §2.1, RFC 6749
-// §2.3.1). [Basic], [Post], [PrivateKeyJWT] and [NoClientAuth] make one. It is immutable and safe
-// for concurrent use.
+// §2.3.1). [Basic], [Post], [PrivateKeyJWT] and [NoClientAuth] make one, for [New]. It is immutable
+// and safe for concurrent use. The zero value is an error of New.
 type ClientAuth struct {
 	clientID string
 	add      func(form url.Values, h http.Header, issuer string) error

@@ -67,7 +67,8 @@ type Config struct {
 	OnCall func(Call)
 }
 
-// An Outcome is what came of one request to the endpoint.
+// An Outcome is what came of one request to the endpoint. The set is closed, so an outcome may
+// become a metric's label.
 type Outcome string
 
 // The outcomes.
@@ -78,7 +79,8 @@ const (
 	Misconfigured Outcome = "misconfigured" // the endpoint refuses this API itself
 )
 
-// A Call is one request to the endpoint. Nothing in it is of the token.
+// A Call is one request to the endpoint, for metrics: [Config].OnCall is told of it. Nothing in it
+// is of the token.
 type Call struct {
 	Issuer     string        // Config.Claims.Issuer
 	Outcome    Outcome       // what came of it

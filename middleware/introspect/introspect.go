@@ -14,8 +14,9 @@ import (
 	auth "github.com/bearward/bearward/middleware"
 )
 
-// An Introspector is an [auth.TokenVerifier] that asks the issuer about each token. It is safe for
-// concurrent use. Its maker closes it.
+// An Introspector is an [auth.TokenVerifier] that asks the issuer about each token. Give it to
+// auth.NewGuard, or to [Revocable] or auth.NewForms beside JWTs. It is safe for concurrent use.
+// Close it yourself after the server has stopped: [auth.Guard.Close] does not.
 type Introspector struct {
 	endpoint string
 	client   ClientAuth

@@ -9,9 +9,9 @@ import (
 )
 
 // Revocable returns a TokenVerifier for JWTs that can be taken back. A token that v verified is
-// also asked about, by i, at most once per Config.MaxAge. What a request gets is what v says of the
-// token, and i's refusal where i has one. Nobody can make the issuer be asked about a token that v
-// refuses.
+// also asked about, by i, at most once per Config.MaxAge. The Principal is the one that v returns.
+// When i refuses the token or cannot tell, its error counts. Nobody can make the issuer be asked
+// about a token that v refuses.
 //
 // Ready and Status are those of v, and Ready of i too. Close closes i, and v where it can be
 // closed.
@@ -22,7 +22,10 @@ func Revocable(v auth.TokenVerifier, i *Introspector) (*RevocableTokens, error) 
 	return &RevocableTokens{v, i}, nil
 }
 
-// RevocableTokens are what [Revocable] returns. They are safe for concurrent use.
+// RevocableTokens is an auth.TokenVerifier for JWTs that can be taken back before they expire.
+// [Revocable] makes one, for auth.NewGuard. It verifies a token, and then has the issuer asked
+// about it. It is safe for concurrent use. Close it yourself after the server has stopped:
+// [auth.Guard.Close] does not.
 type RevocableTokens struct {
 	tokens auth.TokenVerifier
 	asked  *Introspector

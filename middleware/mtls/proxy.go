@@ -10,7 +10,8 @@ import (
 	"strings"
 )
 
-// A Form is how a proxy writes a certificate into a header field.
+// A Form is how a proxy writes a certificate into a header field, for [Proxy].Form. The zero value
+// is RFC9440.
 type Form int
 
 const (

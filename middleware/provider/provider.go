@@ -34,8 +34,9 @@ import (
 	auth "github.com/bearward/bearward/middleware"
 )
 
-// A Preset says how one issuer's access tokens look, and where its keys are. It is plain data. A
-// mistake in what it was made from is an error when it is used.
+// A Preset says how one issuer's access tokens look, and where its keys are. Make one by the
+// function that has the issuer's name, and a Guard of it by [Preset.Guard]. It is plain data, and
+// may be copied. A mistake in what it was made from is an error when it is used.
 type Preset struct {
 	// Config is what a Verifier checks.
 	Config auth.Config

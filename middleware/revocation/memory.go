@@ -20,9 +20,10 @@ var ErrFull = errors.New("revocation: the Memory is full")
 // defaultMaxEntries is how many entries NewMemory has room for when it is given 0.
 const defaultMaxEntries = 1 << 16
 
-// A Memory holds, in this process, which tokens are revoked. Its Revoked method is a
-// [auth.GuardOptions.Revoked]: every request asks it, also one whose token is remembered. It is safe for
-// concurrent use, holds no goroutine, and is empty after a restart; replicas do not share it.
+// A Memory holds, in this process, which tokens are revoked. Its Revoked method is an
+// [auth.GuardOptions.Revoked]: every request asks it, also one whose token is remembered. It is
+// safe for concurrent use, holds no goroutine, and is empty after a restart; replicas do not share
+// it.
 type Memory struct {
 	most  int
 	count atomic.Int64 // entries; while there are none, no request takes the lock

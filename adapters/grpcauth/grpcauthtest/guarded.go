@@ -34,9 +34,9 @@ type Options struct {
 	// false. A stream that its handler ends before is not judged. It is not for servers with
 	// grpcauth.Options.AllowExpiredStreams.
 	StreamsEnd bool
-	// Prover binds every token that is sent to its key, and proves each call (RFC 9449). It is for
-	// servers with a dpop.Binding: their methods are then asked what thieves of tokens would. The
-	// nonces of answers are taken up. Default nil: plain tokens.
+	// Prover is for servers with a dpop.Binding. Every token is then bound to the Prover's key, and
+	// each call has a proof (RFC 9449). What a thief of tokens would try is tried too. Nonces that
+	// answers bring are put into later proofs. Default nil: plain tokens.
 	Prover *authtest.Prover
 	// Origin is what the server's dpop.New was given, such as "https://api.example". It goes with
 	// Prover.
