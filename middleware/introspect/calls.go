@@ -87,9 +87,9 @@ func (i *Introspector) runCall(f *call) {
 	delete(i.calls, f.tag)
 	i.store(f, r)
 	i.mu.Unlock()
-	close(f.done)
 	i.log.tell(r)
 	i.tellCall(Call{Issuer: i.Issuer(), Outcome: r.outcome, Err: r.err, Elapsed: time.Since(asked), Background: f.background})
+	close(f.done)
 }
 
 // requestContained makes a panic of a Client's Transport, or of a check of the user's own, an

@@ -62,8 +62,8 @@ type Config struct {
 	// Logger is told when the endpoint refuses this API or cannot be had, and when all is well
 	// again. A problem that goes on is told at most every ten minutes. Default: slog.Default().
 	Logger *slog.Logger
-	// OnCall is told of each request to the endpoint, for metrics. It must be quick and safe for
-	// concurrent use; a panic in it is contained. Default none.
+	// OnCall is told of each request to the endpoint, for metrics, before its callers go on. It
+	// must be quick and safe for concurrent use; a panic in it is contained. Default none.
 	OnCall func(Call)
 }
 
