@@ -142,7 +142,7 @@ func (e *Error) Detail() string {
 
 // A detailed error has a constant text for operators.
 type detailed interface {
-	error
+	Error() string
 	Detail() string
 }
 
