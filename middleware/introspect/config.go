@@ -32,7 +32,9 @@ type Config struct {
 	// how many answers are remembered; refusals have a quarter of it for themselves.
 	Claims auth.Config
 	// AudienceByServer accepts answers whatever their "aud": for issuers that call a token active
-	// only to the API that it is for. Default false: the answer must name one of Claims.Audiences.
+	// only to the API that it is for. Some call their refresh tokens active too, and name no kind.
+	// Where the issuer writes "token_type" for access tokens, fix it to Bearer by
+	// Claims.FixedClaims. Default false: the answer must name one of Claims.Audiences.
 	AudienceByServer bool
 	// Signed are the issuer's keys, for signed answers (RFC 9701): then nothing else is accepted.
 	// Default nil: plain JSON over TLS.
