@@ -21,7 +21,7 @@ type Claims map[string]any
 // example, Header{"typ": "JWT"}.
 type Header map[string]any
 
-// Absent, as a value in [Claims] or [Header], takes that member away.
+// Absent takes its member away, as a value in [Claims] or [Header].
 const Absent absent = 0
 
 type absent uint8
