@@ -554,3 +554,19 @@ func TestARenewalThatFindsATokenRevokedEndsItsAnswer(t *testing.T) {
 		}
 	})
 }
+
+// Some servers answer 400 about tokens that they do not know. Callers with such tokens keep nobody
+// else out, also when they are the first.
+func TestBadRequestsKeepNobodyOut(t *testing.T) {
+	e := newEndpoint()
+	e.give(opaque, nil)
+	e.answer = func(w http.ResponseWriter, token string) bool {
+		return token != opaque && status(400, `{"error":"invalid_token"}`)(w, token)
+	}
+	i := mustNew(t, e, nil)
+	for n := range 10 {
+		want(t, i, fmt.Sprint("guess-", n), auth.ReasonInternal)
+	}
+	want(t, i, opaque, "")
+	want(t, i, "guess-10", auth.ReasonTokenInactive)
+}

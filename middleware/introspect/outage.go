@@ -57,6 +57,12 @@ func (o *outage) record(r result, probe bool, now time.Time) {
 		*o = outage{}
 		return
 	}
+	if r.outcome == Misconfigured && !r.endpointFault() { // check: bad-request-alone
+		if probe {
+			*o = outage{} // the endpoint answers
+		}
+		return
+	}
 	o.faults++
 	if o.err != nil && !probe || !r.endpointFault() && o.faults < faultsInRow { // check: faults-in-row
 		return

@@ -37,7 +37,7 @@ type result struct {
 func fault(err error) result { return result{outcome: Unavailable, err: err} }
 
 // endpointFault reports whether the endpoint can answer about no token.
-func (r result) endpointFault() bool { return r.down || r.outcome == Misconfigured }
+func (r result) endpointFault() bool { return r.down }
 
 func (r result) reason() auth.Reason {
 	if r.outcome == Misconfigured { // check: misconfigured
@@ -68,7 +68,7 @@ func (i *Introspector) request(ctx context.Context, raw string) result {
 		header.Set("Accept", signedType) // check: signed-accept
 	}
 	if err := i.client.add(form, header, i.Issuer()); err != nil {
-		return result{outcome: Misconfigured, err: fmt.Errorf("introspect: %w", err)}
+		return result{outcome: Misconfigured, down: true, err: fmt.Errorf("introspect: %w", err)}
 	}
 	a, err := i.requests.Do(ctx, fetch.Request{
 		Method: http.MethodPost, URL: i.endpoint, Header: header, Body: []byte(form.Encode()),
@@ -95,7 +95,7 @@ func (i *Introspector) failed(err error) result {
 	case !ok: // check: no-answer
 		r.down = !errors.Is(err, fetch.ErrTooLong)
 	case status.Code == http.StatusUnauthorized || status.Code == http.StatusForbidden:
-		r.outcome = Misconfigured
+		r.outcome, r.down = Misconfigured, true
 		r.err = fmt.Errorf("introspect: the endpoint refuses this API's own credentials (client %q): %w", i.client.clientID, err)
 	case status.Code == http.StatusTooManyRequests || status.Code == http.StatusServiceUnavailable: // check: endpoint-down
 		r.down, r.retryAfter = true, status.RetryAfter

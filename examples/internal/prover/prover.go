@@ -47,7 +47,7 @@ func Parse(der []byte) (*Prover, error) {
 	return with(key)
 }
 
-// Marshal returns the private key. Whoever stores it encrypts it.
+// Marshal returns the private key. The caller that stores it encrypts it.
 func (p *Prover) Marshal() ([]byte, error) { return x509.MarshalECPrivateKey(p.key) }
 
 func with(key *ecdsa.PrivateKey) (*Prover, error) {

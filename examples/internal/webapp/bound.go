@@ -56,7 +56,7 @@ func boundTab() lesson {
 	return lesson{
 		Label: "Bound tokens", Path: boundLesson,
 		Intro: []string{
-			"Whoever has a bearer token can use it, and so can a thief.",
+			"A bearer token serves all who have it, and so a thief too.",
 			"A bound token names a key (cnf.jkt). It works only together with a proof that this key has signed, and a proof " +
 				"is good for one request, once. This is DPoP, RFC 9449.",
 			"Get a bound token, call with it, and then play the thief.",
