@@ -117,16 +117,13 @@ func addType(add func(string, ...any), obj *types.TypeName, names types.Qualifie
 			}
 		}
 	case *types.Interface:
-		add("type %s interface", is)
+		addInterface(add, is, under, names)
+		return
 	default:
 		add("type %s %s", is, types.TypeString(under, names))
 	}
 
-	of := obj.Type()
-	if !types.IsInterface(of) {
-		of = types.NewPointer(of)
-	}
-	for method := range types.NewMethodSet(of).Methods() {
+	for method := range types.NewMethodSet(types.NewPointer(obj.Type())).Methods() {
 		fn := method.Obj().(*types.Func)
 		if !fn.Exported() {
 			continue
@@ -137,5 +134,30 @@ func addType(add func(string, ...any), obj *types.TypeName, names types.Qualifie
 		}
 		signature, _ := strings.CutPrefix(types.TypeString(fn.Signature(), names), "func")
 		add("method (%s) %s%s", receiver, fn.Name(), signature)
+	}
+}
+
+// addInterface lists the methods of an interface. Those of an exported one that it embeds stand
+// there.
+func addInterface(add func(string, ...any), is string, of *types.Interface, names types.Qualifier) {
+	var embeds string
+	embedded := map[string]bool{}
+	for e := range of.EmbeddedTypes() {
+		if named, ok := e.(*types.Named); !ok || !named.Obj().Exported() {
+			continue // what it declares stands here
+		}
+		embeds += " embeds " + types.TypeString(e, names)
+		if e, ok := e.Underlying().(*types.Interface); ok {
+			for m := range e.Methods() {
+				embedded[m.Name()] = true
+			}
+		}
+	}
+	add("type %s interface%s", is, embeds)
+	for m := range of.Methods() {
+		if m.Exported() && !embedded[m.Name()] {
+			signature, _ := strings.CutPrefix(types.TypeString(m.Signature(), names), "func")
+			add("method (%s) %s%s", is, m.Name(), signature)
+		}
 	}
 }
