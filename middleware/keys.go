@@ -120,7 +120,7 @@ func (v *Verifier) notYetKnown(s *scratch, parts jose.Compact, refused *Error, n
 		return refused
 	}
 	iat, err := v.skimDate(s, skimIat)
-	if err != nil || !iat.Time().After(lookup.AskedAt) { // check: not-yet-known-old
+	if err != nil || iat.Time().Before(lookup.AskedAt) { // check: not-yet-known-old
 		return refused
 	}
 	if iat.Time().After(now) { // check: not-yet-known-future
