@@ -73,6 +73,12 @@ func isBase64URL(s string) bool {
 	return true
 }
 
+// Verifiers returns both, for GuardOptions.Profile.
+func (f *forms) Verifiers() []TokenVerifier { return []TokenVerifier{f.jwt, f.opaque} }
+
+// ChecksRevocation reports whether both check it, for GuardOptions.Profile.
+func (f *forms) ChecksRevocation() bool { return checksRevocation(f.jwt) && checksRevocation(f.opaque) } // check: forms-revocation
+
 // Ready returns nil when both can verify tokens, or cannot tell.
 func (f *forms) Ready() error {
 	var errs []error

@@ -19,6 +19,7 @@ type Guard struct {
 	schemes       []scheme           // Bearer, and then those of bindings
 	bearerIsPlain bool               // every Binding has a scheme of its own, and there is one
 	requireBound  bool
+	profile       Profile
 	readsFields   []string
 	memberReaders sync.Pool // of *memberReader
 	onDecision    func(context.Context, Decision)
@@ -103,6 +104,9 @@ func (g *Guard) decide(ctx context.Context, c *Credentials, req Requirement, o *
 	}
 	reportOnly := err != nil && req.isReportOnly()
 	if g.onDecision == nil { // check: report-only-untold
+		reportOnly = false
+	}
+	if g.profile != 0 { // check: profile-report-only
 		reportOnly = false
 	}
 	if g.onDecision != nil {

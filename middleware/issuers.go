@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -21,6 +22,7 @@ type Issuers struct {
 	trusted atomic.Pointer[trustedIssuers]
 	most    int        // issuers
 	change  sync.Mutex // held by Add and Remove
+	fapi2   bool       // a Guard of that Profile asks it; guarded by change
 	buffers sync.Pool  // of *[]byte, to decode claims into
 	// tokens are of all issuers, so that a token is looked up once; nil when none is cached.
 	tokens *tokenCache
@@ -78,7 +80,8 @@ func (is *Issuers) trust(byIssuer map[string]*Verifier) {
 }
 
 // Add has the tokens of v's issuer verified from now on. It is an error when v is nil, and when
-// there is a Verifier of that issuer. There may be 1,000 issuers, or as many as NewIssuers was
+// there is a Verifier of that issuer. It is one when a Guard of a Profile asks is, which does not
+// allow v. There may be 1,000 issuers, or as many as NewIssuers was
 // given. The key source of v is its maker's to close.
 func (is *Issuers) Add(v *Verifier) error {
 	if v == nil {
@@ -92,6 +95,9 @@ func (is *Issuers) Add(v *Verifier) error {
 	}
 	if len(now) >= is.most { // check: issuers-most
 		return fmt.Errorf("auth: Issuers.Add: there are %d issuers, as many as there may be", len(now))
+	}
+	if faults := verifierFaults(v, false); is.fapi2 && len(faults) > 0 { // check: issuers-add-profile
+		return fmt.Errorf("auth: Issuers.Add: a Guard's Profile is FAPI2, which does not allow this: %s", strings.Join(faults, "; "))
 	}
 	next := maps.Clone(now)
 	next[v.Issuer()] = v

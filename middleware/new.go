@@ -37,7 +37,7 @@ func NewWithKeys(keys *jwks.Cache, config Config, opts *GuardOptions) (*Guard, e
 	if keys == nil {
 		return nil, errors.New("auth: NewWithKeys needs a jwks.Cache")
 	}
-	v, err := NewVerifier(keys, config)
+	v, err := NewVerifier(keys, opts.narrow(config))
 	if err != nil {
 		return nil, err
 	}

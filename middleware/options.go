@@ -30,6 +30,10 @@ type GuardOptions struct {
 	// operation that is not Public, Optional ones included. It needs Bindings. Default false: plain
 	// tokens are accepted beside bound ones. [Bound] asks it of one operation.
 	RequireBound bool
+	// Profile names a published set of rules that the configuration must keep to: NewGuard's error
+	// names all that does not. [New], and presets whose Config names no Algorithms, accept those of
+	// the Profile. Default none; [FAPI2] is the one there is.
+	Profile Profile
 	// Revoked tells whether a token that was found good is revoked all the same (package revocation
 	// has such a store). It is asked on every request, once, also about a cached token, and when an
 	// open stream is rechecked. True refuses the token with ReasonTokenRevoked. An error, a panic,
@@ -95,14 +99,17 @@ func NewGuard(v TokenVerifier, opts *GuardOptions) (*Guard, error) {
 	if g.requireBound && len(g.bindings) == 0 { // check: require-bound-by-nothing
 		return nil, errors.New("auth: GuardOptions.RequireBound needs Bindings: no token could pass")
 	}
+	if err := g.keepProfile(v, opts); err != nil {
+		return nil, err
+	}
 	g.prepare()
 	return g, nil
 }
 
 // CanEnforce returns why g cannot enforce req, nil when it can. It cannot when req is the zero
-// Requirement, or is only reported on and g has no OnDecision to tell. Nor can it when req needs a
-// bound token ([Bound]) and g has no Bindings. Enforce and the adapters panic with its error when
-// they are given req.
+// Requirement, or is only reported on and g has no OnDecision to tell, or has a Profile. Nor can it
+// when req needs a bound token ([Bound]) and g has no Bindings. Enforce and the adapters panic with
+// its error when they are given req.
 func (g *Guard) CanEnforce(req Requirement) error {
 	switch n := req.now().node; {
 	case g == nil || g.verifier == nil:
@@ -111,6 +118,8 @@ func (g *Guard) CanEnforce(req Requirement) error {
 		return errors.New("the zero Requirement denies every request")
 	case n.kind == kindReportOnly && g.onDecision == nil: // check: report-only-untold-start
 		return errors.New("ReportOnly needs GuardOptions.OnDecision: nobody would be told")
+	case n.kind == kindReportOnly && g.profile != 0: // check: profile-report-only-start
+		return errors.New("ReportOnly accepts what GuardOptions.Profile does not allow")
 	case n.bound && len(g.bindings) == 0: // check: bound-by-nothing
 		return errors.New("Bound needs GuardOptions.Bindings: no token could pass")
 	}

@@ -73,6 +73,9 @@ var algorithms = [...]struct {
 // Algorithms is one more than the greatest Algorithm: the length of an array that they index.
 const Algorithms = int(EdDSA) + 1
 
+// FAPI2 returns the algorithms that the FAPI 2.0 Security Profile allows (§5.4.1).
+func FAPI2() []Algorithm { return []Algorithm{PS256, ES256, EdDSA} }
+
 // ed25519Name is the second name of EdDSA (RFC 9864 §2.2).
 const ed25519Name = "Ed25519"
 

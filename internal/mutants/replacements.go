@@ -77,6 +77,7 @@ var replacements = map[string]string{
 	"middleware/rules-text-report-only":     `return req`,
 	"middleware/requirement":                `return nil`,
 	"middleware/null-binding":               `ok && v.Kind != 'n'`,
+	"middleware/profile-algorithms-unknown": `return nil`,
 	"middleware/reason-known":               `ok && e != nil`,
 	"middleware/scope-form-array":           `v.Kind == '['`,
 	"middleware/scope-form-string":          `v.Kind == '"'`,

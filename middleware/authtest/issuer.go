@@ -215,8 +215,8 @@ func (is *Issuer) verifier(config auth.Config, keys *jwks.Options) *auth.Verifie
 }
 
 // Guard returns a Guard that trusts the issuer as a real one would: over a Source of its own, which
-// GuardOptions.Keys adjust, with the [Issuer.Config]. Opts may be nil. For another Config, give
-// auth.NewGuard a [Issuer.Verifier].
+// GuardOptions.Keys adjust, with the [Issuer.Config]. A GuardOptions.Profile adjusts it, as
+// auth.New does. Opts may be nil. For another Config, give auth.NewGuard a [Issuer.Verifier].
 func (is *Issuer) Guard(opts *auth.GuardOptions) *auth.Guard {
 	is.tb.Helper()
 	var own auth.GuardOptions
@@ -225,7 +225,11 @@ func (is *Issuer) Guard(opts *auth.GuardOptions) *auth.Guard {
 	}
 	keys := own.Keys
 	own.Keys = nil
-	g, err := auth.NewGuard(is.verifier(is.Config(), keys), &own)
+	config := is.Config()
+	if own.Profile == auth.FAPI2 && len(config.Algorithms) == 0 {
+		config.Algorithms = []auth.Algorithm{auth.PS256, auth.ES256, auth.EdDSA}
+	}
+	g, err := auth.NewGuard(is.verifier(config, keys), &own)
 	if err != nil {
 		is.tb.Fatalf("authtest: Guard: %v", err)
 	}

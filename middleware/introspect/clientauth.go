@@ -51,9 +51,10 @@ func (s Secret) ask() (string, error) {
 // §2.3.1). [Basic], [Post], [PrivateKeyJWT] and [NoClientAuth] make one, for [New]. It is immutable
 // and safe for concurrent use. The zero value is an error of New.
 type ClientAuth struct {
-	clientID string
-	add      func(form url.Values, h http.Header, issuer string) error
-	err      error
+	clientID  string
+	algorithm auth.Algorithm // of assertions, otherwise 0
+	add       func(form url.Values, h http.Header, issuer string) error
+	err       error
 }
 
 // Basic authenticates by HTTP Basic (client_secret_basic): the ID and the secret, form-encoded
@@ -103,7 +104,7 @@ func PrivateKeyJWT(clientID string, alg auth.Algorithm, key crypto.Signer, keyID
 	if clientID == "" || key == nil || !jose.Algorithm(alg).Fits(key.Public()) { // check: client-key
 		return ClientAuth{err: errors.New("introspect: PrivateKeyJWT needs a client ID, and a key of its algorithm")}
 	}
-	return ClientAuth{clientID: clientID, add: func(form url.Values, _ http.Header, issuer string) error {
+	return ClientAuth{clientID: clientID, algorithm: alg, add: func(form url.Values, _ http.Header, issuer string) error {
 		assertion, err := assertion(clientID, issuer, alg, key, keyID)
 		form.Set("client_id", clientID)
 		form.Set("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer")

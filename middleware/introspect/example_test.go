@@ -79,10 +79,12 @@ func ExampleIntrospector() {
 	caller, err := tokens.VerifyToken(context.Background(), "2YotnFZFEjr1zCsicMWpAA")
 	fmt.Println(tokens.Issuer(), caller.Subject(), err)
 	fmt.Println(tokens.Ready(), len(tokens.Status()))
+	fmt.Println(tokens.ChecksRevocation(), tokens.Algorithms()) // for GuardOptions.Profile
 	fmt.Println(tokens.Close())
 	// Output:
 	// https://issuer.example alice <nil>
 	// <nil> 1
+	// true []
 	// <nil>
 }
 
@@ -134,10 +136,12 @@ func ExampleRevocable() {
 		_, err := tokens.VerifyToken(context.Background(), token)
 		fmt.Println(err)
 	}
+	fmt.Println(tokens.ChecksRevocation(), len(tokens.Verifiers())) // for GuardOptions.Profile
 	fmt.Println(tokens.Ready(), len(tokens.Status()), tokens.Close())
 	// Output:
 	// <nil>
 	// auth: request refused: TOKEN_INACTIVE
+	// true 2
 	// <nil> 0 <nil>
 }
 

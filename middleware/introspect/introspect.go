@@ -86,6 +86,26 @@ func New(endpoint string, client ClientAuth, config Config) (*Introspector, erro
 // Issuer returns Config.Claims.Issuer.
 func (i *Introspector) Issuer() string { return i.config.Claims.Issuer }
 
+// ChecksRevocation returns true, for auth.GuardOptions.Profile: a revoked token is not active. For
+// how long an answer is used, Config.MaxAge says.
+func (i *Introspector) ChecksRevocation() bool { return true }
+
+// Algorithms returns those of signed answers and of this API's assertions, for
+// auth.GuardOptions.Profile. It returns none where the endpoint is asked by a secret and answers
+// in plain JSON.
+func (i *Introspector) Algorithms() []auth.Algorithm {
+	var all []auth.Algorithm
+	if i.client.algorithm != 0 {
+		all = append(all, i.client.algorithm)
+	}
+	if i.signed != nil {
+		for _, a := range i.signed.algorithms {
+			all = append(all, auth.Algorithm(a))
+		}
+	}
+	return all
+}
+
 // Close ends the requests under way and waits for them. Tokens that are not remembered are not
 // judged afterwards. Stop the server first. It is safe to call twice.
 func (i *Introspector) Close() error {

@@ -43,6 +43,14 @@ func (r *RevocableTokens) VerifyToken(ctx context.Context, raw string) (*auth.Pr
 	return p, nil
 }
 
+// ChecksRevocation returns true, for auth.GuardOptions.Profile: the issuer is asked.
+func (r *RevocableTokens) ChecksRevocation() bool { return true }
+
+// Verifiers returns the two that each token is verified by, for auth.GuardOptions.Profile.
+func (r *RevocableTokens) Verifiers() []auth.TokenVerifier {
+	return []auth.TokenVerifier{r.tokens, r.asked}
+}
+
 // Ready returns nil when both tokens can be verified, and the issuer can be asked.
 func (r *RevocableTokens) Ready() error {
 	err := r.asked.Ready()

@@ -1,12 +1,17 @@
 package introspect_test
 
 import (
+	"crypto/rand"
+	"crypto/rsa"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/bearward/bearward/internal/issuer"
+	"github.com/bearward/bearward/jwks"
 	auth "github.com/bearward/bearward/middleware"
+	"github.com/bearward/bearward/middleware/dpop"
 	"github.com/bearward/bearward/middleware/introspect"
 )
 
@@ -84,4 +89,68 @@ func TestARevokedJWTIsRefusedWithinMaxAge(t *testing.T) {
 		time.Sleep(31 * time.Second)
 		want(t, r, jwt, auth.ReasonTokenInactive)
 	})
+}
+
+// What the issuer of the tokens is asked about, a Guard of the FAPI 2.0 profile need not ask again.
+func TestIntrospectionIsAllowedByFAPI2(t *testing.T) {
+	config := auth.Config{Issuer: issuerURL, Audiences: []string{audience}, Algorithms: []auth.Algorithm{auth.ES256}}
+	v, err := auth.NewVerifier(jwks.Static{}, config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.Algorithms = nil
+	wide, err := auth.NewVerifier(jwks.Static{}, config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain := func(*introspect.Config) {}
+	signed := func(c *introspect.Config) { c.Signed = jwks.Static{} }
+	narrow := func(c *introspect.Config) {
+		c.Signed, c.Claims.Algorithms = jwks.Static{}, []auth.Algorithm{auth.PS256, auth.ES256}
+	}
+	binding, err := dpop.New([]string{audience}, dpop.NewMemory(0), &dpop.Options{Algorithms: []auth.Algorithm{auth.ES256}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, tt := range map[string]struct {
+		change func(*introspect.Config)
+		jwt    *auth.Verifier
+		want   string
+	}{
+		"plain answers":                   {plain, nil, ""},
+		"answers signed by any algorithm": {signed, nil, "the *introspect.Introspector accepts RS256, RS384, RS512, PS384, PS512, ES384, ES512"},
+		"answers signed by ours":          {narrow, nil, ""},
+		"JWTs":                            {plain, v, ""},
+		"JWTs signed by any algorithm":    {plain, wide, "issuer " + issuerURL + " may sign by RS256"},
+		"JWTs and signed answers":         {narrow, v, ""},
+		"JWTs and answers signed by any":  {signed, v, "the *introspect.Introspector accepts RS256"},
+		"an assertion by RS256":           {nil, nil, "the *introspect.Introspector accepts RS256"},
+		"an assertion by RS256, beside v": {nil, v, "the *introspect.Introspector accepts RS256"},
+	} {
+		var i *introspect.Introspector
+		if tt.change != nil {
+			i = mustNew(t, newEndpoint(), tt.change)
+		} else {
+			key, err := rsa.GenerateKey(rand.Reader, 2048)
+			if err != nil {
+				t.Fatal(err)
+			}
+			i, err = introspect.New("https://issuer.example/introspect", introspect.PrivateKeyJWT("api", auth.RS256, key, ""),
+				introspect.Config{Claims: config})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer i.Close()
+		}
+		var tokens auth.TokenVerifier = i
+		if tt.jwt != nil {
+			if tokens, err = introspect.Revocable(tt.jwt, i); err != nil {
+				t.Fatal(err)
+			}
+		}
+		_, err := auth.NewGuard(tokens, &auth.GuardOptions{Profile: auth.FAPI2, Bindings: []auth.Binding{binding}, RequireBound: true})
+		if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), "§5.4.1): "+tt.want) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 }

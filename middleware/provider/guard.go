@@ -51,6 +51,9 @@ func guard(opts *auth.GuardOptions, keys *jwks.Options, presets []Preset) (g *au
 			return nil, err
 		}
 		caches = append(caches, cache)
+		if opts.Profile == auth.FAPI2 && len(p.Config.Algorithms) == 0 {
+			p.Config.Algorithms = []auth.Algorithm{auth.PS256, auth.ES256, auth.EdDSA}
+		}
 		v, err := p.Verifier(cache)
 		if err != nil {
 			return nil, err

@@ -13,7 +13,9 @@ import (
 	"github.com/bearward/bearward/jwks"
 	auth "github.com/bearward/bearward/middleware"
 	"github.com/bearward/bearward/middleware/authtest"
+	"github.com/bearward/bearward/middleware/dpop"
 	"github.com/bearward/bearward/middleware/provider"
+	"github.com/bearward/bearward/middleware/revocation"
 )
 
 // byHost reaches each issuer by the client of its own.
@@ -175,4 +177,23 @@ func TestGuardLeavesItsOptionsAlone(t *testing.T) {
 			g.Close()
 		}
 	})
+}
+
+// A preset that names no algorithms accepts those of the Profile; what its issuer signs by
+// otherwise is an error.
+func TestPresetsUnderFAPI2(t *testing.T) {
+	binding := must(dpop.New([]string{"https://api.example"}, dpop.NewMemory(0), &dpop.Options{Algorithms: []auth.Algorithm{auth.ES256}}))
+	opts := &auth.GuardOptions{
+		Profile: auth.FAPI2, Bindings: []auth.Binding{binding}, RequireBound: true, Revoked: revocation.NewMemory(0).Revoked,
+	}
+	presets := []provider.Preset{provider.Keycloak("https://sso.example/realms/shop", "orders-api"), provider.Hydra("https://hydra.example", "orders-api")}
+	g, err := provider.Guard(opts, presets...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.Close()
+	_, err = provider.Cognito("eu-west-1", "eu-west-1_a", "client").Guard(opts)
+	if err == nil || !strings.Contains(err.Error(), "may sign by RS256") {
+		t.Errorf("an issuer that signs by RS256 alone: %v", err)
+	}
 }
