@@ -74,12 +74,18 @@ var sources = map[string]string{
 	"J-28":  "RFC 7519 §7.2",
 	"J-29":  "Bearward",
 	"K-11":  "Bearward",
+	"M-01":  "RFC 8705 §3",
+	"M-02":  "RFC 8705 §3",
+	"M-03":  "RFC 8705 §3",
+	"M-09":  "Bearward",
 	"O-02":  "Bearward",
 	"O-07":  "Bearward",
 	"O-08":  "Bearward",
 	"O-11":  "Bearward",
+	"S-03":  "RFC 9700 §2.2.1",
 	"S-06":  "RFC 9700 §4.10.1",
 	"S-07":  "OURS (oauth4webapi)",
+	"S-09":  "RFC 9700 §4.13",
 	"S-10":  "RFC 9700 §4.13",
 }
 

@@ -58,6 +58,11 @@ type apiForThieves struct {
 // ask returns what AssertGuarded says of it. Raw are routes under other rules than the API's.
 func (a apiForThieves) ask(t *testing.T, o *auth.GuardOptions, raw func(*auth.Guard) map[string]http.Handler) []string {
 	t.Helper()
+	return a.askWith(t, o, raw, &authtest.GuardedOptions{Prover: a.client, Origin: dpopOrigin})
+}
+
+func (a apiForThieves) askWith(t *testing.T, o *auth.GuardOptions, raw func(*auth.Guard) map[string]http.Handler, opts *authtest.GuardedOptions) []string {
+	t.Helper()
 	guard := a.issuer.Guard(o)
 	rules, handlers := forThieves(), map[string]http.Handler{}
 	for rule := range rules {
@@ -69,8 +74,7 @@ func (a apiForThieves) ask(t *testing.T, o *auth.GuardOptions, raw func(*auth.Gu
 	}
 	rules = in(a.router, rules)
 	said := &recorder{TB: t}
-	authtest.AssertGuarded(said, a.issuer, a.router.build(guard, rules, in(a.router, handlers), routes, nil), rules,
-		&authtest.GuardedOptions{Prover: a.client, Origin: dpopOrigin})
+	authtest.AssertGuarded(said, a.issuer, a.router.build(guard, rules, in(a.router, handlers), routes, nil), rules, opts)
 	return said.errors
 }
 

@@ -132,7 +132,7 @@ var rules = []rule{
 	{room: "jwks", code: []string{"internal/fetch", "internal/jose"}},
 	{room: "middleware", code: []string{"jwks", "internal/jose", "internal/tokencache"}},
 	{room: "internal/issuer", code: []string{"jwks", "middleware", "internal/jose"}},
-	{room: "middleware/authtest", code: []string{"jwks", "middleware", "internal/cite", "internal/issuer"}},
+	{room: "middleware/authtest", code: []string{"jwks", "middleware", "internal/certfields", "internal/cite", "internal/issuer"}},
 	{ // it reads proofs by the parts that read tokens
 		room: "middleware/dpop",
 		code: []string{"middleware", "internal/jose"},
@@ -169,8 +169,8 @@ var rules = []rule{
 	},
 	{ // the test kit for gRPC, which middleware/authtest cannot hold without linking gRPC
 		room:  "adapters/grpcauth/grpcauthtest",
-		code:  []string{"middleware", "middleware/authtest", "adapters/grpcauth", "internal/cite"},
-		tests: []string{"middleware", "middleware/authtest", "middleware/dpop", "adapters/grpcauth", "internal/*"},
+		code:  []string{"middleware", "middleware/authtest", "adapters/grpcauth", "internal/certfields", "internal/cite"},
+		tests: []string{"middleware", "middleware/authtest", "middleware/dpop", "middleware/mtls", "adapters/grpcauth", "internal/*"},
 	},
 }
 

@@ -40,6 +40,19 @@ type reply struct {
 
 func (r reply) challenge() string { return r.header.Get("WWW-Authenticate") }
 
+// challengeOf returns the challenge of the scheme. An API whose tokens may also be bound to a key
+// offers DPoP before Bearer; under DPoP, that one must be the first.
+func (r reply) challengeOf(scheme string) string {
+	if scheme == "Bearer" {
+		for _, c := range r.header.Values("WWW-Authenticate") {
+			if strings.HasPrefix(c, "Bearer ") {
+				return c
+			}
+		}
+	}
+	return r.challenge()
+}
+
 // said are the parameters of a challenge that tell one refusal from another.
 var said = regexp.MustCompile(`(?:error|scope)="[^"]*"`)
 
@@ -129,7 +142,11 @@ func (a *assertion) sendOnce(q request, tokens []string) reply {
 		a.options.Prepare(r)
 	}
 
-	resp, err := a.client.Do(r)
+	client := a.client
+	if q.stolen != nil && q.stolen.client != nil {
+		client = q.stolen.client
+	}
+	resp, err := client.Do(r)
 	if ctx.Err() != nil {
 		return reply{header: http.Header{}}
 	}

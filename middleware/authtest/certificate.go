@@ -59,14 +59,23 @@ func (ca *CA) Certificate(names ...string) *Certificate {
 //	token := issuer.Token("read:orders", client.Confirmation())
 //	client.Present(request)
 type Certificate struct {
-	pair tls.Certificate
-	leaf *x509.Certificate
+	tb     testing.TB
+	pair   tls.Certificate
+	leaf   *x509.Certificate
+	issuer *Certificate // nil for self-signed ones
 }
 
 // NewCertificate returns a new self-signed certificate. names are as for [CA.Certificate].
 func NewCertificate(tb testing.TB, names ...string) *Certificate {
 	tb.Helper()
 	return newCertificate(tb, nil, leafTemplate(names))
+}
+
+// Another returns the certificate of another client, with a key of its own: of the same CA, or
+// self-signed as c is.
+func (c *Certificate) Another() *Certificate {
+	c.tb.Helper()
+	return newCertificate(c.tb, c.issuer, leafTemplate(nil))
 }
 
 // TLS returns the certificate and its key, for tls.Config.Certificates.
@@ -136,5 +145,5 @@ func newCertificate(tb testing.TB, issuer *Certificate, template *x509.Certifica
 	if err != nil {
 		tb.Fatalf("authtest: a certificate: %v", err)
 	}
-	return &Certificate{tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}, leaf}
+	return &Certificate{tb, tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}, leaf, issuer}
 }

@@ -35,3 +35,14 @@ func ExampleCA() {
 	// true
 	// false
 }
+
+// A thief has another client's certificate, of the same authority.
+func ExampleCertificate_Another() {
+	t := new(exampleT) // in a test: its *testing.T
+	ca := authtest.NewCA(t)
+	owner := ca.Certificate()
+	thief := owner.Another()
+	_, err := thief.X509().Verify(x509.VerifyOptions{Roots: ca.Pool(), KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
+	fmt.Println(err == nil, thief.Thumbprint() == owner.Thumbprint())
+	// Output: true false
+}

@@ -31,6 +31,11 @@ type GuardedOptions struct {
 	// Origin is what the API's dpop.New was given, such as "https://api.example". It goes with
 	// Prover.
 	Origin string
+	// Certificate is for APIs with an mtls.Binding. Every token is then bound to the Certificate,
+	// and each request comes by a TLS connection that has it (RFC 8705). What a thief of tokens
+	// would try is tried too. It does not go with Prover: an API that has both is asked twice.
+	// Default nil: plain tokens, and no TLS.
+	Certificate *Certificate
 }
 
 // AssertGuarded sends h, the API's own router behind a Guard that trusts issuer, the requests of
@@ -63,6 +68,12 @@ type GuardedOptions struct {
 // used before, and with every [ProofDefect]. Where the rule needs a bound token ([auth.Bound]), a
 // plain one is refused.
 //
+// With GuardedOptions.Certificate, each token is bound to that certificate, which the connection
+// has. A thief has the token, and no certificate. Or he has another one, of the same CA as the
+// owner's ([Certificate.Another]). The owner's certificate is no secret: he sends it in the fields
+// that proxies write. He connects from 192.0.2.1, which is no proxy's address. A token that is bound
+// to a key besides is refused without a proof.
+//
 // The keys of rules are those of httpauth, chi and Echo; what an operation asks for decides what is
 // wanted. The handlers do run: with good tokens always, and wherever the guard fails. One rule
 // takes about 200 requests over a loopback socket; twenty take about a second.
@@ -91,16 +102,11 @@ func AssertGuarded(tb testing.TB, issuer *Issuer, h http.Handler, rules auth.Rul
 	if (opts.Prover == nil) != (opts.Origin == "") {
 		tb.Fatal("authtest: AssertGuarded: GuardedOptions.Prover and Origin go together")
 	}
-	server := httptest.NewServer(contained(h))
-	defer func() {
-		server.CloseClientConnections() // so that streams end
-		server.Close()
-	}()
-	client := server.Client()
-	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-
+	if opts.Prover != nil && opts.Certificate != nil {
+		tb.Fatal("authtest: AssertGuarded: GuardedOptions.Prover and Certificate do not go together: ask twice")
+	}
 	k := newKit(tb, issuer, rules, opts)
-	k.client, k.url = client, server.URL
+	defer k.serve(h)()
 	for key, need := range rules {
 		o, err := newOperation(key, need, opts)
 		if err != nil {
@@ -128,6 +134,24 @@ func AssertGuarded(tb testing.TB, issuer *Issuer, h http.Handler, rules auth.Rul
 	}
 }
 
+// serve serves h until what it returns is called.
+func (k *kit) serve(h http.Handler) func() {
+	server := httptest.NewUnstartedServer(contained(h))
+	if k.options.Certificate == nil {
+		server.Start()
+		k.client = server.Client()
+	} else {
+		k.serveTLS(server)
+	}
+	k.client.CheckRedirect, k.url = noRedirect, server.URL
+	return func() {
+		server.CloseClientConnections() // so that streams end
+		server.Close()
+	}
+}
+
+func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+
 // contained answers a panic with 500: a handler that panics for want of a Principal was reached,
 // and must not look like a router that closed the connection.
 func contained(h http.Handler) http.Handler {
@@ -147,6 +171,7 @@ type kit struct {
 	issuer     *Issuer
 	options    *GuardedOptions
 	client     *http.Client
+	thief      map[string]*http.Client // by what certificate he has, if GuardedOptions.Certificate is given
 	url        string
 	nonces     bool // the API asks for them
 	rules      auth.Rules
@@ -254,7 +279,7 @@ func (a *assertion) want(row, what string, got reply, status int, challenge ...s
 		return false
 	}
 	for _, part := range challenge {
-		if said := got.challenge(); !strings.HasPrefix(said, a.scheme()+" ") || !strings.Contains(said, part) {
+		if said := got.challengeOf(a.scheme()); !strings.HasPrefix(said, a.scheme()+" ") || !strings.Contains(said, part) {
 			a.failf(row, what, "got %s, want a %s challenge with %s", got, a.scheme(), part)
 			return false
 		}

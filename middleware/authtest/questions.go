@@ -65,9 +65,13 @@ func (a *assertion) accepts(token string) bool {
 		a.failf("D-01", "a good token with a good proof", "got %s, want it accepted. Is GuardedOptions.Origin, %s, what the API's dpop.New was given?", got, a.options.Origin)
 		return false
 	}
+	row, has := "B-01", ""
+	if a.options.Certificate != nil {
+		row, has = "M-01", " Has it an mtls.Binding?"
+	}
 	config := a.issuer.Config()
-	a.failf("B-01", "a good token", "got %s, want it accepted. The token is of issuer %s for audience %q: does the API's Guard trust them? "+
-		"Make it by issuer.Guard, or the issuer with authtest.Options.Config", got, config.Issuer, config.Audiences)
+	a.failf(row, "a good token", "got %s, want it accepted. The token is of issuer %s for audience %q: does the API's Guard trust them?%s "+
+		"Make it by issuer.Guard, or the issuer with authtest.Options.Config", got, config.Issuer, config.Audiences, has)
 	return false
 }
 
@@ -100,8 +104,8 @@ func (a *assertion) withoutToken(token string) bool {
 		return false
 	}
 	a.want("B-13", "no token", got, 401, "realm=")
-	if strings.Contains(got.challenge(), "error=") {
-		a.failf("B-14", "no token", "the challenge says error: %q", got.challenge())
+	if said := strings.Join(got.header.Values("WWW-Authenticate"), ", "); strings.Contains(said, "error=") {
+		a.failf("B-14", "no token", "the challenge says error: %q", said)
 	}
 	a.want("B-15", "another scheme", a.send(request{header: map[string]string{"Authorization": "Basic eDp5"}}), 401, "realm=")
 	a.want("B-11", "the token in the query", a.send(request{path: withQuery(a.path, "access_token="+url.QueryEscape(token))}), 401)

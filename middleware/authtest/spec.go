@@ -184,7 +184,7 @@ var defectSpecs = [...]defectSpec{
 	claim(ClaimsRefused, auth.ReasonClaimsRefused, "suspended", true).with(func(c *auth.Config) {
 		c.Checks = append(c.Checks[:len(c.Checks):len(c.Checks)], auth.CheckClaims(notSuspended))
 	}),
-	claim(SenderConstrained, auth.ReasonBindingNotProved, "cnf", map[string]string{"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}),
+	claim(SenderConstrained, auth.ReasonBindingNotProved, "cnf", map[string]string{"jkt": unknownThumbprint}),
 	claim(UnknownBinding, auth.ReasonBindingNotProved, "cnf", map[string]string{"binding": "x"}),
 	claim(EmptyBinding, auth.ReasonBindingNotProved, "cnf", struct{}{}),
 	claim(NullBinding, auth.ReasonBindingNotProved, "cnf", nil),

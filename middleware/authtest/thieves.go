@@ -16,12 +16,13 @@ import (
 type stolen struct {
 	scheme, token string
 	proofs        []string
+	client        *http.Client // default: the owner's, with its certificate
 }
 
 // everyProof stands for the API's Binding where the kit asks what a requirement says of a token.
-type everyProof struct{}
+type everyProof struct{ member string }
 
-func (*everyProof) Member() string   { return "jkt" }
+func (p *everyProof) Member() string { return p.member }
 func (*everyProof) Fields() []string { return nil }
 
 func (*everyProof) Check(context.Context, string, *auth.Credentials, *auth.Principal, []byte) error {
@@ -30,18 +31,24 @@ func (*everyProof) Check(context.Context, string, *auth.Credentials, *auth.Princ
 
 // bindings are those of the kit's own Guard.
 func (k *kit) bindings() []auth.Binding {
-	if k.options.Prover == nil {
-		return nil
+	switch {
+	case k.options.Prover != nil:
+		return []auth.Binding{&everyProof{"jkt"}}
+	case k.options.Certificate != nil:
+		return []auth.Binding{&everyProof{"x5t#S256"}}
 	}
-	return []auth.Binding{new(everyProof)}
+	return nil
 }
 
-// bound returns what binds a token to the key of the Prover, if there is one.
+// bound returns what binds a token to the Prover's key or to the Certificate, if there is one.
 func (k *kit) bound() []Change {
-	if k.options.Prover == nil {
-		return nil
+	switch {
+	case k.options.Prover != nil:
+		return []Change{k.options.Prover.Confirmation()}
+	case k.options.Certificate != nil:
+		return []Change{k.options.Certificate.Confirmation()}
 	}
-	return []Change{k.options.Prover.Confirmation()}
+	return nil
 }
 
 // scheme is the one that tokens are sent under, and that challenges begin with.
@@ -86,6 +93,7 @@ func (a *assertion) thieves(token string) {
 	a.tb.Helper()
 	p := a.options.Prover
 	if p == nil {
+		a.certificateThieves(token)
 		return
 	}
 	path, _, _ := strings.Cut(a.path, "?")
@@ -102,12 +110,12 @@ func (a *assertion) thieves(token string) {
 		row, what string
 		stolen
 	}{
-		{"D-21", "a stolen token under Bearer", stolen{"Bearer", token, nil}},
-		{"D-21", "a stolen token under Bearer, with a proof of another key", stolen{"Bearer", token, []string{other.Proof(a.method, uri, token)}}},
-		{"D-03", "a stolen token without a proof", stolen{"DPoP", token, nil}},
-		{"D-19", "a stolen token with a proof of another key", stolen{"DPoP", token, []string{other.Proof(a.method, uri, token)}}},
-		{"", "", stolen{"DPoP", token, []string{proof}}}, // the owner
-		{"D-34", "a stolen token with a proof that was used", stolen{"DPoP", token, []string{proof}}},
+		{"D-21", "a stolen token under Bearer", stolen{"Bearer", token, nil, nil}},
+		{"D-21", "a stolen token under Bearer, with a proof of another key", stolen{"Bearer", token, []string{other.Proof(a.method, uri, token)}, nil}},
+		{"D-03", "a stolen token without a proof", stolen{"DPoP", token, nil, nil}},
+		{"D-19", "a stolen token with a proof of another key", stolen{"DPoP", token, []string{other.Proof(a.method, uri, token)}, nil}},
+		{"", "", stolen{"DPoP", token, []string{proof}, nil}}, // the owner
+		{"D-34", "a stolen token with a proof that was used", stolen{"DPoP", token, []string{proof}, nil}},
 	} {
 		got := a.send(request{stolen: &q.stolen})
 		if q.row == "" && (got.status == 401 || got.status == 503) {
@@ -119,7 +127,7 @@ func (a *assertion) thieves(token string) {
 	}
 	a.badProofs(token, uri)
 	if refusal := a.refusalOf(a.plain(), a.need); refusal != nil && refusal.Reason == auth.ReasonBindingRequired {
-		a.wantThief("D-43", "a token that is not bound", a.send(request{stolen: &stolen{"Bearer", a.plain(), nil}}))
+		a.wantThief("D-43", "a token that is not bound", a.send(request{stolen: &stolen{"Bearer", a.plain(), nil, nil}}))
 	}
 }
 
@@ -153,7 +161,7 @@ func (a *assertion) badProofs(token, uri string) {
 		if a.nonces && slices.Contains(proofTimes, d) {
 			continue
 		}
-		got := a.send(request{stolen: &stolen{"DPoP", token, []string{a.options.Prover.Proof(a.method, uri, token, d)}}})
+		got := a.send(request{stolen: &stolen{"DPoP", token, []string{a.options.Prover.Proof(a.method, uri, token, d)}, nil}})
 		if got.status == http.StatusUnauthorized {
 			continue
 		}

@@ -5,18 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"strings"
-	"testing"
 	"time"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
-	"google.golang.org/grpc/test/bufconn"
 
 	"github.com/bearward/bearward/adapters/grpcauth"
 )
@@ -28,36 +24,6 @@ const (
 	// quiet is how long a call that should be accepted is waited for: after that it was.
 	quiet = time.Second
 )
-
-// serve serves server in memory. What it returns hangs up, and waits until server has let go of the
-// listener.
-func serve(tb testing.TB, server *grpc.Server, options []grpc.DialOption) (*grpc.ClientConn, func()) {
-	tb.Helper()
-	listener := bufconn.Listen(1 << 16)
-	served := make(chan struct{})
-	go func() {
-		defer close(served)
-		_ = server.Serve(listener) // ends with the listener
-	}()
-	options = append([]grpc.DialOption{
-		grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return listener.DialContext(ctx) }),
-		grpc.WithDisableServiceConfig(), grpc.WithDisableRetry(),
-	}, options...)
-	conn, err := grpc.NewClient("passthrough:localhost", options...)
-	hangUp := func() {
-		if conn != nil {
-			_ = conn.Close()
-		}
-		_ = listener.Close()
-		<-served
-	}
-	if err != nil {
-		hangUp()
-		tb.Fatalf("grpcauthtest: AssertGuarded: %v", err)
-	}
-	return conn, hangUp
-}
 
 // raw passes bytes through, under the name of the codec that every server knows.
 type raw struct{}
@@ -88,14 +54,14 @@ func bearer(tokens ...string) (values []string) {
 
 // A reply is what came back.
 type reply struct {
-	code      codes.Code
-	text      string
-	info      *errdetails.ErrorInfo // of the guard, nil when it has none
-	retry     bool                  // with a RetryInfo
-	nonce     string                // in the header, or the trailer
-	challenge string                // in the www-authenticate trailer
-	silent    bool                  // nothing came in time
-	message   []byte                // the first, when the code is OK
+	code       codes.Code
+	text       string
+	info       *errdetails.ErrorInfo // of the guard, nil when it has none
+	retry      bool                  // with a RetryInfo
+	nonce      string                // in the header, or the trailer
+	challenges []string              // in the www-authenticate trailer
+	silent     bool                  // nothing came in time
+	message    []byte                // the first, when the code is OK
 }
 
 func (r reply) String() string {
@@ -120,6 +86,18 @@ func name(c codes.Code) string {
 		b.WriteRune(r)
 	}
 	return strings.ToUpper(b.String())
+}
+
+// challenge returns that of the scheme, and what stands there when there is none. A server whose
+// tokens may also be bound to a key offers DPoP before Bearer; under DPoP, that one must be the
+// first.
+func (r reply) challenge(scheme string) string {
+	for _, c := range r.challenges {
+		if scheme == "Bearer" && strings.HasPrefix(c, "Bearer ") {
+			return c
+		}
+	}
+	return strings.Join(r.challenges, ", ")
 }
 
 // refused reports whether the guard said no.
@@ -168,7 +146,11 @@ func (a *assertion) open(ctx context.Context, t attempt) (grpc.ClientStream, err
 	}
 	md := metadata.Join(a.options.Metadata, t.metadata, a.present(t))
 	desc := &grpc.StreamDesc{StreamName: t.name, ClientStreams: true, ServerStreams: true}
-	return a.conn.NewStream(metadata.NewOutgoingContext(ctx, md), desc, t.name, grpc.ForceCodec(raw{}))
+	conn := a.conn
+	if t.stolen != nil && t.stolen.conn != nil {
+		conn = t.stolen.conn
+	}
+	return conn.NewStream(metadata.NewOutgoingContext(ctx, md), desc, t.name, grpc.ForceCodec(raw{}))
 }
 
 // outlives opens the method's stream with token, leaves it alone until then, and reports whether it
@@ -223,7 +205,7 @@ func replyOf(stream grpc.ClientStream, err error) reply {
 	}
 	if stream != nil {
 		r.nonce = strings.Join(stream.Trailer()["dpop-nonce"], ", ")
-		r.challenge = strings.Join(stream.Trailer()["www-authenticate"], ", ")
+		r.challenges = stream.Trailer()["www-authenticate"]
 	}
 	return r
 }

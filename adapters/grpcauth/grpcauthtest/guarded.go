@@ -2,6 +2,7 @@ package grpcauthtest
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"maps"
 	"slices"
@@ -41,6 +42,14 @@ type Options struct {
 	// Origin is what the server's dpop.New was given, such as "https://api.example". It goes with
 	// Prover.
 	Origin string
+	// Certificate is for servers with an mtls.Binding. Every token is then bound to the
+	// Certificate, and the connection has it (RFC 8705). What a thief of tokens would try is tried
+	// too. It goes with TLS, and not with Prover: a server that has both is asked twice. Default
+	// nil: plain tokens.
+	Certificate *authtest.Certificate
+	// TLS is how clients connect: RootCAs that know the server's certificate, and ServerName where
+	// it is not for localhost. Its Certificates do not count. It goes with Certificate.
+	TLS *tls.Config
 }
 
 // AssertGuarded tests server, the API's own, behind a Guard that trusts issuer. It calls each
@@ -59,6 +68,13 @@ type Options struct {
 // and under DPoP without a proof. He sends it with a proof of his own key, with one that was used
 // before, and with every authtest.ProofDefect. Where the rule needs a bound token (auth.Bound), a
 // plain one is refused.
+//
+// With Options.Certificate, each token is bound to that certificate, which the connection has. A
+// thief has the token, and no certificate. Or he has another one, of the same CA as the owner's
+// (authtest.Certificate.Another). The owner's certificate is no secret: he sends it in the metadata
+// that proxies write. He connects from 192.0.2.1, which is no proxy's address. A token that is bound
+// to a key besides is refused without a proof. Connections that the server refuses at the handshake
+// ask its guard nothing, and the test's log says so.
 //
 // Then it tries to go around the guard. It sends method names that are almost right, and metadata
 // that name another call (x-original-url) or a user (x-forwarded-user). It tries each without a
@@ -83,11 +99,17 @@ func AssertGuarded(tb testing.TB, issuer *authtest.Issuer, server *grpc.Server, 
 	if (opts.Prover == nil) != (opts.Origin == "") {
 		tb.Fatal("grpcauthtest: AssertGuarded: Options.Prover and Origin go together")
 	}
+	if (opts.Certificate == nil) != (opts.TLS == nil) {
+		tb.Fatal("grpcauthtest: AssertGuarded: Options.Certificate and TLS go together")
+	}
+	if opts.Prover != nil && opts.Certificate != nil {
+		tb.Fatal("grpcauthtest: AssertGuarded: Options.Prover and Certificate do not go together: ask twice")
+	}
 	methods := methodsOf(server, rules)
 	checkNames(tb, methods, rules, opts)
-	conn, hangUp := serve(tb, server, opts.DialOptions)
-	defer hangUp()
-	a := &assertion{tb: tb, issuer: issuer, conn: conn, rules: rules, options: opts, methods: methods, tokens: map[string]string{}}
+	a := &assertion{tb: tb, issuer: issuer, conns: serve(server, opts), rules: rules, options: opts, methods: methods, tokens: map[string]string{}}
+	defer a.conns.hangUp()
+	a.connect()
 	a.prepare()
 
 	used, asked, downUnary, downStream := map[string]bool{}, false, false, false
@@ -164,7 +186,9 @@ type assertion struct {
 	method
 	tb      testing.TB
 	issuer  *authtest.Issuer
-	conn    *grpc.ClientConn
+	conns   *connections
+	conn    *grpc.ClientConn            // the owner's, of tokens that are bound to a certificate
+	thief   map[string]*grpc.ClientConn // by what certificate he has
 	rules   auth.Rules
 	methods []method
 	options *Options

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 
@@ -18,12 +19,13 @@ import (
 type stolen struct {
 	scheme, token string
 	proofs        []string
+	conn          *grpc.ClientConn // default: the owner's, with its certificate
 }
 
 // everyProof stands for the server's Binding where the kit asks what a requirement says of a token.
-type everyProof struct{}
+type everyProof struct{ member string }
 
-func (*everyProof) Member() string   { return "jkt" }
+func (p *everyProof) Member() string { return p.member }
 func (*everyProof) Fields() []string { return nil }
 
 func (*everyProof) Check(context.Context, string, *auth.Credentials, *auth.Principal, []byte) error {
@@ -32,17 +34,24 @@ func (*everyProof) Check(context.Context, string, *auth.Credentials, *auth.Princ
 
 // bindings are those of the kit's own Guard.
 func (a *assertion) bindings() []auth.Binding {
-	if a.options.Prover == nil {
-		return nil
+	switch {
+	case a.options.Prover != nil:
+		return []auth.Binding{&everyProof{"jkt"}}
+	case a.options.Certificate != nil:
+		return []auth.Binding{&everyProof{"x5t#S256"}}
 	}
-	return []auth.Binding{new(everyProof)}
+	return nil
 }
 
-// newToken returns a token that is bound to the key of the Prover, if there is one.
+// newToken returns a token that is bound to the Prover's key or to the Certificate, if there is
+// one.
 func (a *assertion) newToken(scope string, changes ...authtest.Change) string {
 	a.tb.Helper()
-	if a.options.Prover != nil {
+	switch {
+	case a.options.Prover != nil:
 		changes = append([]authtest.Change{a.options.Prover.Confirmation()}, changes...)
+	case a.options.Certificate != nil:
+		changes = append([]authtest.Change{a.options.Certificate.Confirmation()}, changes...)
 	}
 	return a.issuer.Token(scope, changes...)
 }
@@ -89,6 +98,7 @@ func (a *assertion) thieves(token string) {
 	a.tb.Helper()
 	p := a.options.Prover
 	if p == nil {
+		a.certificateThieves(token)
 		return
 	}
 	a.call(attempt{authorization: bearer(token), patience: quiet}) // takes up a nonce
@@ -99,12 +109,12 @@ func (a *assertion) thieves(token string) {
 		row, what string
 		stolen
 	}{
-		{"D-21", "a stolen token under Bearer", stolen{"Bearer", token, nil}},
-		{"D-21", "a stolen token under Bearer, with a proof of another key", stolen{"Bearer", token, []string{others}}},
-		{"D-03", "a stolen token without a proof", stolen{"DPoP", token, nil}},
-		{"D-19", "a stolen token with a proof of another key", stolen{"DPoP", token, []string{others}}},
-		{"", "", stolen{"DPoP", token, []string{proof}}}, // the owner
-		{"D-34", "a stolen token with a proof that was used", stolen{"DPoP", token, []string{proof}}},
+		{"D-21", "a stolen token under Bearer", stolen{"Bearer", token, nil, nil}},
+		{"D-21", "a stolen token under Bearer, with a proof of another key", stolen{"Bearer", token, []string{others}, nil}},
+		{"D-03", "a stolen token without a proof", stolen{"DPoP", token, nil, nil}},
+		{"D-19", "a stolen token with a proof of another key", stolen{"DPoP", token, []string{others}, nil}},
+		{"", "", stolen{"DPoP", token, []string{proof}, nil}}, // the owner
+		{"D-34", "a stolen token with a proof that was used", stolen{"DPoP", token, []string{proof}, nil}},
 	} {
 		got := a.call(attempt{stolen: &q.stolen, patience: quiet})
 		if q.row == "" && (got.code == codes.Unauthenticated || got.code == codes.Unavailable) {
@@ -118,7 +128,7 @@ func (a *assertion) thieves(token string) {
 	a.badProofs(token, uri)
 	plain := a.issuer.Token(strings.Join(a.scopes, " "))
 	if refusal := a.refusalOf(plain, a.need); refusal != nil && refusal.Reason == auth.ReasonBindingRequired {
-		a.wantThief("D-43", "a token that is not bound", a.call(attempt{stolen: &stolen{"Bearer", plain, nil}, patience: quiet}))
+		a.wantThief("D-43", "a token that is not bound", a.call(attempt{stolen: &stolen{"Bearer", plain, nil, nil}, patience: quiet}))
 	}
 }
 
@@ -144,7 +154,7 @@ func (a *assertion) badProofs(token, uri string) {
 			continue
 		}
 		proof := a.options.Prover.Proof(http.MethodPost, uri, token, d)
-		got := a.call(attempt{stolen: &stolen{"DPoP", token, []string{proof}}, patience: quiet})
+		got := a.call(attempt{stolen: &stolen{"DPoP", token, []string{proof}, nil}, patience: quiet})
 		if got.refused() && got.code == codes.Unauthenticated {
 			continue
 		}

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"maps"
 	"testing"
@@ -44,7 +45,11 @@ var whoMayCallWhatOverGRPC = auth.Rules{
 // behind builds the API behind an adapter and a guard that trusts issuer.
 func behind(t *testing.T, issuer *authtest.Issuer, cfg Config) front {
 	t.Helper()
-	guard := issuer.Guard(nil)
+	bindings, err := cfg.MTLS.bind(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	guard := issuer.Guard(&auth.GuardOptions{Bindings: bindings})
 	f, _, err := newFront(cfg, guard, &orders.API{Book: orders.NewBook(), Ready: guard.Ready})
 	if err != nil {
 		t.Fatal(err)
@@ -75,4 +80,24 @@ func TestTheAPIIsGuardedOverGRPC(t *testing.T) {
 			grpcauthtest.AssertGuarded(t, issuer, f.(*grpcFront).server, rules, nil)
 		})
 	}
+}
+
+// Tokens that are bound to a client certificate are of no use to who stole them.
+func TestTheAPIIsGuardedFromThievesOfCertificateBoundTokens(t *testing.T) {
+	for _, adapter := range []string{"nethttp", "chi", "echo"} {
+		t.Run(adapter, func(t *testing.T) {
+			issuer := authtest.NewIssuer(t, nil)
+			f := behind(t, issuer, Config{Adapter: adapter, MTLS: MTLS{Allow: true}})
+			authtest.AssertGuarded(t, issuer, f.(cutOff).Handler, whoMayCallWhat,
+				&authtest.GuardedOptions{Certificate: authtest.NewCertificate(t)})
+		})
+	}
+	t.Run("grpc", func(t *testing.T) {
+		issuer, ca := authtest.NewIssuer(t, nil), authtest.NewCA(t)
+		f := behind(t, issuer, Config{Adapter: "grpc", MTLS: MTLS{Allow: true}, TLS: &tls.Config{
+			Certificates: []tls.Certificate{ca.Certificate("localhost").TLS()}, ClientAuth: tls.RequestClientCert,
+		}})
+		grpcauthtest.AssertGuarded(t, issuer, f.(*grpcFront).server, whoMayCallWhatOverGRPC,
+			&grpcauthtest.Options{Certificate: authtest.NewCertificate(t), TLS: &tls.Config{RootCAs: ca.Pool()}})
+	})
 }
