@@ -2,10 +2,13 @@ package recipes
 
 import (
 	"bytes"
+	"context"
 	"log/slog"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/bearward/bearward/adapters/httpauth"
 	auth "github.com/bearward/bearward/middleware"
@@ -46,6 +49,54 @@ func TestAccessLogNamesTheCaller(t *testing.T) {
 				t.Errorf("the log has the token: %s", log.String())
 			}
 		})
+	}
+}
+
+// A request that ends in a panic has its line, too: a caller who can cause one is not out of the
+// log.
+func TestAccessLogAfterAPanic(t *testing.T) {
+	issuer, guard := newGuard(t, &auth.GuardOptions{OnDecision: noteCaller})
+	mux := httpauth.NewMux(guard)
+	mux.HandleFunc("GET /orders", auth.Scopes("read:orders"), func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
+	var log bytes.Buffer
+	r := httptest.NewRequest("GET", "/orders", nil)
+	r.Header.Set("Authorization", "Bearer "+issuer.Token("read:orders", authtest.Claims{"sub": "alice"}))
+	func() {
+		defer func() {
+			if v := recover(); v != http.ErrAbortHandler {
+				t.Errorf("the panic did not go on: %v", v)
+			}
+		}()
+		accessLog(slog.New(slog.NewTextHandler(&log, nil)), mux).ServeHTTP(httptest.NewRecorder(), r)
+	}()
+	if got := log.String(); !strings.Contains(got, "status=0 ") || !strings.Contains(got, "subject=alice") {
+		t.Errorf("got %s", got)
+	}
+}
+
+// A guard may decide when the request is answered already: by http.TimeoutHandler behind the log.
+func TestAccessLogOfAnAnsweredRequest(t *testing.T) {
+	decide, decided := make(chan struct{}), make(chan struct{})
+	issuer, guard := newGuard(t, &auth.GuardOptions{OnDecision: func(ctx context.Context, d auth.Decision) {
+		<-decide
+		noteCaller(ctx, d)
+		close(decided)
+	}})
+	mux := httpauth.NewMux(guard)
+	mux.HandleFunc("GET /orders", auth.Scopes("read:orders"), listOrders)
+	var log bytes.Buffer
+	r := httptest.NewRequest("GET", "/orders", nil)
+	r.Header.Set("Authorization", "Bearer "+issuer.Token("read:orders"))
+	w := httptest.NewRecorder()
+	accessLog(slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+		if a.Key == "subject" {
+			close(decide) // now, while the line is written
+		}
+		return a
+	}})), http.TimeoutHandler(mux, time.Millisecond, "")).ServeHTTP(w, r)
+	<-decided
+	if got := log.String(); w.Code != 503 || !strings.Contains(got, `status=503`) || !strings.Contains(got, `subject=""`) {
+		t.Errorf("got %d %s", w.Code, got)
 	}
 }
 

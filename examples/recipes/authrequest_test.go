@@ -4,6 +4,8 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -12,12 +14,16 @@ import (
 
 // startAuthRequest returns the URL of an nginx in front of an API that answers what it was sent.
 func startAuthRequest(t *testing.T, guard http.Handler) string {
+	return startAuthRequestBy(t, "nginx/auth_request.conf", guard)
+}
+
+func startAuthRequestBy(t *testing.T, file string, guard http.Handler) string {
 	addresses := map[string]string{
 		"127.0.0.1:8080": freeAddress(t),
 		"127.0.0.1:9001": serve(t, guard),
 		"127.0.0.1:9002": serve(t, http.HandlerFunc(echoFields)),
 	}
-	startNginx(t, "nginx/auth_request.conf", addresses)
+	startNginx(t, file, addresses)
 	return "http://" + addresses["127.0.0.1:8080"]
 }
 
@@ -26,6 +32,7 @@ func TestNginxAuthRequest(t *testing.T) {
 	issuer, guard := newGuard(t, nil)
 	at := startAuthRequest(t, newAuthRequest(guard))
 	good := "Bearer " + issuer.Token("read:orders", authtest.Claims{"sub": "Änne\r\n"})
+	writer := "Bearer " + issuer.Token("write:orders", authtest.Claims{"sub": "Änne\r\n"})
 	for _, c := range []struct {
 		name          string
 		path          string
@@ -34,7 +41,9 @@ func TestNginxAuthRequest(t *testing.T) {
 		challenge     string
 	}{
 		{"a good token", "/orders", []string{good}, 200, ""},
-		{"below", "/orders/17", []string{good}, 200, ""},
+		{"below, by another requirement", "/orders/17", []string{good}, 403, `Bearer realm="api", error="insufficient_scope"`},
+		{"below", "/orders/17", []string{writer}, 200, ""},
+		{"a path that only begins so", "/orders-of-others", []string{good}, 404, ""},
 		{"no token", "/orders", nil, 401, `Bearer realm="api"`},
 		{"an expired token", "/orders", []string{"Bearer " + issuer.Token("read:orders", authtest.Expired)}, 401, `Bearer realm="api", error="invalid_token"`},
 		{"another scope", "/orders", []string{"Bearer " + issuer.Token("write:orders")}, 403, `Bearer realm="api", error="insufficient_scope"`},
@@ -71,6 +80,70 @@ func TestNginxAuthRequest(t *testing.T) {
 	})
 }
 
+// The API gets the path that nginx chose the location by. In the caller's spelling it might be the
+// path of another route there: "/admin/..%2forders" is "/orders" to nginx, and of "/admin/{name}"
+// to ServeMux, chi and Echo.
+func TestNginxAuthRequestReadsThePathOnce(t *testing.T) {
+	issuer, guard := newGuard(t, nil)
+	at := startAuthRequest(t, newAuthRequest(guard))
+	both := []string{"Bearer " + issuer.Token("read:orders write:orders")}
+	for sent, arrives := range map[string]string{
+		"/orders": "/orders", "/orders?a=%2f": "/orders?a=%2f", "/admin/..%2forders": "/orders", "/admin/%2e%2e/orders": "/orders", "//orders": "/orders", "/admin;x/../orders": "/orders",
+		"/orders/17": "/orders/17", "/admin/..%2forders/17": "/orders/17", "/orders/%252e%252e%252fadmin": "/orders/%252e%252e%252fadmin",
+		"/orders/%3fa=1": "/orders/%3Fa=1", "/orders/%0d%0aX:%20y": "/orders/%0D%0AX:%20y", "/orders/x%2f..%2f17": "/orders/17",
+	} {
+		got := getPath(t, at, sent, both, nil)
+		if first, _, _ := strings.Cut(got.body, "\n"); got.status != 200 || first != "GET "+arrives {
+			t.Errorf("%s arrived as %d %q, want %s", sent, got.status, first, arrives)
+		}
+	}
+}
+
+func TestNginxAuthRequestTraps(t *testing.T) {
+	issuer, guard := newGuard(t, nil)
+	reader := []string{"Bearer " + issuer.Token("read:orders")}
+	for _, c := range []struct{ name, right, wrong, path, arrives string }{
+		{"the caller's spelling", "proxy_pass http://app/orders;", "proxy_pass http://app;", "/admin/..%2forders", "GET /admin/..%2forders\n"},
+		{"no slash at the end", "location = /orders {", "location /orders {", "/orders-of-others", "GET /orders-of-others\n"},
+	} {
+		t.Run("trap: "+c.name, func(t *testing.T) {
+			text, err := os.ReadFile("nginx/auth_request.conf")
+			if err != nil {
+				t.Fatal(err)
+			}
+			file := filepath.Join(t.TempDir(), "trap.conf")
+			if err := os.WriteFile(file, []byte(strings.Replace(string(text), c.right, c.wrong, 1)), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			got := getPath(t, startAuthRequestBy(t, file, newAuthRequest(guard)), c.path, reader, nil)
+			if got.status != 200 || !strings.HasPrefix(got.body, c.arrives) {
+				t.Errorf("got %d %s, want it to arrive as %s", got.status, got.body, c.arrives)
+			}
+		})
+	}
+}
+
+// A location's requirement is for the methods that it names.
+func TestNginxAuthRequestNamesMethods(t *testing.T) {
+	issuer, guard := newGuard(t, nil)
+	at := startAuthRequest(t, newAuthRequest(guard))
+	for method, want := range map[string]int{"GET": 200, "HEAD": 200, "POST": 405, "DELETE": 405, "OPTIONS": 405, "PROPFIND": 405, "GETS": 405} {
+		r, err := http.NewRequest(method, at+"/orders", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Authorization", "Bearer "+issuer.Token("read:orders"))
+		resp, err := http.DefaultTransport.RoundTrip(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != want {
+			t.Errorf("%s: got %d, want %d", method, resp.StatusCode, want)
+		}
+	}
+}
+
 // TestAuthRequestIsGuarded asks what nginx asks as an attacker would.
 func TestAuthRequestIsGuarded(t *testing.T) {
 	issuer, guard := newGuard(t, nil)
@@ -82,15 +155,16 @@ func TestAuthRequestIsGuarded(t *testing.T) {
 	authtest.AssertGuarded(t, issuer, different, mux.Rules(), nil)
 }
 
-// getPath sends the path as it is written.
+// getPath sends the path, and a query behind it, as they are written.
 func getPath(t *testing.T, at, path string, authorization []string, fields http.Header) *answer {
 	t.Helper()
 	host := strings.TrimPrefix(at, "http://")
+	path, query, _ := strings.Cut(path, "?")
 	decoded, err := url.PathUnescape(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &http.Request{Method: "GET", URL: &url.URL{Scheme: "http", Host: host, Path: decoded, RawPath: path}, Host: host, Header: http.Header{}}
+	r := &http.Request{Method: "GET", URL: &url.URL{Scheme: "http", Host: host, Path: decoded, RawPath: path, RawQuery: query}, Host: host, Header: http.Header{}}
 	for name, values := range fields {
 		r.Header[name] = values
 	}

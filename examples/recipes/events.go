@@ -3,6 +3,7 @@ package recipes
 import (
 	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/bearward/bearward/adapters/httpauth"
 	auth "github.com/bearward/bearward/middleware"
@@ -17,6 +18,9 @@ func newEvents(guard *auth.Guard, orders <-chan string) http.Handler {
 	return mux
 }
 
+// dataLines keeps a text with line ends in it one event.
+var dataLines = strings.NewReplacer("\r\n", "\ndata: ", "\r", "\ndata: ", "\n", "\ndata: ")
+
 func sendEvents(orders <-chan string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/event-stream")
@@ -26,7 +30,7 @@ func sendEvents(orders <-chan string) http.Handler {
 				fmt.Fprint(w, "event: end\ndata: token expired\n\n")
 				return
 			case order := <-orders:
-				fmt.Fprintf(w, "data: %s\n\n", order)
+				fmt.Fprintf(w, "data: %s\n\n", dataLines.Replace(order))
 			}
 		}
 	})

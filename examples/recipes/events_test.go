@@ -2,7 +2,9 @@ package recipes
 
 import (
 	"bufio"
+	"context"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -30,6 +32,33 @@ func orders(t *testing.T) <-chan string {
 	}()
 	t.Cleanup(func() { <-done })
 	return c
+}
+
+// Who writes an order writes no events of his own.
+func TestEventsKeepOrdersApart(t *testing.T) {
+	for order, want := range map[string]string{
+		"order 17":                             "data: order 17\n\n",
+		"1\n\nevent: end\ndata: token expired": "data: 1\ndata: \ndata: event: end\ndata: data: token expired\n\n",
+		"1\r\revent: end":                      "data: 1\ndata: \ndata: event: end\n\n",
+		"1\r\n\r\nid: 2":                       "data: 1\ndata: \ndata: id: 2\n\n",
+	} {
+		one, w := make(chan string, 1), httptest.NewRecorder()
+		one <- order
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			sendEvents(one).ServeHTTP(w, httptest.NewRequest("GET", "/events", nil).WithContext(ctx))
+		}()
+		for len(one) > 0 {
+			time.Sleep(time.Millisecond)
+		}
+		cancel()
+		<-ended
+		if got := w.Body.String(); got != want+"event: end\ndata: token expired\n\n" {
+			t.Errorf("%q was sent as %q, want %q", order, got, want)
+		}
+	}
 }
 
 func TestEventsEndWithTheToken(t *testing.T) {

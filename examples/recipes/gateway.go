@@ -57,7 +57,7 @@ func writeError(ctx context.Context, _ *runtime.ServeMux, m runtime.Marshaler, w
 //
 // region: gateway-in-process
 func newGatewayInProcess(ctx context.Context, guard *auth.Guard, orders orderspb.OrdersServer) (*httpauth.Mux, error) {
-	gateway := runtime.NewServeMux(runtime.WithDisableHTTPMethodOverride())
+	gateway := runtime.NewServeMux(runtime.WithDisableHTTPMethodOverride(), runtime.WithDisablePathLengthFallback())
 	if err := orderspb.RegisterOrdersHandlerServer(ctx, gateway, orders); err != nil {
 		return nil, err
 	}

@@ -152,6 +152,32 @@ func TestGatewayTraps(t *testing.T) {
 			t.Errorf("got %d: the trap is gone", w.Code)
 		}
 	})
+	t.Run("in the process, a posted form is served by another method", func(t *testing.T) {
+		for _, c := range []struct {
+			options []runtime.ServeMuxOption
+			name    string // of a method, in the header
+			want    int
+		}{
+			{nil, "GET", 200},
+			{nil, "", 200},
+			{[]runtime.ServeMuxOption{runtime.WithDisableHTTPMethodOverride()}, "", 200},
+			{[]runtime.ServeMuxOption{runtime.WithDisableHTTPMethodOverride(), runtime.WithDisablePathLengthFallback()}, "", 501},
+			{[]runtime.ServeMuxOption{runtime.WithDisableHTTPMethodOverride(), runtime.WithDisablePathLengthFallback()}, "GET", 501},
+		} {
+			mux := runtime.NewServeMux(c.options...)
+			if err := orderspb.RegisterOrdersHandlerServer(t.Context(), mux, pbOrders{}); err != nil {
+				t.Fatal(err)
+			}
+			w, r := httptest.NewRecorder(), httptest.NewRequest("POST", "/v1/orders", nil)
+			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+			if c.name != "" {
+				r.Header.Set("X-HTTP-Method-Override", c.name)
+			}
+			if mux.ServeHTTP(w, r); w.Code != c.want {
+				t.Errorf("with %d options and the header %q: got %d, want %d", len(c.options), c.name, w.Code, c.want)
+			}
+		}
+	})
 	t.Run("the gateway's own error handler has no challenge", func(t *testing.T) {
 		mux := runtime.NewServeMux()
 		if err := orderspb.RegisterOrdersHandler(t.Context(), mux, dial(t, serveOrders(t, guard))); err != nil {

@@ -12,7 +12,7 @@ import (
 
 // echoFields is an API behind a proxy: it answers what it was sent.
 func echoFields(w http.ResponseWriter, r *http.Request) {
-	fmt.Fprintf(w, "%s %s\n", r.Method, r.URL.Path)
+	fmt.Fprintf(w, "%s %s\n", r.Method, r.RequestURI)
 	_ = r.Header.Write(w)
 }
 
