@@ -77,7 +77,7 @@ func fromIssuer(issuer string, opts *Options, random func() float64) (*Cache, er
 		if u.RawQuery != "" || u.ForceQuery {
 			return errors.New("jwks: issuer has a query (RFC 8414 §2)")
 		}
-		f.issuer, f.forms = u, wellKnown(u)
+		f.issuer, f.forms = u, fetch.WellKnown(u)
 		return nil
 	})
 }

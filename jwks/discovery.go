@@ -4,27 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
 	"strings"
 	"time"
 
 	"github.com/bearward/bearward/internal/fetch"
 	"github.com/bearward/bearward/internal/jose"
 )
-
-// wellKnown returns the metadata URLs of an issuer in the order in which they are tried: RFC 8414
-// §3.1 with the well-known part inserted before the issuer's path, OpenID Connect inserted so,
-// OpenID Connect Discovery §4 with it appended, and RFC 8414 appended (Okta).
-func wellKnown(issuer *url.URL) []string {
-	path := strings.TrimSuffix(issuer.EscapedPath(), "/")
-	origin := issuer.Scheme + "://" + issuer.Host
-	const oauth, openid = "/.well-known/oauth-authorization-server", "/.well-known/openid-configuration"
-	forms := []string{origin + oauth + path, origin + openid + path}
-	if path != "" {
-		forms = append(forms, origin+path+openid, origin+path+oauth)
-	}
-	return forms
-}
 
 // discover reads the issuer's metadata and returns the URL of its key set. Every form is asked
 // until one has a document that names the exact issuer and a key set that may be fetched. The form
@@ -128,26 +113,10 @@ func (f *fetcher) metadata(ctx context.Context, from string) (keySetURL string, 
 	case issuer != f.name: // check: issuer
 		return "", fmt.Errorf("%w: its issuer is %q, not %q", ErrMisconfigured, truncate(issuer), f.name)
 	}
-	if err := checkKeySetURL(keySetURL, f.issuer, f.allowHTTP); err != nil {
+	if err := fetch.CheckNamedURL(keySetURL, f.issuer, f.allowHTTP); err != nil {
 		return "", fmt.Errorf("%w: jwks_uri %q %w", ErrMisconfigured, fetch.RedactURL(keySetURL), err)
 	}
 	return keySetURL, nil
-}
-
-// checkKeySetURL tells what is wrong with the key set URL that issuer's metadata names.
-func checkKeySetURL(raw string, issuer *url.URL, allowHTTP bool) error {
-	u, err := fetch.ParseURL(raw, allowHTTP || issuer.Scheme == "http")
-	if err != nil {
-		return err
-	}
-	if u.Scheme == "http" && issuer.Scheme == "https" && !allowHTTP { // check: jwks-uri-downgrade
-		return errors.New("has the scheme \"http\", although the issuer has https")
-	}
-	// What came in clear may have been changed on the way, and must not lead to another host.
-	if issuer.Scheme == "http" && !fetch.SameHost(u, issuer) { // check: jwks-uri-host
-		return errors.New("is on another host, named by metadata that came over http")
-	}
-	return nil
 }
 
 // truncate bounds what a document makes an error say.

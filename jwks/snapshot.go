@@ -113,7 +113,7 @@ func (f *fetcher) checkSnapshot(s snapshot, age, maxStale time.Duration) error {
 		return fmt.Errorf("its keys are from %q", truncate(fetch.RedactURL(s.URL)))
 	case f.issuer != nil:
 		// check: snapshot-key-set-url
-		return checkKeySetURL(s.URL, f.issuer, f.allowHTTP)
+		return fetch.CheckNamedURL(s.URL, f.issuer, f.allowHTTP)
 	}
 	return nil
 }

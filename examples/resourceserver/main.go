@@ -20,15 +20,23 @@
 //
 // With -tls-cert and -tls-key it serves TLS. With -mtls it asks clients for a certificate, and
 // accepts tokens that are bound to it (RFC 8705); -client-ca names the authorities that count.
-// Behind a proxy that ends TLS, -client-cert-header and -trusted-proxy say how the proxy tells of the
-// certificate, and where it connects from:
+// Behind a proxy that ends TLS, -client-cert-header and -trusted-proxy say how the proxy tells of
+// the certificate, and where it connects from:
 //
 //	go run -C examples ./resourceserver -client-cert-header escaped-pem:X-Client-Cert -trusted-proxy 10.1.0.0/24 -issuer …
 //
 // With -dpop allow, tokens that are bound to a key of their sender are accepted with a proof (RFC
 // 9449), beside plain ones; -dpop require accepts no others. Clients are told a nonce with
-// -dpop-nonce require. Replicas share it by -dpop-nonce-key. With -shared redis://127.0.0.1:6379/0 they
-// accept each proof once together; without it each remembers for itself.
+// -dpop-nonce require. Replicas share it by -dpop-nonce-key. With -shared redis://127.0.0.1:6379/0
+// they accept each proof once together; without it each remembers for itself.
+//
+// With -introspect the issuer is asked about tokens that only it can read (RFC 7662): at a URL, or
+// at the one that its metadata names:
+//
+//	go run -C examples ./resourceserver -introspect auto -introspect-client-id orders-api -introspect-client-secret-file secret -issuer …
+//
+// Each answer is used for -introspect-ttl. With -introspect-jwts it is asked about JWTs too, and
+// with -introspect-signed only signed answers count (RFC 9701).
 //
 // With -adapter grpc the same rules guard the service of
 // internal/orders/orderspb/orders.proto, and the standard health service.
@@ -129,6 +137,8 @@ func parse(args []string, stderr io.Writer) (cfg api.Config, shared string, err 
 	certificates.register(fs)
 	bound := new(dpopFlags)
 	bound.register(fs)
+	asked := new(introspectFlags)
+	asked.register(fs)
 	fs.StringVar(&shared, "shared", "", "`URL` of a Redis that replicas share, redis://HOST:PORT/DB (default: each remembers for itself)")
 	if err := fs.Parse(args); err != nil {
 		return cfg, shared, err
@@ -155,6 +165,9 @@ func parse(args []string, stderr io.Writer) (cfg api.Config, shared string, err 
 		return wrong("%w", err)
 	}
 	if err := bound.apply(fs, &cfg); err != nil {
+		return wrong("%w", err)
+	}
+	if err := asked.apply(fs, &cfg); err != nil {
 		return wrong("%w", err)
 	}
 	return cfg, shared, nil

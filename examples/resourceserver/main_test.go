@@ -57,6 +57,18 @@ func TestWrongCommandLinesAreSaid(t *testing.T) {
 		"an origin that is none":         {[]string{"-dpop", "allow", "-dpop-origin", "api.example"}, exitUsage, "api.example"},
 		"no host and no origin":          {[]string{"-dpop", "allow", "-addr", ":0"}, exitUsage, "-dpop-origin is required"},
 		"every host and no origin":       {[]string{"-dpop", "allow", "-addr", "0.0.0.0:0"}, exitUsage, "-dpop-origin is required"},
+		"a secret without introspection": {[]string{"-introspect-client-secret-file", good32}, exitUsage, "-introspect-client-secret-file needs -introspect"},
+		"a TTL without introspection":    {[]string{"-introspect-ttl", "30s"}, exitUsage, "-introspect-ttl needs -introspect"},
+		"JWTs without introspection":     {[]string{"-introspect-jwts"}, exitUsage, "-introspect-jwts needs -introspect"},
+		"signed without introspection":   {[]string{"-introspect-signed"}, exitUsage, "-introspect-signed needs -introspect"},
+		"an ID without introspection":    {[]string{"-introspect-client-id", "x"}, exitUsage, "-introspect-client-id needs -introspect"},
+		"an ID without a secret":         {[]string{"-introspect", "auto", "-introspect-client-id", "x"}, exitUsage, "-introspect-client-id and -introspect-client-secret-file need each other"},
+		"a secret without an ID":         {[]string{"-introspect", "auto", "-introspect-client-secret-file", good32}, exitUsage, "-introspect-client-id and -introspect-client-secret-file need each other"},
+		"no file of a secret":            {[]string{"-introspect", "auto", "-introspect-client-id", "x", "-introspect-client-secret-file", "nowhere"}, exitUsage, "-introspect-client-secret-file: stat"},
+		"a negative TTL":                 {[]string{"-introspect", "auto", "-introspect-ttl", "-1s"}, exitUsage, "-introspect-ttl -1s"},
+		"a TTL beyond the bound":         {[]string{"-introspect", "auto", "-introspect-ttl", "11m"}, exitUsage, "-introspect-ttl 11m"},
+		"an endpoint in clear":           {[]string{"-introspect", "http://issuer.example/introspect"}, exitUsage, "-introspect "},
+		"an endpoint that is no URL":     {[]string{"-introspect", "yes"}, exitUsage, "-introspect "},
 		"help":                           {[]string{"-h"}, 0, "-issuer"},
 	} {
 		var errs strings.Builder

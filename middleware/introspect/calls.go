@@ -100,9 +100,16 @@ func (i *Introspector) requestContained(raw string) (r result) {
 			r = fault(fmt.Errorf("introspect: panic: %v", v))
 		}
 	}()
+	endpoint := i.endpoint
+	if i.found != nil {
+		var err error
+		if endpoint, err = i.found.endpoint(i.life, i.config.Timeout); err != nil {
+			return result{outcome: Unavailable, down: true, err: fmt.Errorf("introspect: %w", err)}
+		}
+	}
 	ctx, cancel := context.WithTimeout(i.life, i.config.Timeout)
 	defer cancel()
-	return i.request(ctx, raw)
+	return i.request(ctx, endpoint, raw)
 }
 
 func (i *Introspector) tellCall(c Call) {

@@ -19,6 +19,7 @@ import (
 // Close it yourself after the server has stopped: [auth.Guard.Close] does not.
 type Introspector struct {
 	endpoint string
+	found    *discovery // of the endpoint; nil when it is known
 	client   ClientAuth
 	config   Config
 	verify   func(claims []byte) (*auth.Principal, error)
@@ -49,9 +50,10 @@ type answer struct {
 }
 
 // New returns an Introspector that asks endpoint, as client, about tokens. The endpoint must be
-// https, or http on a loopback address. New does no I/O. The error names the field at fault.
+// https, or http on a loopback address; [FromMetadata] has the issuer's metadata name it. New does
+// no I/O. The error names the field at fault.
 func New(endpoint string, client ClientAuth, config Config) (*Introspector, error) {
-	if _, err := fetch.ParseURL(endpoint, config.InsecureAllowHTTP); err != nil { // check: endpoint-url
+	if _, err := fetch.ParseURL(endpoint, config.InsecureAllowHTTP); err != nil && endpoint != FromMetadata { // check: endpoint-url
 		return nil, fmt.Errorf("introspect: the endpoint's URL %w", err)
 	}
 	if client.err != nil {
@@ -69,6 +71,11 @@ func New(endpoint string, client ClientAuth, config Config) (*Introspector, erro
 		return nil, err
 	}
 	i := &Introspector{endpoint: endpoint, client: client, config: c, verify: verify, requests: c.client(), calls: map[tokencache.Tag]*call{}}
+	if endpoint == FromMetadata {
+		if i.found, err = newDiscovery(c, i.requests); err != nil {
+			return nil, err
+		}
+	}
 	i.log.logger = c.Logger
 	i.log.issuer = c.Claims.Issuer
 	if c.Signed != nil {

@@ -61,7 +61,7 @@ func (r result) refusal() *auth.Error {
 }
 
 // request asks the endpoint about one token (RFC 7662 §2.1).
-func (i *Introspector) request(ctx context.Context, raw string) result {
+func (i *Introspector) request(ctx context.Context, endpoint, raw string) result {
 	form := url.Values{"token": {raw}, "token_type_hint": {"access_token"}}
 	header := http.Header{"Content-Type": {"application/x-www-form-urlencoded"}, "Accept": {jsonType}}
 	if i.signed != nil {
@@ -71,7 +71,7 @@ func (i *Introspector) request(ctx context.Context, raw string) result {
 		return result{outcome: Misconfigured, down: true, err: fmt.Errorf("introspect: %w", err)}
 	}
 	a, err := i.requests.Do(ctx, fetch.Request{
-		Method: http.MethodPost, URL: i.endpoint, Header: header, Body: []byte(form.Encode()),
+		Method: http.MethodPost, URL: endpoint, Header: header, Body: []byte(form.Encode()),
 		MaxBytes: maxAnswerBytes, Statuses: []int{http.StatusBadRequest},
 	})
 	if err != nil {
@@ -94,6 +94,9 @@ func (i *Introspector) failed(err error) result {
 	switch {
 	case !ok: // check: no-answer
 		r.down = !errors.Is(err, fetch.ErrTooLong)
+		i.found.lookAgain()
+	case status.Code == http.StatusNotFound || status.Code == http.StatusGone:
+		i.found.lookAgain()
 	case status.Code == http.StatusUnauthorized || status.Code == http.StatusForbidden:
 		r.outcome, r.down = Misconfigured, true
 		r.err = fmt.Errorf("introspect: the endpoint refuses this API's own credentials (client %q): %w", i.client.clientID, err)

@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -40,17 +41,19 @@ type Config struct {
 	Leeway   time.Duration // auth.Config.Leeway; 0: its default, negative: none
 	Client   *http.Client  // to reach the issuer with; nil: the key cache's own
 
-	TLS         *tls.Config  // nil: plain HTTP and gRPC
-	DPoP        DPoP         // tokens that are bound to a key
-	MTLS        MTLS         // tokens that are bound to a client certificate
-	GuardHealth bool         // gRPC: the health service needs read:orders
-	Logger      *slog.Logger // nil: silent. Is told of refusals, never of tokens.
+	TLS           *tls.Config   // nil: plain HTTP and gRPC
+	DPoP          DPoP          // tokens that are bound to a key
+	MTLS          MTLS          // tokens that are bound to a client certificate
+	Introspection Introspection // tokens that only their issuer can read
+	GuardHealth   bool          // gRPC: the health service needs read:orders
+	Logger        *slog.Logger  // nil: silent. Is told of refusals, never of tokens.
 }
 
 // Server is a running API. Shut it down with Shutdown.
 type Server struct {
 	listener net.Listener
 	guard    *auth.Guard
+	tokens   io.Closer // what guard verifies tokens with
 	front    front
 	meter    *meter
 
@@ -92,7 +95,7 @@ func startMeasured(cfg Config, meter *meter) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	guard, err := newGuard(cfg, listener.Addr(), meter)
+	guard, tokens, err := newGuard(cfg, listener.Addr(), meter)
 	if err != nil {
 		return nil, errors.Join(err, listener.Close())
 	}
@@ -102,9 +105,9 @@ func startMeasured(cfg Config, meter *meter) (*Server, error) {
 		err = meter.declare(rules)
 	}
 	if err != nil {
-		return nil, errors.Join(err, listener.Close(), guard.Close())
+		return nil, errors.Join(err, listener.Close(), tokens.Close())
 	}
-	s := &Server{listener: listener, guard: guard, front: front, meter: meter, served: make(chan error, 1)}
+	s := &Server{listener: listener, guard: guard, tokens: tokens, front: front, meter: meter, served: make(chan error, 1)}
 	if cfg.TLS != nil && cfg.Adapter != "grpc" { // gRPC does its own handshake
 		listener = tls.NewListener(listener, cfg.TLS)
 	}
@@ -113,13 +116,13 @@ func startMeasured(cfg Config, meter *meter) (*Server, error) {
 }
 
 // newGuard is the long way to a Guard, for the settings that auth.New leaves
-// at their defaults. The API listens on addr. Its Close stops the key cache.
-func newGuard(cfg Config, addr net.Addr, meter *meter) (*auth.Guard, error) {
+// at their defaults. The API listens on addr. The Closer stops what the guard needs.
+func newGuard(cfg Config, addr net.Addr, meter *meter) (*auth.Guard, io.Closer, error) {
 	preset := provider.Preset{Config: auth.Config{Issuer: cfg.Issuer, Audiences: []string{cfg.Audience}}}
 	if cfg.Preset != "" {
 		var err error
 		if preset, err = provider.Named(cfg.Preset, cfg.Issuer, cfg.Audience); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
 	preset.Config.Leeway = cfg.Leeway
@@ -129,7 +132,7 @@ func newGuard(cfg Config, addr net.Addr, meter *meter) (*auth.Guard, error) {
 		options.Bindings, err = cfg.MTLS.bind(options.Bindings)
 	}
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	keys, err := preset.Source(&jwks.Options{
 		RefreshEvery: cfg.Refresh,
@@ -140,16 +143,16 @@ func newGuard(cfg Config, addr net.Addr, meter *meter) (*auth.Guard, error) {
 		OnRefresh:    meter.onRefresh(jwks.LogRefreshes(cfg.Logger)),
 	})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := meter.watch(keys); err != nil {
-		return nil, errors.Join(err, keys.Close())
+		return nil, nil, errors.Join(err, keys.Close())
 	}
-	guard, err := auth.NewWithKeys(keys, preset.Config, options)
+	guard, tokens, err := cfg.guardOf(preset, keys, options)
 	if err != nil {
-		return nil, errors.Join(err, keys.Close())
+		return nil, nil, errors.Join(err, keys.Close())
 	}
-	return guard, nil
+	return guard, tokens, nil
 }
 
 // newFront returns the server and the rules that it is under.
@@ -209,7 +212,7 @@ func (s *Server) Wait() error {
 // that is still running must find its keys. It may be called twice.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.once.Do(func() {
-		s.closed = errors.Join(s.front.Shutdown(ctx), s.guard.Close(), s.Wait(), s.meter.shutdown(ctx))
+		s.closed = errors.Join(s.front.Shutdown(ctx), s.tokens.Close(), s.Wait(), s.meter.shutdown(ctx))
 	})
 	return s.closed
 }
