@@ -48,7 +48,8 @@ func newOpaqueIssuer(t *testing.T) *opaqueIssuer {
 		_ = json.NewEncoder(w).Encode(map[string]any{"issuer": o.URL, "jwks_uri": o.keys.URL + "/jwks.json", "introspection_endpoint": o.URL + "/introspect"})
 	})
 	mux.HandleFunc("POST /introspect", o.introspect)
-	o.Server = httptest.NewServer(mux)
+	o.Server = httptest.NewUnstartedServer(mux) // which may be asked as soon as it starts
+	o.Start()
 	t.Cleanup(o.Close)
 	return o
 }
