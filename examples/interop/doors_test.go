@@ -45,25 +45,33 @@ func startDoors(t *testing.T, issuer, audience, preset string) doors {
 	t.Helper()
 	all := doors{}
 	for _, adapter := range api.Adapters() {
-		server, err := api.Start(api.Config{Adapter: adapter, Addr: "127.0.0.1:0", Issuer: issuer, Audience: audience, Preset: preset, Cooldown: cooldown})
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() {
-			ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-			defer cancel()
-			if err := server.Shutdown(ctx); err != nil {
-				t.Errorf("%s: %v", adapter, err)
-			}
-		})
+		server := startAPI(t, api.Config{Adapter: adapter, Issuer: issuer, Audience: audience, Preset: preset})
 		if adapter == "grpc" {
 			all[adapter] = overGRPC(t, server.Addr())
 		} else {
 			all[adapter] = overHTTP("http://" + server.Addr())
 		}
-		until(t, adapter+" is ready", func() bool { return server.Ready() == nil })
 	}
 	return all
+}
+
+// startAPI starts the API on a free port, and waits until it has the issuer's keys.
+func startAPI(t *testing.T, config api.Config) *api.Server {
+	t.Helper()
+	config.Addr, config.Cooldown = "127.0.0.1:0", cooldown
+	server, err := api.Start(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		if err := server.Shutdown(ctx); err != nil {
+			t.Errorf("%s: %v", config.Adapter, err)
+		}
+	})
+	until(t, config.Adapter+" is ready", func() bool { return server.Ready() == nil })
+	return server
 }
 
 func overHTTP(base string) func(*testing.T, string) answers {

@@ -16,7 +16,8 @@ import (
 // TestPanvaIntrospection asks panva's oidc-provider about its opaque tokens: in plain JSON, and in
 // answers that it signs, across a rotation of its keys.
 func TestPanvaIntrospection(t *testing.T) {
-	issuer := startPanva(t)
+	server := startPanva(t, nil)
+	issuer := server.issuer
 	keys, err := jwks.FromIssuer(issuer, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -57,8 +58,8 @@ func TestPanvaIntrospection(t *testing.T) {
 			// The server calls a refresh token active, and says of it neither what it is nor whom it is for.
 			verify(granted.RefreshToken, auth.ReasonAudienceMismatch)
 
-			control(t, issuer, "publish")
-			control(t, issuer, "promote")
+			server.control(t, "publish")
+			server.control(t, "promote")
 			until(t, "the token is good across a rotation", func() bool {
 				_, err := tokens.VerifyToken(context.Background(), granted.AccessToken)
 				return err == nil

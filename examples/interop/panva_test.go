@@ -1,16 +1,14 @@
-// Package interop_test judges the tokens of authorization servers that nobody here wrote, by all
-// four adapters.
+// Package interop_test has the four adapters meet authorization servers and OAuth clients that
+// nobody here wrote.
 package interop_test
 
 import (
 	"bufio"
-	"fmt"
+	"encoding/json"
 	"io"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
-	"os"
-	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -20,23 +18,20 @@ import (
 
 const redirectURI = "http://127.0.0.1:9/callback"
 
-// startPanva starts panva's oidc-provider under Node, and returns its issuer.
-func startPanva(t *testing.T) string {
+// A panva is panva's oidc-provider under Node.js.
+type panva struct {
+	issuer string
+	http   *http.Client // trusts it
+}
+
+// startPanva starts the provider. authorities may be nil: it then serves plain HTTP.
+func startPanva(t *testing.T, authorities *authorities) *panva {
 	t.Helper()
-	for _, program := range []string{"node", "npm"} {
-		if _, err := exec.LookPath(program); err != nil {
-			need(t, program+" is missing: install Node.js 18 or later, with npm")
-		}
+	files, err := json.Marshal(authorities.files())
+	if err != nil {
+		t.Fatal(err)
 	}
-	if _, err := os.Stat("panva/node_modules"); err != nil {
-		install := exec.Command("npm", "ci", "--no-audit", "--no-fund")
-		install.Dir = "panva"
-		if out, err := install.CombinedOutput(); err != nil {
-			need(t, fmt.Sprintf("npm ci: %v\n%s", err, out))
-		}
-	}
-	server := exec.CommandContext(t.Context(), "node", "server.mjs")
-	server.Dir = "panva"
+	server := node(t, "panva", "server.mjs", string(files))
 	server.Stderr = io.Discard // it warns of its development pages
 	stdin, err := server.StdinPipe()
 	if err != nil {
@@ -54,22 +49,13 @@ func startPanva(t *testing.T) string {
 		_ = server.Wait()
 	})
 	for lines := bufio.NewScanner(stdout); lines.Scan(); {
-		if strings.HasPrefix(lines.Text(), "http://") {
+		if strings.HasPrefix(lines.Text(), "http") {
 			go io.Copy(io.Discard, stdout)
-			return lines.Text()
+			return &panva{lines.Text(), authorities.client()}
 		}
 	}
 	t.Fatal("the provider ended before it listened")
-	return ""
-}
-
-// need skips the test, or fails it where everything has to be there.
-func need(t *testing.T, what string) {
-	t.Helper()
-	if os.Getenv("CI") == "true" {
-		t.Fatal(what)
-	}
-	t.Skip(what)
+	return nil
 }
 
 // panvaLogin walks the authorization-code flow with PKCE over the provider's own pages.
@@ -79,27 +65,20 @@ func panvaLogin(t *testing.T, issuer, resource, scope string) (*oauth2.Config, *
 		ClientID: "web-app", ClientSecret: "a secret of the test", RedirectURL: redirectURI, Scopes: strings.Fields(scope),
 		Endpoint: oauth2.Endpoint{AuthURL: issuer + "/auth", TokenURL: issuer + "/token", AuthStyle: oauth2.AuthStyleInHeader},
 	}
-	return config, walk(t, config, resource, func(*url.URL) []url.Values {
-		return []url.Values{{"prompt": {"login"}, "login": {"alice"}, "password": {"x"}}, {"prompt": {"consent"}}}
-	})
+	return config, walk(t, config, resource, panvaForms("alice"))
+}
+
+// panvaForms are what a person fills in on the provider's development pages.
+func panvaForms(person string) func(*url.URL) []url.Values {
+	return func(*url.URL) []url.Values {
+		return []url.Values{{"prompt": {"login"}, "login": {person}, "password": {"x"}}, {"prompt": {"consent"}}}
+	}
 }
 
 // walk takes the authorization-code flow with PKCE for a person who fills in the forms of the
 // pages, the first of which is at a URL.
 func walk(t *testing.T, config *oauth2.Config, resource string, forms func(first *url.URL) []url.Values) *oauth2.Token {
 	t.Helper()
-	jar, err := cookiejar.New(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var code string
-	browser := &http.Client{Jar: jar, Timeout: 10 * time.Second, CheckRedirect: func(r *http.Request, _ []*http.Request) error {
-		if strings.HasPrefix(r.URL.String(), redirectURI) {
-			code = r.URL.Query().Get("code")
-			return http.ErrUseLastResponse
-		}
-		return nil
-	}}
 	verifier := oauth2.GenerateVerifier()
 	options := []oauth2.AuthCodeOption{oauth2.SetAuthURLParam("prompt", "consent")}
 	exchange := []oauth2.AuthCodeOption{oauth2.VerifierOption(verifier)}
@@ -107,7 +86,32 @@ func walk(t *testing.T, config *oauth2.Config, resource string, forms func(first
 		options = append(options, oauth2.SetAuthURLParam("resource", resource))
 		exchange = append(exchange, oauth2.SetAuthURLParam("resource", resource))
 	}
-	page, err := browser.Get(config.AuthCodeURL("state", append(options, oauth2.S256ChallengeOption(verifier))...))
+	start := config.AuthCodeURL("state", append(options, oauth2.S256ChallengeOption(verifier))...)
+	callback := browse(t, http.DefaultTransport, start, forms)
+	token, err := config.Exchange(t.Context(), callback.Query().Get("code"), exchange...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return token
+}
+
+// browse opens a page in a fresh browser, fills in forms, and returns the redirect URI that it is
+// sent to.
+func browse(t *testing.T, transport http.RoundTripper, start string, forms func(first *url.URL) []url.Values) *url.URL {
+	t.Helper()
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var callback *url.URL
+	browser := &http.Client{Transport: transport, Jar: jar, Timeout: 10 * time.Second, CheckRedirect: func(r *http.Request, _ []*http.Request) error {
+		if strings.HasPrefix(r.URL.String(), redirectURI) {
+			callback = r.URL
+			return http.ErrUseLastResponse
+		}
+		return nil
+	}}
+	page, err := browser.Get(start)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,19 +122,16 @@ func walk(t *testing.T, config *oauth2.Config, resource string, forms func(first
 		}
 	}
 	defer page.Body.Close()
-	if code == "" {
+	if callback == nil || callback.Query().Get("code") == "" {
 		body, _ := io.ReadAll(page.Body)
 		t.Fatalf("no code came back from %s: %s\n%s", page.Request.URL.Path, page.Status, body)
 	}
-	token, err := config.Exchange(t.Context(), code, exchange...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return token
+	return callback
 }
 
 func TestPanva(t *testing.T) {
-	issuer := startPanva(t)
+	server := startPanva(t, nil)
+	issuer := server.issuer
 	for _, alg := range []string{"RS256", "ES256", "PS256", "EdDSA"} {
 		t.Run(alg, func(t *testing.T) {
 			resource := "https://orders.example/" + alg
@@ -145,8 +146,8 @@ func TestPanva(t *testing.T) {
 				doors.all(t, id, refused)
 			}
 
-			control(t, issuer, "publish")
-			control(t, issuer, "promote") // the new key signs from here on
+			server.control(t, "publish")
+			server.control(t, "promote") // the new key signs from here on
 			second := refresh(t, config, first, resource)
 			if keyID(t, second.AccessToken) == keyID(t, first.AccessToken) {
 				t.Fatal("the same key still signs")
@@ -154,20 +155,21 @@ func TestPanva(t *testing.T) {
 			doors.all(t, second.AccessToken, reader)
 			doors.all(t, first.AccessToken, reader)
 
-			control(t, issuer, "retire") // the old key; then a third one signs
-			control(t, issuer, "publish")
-			control(t, issuer, "promote")
+			server.control(t, "retire") // the old key; then a third one signs
+			server.control(t, "publish")
+			server.control(t, "promote")
 			third := refresh(t, config, second, resource)
 			doors.forget(t, first.AccessToken, third.AccessToken)
 			doors.all(t, second.AccessToken, reader)
-			control(t, issuer, "retire")
+			server.control(t, "retire")
 		})
 	}
 }
 
-func control(t *testing.T, issuer, step string) {
+// control takes a step of a rotation of the provider's keys.
+func (p *panva) control(t *testing.T, step string) {
 	t.Helper()
-	resp, err := http.Post(issuer+"/control/"+step, "", nil)
+	resp, err := p.http.Post(p.issuer+"/control/"+step, "", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -175,6 +177,13 @@ func control(t *testing.T, issuer, step string) {
 	if body, err := io.ReadAll(resp.Body); err != nil || resp.StatusCode != 200 {
 		t.Fatalf("%s: %s %v\n%s", step, resp.Status, err, body)
 	}
+}
+
+// rotate has a new key sign. The old one stays in the key set.
+func (p *panva) rotate(t *testing.T) {
+	t.Helper()
+	p.control(t, "publish")
+	p.control(t, "promote")
 }
 
 // refresh redeems a refresh token, for the same resource.
