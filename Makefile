@@ -90,7 +90,7 @@ pictures: ## the contact sheets in examples/pictures, and every page at 1,280 an
 	@mkdir -p examples/pictures
 	cp $(foreach v,wide-light wide-dark phone-light phone-dark,$(PICTURES)/$(v).jpg) examples/pictures/
 
-interop: ## tokens of authorization servers, and clients, that nobody here wrote; needs Node.js
+interop: ## tokens of authorization servers, and clients, that nobody here wrote; needs Node.js, and Debian's package glewlwyd
 	cd examples && CI=true go test -count=1 ./interop
 
 monitoring: ## the dashboard and the alerts, asked of a real Prometheus; needs Debian's package prometheus

@@ -6,7 +6,6 @@ import (
 	"net/url"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/bearward/bearward/jwks"
 	auth "github.com/bearward/bearward/middleware"
@@ -29,7 +28,7 @@ func TestPanvaIntrospection(t *testing.T) {
 			secret := introspect.FixedSecret("a secret of the test: 100%")
 			tokens, err := introspect.New(issuer+"/token/introspection", introspect.Basic(client, secret), introspect.Config{
 				Claims: auth.Config{Issuer: issuer, Audiences: []string{resource}},
-				Signed: signed, MaxAge: time.Second, NegativeAge: time.Second,
+				Signed: signed, MaxAge: measuredMaxAge, NegativeAge: measuredMaxAge,
 			})
 			if err != nil {
 				t.Fatal(err)
@@ -64,21 +63,19 @@ func TestPanvaIntrospection(t *testing.T) {
 				_, err := tokens.VerifyToken(context.Background(), granted.AccessToken)
 				return err == nil
 			})
-			form := url.Values{"token": {granted.AccessToken}}
-			r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, issuer+"/token/revocation", strings.NewReader(form.Encode()))
-			if err != nil {
-				t.Fatal(err)
-			}
-			r.SetBasicAuth(url.QueryEscape(config.ClientID), url.QueryEscape(config.ClientSecret))
-			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-			resp, err := http.DefaultClient.Do(r)
-			if err != nil || resp.StatusCode != http.StatusOK {
-				t.Fatal(resp, err)
-			}
-			resp.Body.Close()
-			until(t, "the revoked token is refused", func() bool {
-				_, err := tokens.VerifyToken(context.Background(), granted.AccessToken)
-				return err != nil && auth.AsError(err).Reason == auth.ReasonTokenInactive
+			revokedAndMeasured(t, tokens, granted.AccessToken, auth.ReasonTokenInactive, func() {
+				form := url.Values{"token": {granted.AccessToken}}
+				r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, issuer+"/token/revocation", strings.NewReader(form.Encode()))
+				if err != nil {
+					t.Fatal(err)
+				}
+				r.SetBasicAuth(url.QueryEscape(config.ClientID), url.QueryEscape(config.ClientSecret))
+				r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+				resp, err := http.DefaultClient.Do(r)
+				if err != nil || resp.StatusCode != http.StatusOK {
+					t.Fatal(resp, err)
+				}
+				resp.Body.Close()
 			})
 		})
 	}
