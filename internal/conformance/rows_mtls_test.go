@@ -17,22 +17,27 @@ import (
 	"github.com/bearward/bearward/middleware/mtls"
 )
 
-// eachSecured puts a test of a row to every transport over TLS: HTTP/1.1, HTTP/2 and gRPC, by its
-// own server and under http.Server.
+// eachSecured puts a test of a row to every transport over TLS.
 func eachSecured(t *testing.T, row string, guard *auth.Guard, over secured, test func(t *testing.T, name string, ask transport)) {
+	eachTransport(t, row, securedTransports(t, guard, over), test)
+}
+
+// securedTransports are those over TLS: HTTP/1.1, HTTP/2 and gRPC, by its own server and under
+// http.Server.
+func securedTransports(t *testing.T, guard *auth.Guard, over secured) map[string]transport {
+	all := map[string]transport{}
 	for kind, change := range map[string]func(*secured){
 		"": func(*secured) {}, "-h2": func(s *secured) { s.http2 = true }, "-under-http": func(s *secured) { s.serveHTTP = true },
 	} {
 		s := over
 		change(&s)
-		all := map[string]transport{}
 		for name, ask := range (setup{guard: guard, needs: needs, over: &s}).transports(t) {
 			if isGRPC := strings.HasPrefix(name, "grpc"); kind == "" || isGRPC == (kind == "-under-http") {
 				all[name+kind] = ask
 			}
 		}
-		eachTransport(t, row, all, test)
 	}
+	return all
 }
 
 // clients are those that a token is asked for with.
@@ -144,11 +149,7 @@ func TestMatrixCertificateAndKey(t *testing.T) {
 	}})
 	token := issuer.Token("read:orders", authtest.Claims{"cnf": object{"jkt": prover.Thumbprint(), "x5t#S256": who.owner.Thumbprint()}})
 	eachSecured(t, "M-09", guard, *over, func(t *testing.T, name string, ask transport) {
-		method, path := "GET", "/orders"
-		if kind, ok := strings.CutPrefix(strings.TrimSuffix(name, "-under-http"), "grpc-"); ok {
-			i := slices.IndexFunc(rpctest.Methods, func(m string) bool { return strings.HasSuffix(strings.ToLower(m), "/"+kind) })
-			method, path = "POST", rpctest.Methods[i]
-		}
+		method, path := requestOf(name, "orders")
 		proofOf := func(p *authtest.Prover) [2]string { return [2]string{"DPoP", p.Proof(method, origin+path, token)} }
 		by := func(scheme string, client *authtest.Certificate, proof [2]string) answer {
 			return ask(t, request{need: "orders", authorization: []string{scheme + " " + token}, client: client, field: proof})
@@ -162,4 +163,14 @@ func TestMatrixCertificateAndKey(t *testing.T) {
 			t.Errorf("no proof: %d %s", a.status, a.code)
 		}
 	})
+}
+
+// requestOf returns the method and the path by which a transport asks for an operation.
+func requestOf(transport, need string) (method, path string) {
+	kind, ok := strings.CutPrefix(strings.TrimSuffix(transport, "-under-http"), "grpc-")
+	if !ok {
+		return "GET", "/" + need
+	}
+	i := slices.IndexFunc(rpctest.Methods, func(m string) bool { return strings.HasSuffix(strings.ToLower(m), "/"+kind) })
+	return "POST", rpctest.Methods[i]
 }
