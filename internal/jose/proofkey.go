@@ -7,6 +7,7 @@ import (
 	"crypto/rsa"
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"math/big"
 )
 
@@ -18,6 +19,9 @@ type ProofKey struct {
 
 // ErrProofKey is any fault of a proof's key. It says no more, since the key is the caller's.
 var ErrProofKey = errors.New("not a public key in its one spelling")
+
+// ErrPrivateKey is an ErrProofKey with a private or symmetric part.
+var ErrPrivateKey = fmt.Errorf("%w: it is not public", ErrProofKey)
 
 // maxProofKeyText bounds a member of a proof's key: the modulus of MaxRSABits, in base64url.
 const maxProofKeyText = (MaxRSABits/8*4 + 2) / 3
@@ -49,10 +53,13 @@ func (r *Reader) ProofKey(doc []byte, v Value) (ProofKey, error) {
 			k.e, err = Text(text, v)
 		case "d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv":
 			// check: proof-key-private
-			return ErrProofKey
+			return ErrPrivateKey
 		}
 		return err
 	})
+	if errors.Is(err, ErrPrivateKey) {
+		return ProofKey{}, ErrPrivateKey
+	}
 	if err != nil {
 		return ProofKey{}, ErrProofKey
 	}

@@ -74,6 +74,8 @@ type Binding struct {
 	leeway        time.Duration
 	nonces        *Nonces
 	replayTimeout time.Duration
+	errOrigin     *auth.Error
+	errAlgorithm  *auth.Error
 	parsers       sync.Pool
 }
 
@@ -123,6 +125,7 @@ func New(origins []string, store ReplayStore, opts *Options) (*Binding, error) {
 	if err := b.allow(); err != nil {
 		return nil, err
 	}
+	b.configuredFaults()
 	b.parsers.New = func() any { return newParser() }
 	return b, nil
 }
@@ -188,13 +191,13 @@ func (b *Binding) Algorithms() []string {
 // ReplayStore cannot tell.
 func (b *Binding) Check(ctx context.Context, token string, c *auth.Credentials, p *auth.Principal, member []byte) error {
 	if b.nonces != nil && c.Answer == nil { // check: nonce-untold
-		return &auth.Error{Reason: auth.ReasonInternal, Err: errors.New("dpop: the adapter carries no answer fields, which nonces need")}
+		return &auth.Error{Reason: auth.ReasonInternal, Err: fault("the adapter carries no answer fields, which nonces need")}
 	}
 	parser := b.parsers.Get().(*parser)
 	defer b.parsers.Put(parser)
 	proof, err := b.verify(parser, token, c, member, time.Now())
 	if err != nil {
-		if errors.Is(err, errNonce) {
+		if auth.AsError(err).Reason == auth.ReasonProofNonceRequired {
 			b.tellNonce(c.Answer)
 		}
 		return err
@@ -224,7 +227,7 @@ func (b *Binding) first(ctx context.Context, proof *verified, p *auth.Principal)
 	first, err := b.store.First(ctx, ownerOf(p), proof.id(), time.Until(proof.until)+clockMargin)
 	switch {
 	case err != nil: // check: replay-untold
-		return &auth.Error{Reason: auth.ReasonUnavailable, Err: fmt.Errorf("dpop: the replay store: %w", err)}
+		return &auth.Error{Reason: auth.ReasonUnavailable, Err: storeFault{err, b.replayTimeout}}
 	case !first: // check: replayed
 		return &auth.Error{Reason: auth.ReasonProofReplayed, Err: errReplayed}
 	}

@@ -7,7 +7,6 @@ import (
 	"crypto/subtle"
 	"encoding/base64"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -70,8 +69,6 @@ type acceptedNonce struct {
 	text  string
 	until time.Time // the first instant at which no replica accepts it
 }
-
-var errNonce = errors.New("not a nonce that is accepted now")
 
 // Current returns the nonce that clients are told now.
 func (n *Nonces) Current() string { return n.at(time.Now()).current }

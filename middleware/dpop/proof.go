@@ -5,8 +5,8 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
-	"errors"
 	"reflect"
+	"strings"
 	"time"
 
 	"github.com/bearward/bearward/internal/jose"
@@ -17,38 +17,6 @@ const (
 	maxProofBytes = 8 << 10
 	maxJTIBytes   = 256
 	proofType     = "dpop+jwt"
-)
-
-// fault is a constant text for operators: what is wrong with a proof, and nothing of what it says.
-func fault(text string) *auth.Error {
-	return &auth.Error{Reason: auth.ReasonProofInvalid, Err: errors.New("dpop: " + text)}
-}
-
-// The faults of a proof.
-var (
-	errNoProof     = fault("no DPoP field")
-	errTwoProofs   = fault("more than one DPoP field")
-	errTooLong     = fault("the proof is longer than 8 KiB")
-	errSyntax      = fault("the proof is not one compact JWS with a JSON object for header and claims")
-	errType        = fault(`"typ" is not dpop+jwt`)
-	errAlgorithm   = fault(`"alg" is not one of the accepted algorithms`)
-	errCritical    = fault(`the header has "crit", "b64" or "zip", which this package does not implement`)
-	errKey         = fault(`"jwk" is not a public key that fits "alg"`)
-	errJTI         = fault(`"jti" is missing, empty or longer than 256 bytes`)
-	errMethod      = fault(`"htm" is not the request's method`)
-	errTarget      = fault(`"htu" is not the request's URI under a configured origin`)
-	errToken       = fault(`"ath" is not the hash of the access token`)
-	errIssuedAt    = fault(`"iat" is missing or not a number`)
-	errNotYet      = fault(`"nbf" has not come, or is not a number`)
-	errEnded       = fault(`"exp" has passed, or is not a number`)
-	errNonceClaim  = fault(`"nonce" is not a text`)
-	errSignature   = fault("the signature is not that key's")
-	errReplayed    = errors.New("dpop: the proof was used before")
-	errThumbprint  = errors.New("dpop: the proof's key is not the one that the token is bound to")
-	errConfirmed   = errors.New(`dpop: "cnf.jkt" is not a thumbprint`)
-	errOld         = errors.New(`dpop: "iat" is too long ago, or one of the clocks is wrong`)
-	errAhead       = errors.New(`dpop: "iat" has not come, or one of the clocks is wrong`)
-	errNonceAbsent = errors.New(`dpop: the proof has no nonce`)
 )
 
 // A verified is a proof that is good, but may have been used before.
@@ -109,7 +77,7 @@ func (b *Binding) verify(p *parser, token string, c *auth.Credentials, member []
 	}
 	compact, err := jose.Split(raw)
 	if err != nil {
-		return v, errSyntax
+		return v, errCompact
 	}
 	alg, key, err := b.readHeader(p, compact.Header)
 	if err != nil {
@@ -131,7 +99,7 @@ func (b *Binding) verify(p *parser, token string, c *auth.Credentials, member []
 	}
 	signature, err := jose.DecodeBase64(p.doc[:0], compact.Signature)
 	if err != nil {
-		return v, errSyntax
+		return v, errSignatureSyntax
 	}
 	p.doc, p.input = signature, append(p.input[:0], compact.Input...)
 	if !b.signatures.Verify(alg, key.Public, p.input, signature) { // check: signature
@@ -158,26 +126,29 @@ func proofOf(c *auth.Credentials) (string, error) {
 func (b *Binding) readHeader(p *parser, part string) (jose.Algorithm, jose.ProofKey, error) {
 	var err error
 	if p.doc, err = jose.DecodeBase64(p.doc[:0], part); err != nil {
-		return 0, jose.ProofKey{}, errSyntax
+		return 0, jose.ProofKey{}, errHeader
 	}
 	h, err := p.reader.Header(p.doc)
 	switch {
 	case err != nil:
-		return 0, jose.ProofKey{}, errSyntax
+		return 0, jose.ProofKey{}, errHeader
 	case !h.HasType || jose.MediaType(h.Type) != proofType: // check: type
 		return 0, jose.ProofKey{}, errType
 	case !b.allowed[h.Algorithm]: // check: algorithm
-		return 0, jose.ProofKey{}, errAlgorithm
+		return 0, jose.ProofKey{}, b.errAlgorithm
 	case h.Extension != "": // check: critical
-		return 0, jose.ProofKey{}, errCritical
+		return 0, jose.ProofKey{}, errExtensions[h.Extension]
 	}
 	p.key = jose.Value{}
 	if err := p.reader.Object(p.doc, p.header); err != nil {
-		return 0, jose.ProofKey{}, errSyntax
+		return 0, jose.ProofKey{}, errHeader
 	}
 	key, err := p.reader.ProofKey(p.doc, p.key)
-	if err != nil || !h.Algorithm.Fits(key.Public) { // check: key
-		return 0, jose.ProofKey{}, errKey
+	if err != nil {
+		return 0, jose.ProofKey{}, keyFault(p.key, err)
+	}
+	if !h.Algorithm.Fits(key.Public) { // check: key
+		return 0, jose.ProofKey{}, errKeyOfAnother
 	}
 	return h.Algorithm, key, nil
 }
@@ -201,11 +172,11 @@ func checkThumbprint(thumbprint [sha256.Size]byte, member []byte) error {
 func (p *parser) readClaims(part string) error {
 	var err error
 	if p.doc, err = jose.DecodeBase64(p.doc[:0], part); err != nil {
-		return errSyntax
+		return errClaims
 	}
 	p.text, p.claims = string(p.doc), claims{}
 	if err := p.reader.Object(p.doc, p.member); err != nil {
-		return errSyntax
+		return errClaims
 	}
 	return p.claims.fault
 }
@@ -237,7 +208,7 @@ func (p *parser) claim(name []byte, v jose.Value) error {
 	case "ath":
 		text(&c.ath, errToken)
 	case "nonce":
-		text(&c.nonce, errNonceClaim)
+		text(&c.nonce, errNonceType)
 	case "iat":
 		date(&c.iat, errIssuedAt)
 	case "exp":
@@ -254,7 +225,7 @@ func (b *Binding) checkRequest(p *claims, c *auth.Credentials, token string) (ta
 		return "", errJTI
 	}
 	if p.htm != c.Method || p.htm == "" { // check: htm
-		return "", errMethod
+		return "", given(p.htm, errNoMethod, errMethod)
 	}
 	if target, err = b.targetOf(p.htu, c.Target); err != nil {
 		return "", err
@@ -263,10 +234,10 @@ func (b *Binding) checkRequest(p *claims, c *auth.Credentials, token string) (ta
 	var ath [43]byte
 	base64.RawURLEncoding.Encode(ath[:], sum[:])
 	if subtle.ConstantTimeCompare([]byte(p.ath), ath[:]) != 1 { // check: ath
-		return "", errToken
+		return "", given(p.ath, errNoToken, errToken)
 	}
 	if !p.iat.Given { // check: iat-given
-		return "", errIssuedAt
+		return "", errNoIssuedAt
 	}
 	return target, nil
 }
@@ -275,18 +246,27 @@ func (b *Binding) checkRequest(p *claims, c *auth.Credentials, token string) (ta
 func (b *Binding) targetOf(htu, requested string) (string, error) {
 	claimed, err := normalize(htu)
 	if err != nil {
-		return "", errTarget
+		return "", given(htu, errNoTarget, errTarget)
 	}
 	path, err := pathOf(requested)
 	if err != nil {
-		return "", errTarget
+		return "", errRequested
 	}
+	fault := b.errOrigin
 	for _, o := range b.origins {
-		if len(claimed) == len(o)+len(path) && claimed[:len(o)] == string(o) && claimed[len(o):] == path { // check: htu
-			return claimed, nil
+		rest, ok := strings.CutPrefix(claimed, string(o))
+		if !ok {
+			continue
 		}
+		if rest != path { // check: htu
+			if strings.HasPrefix(rest, "/") {
+				fault = errOtherPath
+			}
+			continue
+		}
+		return claimed, nil
 	}
-	return "", errTarget
+	return "", fault
 }
 
 // checkFreshness looks at the nonce, or without nonces at the times, and says until when the proof
@@ -294,7 +274,7 @@ func (b *Binding) targetOf(htu, requested string) (string, error) {
 func (b *Binding) checkFreshness(p *claims, v *verified, now time.Time) error {
 	if b.nonces != nil {
 		if p.nonce == "" {
-			return &auth.Error{Reason: auth.ReasonProofNonceRequired, Err: errors.Join(errNonceAbsent, errNonce)}
+			return &auth.Error{Reason: auth.ReasonProofNonceRequired, Err: errNoNonce}
 		}
 		var err error
 		if v.until, v.nonceCurrent, err = b.nonces.check(p.nonce, now); err != nil { // check: nonce
