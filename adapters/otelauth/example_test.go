@@ -22,6 +22,7 @@ import (
 	"github.com/bearward/bearward/jwks"
 	auth "github.com/bearward/bearward/middleware"
 	"github.com/bearward/bearward/middleware/authtest"
+	"github.com/bearward/bearward/middleware/introspect"
 )
 
 // exampleT stands in for the *testing.T that a test is given and an example is not.
@@ -203,4 +204,57 @@ func ExampleIssuer_Watch() {
 	// bearward.jwks.max_stale bearward.issuer=partner: 86400
 	// bearward.jwks.keys bearward.issuer=main: 2
 	// bearward.jwks.keys bearward.issuer=partner: 0
+}
+
+// Opaque tokens: how the issuer answers about them.
+func ExampleTelemetry_OnCall() {
+	reader := sdkmetric.NewManualReader()
+	telemetry, err := otelauth.New(&otelauth.Options{MeterProvider: sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader))})
+	if err != nil {
+		panic(err)
+	}
+	defer telemetry.Close()
+	tokens, err := introspect.New("http://127.0.0.1:1/introspect", introspect.NoClientAuth(), introspect.Config{
+		Claims: auth.Config{Issuer: "https://issuer.example", Audiences: []string{"https://api.example"}},
+		OnCall: telemetry.OnCall, Logger: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		panic(err)
+	}
+	defer tokens.Close()
+	_, _ = tokens.VerifyToken(context.Background(), "2YotnFZFEjr1zCsicMWpAA") // nobody listens there
+	printCalls(reader)
+	// Output:
+	// bearward.introspection.calls unavailable 1
+}
+
+// The same, under a name of one's own.
+func ExampleIssuer_OnCall() {
+	reader := sdkmetric.NewManualReader()
+	telemetry, err := otelauth.New(&otelauth.Options{MeterProvider: sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader))})
+	if err != nil {
+		panic(err)
+	}
+	defer telemetry.Close()
+	measured, err := telemetry.Issuer("main")
+	if err != nil {
+		panic(err)
+	}
+	measured.OnCall(introspect.Call{Outcome: introspect.Active}) // as Config.OnCall it is called so
+	printCalls(reader)
+	// Output:
+	// bearward.introspection.calls active 1
+}
+
+func printCalls(reader *sdkmetric.ManualReader) {
+	var read metricdata.ResourceMetrics
+	if err := reader.Collect(context.Background(), &read); err != nil {
+		panic(err)
+	}
+	for _, m := range read.ScopeMetrics[0].Metrics {
+		if sum, ok := m.Data.(metricdata.Sum[int64]); ok {
+			outcome, _ := sum.DataPoints[0].Attributes.Value("bearward.introspection.outcome")
+			fmt.Println(m.Name, outcome.AsString(), sum.DataPoints[0].Value)
+		}
+	}
 }

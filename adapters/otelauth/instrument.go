@@ -17,6 +17,9 @@ type instruments struct {
 	discoveryFailures metric.Int64Counter
 	snapshotFailures  metric.Int64Counter
 
+	calls        metric.Int64Counter
+	callDuration metric.Float64Histogram
+
 	state         metric.Int64ObservableUpDownCounter
 	keyAge        metric.Float64ObservableGauge
 	maxStale      metric.Float64ObservableGauge
@@ -60,6 +63,9 @@ func newInstruments(meter metric.Meter) (instruments, error) {
 		keyChanges:        m.counter("bearward.jwks.key_changes", "{key}", "Keys that the issuer added or removed."),
 		discoveryFailures: m.counter("bearward.jwks.discovery_failures", "{fetch}", "Fetches without metadata, from the URL known before."),
 		snapshotFailures:  m.counter("bearward.jwks.snapshot_failures", "{failure}", "Times that the snapshot file could not be read or written."),
+
+		calls:        m.counter("bearward.introspection.calls", "{call}", "Questions that the issuer was asked about tokens."),
+		callDuration: m.histogram("bearward.introspection.call.duration", "Time that the issuer took to answer about a token.", fetchBuckets),
 
 		state:         m.amount("bearward.jwks.state", "{issuer}", "1 for the state that the key cache is in, 0 for the others."),
 		keyAge:        m.gauge("bearward.jwks.key_age", "Time since the last good fetch of the key set."),

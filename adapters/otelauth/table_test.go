@@ -19,6 +19,7 @@ import (
 	"github.com/bearward/bearward/jwks"
 	auth "github.com/bearward/bearward/middleware"
 	"github.com/bearward/bearward/middleware/authtest"
+	"github.com/bearward/bearward/middleware/introspect"
 )
 
 // column parts the columns of a table.
@@ -78,6 +79,8 @@ func everything(t *testing.T, b *bench) {
 	}
 	i.OnRefresh(jwks.RefreshEvent{Trigger: jwks.TriggerClock, Added: keys.Status().Keys})
 	i.OnRefresh(jwks.RefreshEvent{Trigger: jwks.TriggerClock, Err: context.Canceled, DiscoveryErr: context.Canceled, SnapshotErr: context.Canceled})
+	i.OnCall(introspect.Call{Outcome: introspect.Active})
+	b.OnCall(introspect.Call{Issuer: "https://issuer.example", Outcome: introspect.Unavailable, Err: context.DeadlineExceeded, Background: true})
 }
 
 // attributes returns the names of the points' attributes, in brackets those that not all have.
@@ -159,6 +162,7 @@ func TestTheDocumentationHasEveryAttribute(t *testing.T) {
 var closed = map[string]bool{
 	"bearward.outcome": true, "bearward.verification": true, "bearward.cause": true, "bearward.jwks.trigger": true,
 	"bearward.jwks.result": true, "bearward.jwks.change": true, "bearward.jwks.state": true,
+	"bearward.introspection.outcome": true, "bearward.introspection.renewal": true,
 }
 
 func TestTwoTelemetryCountTogether(t *testing.T) {

@@ -41,8 +41,8 @@ type Options struct {
 	MaxOperations int
 
 	// MaxIssuers bounds the issuers that are told apart: those of Watch and Issuer, and then those
-	// whose keys are fetched first. Fetches of others count under "_OTHER". 1 to 2,000, default
-	// 100.
+	// that come first. Fetches of the keys of others, and calls, count under "_OTHER". 1 to 2,000,
+	// default 100.
 	MaxIssuers int
 }
 

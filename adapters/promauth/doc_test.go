@@ -14,6 +14,7 @@ import (
 	"github.com/bearward/bearward/adapters/promauth"
 	"github.com/bearward/bearward/jwks"
 	"github.com/bearward/bearward/middleware/authtest"
+	"github.com/bearward/bearward/middleware/introspect"
 )
 
 // everything gathers Metrics of which every series exists.
@@ -29,6 +30,7 @@ func everything(t *testing.T) *prometheus.Registry {
 		if err := measured.Watch(authtest.NewIssuer(t, nil).Source(&jwks.Options{OnRefresh: measured.OnRefresh})); err != nil {
 			t.Fatal(err)
 		}
+		measured.OnCall(introspect.Call{Outcome: introspect.Active})
 		synctest.Wait()
 	})
 	return reg
@@ -77,7 +79,7 @@ func TestNamesFollowThePractice(t *testing.T) {
 	}
 }
 
-// What package jwks adds to a closed set must become a label here.
+// What packages jwks and introspect add to closed sets must become a label here.
 func TestClosedSetsAreComplete(t *testing.T) {
 	api, err := os.ReadFile("../../internal/house/api.txt")
 	if err != nil {
@@ -88,9 +90,10 @@ func TestClosedSetsAreComplete(t *testing.T) {
 		{"State", "bearward_jwks_state{", "state", ""},
 		{"Trigger", "bearward_jwks_fetches_total{", "trigger", string(jwks.TriggerSnapshot)},
 		{"SkipReason", "bearward_jwks_skipped_keys{", "reason", ""},
+		{"Outcome", "bearward_introspection_calls_total{", "outcome", ""},
 	} {
 		var want, got []string
-		for _, m := range regexp.MustCompile(`(?m)^jwks: const \w+ `+c.typ+` = "(\w+)"$`).FindAllStringSubmatch(string(api), -1) {
+		for _, m := range regexp.MustCompile(`(?m)^(?:jwks|middleware/introspect): const \w+ `+c.typ+` = "(\w+)"$`).FindAllStringSubmatch(string(api), -1) {
 			if m[1] != c.without {
 				want = append(want, m[1])
 			}

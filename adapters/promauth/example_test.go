@@ -18,6 +18,7 @@ import (
 	"github.com/bearward/bearward/adapters/promauth"
 	"github.com/bearward/bearward/jwks"
 	auth "github.com/bearward/bearward/middleware"
+	"github.com/bearward/bearward/middleware/introspect"
 )
 
 // An API, and its metrics on a listener that only operators reach.
@@ -86,6 +87,47 @@ func ExampleMetrics_OnRefresh() {
 	opts.OnRefresh(jwks.RefreshEvent{Source: "https://issuer.example", Trigger: jwks.TriggerClock, Keys: 2, Err: errors.New("status 503")})
 	// Output:
 	// level=ERROR msg="keys not refreshed: those cached stay in use" refresh.trigger=clock refresh.url="" refresh.keys=2 refresh.elapsed=0s refresh.next=0s refresh.error="status 503"
+}
+
+// Opaque tokens: how the issuer answers about them.
+func ExampleMetrics_OnCall() {
+	registry := prometheus.NewRegistry()
+	metrics, err := promauth.New(registry, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	client := introspect.Basic("orders-api", introspect.FixedSecret("secret"))
+	tokens, err := introspect.New("http://127.0.0.1:1/introspect", client, introspect.Config{
+		Claims: auth.Config{Issuer: "https://issuer.example", Audiences: []string{"https://api.example"}},
+		OnCall: metrics.OnCall, Logger: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer tokens.Close()
+	_, _ = tokens.VerifyToken(context.Background(), "2YotnFZFEjr1zCsicMWpAA") // nobody listens there
+
+	families, err := registry.Gather()
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			if m.GetCounter().GetValue() == 1 {
+				fmt.Println(f.GetName(), m.GetLabel()[1].GetValue(), err)
+			}
+		}
+	}
+	// Output:
+	// bearward_introspection_calls_total unavailable <nil>
+}
+
+// The same, under a name of one's own.
+func ExampleIssuer_OnCall() {
+	metrics, err := promauth.New(prometheus.NewRegistry(), nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	measured, err := metrics.Issuer("main")
+	fmt.Println(introspect.Config{OnCall: measured.OnCall}.OnCall != nil, err)
+	// Output: true <nil>
 }
 
 // A name of one's own for the keys of an issuer, here with a key cache of one's own.

@@ -65,7 +65,7 @@ func (m *Metrics) issuerOf(name string) string {
 
 // add makes the series of an issuer. The lock is held.
 func (m *Metrics) add(name string) *Issuer {
-	i := &Issuer{name: name, vectors: &m.fetches}
+	i := &Issuer{name: name, vectors: &m.fetches, calls: &m.calls}
 	m.fetches.start(name)
 	m.issuers[name] = i
 	return i
@@ -101,6 +101,7 @@ func (m *Metrics) collectStatus(to chan<- prometheus.Metric) {
 type Issuer struct {
 	name    string
 	vectors *fetchVectors
+	calls   *callVectors
 	keys    atomic.Pointer[jwks.Cache]
 }
 

@@ -26,9 +26,9 @@ type Options struct {
 	// Declare, and then those that come first. Decisions on others count under "other". 1 to 2,000,
 	// default 200.
 	MaxOperations int
-	// MaxIssuers bounds the issuers that have series of their own, about 90 each. Those of Watch
-	// and Issuer come first, and then those whose keys are fetched first. Fetches of others count
-	// under "other". 1 to 2,000, default 100.
+	// MaxIssuers bounds the issuers that have series of their own, about 90 each, and about 60 more
+	// when they are asked about tokens. Those of Watch and Issuer come first, and then those whose
+	// fetches or calls come first. Those of others count under "other". 1 to 2,000, default 100.
 	MaxIssuers int
 }
 
@@ -48,6 +48,7 @@ type Metrics struct {
 	issuers map[string]*Issuer
 	watched []*auth.Guard
 	fetches fetchVectors
+	calls   callVectors
 }
 
 // New returns Metrics that are registered with reg. A second one with the same reg is an error,
@@ -82,6 +83,7 @@ func New(reg prometheus.Registerer, opts *Options) (*Metrics, error) {
 		mostIssuers: o.MaxIssuers,
 		issuers:     map[string]*Issuer{},
 		fetches:     newFetchVectors(),
+		calls:       newCallVectors(),
 		elapsed:     map[string]prometheus.Observer{},
 	}
 	for _, v := range verifications {
@@ -139,6 +141,7 @@ func (c collector) Describe(to chan<- *prometheus.Desc) {
 	c.metrics.decisions.Describe(to)
 	c.metrics.durations.Describe(to)
 	c.metrics.fetches.describe(to)
+	c.metrics.calls.describe(to)
 	for _, desc := range statusDescs {
 		to <- desc
 	}
@@ -149,5 +152,6 @@ func (c collector) Collect(to chan<- prometheus.Metric) {
 	c.metrics.decisions.Collect(to)
 	c.metrics.durations.Collect(to)
 	c.metrics.fetches.collect(to)
+	c.metrics.calls.collect(to)
 	c.metrics.collectStatus(to)
 }

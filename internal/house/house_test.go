@@ -148,11 +148,11 @@ var rules = []rule{
 	{room: "middleware/*", code: []string{"jwks", "middleware"}},
 	{ // telemetry tells of keys, too
 		room: "adapters/otelauth",
-		code: []string{"middleware", "jwks"},
+		code: []string{"middleware", "middleware/introspect", "jwks"},
 	},
 	{
 		room: "adapters/promauth",
-		code: []string{"middleware", "jwks"},
+		code: []string{"middleware", "middleware/introspect", "jwks"},
 	},
 	{ // its tests put documents before the routers of other adapters
 		room: "adapters/openapiauth",

@@ -81,6 +81,9 @@ const (
 	Misconfigured Outcome = "misconfigured" // the endpoint refuses this API itself
 )
 
+// Outcomes returns every Outcome.
+func Outcomes() []Outcome { return []Outcome{Active, Inactive, Unavailable, Misconfigured} }
+
 // A Call is one request to the endpoint, for metrics: [Config].OnCall is told of it. Nothing in it
 // is of the token.
 type Call struct {

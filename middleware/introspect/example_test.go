@@ -183,3 +183,8 @@ func ExampleNoClientAuth() {
 	fmt.Println(err)
 	// Output: <nil>
 }
+
+func ExampleOutcomes() {
+	fmt.Println(introspect.Outcomes())
+	// Output: [active inactive unavailable misconfigured]
+}
