@@ -3,12 +3,7 @@ package auth
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
-
-	"github.com/go-json-experiment/json/jsontext"
-
-	"github.com/bearward/bearward/internal/jose"
 )
 
 // A Binding checks one way in which a token is bound to its sender, by one member of the token's
@@ -58,7 +53,7 @@ var bindingReasons = []Reason{
 // plain bearer token (RFC 9700 §4.10.1).
 func (g *Guard) checkBindings(ctx context.Context, c *Credentials, token string, o *outcome) *Error {
 	p := o.verified
-	if p.cnf == "" {
+	if p.cnf == nil {
 		switch {
 		case o.scheme != bearerScheme: // check: scheme-of-unbound
 			return &Error{Reason: ReasonSchemeMismatch, about: &detail{claim: "cnf", expected: "a member that scheme " + g.schemes[o.scheme].name + " proves"}}
@@ -67,58 +62,78 @@ func (g *Guard) checkBindings(ctx context.Context, c *Credentials, token string,
 		}
 		return nil
 	}
-	r := g.memberReaders.Get().(*memberReader)
-	defer g.memberReaders.Put(r)
-	if err := r.read(g.bindings, p.cnf); err != nil {
-		return bindingRefused(err)
+	if p.cnf.err != nil {
+		return bindingRefused(p.cnf.err)
 	}
-	if refused := g.checkScheme(r, o); refused != nil {
+	if refused := g.checkScheme(p.cnf.members, o); refused != nil {
 		return refused
 	}
 	if o.rechecking { // without the request's proof, which is spent
-		for _, m := range r.members {
-			if o.bound.find(m.binding, p.cnf[m.value.Start:m.value.End]) == nil { // check: recheck-proved
+		for _, m := range p.cnf.members {
+			if o.bound.find(g.bindingOf(m.name).binding, m.value) == nil { // check: recheck-proved
 				return bindingRefused(errUnboundMember)
 			}
 		}
 		return nil
 	}
-	o.bound = &boundRequest{sent: *c}
+	record := new(boundRecord)
+	o.record, o.bound = &record.grantRecord, &record.bound
+	o.bound.sent = *c
 	o.bound.members = o.bound.one[:0]
 	sent := &o.bound.sent // on the heap, where the Credentials of a plain token need not be
 	sent.complete(ctx)
-	for _, m := range r.members {
-		text := p.cnf[m.value.Start:m.value.End]
-		if !provedBefore(ctx, sent, m.binding, text) { // check: prove-once
-			if err := m.binding.Check(ctx, token, sent, p, r.doc[m.value.Start:m.value.End]); err != nil { // check: binding-check
+	for _, m := range p.cnf.members {
+		b := g.bindingOf(m.name)
+		if !provedBefore(o.innermost, sent, b, m.value) { // check: prove-once
+			text := append(o.bound.text[:0], m.value...)                       // a copy: what is remembered is nobody's to change
+			if err := b.binding.Check(ctx, token, sent, p, text); err != nil { // check: binding-check
 				return bindingError(err)
 			}
 		}
-		o.bound.members = append(o.bound.members, provedMember{m.binding, text, sent.fields(m.binding.Fields())})
+		o.bound.members = append(o.bound.members, provedMember{b, m.value, sent.fields(b.fields)})
 	}
 	return nil
 }
 
 // checkScheme looks whether a Binding checks every member, and whether their scheme is the one
 // used.
-func (g *Guard) checkScheme(r *memberReader, o *outcome) *Error {
-	if len(r.members) == 0 { // check: binding-empty
+func (g *Guard) checkScheme(members []confirmed, o *outcome) *Error {
+	if len(members) == 0 { // check: binding-empty
 		return bindingRefused(errUnboundMember)
 	}
 	scheme := bearerScheme
-	for _, m := range r.members {
-		if m.binding == nil { // check: binding-member
+	for _, m := range members {
+		b := g.bindingOf(m.name)
+		if b == nil { // check: binding-member
 			return bindingRefused(errUnboundMember)
 		}
-		if s := g.schemeOf(m.binding); s != bearerScheme {
-			if scheme != bearerScheme && scheme != s { // check: scheme-of-two
+		if b.scheme != bearerScheme {
+			if scheme != bearerScheme && scheme != b.scheme { // check: scheme-of-two
 				return errSchemeOfBound
 			}
-			scheme = s
+			scheme = b.scheme
 		}
 	}
 	if scheme != o.scheme { // check: scheme-of-bound
 		return errSchemeOfBound
+	}
+	return nil
+}
+
+// A memberBinding is a Binding of a Guard, and what it says of itself.
+type memberBinding struct {
+	binding Binding
+	member  string   // of cnf
+	scheme  int      // its place among the Guard's: Bearer when it has none of its own
+	fields  []string // of the header
+}
+
+// bindingOf returns the Binding that checks a member of cnf, nil when there is none.
+func (g *Guard) bindingOf(member string) *memberBinding {
+	for i := range g.bindings {
+		if g.bindings[i].member == member {
+			return &g.bindings[i]
+		}
 	}
 	return nil
 }
@@ -141,40 +156,6 @@ func bindingError(err error) *Error {
 	return bindingRefused(err)
 }
 
-// A memberReader reads the members of cnf. It is used again, since every request of a bound token
-// needs one.
-type memberReader struct {
-	reader   jose.Reader
-	bindings map[string]Binding
-	doc      []byte
-	members  []member
-	add      func(name []byte, v jose.Value) error
-}
-
-// A member is one of cnf.
-type member struct {
-	binding Binding // nil when none is configured for it
-	value   jose.Value
-}
-
-func newMemberReader() any {
-	r := new(memberReader)
-	r.add = func(name []byte, v jose.Value) error {
-		r.members = append(r.members, member{r.bindings[string(name)], v})
-		return nil
-	}
-	return r
-}
-
-func (r *memberReader) read(bindings map[string]Binding, cnf string) error {
-	r.bindings, r.doc, r.members = bindings, append(r.doc[:0], cnf...), r.members[:0]
-	err := r.reader.Object(r.doc, r.add)
-	if _, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
-		return fmt.Errorf("cnf: %w", jose.ErrNotObject)
-	}
-	return err
-}
-
 // ReadsFields returns the names of the header fields that the Bindings of g read, in canonical form
 // and sorted. It returns nil when g has no Bindings: nothing then reads more of Credentials than
 // Operation and Authorization.
@@ -185,13 +166,14 @@ type boundRequest struct {
 	sent    Credentials // of which Header may change; what Bindings read of it is in members
 	members []provedMember
 	one     [1]provedMember // backs members for the usual one
+	text    [64]byte        // backs the text that a Binding is given: a hash in base64url, usually
 }
 
 // A provedMember is a member of cnf that a Binding checked.
 type provedMember struct {
-	binding Binding
-	value   string
-	fields  [][]string // the values of the Binding's fields
+	by     *memberBinding
+	value  string
+	fields [][]string // the values of the Binding's fields
 }
 
 // find returns the record of a member that b checked, nil when there is none.
@@ -200,7 +182,7 @@ func (r *boundRequest) find(b Binding, value string) *provedMember {
 		return nil
 	}
 	for i := range r.members {
-		if m := &r.members[i]; m.binding == b && m.value == value { // check: prove-once-binding
+		if m := &r.members[i]; m.by.binding == b && m.value == value { // check: prove-once-binding
 			return m
 		}
 	}
@@ -227,18 +209,18 @@ func (r *boundRequest) same(c *Credentials) bool {
 }
 
 func (m *provedMember) same(c *Credentials) bool {
-	return slices.EqualFunc(m.fields, c.fields(m.binding.Fields()), slices.Equal[[]string]) // check: prove-once-fields
+	return slices.EqualFunc(m.fields, c.fields(m.by.fields), slices.Equal[[]string]) // check: prove-once-fields
 }
 
 // provedBefore reports whether a guard in front, of this request and with exactly these
-// credentials, had b check the member: a proof is spent once.
-func provedBefore(ctx context.Context, c *Credentials, b Binding, member string) bool {
-	for gr := grantOf(ctx); gr != nil; gr = grantOf(gr.Context) {
+// credentials, had the Binding of b check the member: a proof is spent once.
+func provedBefore(innermost *grant, c *Credentials, b *memberBinding, member string) bool {
+	for gr := innermost; gr != nil; gr = grantOf(gr.Context) {
 		if !gr.presented.sameToken(c) { // check: prove-once-token
 			continue
 		}
 		bound := gr.presented.bound
-		if m := bound.find(b, member); m != nil && bound.sameRequest(c) && m.same(c) {
+		if m := bound.find(b.binding, member); m != nil && bound.sameRequest(c) && m.same(c) {
 			return true
 		}
 	}

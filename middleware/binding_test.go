@@ -16,6 +16,7 @@ import (
 	"time"
 
 	auth "github.com/bearward/bearward/middleware"
+	"github.com/bearward/bearward/middleware/authtest"
 )
 
 // valueBinding is a Binding that is no pointer.
@@ -426,3 +427,39 @@ type detailedError string
 
 func (e detailedError) Error() string  { return string(e) }
 func (e detailedError) Detail() string { return string(e) }
+
+// scribbler writes over what it is given.
+type scribbler struct{ saw []string }
+
+func (*scribbler) Member() string   { return "x" }
+func (*scribbler) Fields() []string { return nil }
+
+func (b *scribbler) Check(_ context.Context, _ string, c *auth.Credentials, _ *auth.Principal, member []byte) error {
+	b.saw = append(b.saw, string(member), c.Method)
+	clear(member)
+	*c = auth.Credentials{}
+	return nil
+}
+
+// What a remembered token is bound by is read once, and is the same for each request, whatever a
+// Binding does with what it is given.
+func TestBindingsGetWhatIsTheirsAlone(t *testing.T) {
+	issuer, b := authtest.NewIssuer(t, nil), new(scribbler)
+	guard := issuer.Guard(&auth.GuardOptions{Bindings: []auth.Binding{b}})
+	value := strings.Repeat("v", 100) // longer than a hash
+	token := issuer.Token("read:orders", authtest.Claims{"cnf": map[string]any{"x": value}})
+	for range 3 {
+		r := httptest.NewRequest("GET", "/orders", nil)
+		r.Header.Set("Authorization", "Bearer "+token)
+		ctx, err := guard.Authorize(t.Context(), auth.RequestCredentials(nil, r, "GET /orders"), auth.AnyToken())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p, _ := auth.PrincipalFrom(ctx); string(p.Confirmation()) != `{"x":"`+value+`"}` {
+			t.Errorf("confirmed by %s", p.Confirmation())
+		}
+	}
+	if want := slices.Repeat([]string{`"` + value + `"`, "GET"}, 3); !slices.Equal(b.saw, want) {
+		t.Errorf("the Binding saw %q, want %q", b.saw, want)
+	}
+}

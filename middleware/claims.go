@@ -233,15 +233,6 @@ func (r *claimReader) identity(p *Principal) (err *Error) {
 	return nil
 }
 
-// readConfirmation reads cnf.
-func (r *claimReader) readConfirmation(p *Principal) *Error {
-	if r.has(claimCnf) {
-		v := r.found[claimCnf]
-		p.cnf = p.doc[v.Start:v.End]
-	}
-	return nil
-}
-
 // readScopes reads the scopes, and where the lists of the Principal stand.
 func (r *claimReader) readScopes(p *Principal) *Error {
 	p.lists = &r.plan.lists

@@ -14,17 +14,30 @@ type grant struct {
 	presented *presented // with a Principal or a proof; fmt prints where it points to, and not the token there
 }
 
+// A grantRecord is a grant and what it was made on, in one allocation.
+type grantRecord struct {
+	grant
+	of presented
+}
+
+// A boundRecord is the grantRecord of a sender-constrained token.
+type boundRecord struct {
+	grantRecord
+	bound boundRequest
+}
+
 // grant returns ctx with what o found out about c.
 func (g *Guard) grant(ctx context.Context, c *Credentials, o *outcome) *grant {
 	if o.principal == nil && o.bound == nil {
 		return &grant{Context: ctx, guard: g}
 	}
-	both := &struct { // one allocation
-		grant
-		of presented
-	}{grant{ctx, g, o.principal, o.scheme, nil}, presented{c.Authorization[0], o.bound}}
-	both.grant.presented = &both.of
-	return &both.grant
+	r := o.record
+	if r == nil {
+		r = new(grantRecord)
+	}
+	r.of = presented{c.Authorization[0], o.bound}
+	r.grant = grant{ctx, g, o.principal, o.scheme, &r.of}
+	return &r.grant
 }
 
 // grantOf returns the innermost grant that ctx carries, or nil.
@@ -41,10 +54,9 @@ func (gr *grant) Value(key any) any {
 	return gr.Context.Value(key)
 }
 
-// earlier returns a grant that ctx carries, when this Guard gave it to exactly these credentials
-// and it has not expired since.
-func (g *Guard) earlier(ctx context.Context, c *Credentials) *grant {
-	gr := grantOf(ctx)
+// earlier returns gr, the innermost grant that ctx carries, when this Guard gave it to exactly
+// these credentials and it has not expired since.
+func (g *Guard) earlier(ctx context.Context, gr *grant, c *Credentials) *grant {
 	if gr == nil || gr.principal == nil {
 		return nil
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"sync"
 	"time"
 )
 
@@ -15,13 +14,12 @@ import (
 type Guard struct {
 	verifier      TokenVerifier
 	revoked       func(context.Context, *Principal) (bool, error)
-	bindings      map[string]Binding // by member of "cnf"
-	schemes       []scheme           // Bearer, and then those of bindings
-	bearerIsPlain bool               // every Binding has a scheme of its own, and there is one
+	bindings      []memberBinding
+	schemes       []scheme // Bearer, and then those of bindings
+	bearerIsPlain bool     // every Binding has a scheme of its own, and there is one
 	requireBound  bool
 	profile       Profile
 	readsFields   []string
-	memberReaders sync.Pool // of *memberReader
 	onDecision    func(context.Context, Decision)
 	override      func(http.ResponseWriter, *http.Request, *Error)
 	metadata      string
@@ -68,7 +66,8 @@ func (g *Guard) Close() error {
 // a refusal by [Guard.Refuse], or sets its header by [Guard.SetRefusalHeader].
 // authtest.AssertGuarded asks for all but the answer's header and Params.
 func (g *Guard) Authorize(ctx context.Context, c Credentials, req Requirement) (context.Context, error) {
-	o := outcome{before: g.earlier(ctx, &c)}
+	innermost := grantOf(ctx)
+	o := outcome{innermost: innermost, before: g.earlier(ctx, innermost, &c)}
 	return g.decide(ctx, &c, req, &o)
 }
 
@@ -78,8 +77,8 @@ func (g *Guard) Authorize(ctx context.Context, c Credentials, req Requirement) (
 // that had proved the token count. With another context, or another Authorization value, it is
 // Authorize.
 func (g *Guard) Recheck(ctx context.Context, c Credentials, req Requirement) (context.Context, error) {
-	var o outcome
-	for gr := grantOf(ctx); gr != nil; gr = grantOf(gr.Context) {
+	o := outcome{innermost: grantOf(ctx)}
+	for gr := o.innermost; gr != nil; gr = grantOf(gr.Context) {
 		if gr.guard == g && gr.presented.sameToken(&c) { // check: recheck-credentials
 			o.rechecking, o.bound = true, gr.presented.bound
 			break
@@ -124,11 +123,13 @@ func (g *Guard) decide(ctx context.Context, c *Credentials, req Requirement, o *
 
 // An outcome is what authorize found out on its way.
 type outcome struct {
+	innermost  *grant        // the last decision on the same request, of any Guard
 	before     *grant        // this Guard's decision on the same credentials in the same request
 	rechecking bool          // the proofs in bound count, and no Binding is asked
 	scheme     int           // which of the Guard's schemes the caller used
 	verified   *Principal    // whose token is good; its proofs may be missing
 	bound      *boundRequest // what the proofs were checked against
+	record     *grantRecord  // beside bound, for the grant
 	principal  *Principal    // who the caller is, whatever became of the request
 	cached     bool
 }

@@ -33,8 +33,8 @@ type Principal struct {
 	scopes []string // the scopes that came as an array
 
 	exp, iat jose.NumericDate
-	until    time.Time // exp plus the leeway that the verifier grants
-	cnf      string    // the JSON text of "cnf", "" when there is none
+	until    time.Time     // exp plus the leeway that the verifier grants
+	cnf      *confirmation // nil when there is none
 
 	lists *lists
 
@@ -162,10 +162,10 @@ func (p *Principal) IssuedAt() time.Time { return p.orNobody().iat.Time() }
 // Confirmation returns a copy of the JSON text of "cnf" (RFC 7800 §3.1), or nil when the token is
 // not sender-constrained.
 func (p *Principal) Confirmation() []byte {
-	if p == nil || p.cnf == "" {
+	if p == nil || p.cnf == nil {
 		return nil
 	}
-	return []byte(p.cnf)
+	return []byte(p.cnf.text)
 }
 
 // Claims decodes the claims into v as go-json-experiment's Unmarshal does: member names match

@@ -225,7 +225,7 @@ var (
 
 // check reports whether p meets r. It is only asked of requirements that need a token.
 func (r Requirement) check(ctx context.Context, p *Principal) *Error {
-	if r.node.bound && p.cnf == "" { // check: requirement-bound
+	if r.node.bound && p.cnf == nil { // check: requirement-bound
 		return errBindingRequired // whatever else is missing: another token is needed first
 	}
 	switch err := r.node.met(ctx, p); {
@@ -259,7 +259,7 @@ func (n *node) met(ctx context.Context, p *Principal) error {
 	case kindToken:
 		return nil
 	case kindBound:
-		if p.cnf == "" { // check: bound-term
+		if p.cnf == nil { // check: bound-term
 			return errPlain
 		}
 		return nil

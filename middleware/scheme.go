@@ -73,16 +73,6 @@ func missing(note string) *Error {
 	return &Error{Reason: ReasonCredentialsMissing, about: &detail{note: note}}
 }
 
-// schemeOf returns the scheme of b: Bearer when it has none of its own.
-func (g *Guard) schemeOf(b Binding) int {
-	for i := bearerScheme + 1; i < len(g.schemes); i++ {
-		if Binding(g.schemes[i].binding) == b {
-			return i
-		}
-	}
-	return bearerScheme
-}
-
 // hasScheme reports whether name, in any case, is one of g's schemes.
 func (g *Guard) hasScheme(name string) bool {
 	return slices.ContainsFunc(g.schemes, func(s scheme) bool { return strings.EqualFold(s.name, name) })
@@ -90,9 +80,7 @@ func (g *Guard) hasScheme(name string) bool {
 
 // addBindings takes up GuardOptions.Bindings.
 func (g *Guard) addBindings(bindings []Binding) error {
-	g.bindings = make(map[string]Binding, len(bindings))
 	g.schemes = []scheme{{name: "Bearer"}}
-	g.memberReaders.New = newMemberReader
 	if len(bindings) > 0 {
 		g.readsFields = []string{}
 	}
@@ -100,12 +88,11 @@ func (g *Guard) addBindings(bindings []Binding) error {
 		if isNil(b) || reflect.ValueOf(b).Kind() != reflect.Pointer { // check: binding-pointer
 			return fmt.Errorf("auth: GuardOptions.Bindings[%d] is nil, or not a pointer", i)
 		}
-		member := b.Member()
-		if _, ok := g.bindings[member]; ok || member == "" { // check: binding-twice
-			return fmt.Errorf("auth: GuardOptions.Bindings: no member of cnf, or two Bindings for it: %q", member)
+		mb := memberBinding{b, b.Member(), bearerScheme, b.Fields()}
+		if mb.member == "" || g.bindingOf(mb.member) != nil { // check: binding-twice
+			return fmt.Errorf("auth: GuardOptions.Bindings: no member of cnf, or two Bindings for it: %q", mb.member)
 		}
-		g.bindings[member] = b
-		for _, f := range b.Fields() {
+		for _, f := range mb.fields {
 			if !isHTTPToken(f) { // check: binding-fields
 				return fmt.Errorf("auth: GuardOptions.Bindings[%d]: %q is not the name of a header field", i, f)
 			}
@@ -115,7 +102,9 @@ func (g *Guard) addBindings(bindings []Binding) error {
 			if err := g.addScheme(sb); err != nil {
 				return err
 			}
+			mb.scheme = len(g.schemes) - 1
 		}
+		g.bindings = append(g.bindings, mb)
 	}
 	slices.Sort(g.readsFields)
 	g.readsFields = slices.Compact(g.readsFields)

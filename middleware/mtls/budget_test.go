@@ -45,11 +45,11 @@ func TestBudgetOfBoundTokens(t *testing.T) {
 	if got := cost(guard, plain); got > floor {
 		t.Errorf("a plain token: %v allocations, %v without Bindings", got, floor)
 	}
-	if got := cost(guard, bound); got > floor+1 {
-		t.Errorf("a bound token: %v allocations, want at most one more than %v", got, floor)
+	if got := cost(guard, bound); got > floor { // what it was checked against is in the record of the decision
+		t.Errorf("a bound token: %v allocations, want no more than %v", got, floor)
 	}
-	if got := cost(proxied, bound); got > floor+3 { // the record, and the copies of what it was checked against
-		t.Errorf("a bound token where proxies are configured: %v allocations, want at most 3 more than %v", got, floor)
+	if got := cost(proxied, bound); got > floor+1 { // the copy of the fields that it was checked against
+		t.Errorf("a bound token where proxies are configured: %v allocations, want at most one more than %v", got, floor)
 	}
 }
 
