@@ -85,6 +85,9 @@ var suites = []suite{
 	{"hang", false, hang},
 	{"garbage", false, garbage},
 	{"unvouched", false, unvouched},
+	{"proofs", false, proofs},
+	{"first", false, first},
+	{"certificates", false, certificates},
 	{"growth", true, growth},
 	{"stores", true, stores},
 }

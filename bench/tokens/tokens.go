@@ -110,7 +110,10 @@ func encode(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
 
 // Sign returns the compact form of any payload.
 func (k *Key) Sign(payload string) (string, error) {
-	header := fmt.Sprintf(`{"alg":%q,"typ":"at+jwt","kid":%q}`, k.Alg, k.ID)
+	return k.sign(fmt.Sprintf(`{"alg":%q,"typ":"at+jwt","kid":%q}`, k.Alg, k.ID), payload)
+}
+
+func (k *Key) sign(header, payload string) (string, error) {
 	input := encode([]byte(header)) + "." + encode([]byte(payload))
 	digest := sha256.Sum256([]byte(input))
 	var sig []byte

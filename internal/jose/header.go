@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// A Header is what this package reads of a JOSE header (RFC 7515 §4.1). "jku", "jwk", "x5u" and
-// "x5c" are never used: no key ever comes from a token (RFC 8725 §3.10).
+// A Header is what this package reads of a JOSE header (RFC 7515 §4.1). "jku", "x5u" and "x5c" are
+// never used, and "jwk" only of a proof: no key ever comes from a token (RFC 8725 §3.10).
 type Header struct {
 	Algorithm     Algorithm // 0 when the name is not one this package knows
 	AlgorithmName string
@@ -19,6 +19,8 @@ type Header struct {
 	// HasNonce tells a token that Microsoft made for an API of its own: what is signed is not what
 	// is sent.
 	HasNonce bool
+	// JWK is where "jwk" stands, for [Reader.ProofKey].
+	JWK Value
 
 	hasAlgorithm bool
 }
@@ -81,6 +83,8 @@ func (r *Reader) Header(doc []byte) (Header, error) {
 			h.Extension = string(name)
 		case "nonce":
 			h.HasNonce = true
+		case "jwk":
+			h.JWK = v
 		default:
 			if isVariant(name) { // check: header-case-variants
 				return errVariant

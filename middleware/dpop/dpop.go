@@ -28,6 +28,7 @@ import (
 	"time"
 
 	"github.com/bearward/bearward/internal/jose"
+	"github.com/bearward/bearward/internal/tokencache"
 	auth "github.com/bearward/bearward/middleware"
 )
 
@@ -77,6 +78,7 @@ type Binding struct {
 	errOrigin     *auth.Error
 	errAlgorithm  *auth.Error
 	parsers       sync.Pool
+	proven        *tokencache.Cache[provenKey] // by header of a proof
 }
 
 var _ auth.SchemeBinding = (*Binding)(nil)
@@ -127,6 +129,7 @@ func New(origins []string, store ReplayStore, opts *Options) (*Binding, error) {
 	}
 	b.configuredFaults()
 	b.parsers.New = func() any { return newParser() }
+	b.proven = tokencache.New[provenKey](provenKeys)
 	return b, nil
 }
 
@@ -202,7 +205,7 @@ func (b *Binding) Check(ctx context.Context, token string, c *auth.Credentials, 
 		}
 		return err
 	}
-	if err := b.first(ctx, &proof, p); err != nil {
+	if err := b.first(ctx, proof.until, ownerOf(p), proof.id(parser.input)); err != nil {
 		return err
 	}
 	if b.nonces != nil && !proof.nonceCurrent { // check: nonce-renewed
@@ -221,10 +224,13 @@ func (b *Binding) tellNonce(answer http.Header) {
 // first asks the store whether the proof was used before. What it is remembered by is a hash of
 // key, jti and target: by jti alone one client could spend another's, and the proof itself has many
 // spellings, since ECDSA signatures can be changed into others that verify.
-func (b *Binding) first(ctx context.Context, proof *verified, p *auth.Principal) error {
-	ctx, cancel := context.WithTimeout(ctx, b.replayTimeout)
-	defer cancel()
-	first, err := b.store.First(ctx, ownerOf(p), proof.id(), time.Until(proof.until)+clockMargin)
+func (b *Binding) first(ctx context.Context, until time.Time, owner, id string) error {
+	if _, ok := b.store.(*Memory); !ok { // which never waits
+		limited, cancel := context.WithTimeout(ctx, b.replayTimeout)
+		defer cancel()
+		ctx = limited
+	}
+	first, err := b.store.First(ctx, owner, id, time.Until(until)+clockMargin)
 	switch {
 	case err != nil: // check: replay-untold
 		return &auth.Error{Reason: auth.ReasonUnavailable, Err: storeFault{err, b.replayTimeout}}

@@ -98,12 +98,39 @@ func TestABoundTokenWithItsProof(t *testing.T) {
 	}
 }
 
+// A known key's header is not read again: all else of its proofs is, and nobody else's header is
+// taken for it.
+func TestAKnownKeyIsNobodyElses(t *testing.T) {
+	g, p, thief := guard(t, nil, nil), authtest.NewProver(t, auth.ES256), authtest.NewProver(t, auth.ES256)
+	token, other := g.issuer.Token("read:orders", p.Confirmation()), g.issuer.Token("read:orders", thief.Confirmation())
+	for range 2 {
+		for p, token := range map[*authtest.Prover]string{p: token, thief: other} {
+			if w := g.ask(proved(p, token)); w.Code != 200 {
+				t.Errorf("one's own token: %d %v", w.Code, g.last)
+			}
+		}
+		for p, token := range map[*authtest.Prover]string{p: other, thief: token} {
+			if w := g.ask(proved(p, token)); w.Code != 401 || g.reason() != auth.ReasonBindingNotProved {
+				t.Errorf("another's token: %d %v", w.Code, g.last)
+			}
+		}
+	}
+}
+
 func TestEveryProofDefectIsRefusedForItsReason(t *testing.T) {
-	for _, alg := range algorithms {
+	for n := range 2 * len(algorithms) {
+		alg := algorithms[n%len(algorithms)]
 		g, p := guard(t, nil, nil), authtest.NewProver(t, alg)
 		token := g.issuer.Token("read:orders", p.Confirmation())
+		about := ""
+		if n >= len(algorithms) { // the header of the key's proofs is remembered
+			about = ", a known key"
+			if w := g.ask(proved(p, token)); w.Code != 200 {
+				t.Fatalf("%v: a good proof: %d", alg, w.Code)
+			}
+		}
 		for _, d := range authtest.ProofDefects() {
-			t.Run(fmt.Sprint(alg, " ", d), func(t *testing.T) {
+			t.Run(fmt.Sprint(alg, " ", d, about), func(t *testing.T) {
 				w := g.ask(proved(p, token, d))
 				if w.Code != 401 || g.reason() != d.Reason() {
 					t.Fatalf("%d %v, want %v", w.Code, g.last, d.Reason())

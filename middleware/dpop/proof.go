@@ -6,6 +6,7 @@ import (
 	"crypto/subtle"
 	"encoding/base64"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -28,13 +29,10 @@ type verified struct {
 }
 
 // id is what a store remembers the proof by.
-func (v *verified) id() string {
-	h := sha256.New()
-	h.Write(v.thumbprint[:])
-	h.Write([]byte(v.jti))
-	h.Write([]byte{0})
-	h.Write([]byte(v.target))
-	return string(h.Sum(nil))
+func (v *verified) id(scratch []byte) string {
+	in := append(append(append(append(scratch[:0], v.thumbprint[:]...), v.jti...), 0), v.target...)
+	sum := sha256.Sum256(in)
+	return string(sum[:])
 }
 
 // A parser holds the memory for one proof at a time.
@@ -45,8 +43,6 @@ type parser struct {
 	claims claims
 	text   string // the document that claims are read from
 	member func(name []byte, v jose.Value) error
-	key    jose.Value // of the header
-	header func(name []byte, v jose.Value) error
 }
 
 // claims are those of a proof (RFC 9449 §4.2).
@@ -59,14 +55,21 @@ type claims struct {
 func newParser() *parser {
 	p := new(parser)
 	p.member = p.claim
-	p.header = func(name []byte, v jose.Value) error {
-		if string(name) == "jwk" {
-			p.key = v
-		}
-		return nil
-	}
 	return p
 }
+
+// A provenKey is what the header of a proof says, once its signature was good. A client's proofs
+// all have the same header, so it is read once. What is remembered is the text's meaning alone,
+// which does not change: a wrong or a forged proof is refused as for an unknown header.
+type provenKey struct {
+	alg jose.Algorithm
+	key jose.ProofKey
+}
+
+const (
+	provenKeys = 4096      // how many headers are remembered
+	provenFor  = time.Hour // how long one has its place to itself
+)
 
 // verify is the order of checks up to the signature.
 func (b *Binding) verify(p *parser, token string, c *auth.Credentials, member []byte, now time.Time) (verified, error) {
@@ -79,18 +82,22 @@ func (b *Binding) verify(p *parser, token string, c *auth.Credentials, member []
 	if err != nil {
 		return v, errCompact
 	}
-	alg, key, err := b.readHeader(p, compact.Header)
-	if err != nil {
+	tag := b.proven.Tag(compact.Header)
+	var by provenKey
+	known := b.proven.Find(tag)
+	if known != nil {
+		by = known.Value
+	} else if by.alg, by.key, err = b.readHeader(p, compact.Header); err != nil {
 		return v, err
 	}
-	v.thumbprint = key.Thumbprint
-	if err := checkThumbprint(key.Thumbprint, member); err != nil {
+	v.thumbprint = by.key.Thumbprint
+	if err := checkThumbprint(by.key.Thumbprint, member); err != nil {
 		return v, err
 	}
 	if err := p.readClaims(compact.Payload); err != nil {
 		return v, err
 	}
-	if v.target, err = b.checkRequest(&p.claims, c, token); err != nil {
+	if v.target, err = b.checkRequest(p, c, token); err != nil {
 		return v, err
 	}
 	v.jti = p.claims.jti
@@ -102,8 +109,11 @@ func (b *Binding) verify(p *parser, token string, c *auth.Credentials, member []
 		return v, errSignatureSyntax
 	}
 	p.doc, p.input = signature, append(p.input[:0], compact.Input...)
-	if !b.signatures.Verify(alg, key.Public, p.input, signature) { // check: signature
+	if !b.signatures.Verify(by.alg, by.key.Public, p.input, signature) { // check: signature
 		return v, errSignature
+	}
+	if known == nil {
+		b.proven.Add(tag, by, now.Add(provenFor), now)
 	}
 	return v, nil
 }
@@ -139,13 +149,9 @@ func (b *Binding) readHeader(p *parser, part string) (jose.Algorithm, jose.Proof
 	case h.Extension != "": // check: critical
 		return 0, jose.ProofKey{}, errExtensions[h.Extension]
 	}
-	p.key = jose.Value{}
-	if err := p.reader.Object(p.doc, p.header); err != nil {
-		return 0, jose.ProofKey{}, errHeader
-	}
-	key, err := p.reader.ProofKey(p.doc, p.key)
+	key, err := p.reader.ProofKey(p.doc, h.JWK)
 	if err != nil {
-		return 0, jose.ProofKey{}, keyFault(p.key, err)
+		return 0, jose.ProofKey{}, keyFault(h.JWK, err)
 	}
 	if !h.Algorithm.Fits(key.Public) { // check: key
 		return 0, jose.ProofKey{}, errKeyOfAnother
@@ -220,7 +226,8 @@ func (p *parser) claim(name []byte, v jose.Value) error {
 }
 
 // checkRequest compares the claims with the request and its token, and returns the normalized URI.
-func (b *Binding) checkRequest(p *claims, c *auth.Credentials, token string) (target string, err error) {
+func (b *Binding) checkRequest(parser *parser, c *auth.Credentials, token string) (target string, err error) {
+	p := &parser.claims
 	if p.jti == "" || len(p.jti) > maxJTIBytes { // check: jti
 		return "", errJTI
 	}
@@ -230,7 +237,8 @@ func (b *Binding) checkRequest(p *claims, c *auth.Credentials, token string) (ta
 	if target, err = b.targetOf(p.htu, c.Target); err != nil {
 		return "", err
 	}
-	sum := sha256.Sum256([]byte(token))
+	parser.input = append(parser.input[:0], token...)
+	sum := sha256.Sum256(parser.input)
 	var ath [43]byte
 	base64.RawURLEncoding.Encode(ath[:], sum[:])
 	if subtle.ConstantTimeCompare([]byte(p.ath), ath[:]) != 1 { // check: ath
@@ -244,12 +252,15 @@ func (b *Binding) checkRequest(p *claims, c *auth.Credentials, token string) (ta
 
 // targetOf returns the request's URI when htu means it.
 func (b *Binding) targetOf(htu, requested string) (string, error) {
+	path, pathErr := pathOf(requested)
+	if pathErr == nil && b.isTarget(htu, path) { // as most clients write it: in the normalized form
+		return htu, nil
+	}
 	claimed, err := normalize(htu)
 	if err != nil {
 		return "", given(htu, errNoTarget, errTarget)
 	}
-	path, err := pathOf(requested)
-	if err != nil {
+	if pathErr != nil {
 		return "", errRequested
 	}
 	fault := b.errOrigin
@@ -267,6 +278,13 @@ func (b *Binding) targetOf(htu, requested string) (string, error) {
 		return claimed, nil
 	}
 	return "", fault
+}
+
+// isTarget reports whether uri is an origin with the normalized path behind it.
+func (b *Binding) isTarget(uri, path string) bool {
+	return slices.ContainsFunc(b.origins, func(o origin) bool {
+		return len(uri) == len(o)+len(path) && uri[:len(o)] == string(o) && uri[len(o):] == path
+	})
 }
 
 // checkFreshness looks at the nonce, or without nonces at the times, and says until when the proof
