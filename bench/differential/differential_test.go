@@ -216,13 +216,7 @@ func TestDifferential(t *testing.T) {
 	}
 	var sets []tokenSet
 	for _, alg := range algs {
-		issuer := authtest.NewIssuer(t, &authtest.Options{Algorithm: alg})
-		key := &tokens.Key{Name: alg.String(), Alg: alg.String(), ID: issuer.KeyID()}
-		for _, k := range issuer.Keys() {
-			if k.ID == key.ID {
-				key.Private = publicOnly{k.Public}
-			}
-		}
+		issuer, key := issuerOf(t, alg)
 		set := tokenSet{Alg: alg.String(), Key: key.JWK()}
 		for _, c := range all {
 			set.Tokens = append(set.Tokens, issuer.Token("read:orders", c.changes...))
@@ -254,34 +248,59 @@ func TestDifferential(t *testing.T) {
 		if want := map[bool]int{true: len(algs)}[c.good]; len(accepted[i]["ours"]) != want {
 			t.Errorf("%s: ours accepts it under %v", c.name, accepted[i]["ours"])
 		}
-		row, agree := "", true
-		for _, name := range names {
-			said := "refused"
-			switch n := len(accepted[i][name]); {
-			case n == len(algs):
-				said = "accepted"
-			case n > 0:
-				said = "accepted (" + strings.Join(accepted[i][name], ", ") + ")"
-			}
-			agree = agree && said == map[bool]string{true: "accepted", false: "refused"}[c.good]
-			row += " " + said + " |"
-		}
+		row, agree := cells(accepted[i], names, len(algs), c.good)
 		if agree {
 			continue
 		}
 		differ++
-		right := "ours, and those that agree: " + c.why
-		if c.decision {
-			right = "nobody is wrong; ours is stricter by decision: " + c.why
-		}
-		fmt.Fprintf(&table, "| %s |%s %s |\n", c.name, row, right)
+		fmt.Fprintf(&table, "| %s |%s %s |\n", c.name, row, whoIsRight(c.why, c.decision))
 	}
 	fmt.Fprintf(&table, "\nOn the other %d cases all agree.\n", len(all)-differ)
 	if answers == nil {
 		t.Skip("the table has a column for panva/jose, which was not asked")
 	}
+	replaceInReadme(t, "<!-- measured -->\n", "<!-- end -->\n", table.String())
+}
 
-	const begin, end = "<!-- measured -->\n", "<!-- end -->\n"
+// issuerOf returns an issuer with its key as package tokens has it.
+func issuerOf(t *testing.T, alg auth.Algorithm) (*authtest.Issuer, *tokens.Key) {
+	issuer := authtest.NewIssuer(t, &authtest.Options{Algorithm: alg})
+	key := &tokens.Key{Name: alg.String(), Alg: alg.String(), ID: issuer.KeyID()}
+	for _, k := range issuer.Keys() {
+		if k.ID == key.ID {
+			key.Private = publicOnly{k.Public}
+		}
+	}
+	return issuer, key
+}
+
+// cells returns what the libraries say of one case, and whether all of them are right. accepted has
+// the algorithms under which each one accepts it, of so many.
+func cells(accepted map[string][]string, names []string, algs int, good bool) (row string, agree bool) {
+	agree = true
+	for _, name := range names {
+		said := "refused"
+		switch n := len(accepted[name]); {
+		case n == algs:
+			said = "accepted"
+		case n > 0:
+			said = "accepted (" + strings.Join(accepted[name], ", ") + ")"
+		}
+		agree = agree && said == map[bool]string{true: "accepted", false: "refused"}[good]
+		row += " " + said + " |"
+	}
+	return row, agree
+}
+
+func whoIsRight(why string, decision bool) string {
+	if decision {
+		return "nobody is wrong; ours is stricter by decision: " + why
+	}
+	return "ours, and those that agree: " + why
+}
+
+// replaceInReadme compares what stands between two lines of README.md with a table.
+func replaceInReadme(t *testing.T, begin, end, table string) {
 	readme, err := os.ReadFile("README.md")
 	if err != nil {
 		t.Fatal(err)
@@ -291,14 +310,14 @@ func TestDifferential(t *testing.T) {
 	if !ok {
 		t.Fatal("README.md has no part for the table")
 	}
-	if old == table.String() {
+	if old == table {
 		return
 	}
 	if os.Getenv("UPDATE") == "" {
 		t.Errorf("README.md is not what the libraries say; UPDATE=1 go test -C bench ./differential")
 		return
 	}
-	if err := os.WriteFile("README.md", []byte(before+begin+table.String()+end+after), 0o644); err != nil {
+	if err := os.WriteFile("README.md", []byte(before+begin+table+end+after), 0o644); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -88,6 +88,9 @@ var suites = []suite{
 	{"proofs", false, proofs},
 	{"first", false, first},
 	{"certificates", false, certificates},
+	{"introspection", false, introspection},
+	{"flood", false, flood},
+	{"redis", false, redis},
 	{"growth", true, growth},
 	{"stores", true, stores},
 }

@@ -22,6 +22,7 @@ type report struct {
 	goals  []goal
 	tables []table
 	plots  []figure
+	notRun []string // goals that could not be measured here, and why
 }
 
 // A goal is a bound of the design, section 7, and what was measured.
@@ -147,6 +148,9 @@ func (r *report) goalTable() table {
 		}
 		t.rows = append(t.rows, []string{g.what, fmt.Sprintf("%s %v", sign, g.limit), g.measured.String(), g.outcome(),
 			"`go run ./run -only " + g.suite + "`"})
+	}
+	if len(r.notRun) > 0 {
+		t.note += " Not run: " + strings.Join(r.notRun, "; ") + "."
 	}
 	return t
 }

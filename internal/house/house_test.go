@@ -133,9 +133,9 @@ var rules = []rule{
 	{room: "middleware", code: []string{"jwks", "internal/jose", "internal/tokencache"}},
 	{room: "internal/issuer", code: []string{"jwks", "middleware", "internal/jose"}},
 	{room: "middleware/authtest", code: []string{"jwks", "middleware", "internal/certfields", "internal/cite", "internal/issuer"}},
-	{ // it reads proofs by the parts that read tokens
+	{ // it reads proofs by the parts that read tokens, and remembers their keys as those remember tokens
 		room: "middleware/dpop",
-		code: []string{"middleware", "internal/jose"},
+		code: []string{"middleware", "internal/jose", "internal/tokencache"},
 	},
 	{ // it asks an issuer as the key cache does, and remembers as the verifier does
 		room: "middleware/introspect",

@@ -87,7 +87,9 @@ func (i *Introspector) runCall(f *call) {
 	delete(i.calls, f.tag)
 	i.store(f, r)
 	i.mu.Unlock()
-	i.log.tell(r)
+	if i.life.Err() == nil { // what Close ended says nothing of the endpoint
+		i.log.tell(r)
+	}
 	i.tellCall(Call{Issuer: i.Issuer(), Outcome: r.outcome, Err: r.err, Elapsed: time.Since(asked), Background: f.background})
 	close(f.done)
 }

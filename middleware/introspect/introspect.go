@@ -146,7 +146,7 @@ func (i *Introspector) VerifyToken(ctx context.Context, raw string) (*auth.Princ
 	}
 	tag := i.active.Tag(raw)
 	now := time.Now()
-	known := i.cached(tag)
+	known := i.cached(tag, now)
 	if known != nil {
 		switch age := now.Sub(known.asked); {
 		case known.principal == nil && age < i.negativeAge(known): // check: refusal-age
@@ -189,11 +189,11 @@ var (
 )
 
 // cached returns what is known of a token, however old, or nil.
-func (i *Introspector) cached(tag tokencache.Tag) *answer {
+func (i *Introspector) cached(tag tokencache.Tag, now time.Time) *answer {
 	if i.config.MaxAge < 0 {
 		return nil
 	}
-	if e := i.refused.Find(tag); e != nil && time.Now().Before(e.Until) {
+	if e := i.refused.Find(tag); e != nil && now.Before(e.Until) {
 		return e.Value
 	}
 	if e := i.active.Find(tag); e != nil && e.Value.principal != nil {

@@ -439,7 +439,10 @@ func TestCloseEndsRequestsUnderWay(t *testing.T) {
 	simulated(t, func(t *testing.T) {
 		e := newEndpoint()
 		e.delay = time.Hour
-		i := mustNew(t, e, func(c *introspect.Config) { c.Timeout = 30 * time.Second })
+		var log bytes.Buffer
+		i := mustNew(t, e, func(c *introspect.Config) {
+			c.Timeout, c.Logger = 30*time.Second, slog.New(slog.NewTextHandler(&log, nil))
+		})
 		var wait sync.WaitGroup
 		wait.Go(func() { want(t, i, opaque, auth.ReasonUnavailable) })
 		synctest.Wait()
@@ -451,6 +454,9 @@ func TestCloseEndsRequestsUnderWay(t *testing.T) {
 		want(t, i, "other", auth.ReasonUnavailable)
 		if e.count() != 1 {
 			t.Error("asked after Close")
+		}
+		if log.Len() > 0 {
+			t.Errorf("Close is told as a problem: %s", &log)
 		}
 	})
 }
