@@ -54,7 +54,8 @@ func TestPanvaIntrospection(t *testing.T) {
 			}
 			verify("no-token-of-this-issuer", auth.ReasonTokenInactive)
 			verify(granted.Extra("id_token").(string), auth.ReasonTokenInactive)
-			// The server calls a refresh token active, and says of it neither what it is nor whom it is for.
+			// The server calls a refresh token active, and says of it neither what it is nor whom
+			// it is for.
 			verify(granted.RefreshToken, auth.ReasonAudienceMismatch)
 
 			server.control(t, "publish")

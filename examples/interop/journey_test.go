@@ -20,17 +20,6 @@ func (s settings) with(more settings) settings {
 	return all
 }
 
-// An authority is an authorization server whose tokens are bound to their senders.
-type authority struct {
-	settings  settings
-	sub       string // of the person who logs in
-	nonceCost []int  // the statuses by which it tells a client a nonce
-	login     func(t *testing.T, start string) (callback string)
-	rotate    func(t *testing.T) // has a new key sign, with the old one still published
-}
-
-func (a authority) issuer() string { return a.settings["issuer"].(string) }
-
 // A journey is what a client does from its first token to one by the issuer's next key.
 type journey struct {
 	client    *client

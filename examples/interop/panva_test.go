@@ -24,10 +24,10 @@ type panva struct {
 	http   *http.Client // trusts it
 }
 
-// startPanva starts the provider. authorities may be nil: it then serves plain HTTP.
-func startPanva(t *testing.T, authorities *authorities) *panva {
+// startPanva starts the provider. tls may be nil: it then serves plain HTTP.
+func startPanva(t *testing.T, tls *certificates) *panva {
 	t.Helper()
-	files, err := json.Marshal(authorities.files())
+	files, err := json.Marshal(tls.files())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,7 +51,7 @@ func startPanva(t *testing.T, authorities *authorities) *panva {
 	for lines := bufio.NewScanner(stdout); lines.Scan(); {
 		if strings.HasPrefix(lines.Text(), "http") {
 			go io.Copy(io.Discard, stdout)
-			return &panva{lines.Text(), authorities.client()}
+			return &panva{lines.Text(), tls.client()}
 		}
 	}
 	t.Fatal("the provider ended before it listened")

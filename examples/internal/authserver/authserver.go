@@ -1,7 +1,7 @@
 // Package authserver is a small OAuth 2.0 authorization server for the examples: code flow with
 // PKCE (S256 only), RFC 9068 access tokens, refresh rotation with reuse detection, tokens bound by
-// DPoP (RFC 9449), dynamic registration (RFC 7591), revocation, RP-initiated logout, and a key ring
-// that publishes, promotes and retires.
+// DPoP (RFC 9449) and to client certificates (RFC 8705), dynamic registration (RFC 7591),
+// revocation, RP-initiated logout, and a key ring that publishes, promotes and retires.
 //
 // The protocol work is done by github.com/luikyv/go-oidc; none of its types
 // shows here, so that another server can take its place. State is kept in
@@ -53,6 +53,11 @@ type Config struct {
 	// stopped, so RotateEvery is at least twice Overlap (default: the token
 	// lifetime).
 	RotateEvery, Overlap time.Duration
+
+	// ClientCertificates binds the tokens of clients that show a certificate to
+	// it (RFC 8705 §3). Issuer is https then, and whoever serves the server asks
+	// for certificates, with tls.RequestClientCert at least.
+	ClientCertificates bool
 
 	// RegistrationToken is the initial access token that registration asks
 	// for (RFC 7591 §1.2). Empty: whoever reaches the server may register.
@@ -173,6 +178,9 @@ func (cfg *Config) complete() error {
 	if cfg.TokenLifetime < time.Second || cfg.RefreshLifetime < time.Second {
 		return errors.New("authserver: Config.TokenLifetime and RefreshLifetime are at least 1 s")
 	}
+	if cfg.ClientCertificates && !strings.HasPrefix(cfg.Issuer, "https:") {
+		return fmt.Errorf("authserver: Config.ClientCertificates: Config.Issuer %q is not https", cfg.Issuer)
+	}
 	cfg.Overlap = defaultTo(cfg.Overlap, cfg.TokenLifetime)
 	if cfg.RotateEvery != 0 && (cfg.Overlap < 0 || cfg.RotateEvery < 2*cfg.Overlap) {
 		return fmt.Errorf("authserver: Config.RotateEvery: %s is less than twice Overlap (%s)", cfg.RotateEvery, cfg.Overlap)
@@ -216,7 +224,7 @@ func (s *Server) newProvider() (*provider.Provider, error) {
 	for i, sc := range s.cfg.Scopes {
 		scopes[i] = goidc.NewScope(sc.Name)
 	}
-	return provider.New(s.cfg.Issuer, s.store, s.keys.jwks,
+	options := []provider.Option{
 		provider.WithScopes(scopes...),
 		provider.WithIDTokenSignatureAlgs(alg),
 		provider.WithTokenOptions(func(context.Context, *goidc.Grant, *goidc.Client) goidc.TokenOptions {
@@ -228,7 +236,7 @@ func (s *Server) newProvider() (*provider.Provider, error) {
 		provider.WithPKCERequired(goidc.CodeChallengeMethodSHA256),
 		provider.WithRefreshTokenGrant(s.store),
 		provider.WithRefreshTokenRotation(),
-		provider.WithRefreshTokenLifetime(int(s.cfg.RefreshLifetime/time.Second)),
+		provider.WithRefreshTokenLifetime(int(s.cfg.RefreshLifetime / time.Second)),
 		provider.WithRefreshTokenShouldIssue(func(_ context.Context, _ *goidc.Client, g *goidc.Grant) bool {
 			return slices.Contains(strings.Fields(g.Scopes), "offline_access")
 		}),
@@ -255,5 +263,9 @@ func (s *Server) newProvider() (*provider.Provider, error) {
 		// Nothing but a proof has a jti here, and Server.checkProof has seen to it. go-oidc asks
 		// twice for one proof when a public client refreshes.
 		provider.WithJTIConsumer(func(context.Context, string) error { return nil }),
-	)
+	}
+	if s.cfg.ClientCertificates {
+		options = append(options, bindToCertificates(s.cfg.Issuer)...)
+	}
+	return provider.New(s.cfg.Issuer, s.store, s.keys.jwks, options...)
 }

@@ -30,6 +30,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !s.checkProof(w, r) {
 		return
 	}
+	r = withCertificate(r)
 	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 	switch path := r.URL.Path; {
 	case path == "/":

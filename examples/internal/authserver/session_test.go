@@ -31,6 +31,7 @@ func TestConfigIsChecked(t *testing.T) {
 		"Config.Scopes":      func(c *authserver.Config) { c.Scopes = []authserver.Scope{{Name: "a b"}} },
 		"Config.Algorithm":   func(c *authserver.Config) { c.Algorithm = "HS256" },
 		"Config.RotateEvery": func(c *authserver.Config) { c.RotateEvery, c.Overlap = time.Minute, time.Minute },
+		"ClientCertificates": func(c *authserver.Config) { c.ClientCertificates = true }, // and no https
 		"TokenLifetime":      func(c *authserver.Config) { c.TokenLifetime = time.Millisecond },
 	} {
 		cfg := good

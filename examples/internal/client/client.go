@@ -127,6 +127,13 @@ func (c *Client) Bound(p *prover.Prover) *Client {
 	return &bound
 }
 
+// Over returns c with requests that go through hc.
+func (c *Client) Over(hc *http.Client) *Client {
+	over := *c
+	over.hc, over.tokens = hc, nil
+	return &over
+}
+
 func authStyle(secret string) oauth2.AuthStyle {
 	if secret == "" {
 		return oauth2.AuthStyleInParams
