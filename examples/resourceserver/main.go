@@ -38,6 +38,10 @@
 // Each answer is used for -introspect-ttl. With -introspect-jwts it is asked about JWTs too, and
 // with -introspect-signed only signed answers count (RFC 9701).
 //
+// With -profile fapi2, beside -dpop require or -mtls, all of this keeps to the FAPI 2.0 Security
+// Profile: every token is bound, by PS256, ES256 or EdDSA, and not revoked. With -shared, Redis
+// tells what is revoked.
+//
 // With -adapter grpc the same rules guard the service of
 // internal/orders/orderspb/orders.proto, and the standard health service.
 package main
@@ -139,6 +143,8 @@ func parse(args []string, stderr io.Writer) (cfg api.Config, shared string, err 
 	bound.register(fs)
 	asked := new(introspectFlags)
 	asked.register(fs)
+	profile := new(profileFlag)
+	profile.register(fs)
 	fs.StringVar(&shared, "shared", "", "`URL` of a Redis that replicas share, redis://HOST:PORT/DB (default: each remembers for itself)")
 	if err := fs.Parse(args); err != nil {
 		return cfg, shared, err
@@ -168,6 +174,9 @@ func parse(args []string, stderr io.Writer) (cfg api.Config, shared string, err 
 		return wrong("%w", err)
 	}
 	if err := asked.apply(fs, &cfg); err != nil {
+		return wrong("%w", err)
+	}
+	if err := profile.apply(&cfg); err != nil {
 		return wrong("%w", err)
 	}
 	return cfg, shared, nil

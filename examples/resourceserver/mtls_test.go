@@ -90,6 +90,16 @@ func TestFlagsOfCertificatesThatContradictEachOther(t *testing.T) {
 	}
 }
 
+// client is the TLS of a client that shows c; nil for none.
+func (f tlsFiles) client(c *authtest.Certificate) *tls.Config {
+	config := &tls.Config{RootCAs: f.ca.Pool()}
+	if c != nil { // also where the server names other authorities
+		pair := c.TLS()
+		config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &pair, nil }
+	}
+	return config
+}
+
 // A client asks the program for the orders, and returns the answer in HTTP's terms.
 type client func(t *testing.T, c *authtest.Certificate, token string, field ...string) int
 
@@ -117,16 +127,9 @@ func served(t *testing.T, f tlsFiles, issuer *authtest.Issuer, adapter, protocol
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	clientTLS := func(c *authtest.Certificate) *tls.Config {
-		if cfg.TLS == nil {
-			return nil
-		}
-		config := &tls.Config{RootCAs: f.ca.Pool()}
-		if c != nil { // also where the server names other authorities
-			pair := c.TLS()
-			config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &pair, nil }
-		}
-		return config
+	clientTLS := f.client
+	if cfg.TLS == nil {
+		clientTLS = func(*authtest.Certificate) *tls.Config { return nil }
 	}
 	if adapter == "grpc" {
 		return func(t *testing.T, c *authtest.Certificate, token string, field ...string) int {
@@ -150,7 +153,7 @@ func askHTTP(t *testing.T, addr, protocol string, config *tls.Config, token stri
 	if err != nil {
 		t.Fatal(err)
 	}
-	req.Header.Set("Authorization", "Bearer "+token)
+	req.Header.Set("Authorization", authorization(token))
 	if len(field) > 0 {
 		req.Header.Set(field[0], field[1])
 	}
@@ -176,9 +179,17 @@ func askGRPC(t *testing.T, addr string, config *tls.Config, token string, field 
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	ctx := metadata.AppendToOutgoingContext(t.Context(), append([]string{"authorization", "Bearer " + token}, field...)...)
+	ctx := metadata.AppendToOutgoingContext(t.Context(), append([]string{"authorization", authorization(token)}, field...)...)
 	_, err = orderspb.NewOrdersClient(conn).ListOrders(ctx, &orderspb.ListOrdersRequest{})
 	return map[codes.Code]int{codes.OK: 200, codes.Unauthenticated: 401, codes.PermissionDenied: 403}[status.Code(err)]
+}
+
+// authorization puts token under Bearer, unless it names its scheme.
+func authorization(token string) string {
+	if strings.Contains(token, " ") {
+		return token
+	}
+	return "Bearer " + token
 }
 
 // protocols are those of each adapter.

@@ -14,8 +14,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/rueidis"
+
+	"github.com/bearward/bearward/adapters/redisauth"
 	auth "github.com/bearward/bearward/middleware"
 	"github.com/bearward/bearward/middleware/authtest"
+	"github.com/bearward/bearward/middleware/revocation"
 )
 
 // startRedis starts a redis-server, and returns its URL and its process.
@@ -86,6 +90,53 @@ func TestReplicasShareUsedProofs(t *testing.T) {
 			t.Errorf("Redis hangs: %v", hung.Header)
 		}
 		r.want("a plain token while Redis hangs", r.send("Bearer "+plain), 200, "")
+	}
+}
+
+// Under the profile replicas ask the Redis that they share which tokens are revoked.
+func TestReplicasShareRevocations(t *testing.T) {
+	url, redis := startRedis(t)
+	const origin = "https://api.example"
+	issuer := authtest.NewIssuer(t, &authtest.Options{Socket: true, Algorithm: auth.ES256})
+	client := authtest.NewProver(t, auth.ES256)
+	var replicas []*running
+	for range 2 {
+		replicas = append(replicas, start(t, issuer, "-profile", "fapi2", "-dpop", "require", "-dpop-origin", origin, "-shared", url))
+	}
+	option, err := rueidis.ParseURL(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	operator, err := redisauth.New(option, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer operator.Close()
+	token := func(id string) string {
+		return issuer.Token("read:orders", client.Confirmation(), authtest.Claims{"jti": id})
+	}
+	stolen, good := token("stolen"), token("good")
+	ask := func(r *running, token string) *http.Response {
+		return r.send("DPoP "+token, client.Proof("GET", origin+"/orders", token))
+	}
+	for _, r := range replicas {
+		for end := time.Now().Add(20 * time.Second); time.Now().Before(end) && ask(r, good).StatusCode != http.StatusOK; time.Sleep(20 * time.Millisecond) {
+		}
+		r.want("before", ask(r, stolen), 200, "")
+	}
+	err = operator.Revoke(t.Context(), revocation.Entry{Issuer: issuer.URL, TokenID: "stolen", Until: time.Now().Add(time.Hour)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range replicas {
+		r.want("revoked", ask(r, stolen), 401, `DPoP realm="api", error="invalid_token"`)
+		r.want("another", ask(r, good), 200, "")
+	}
+	if err := redis.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range replicas {
+		r.want("Redis hangs", ask(r, good), 503, "")
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/bearward/bearward/jwks"
 	auth "github.com/bearward/bearward/middleware"
 	"github.com/bearward/bearward/middleware/introspect"
 	"github.com/bearward/bearward/middleware/provider"
@@ -111,5 +112,19 @@ func TestIntrospector(t *testing.T) {
 	}
 	if _, err := provider.Google().Introspector(client, nil); err == nil {
 		t.Error("Google: no error")
+	}
+}
+
+// Signed answers are of the algorithms that the preset names.
+func TestSignedAnswersByThePresetsAlgorithms(t *testing.T) {
+	p := provider.Hydra("https://hydra.example", "orders-api")
+	p.IntrospectionURL, p.Config.Algorithms = "https://hydra.example/introspect", []auth.Algorithm{auth.ES256}
+	i, err := p.Introspector(introspect.NoClientAuth(), &introspect.Config{Signed: jwks.Static{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer i.Close()
+	if got := i.Algorithms(); len(got) != 1 || got[0] != auth.ES256 {
+		t.Errorf("signed answers by %v", got)
 	}
 }

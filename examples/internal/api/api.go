@@ -45,8 +45,12 @@ type Config struct {
 	DPoP          DPoP          // tokens that are bound to a key
 	MTLS          MTLS          // tokens that are bound to a client certificate
 	Introspection Introspection // tokens that only their issuer can read
+	Profile       auth.Profile  // what all of it must keep to; auth.FAPI2 needs DPoP.Require or MTLS
 	GuardHealth   bool          // gRPC: the health service needs read:orders
 	Logger        *slog.Logger  // nil: silent. Is told of refusals, never of tokens.
+
+	// Revoked tells which tokens are revoked. nil: none are; under auth.FAPI2, a store in the process.
+	Revoked func(context.Context, *auth.Principal) (bool, error)
 }
 
 // Server is a running API. Shut it down with Shutdown.
@@ -134,6 +138,7 @@ func newGuard(cfg Config, addr net.Addr, meter *meter) (*auth.Guard, io.Closer, 
 	if err != nil {
 		return nil, nil, err
 	}
+	cfg.keepProfile(options, &preset)
 	keys, err := preset.Source(&jwks.Options{
 		RefreshEvery: cfg.Refresh,
 		MaxStale:     cfg.MaxStale,

@@ -37,6 +37,9 @@ func (cfg Config) bind(options *auth.GuardOptions, addr net.Addr) error {
 		return err
 	}
 	var o dpop.Options
+	if cfg.Profile == auth.FAPI2 {
+		o.Algorithms = strong()
+	}
 	if d.Nonces {
 		var secrets [][]byte
 		if d.NonceKey != nil {
