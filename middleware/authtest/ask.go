@@ -2,6 +2,7 @@ package authtest
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -23,6 +24,7 @@ const (
 // A request is what is sent.
 type request struct {
 	method, path string // default: the operation's
+	host         string // default: the operation's, or the server's own
 	header       map[string]string
 	form         string  // a body
 	stolen       *stolen // in place of a token and its proof
@@ -130,9 +132,10 @@ func (a *assertion) sendOnce(q request, tokens []string) reply {
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	}
 	raw, query, _ := strings.Cut(q.path, "?")
-	r.URL.Opaque, r.URL.RawQuery = "//"+r.URL.Host+raw, query
-	if a.host != "" {
-		r.Host = a.host
+	r.Host = cmp.Or(q.host, a.host, r.Host)
+	r.URL.Opaque, r.URL.RawQuery = raw, query
+	if strings.HasPrefix(raw, "//") { // which would be read as a host
+		r.URL.Opaque = "//" + r.Host + raw
 	}
 	a.present(r, raw, q.stolen, tokens)
 	for name, value := range q.header {

@@ -69,6 +69,17 @@ func (a *assertion) overrides() (all []attempt) {
 	return all
 }
 
+// openPath returns the path of a route that needs no token, of the operation's host if it can.
+func (a *assertion) openPath() string {
+	for _, key := range slices.Sorted(maps.Keys(a.operations)) {
+		o := a.operations[key]
+		if bare, _, _ := strings.Cut(o.path, "?"); o.need.IsPublic() && o.host == a.host && bare != "/" && strings.Count(bare, "/") == 1 {
+			return bare
+		}
+	}
+	return "/healthz"
+}
+
 var urlHeaders = []string{"X-Original-URL", "X-Rewrite-URL", "X-Original-URI", "X-Forwarded-Uri", "X-Forwarded-Path", "X-Forwarded-Prefix"}
 
 // mostOpen is how many routes that need no token are asked for with the URL of another.
@@ -106,13 +117,55 @@ func (a *assertion) otherURLs() (all []attempt) {
 	return all
 }
 
+// otherHosts ask another host: the guard may stand in front of one alone, and trust others.
+func (a *assertion) otherHosts() (all []attempt) {
+	hosts := []string{"localhost", "bearward-no-such-host.example"}
+	if a.host != "" {
+		hosts = append(hosts, a.host+".")
+	}
+	for _, host := range hosts {
+		all = append(all, attempt{row: "O-11", what: "host " + host, elsewhere: true, ask: func(path string) request {
+			return request{path: path, host: host}
+		}})
+	}
+	return all
+}
+
+// kindsOfRequests are headers by which guards of one's own tell requests that need no token: those
+// of health probes, preflights and WebSockets, of pages on the developer's machine.
+var kindsOfRequests = []struct {
+	what   string
+	header map[string]string
+}{
+	{"headers of a preflight, and of a page", map[string]string{
+		"Access-Control-Request-Method": "GET", "Origin": "http://localhost", "Referer": "http://localhost/", "X-Requested-With": "XMLHttpRequest",
+	}},
+	{"headers of a WebSocket", map[string]string{
+		"Upgrade": "websocket", "Connection": "Upgrade", "Sec-Websocket-Version": "13", "Sec-Websocket-Key": "YmVhcndhcmRiZWFyd2FyZA==",
+	}},
+	{"headers of probes and tools", map[string]string{
+		"User-Agent": "kube-probe/1.30 GoogleHC/1.0 ELB-HealthChecker/2.0", "Accept": "text/event-stream", "Range": "bytes=0-1023",
+		"X-Forwarded-Host": "localhost", "X-Forwarded-Proto": "https", "X-Api-Key": somebody, "X-Debug": "true",
+	}},
+}
+
+// kinds ask with those headers: a caller who sends them needs a token all the same.
+func (a *assertion) kinds() (all []attempt) {
+	for _, kind := range kindsOfRequests {
+		all = append(all, attempt{row: "O-11", what: kind.what, names: slices.Sorted(maps.Keys(kind.header)), ask: func(path string) request {
+			return request{path: path, header: kind.header}
+		}})
+	}
+	return all
+}
+
 // somebody is whom the identity headers name.
 const somebody = "bearward-somebody"
 
 // identityHeaders are what proxies tell APIs of callers, and callers may send, too.
 var identityHeaders = map[string]string{
 	"X-User": somebody, "X-User-Id": somebody, "X-Username": somebody, "X-User-Email": somebody + "@example.com", "X-Roles": "admin", "X-Groups": "admin",
-	"X-Subject": somebody, "X-Scope": "*", "X-Remote-User": somebody, "Remote-User": somebody, "X-Authenticated-User": somebody, "X-Authenticated-Userid": somebody,
+	"X-Subject": somebody, "X-Auth-Subject": somebody, "X-Auth-User": somebody, "Impersonate-User": somebody, "X-Scope": "*", "X-Remote-User": somebody, "Remote-User": somebody, "X-Authenticated-User": somebody, "X-Authenticated-Userid": somebody,
 	"X-Forwarded-User": somebody, "X-Forwarded-Email": somebody + "@example.com", "X-Forwarded-Preferred-Username": somebody, "X-Forwarded-Groups": "admin",
 	"X-Auth-Request-User": somebody, "X-Auth-Request-Email": somebody + "@example.com", "X-Consumer-Username": somebody, "X-Credential-Identifier": somebody,
 	"X-Goog-Authenticated-User-Id": somebody, "X-Goog-Authenticated-User-Email": "accounts.google.com:" + somebody + "@example.com",
@@ -171,11 +224,13 @@ func echoes(r reply) bool {
 	return false
 }
 
-// otherPaths are the operation's path, written in other ways.
+// otherPaths are the operation's path, written in other ways: below a path that needs no token,
+// too.
 func (a *assertion) otherPaths() (all []attempt) {
 	if len(a.path) < 2 {
 		return nil
 	}
+	open := a.openPath()
 	hex := func(p string) string { return fmt.Sprintf("%%%02x", p[1]) }
 	for _, write := range []func(p string) string{
 		func(p string) string { return "/" + p },
@@ -193,6 +248,8 @@ func (a *assertion) otherPaths() (all []attempt) {
 		func(p string) string { return p + ";x" },
 		func(p string) string { return p + ".json" },
 		func(p string) string { return p + "?x" },
+		func(p string) string { return p + "?x=/healthz/y.css" },
+		func(p string) string { return p + ";x.js" },
 		func(p string) string { return "/" + hex(p) + p[2:] },
 		func(p string) string { return "/%25" + hex(p)[1:] + p[2:] },
 		func(p string) string { return "/x/%252e%252e" + p },
@@ -201,6 +258,10 @@ func (a *assertion) otherPaths() (all []attempt) {
 		func(p string) string { return p + "%00" },
 		func(p string) string { return p + "%20" },
 		func(p string) string { return "/%5C" + p[1:] },
+		func(p string) string { return open + "/.." + p },
+		func(p string) string { return open + "/%2e%2e" + p },
+		func(p string) string { return open + "/..%2f" + p[1:] },
+		func(p string) string { return p + "?x=" + open },
 	} {
 		if path := write(a.path); path != a.path && strings.HasPrefix(path, "/") {
 			all = append(all, attempt{row: "O-11", what: "path " + path, elsewhere: true, ask: func(path string) request {

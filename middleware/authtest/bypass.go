@@ -44,7 +44,7 @@ func (a *assertion) bypassAttempts() {
 	}
 	var more []string
 	failed := 0
-	for _, t := range slices.Concat(a.methods(), a.overrides(), a.otherURLs(), a.identities(), a.otherPaths()) {
+	for _, t := range slices.Concat(a.methods(), a.overrides(), a.otherURLs(), a.otherHosts(), a.identities(), a.kinds(), a.otherPaths()) {
 		for _, h := range []holder{{"without a token", ""}, poor} {
 			got, passed := a.passes(t, h)
 			if !passed {

@@ -51,8 +51,10 @@ type GuardedOptions struct {
 // must be accepted.
 //
 // Then it tries to go around the guard. It sends other methods (OPTIONS among them), and method
-// overrides by header, query and form. It writes paths in other ways, encoded twice too. It adds
-// headers that name another URL (X-Original-URL) or a user (X-Forwarded-User). It tries each
+// overrides by header, query and form. It writes paths in other ways, encoded twice too. It asks
+// other hosts, and adds headers that name another URL (X-Original-URL) or a user
+// (X-Forwarded-User). It adds those of a WebSocket, a preflight or a health probe, which guards of
+// one's own may let past. It tries each
 // without a token, and with a token that is good for all the API but this operation. The answer to
 // a good token is the reference. It tells the operation's handler from a page of another route and
 // from a NotFound handler, which anybody may have. Handlers with the same answer, and handlers
@@ -71,21 +73,23 @@ type GuardedOptions struct {
 // With GuardedOptions.Certificate, each token is bound to that certificate, which the connection
 // has. A thief has the token, and no certificate. Or he has another one, of the same CA as the
 // owner's ([Certificate.Another]). The owner's certificate is no secret: he sends it in the fields
-// that proxies write. He connects from 192.0.2.1, which is no proxy's address. A token that is bound
-// to a key besides is refused without a proof.
+// that proxies write. He connects from 192.0.2.1, which is no proxy's address. A token that is
+// bound to a key besides is refused without a proof.
 //
 // The keys of rules are those of httpauth, chi and Echo; what an operation asks for decides what is
 // wanted. The handlers do run: with good tokens always, and wherever the guard fails. One rule
-// takes about 200 requests over a loopback socket; twenty take about a second.
+// takes about 230 requests over a loopback socket; twenty take about a second.
 //
 // A rule that is only reported on (Requirement.ReportOnly) accepts every request: it is not asked,
 // and the test's log says so.
 //
 // A request counts as having reached a handler when it ends in a panic, or is answered with a 2xx
 // or a 5xx. 501, 503 and 505 are a server's, and do not count. So does the answer to the good
-// token. A route that no rule names is not asked: the adapters' Check functions find it. Give h no
-// rate limiter, and its Guard no verifier of other issuers. A Guard whose Config is not the
-// default's needs an issuer of that Config: [Options].Config.
+// token. A refusal with a handler's answer behind it fails, too. What runs in front of the guard
+// and shows in no answer, such as reading a body, is not seen. A route that no rule names is not
+// asked: the adapters' Check functions find it. Give h no rate limiter, and its Guard no verifier
+// of other issuers. A Guard whose Config is not the default's needs an issuer of that Config:
+// [Options].Config.
 func AssertGuarded(tb testing.TB, issuer *Issuer, h http.Handler, rules auth.Rules, opts *GuardedOptions) {
 	tb.Helper()
 	if err := rules.Validate(); err != nil {

@@ -1,6 +1,8 @@
 package authtest
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -104,6 +106,7 @@ func (a *assertion) withoutToken(token string) bool {
 		return false
 	}
 	a.want("B-13", "no token", got, 401, "realm=")
+	a.answeredAlone("no token", got)
 	if said := strings.Join(got.header.Values("WWW-Authenticate"), ", "); strings.Contains(said, "error=") {
 		a.failf("B-14", "no token", "the challenge says error: %q", said)
 	}
@@ -111,6 +114,25 @@ func (a *assertion) withoutToken(token string) bool {
 	a.want("B-11", "the token in the query", a.send(request{path: withQuery(a.path, "access_token="+url.QueryEscape(token))}), 401)
 	a.want("B-11", "the token in a cookie", a.send(request{header: map[string]string{"Cookie": "access_token=" + token + "; jwt=" + token}}), 401)
 	return true
+}
+
+// leastAnswer is how many bytes an answer must have to be known again in another.
+const leastAnswer = 8
+
+// answeredAlone fails the test when a handler answered too, behind the guard's refusal: where a
+// guard of one's own goes on after it.
+func (a *assertion) answeredAlone(what string, got reply) {
+	a.tb.Helper()
+	if !got.whole || got.head || got.status != 401 && got.status != 403 {
+		return
+	}
+	answer := []byte{}
+	if a.stable && a.reference != nil {
+		answer = bytes.TrimSpace(a.reference.body)
+	}
+	if len(answer) >= leastAnswer && bytes.Contains(got.body, answer) || got.mediaType() == auth.ProblemType && !json.Valid(got.body) {
+		a.failf("B-13", what, "got %s, and a handler's answer behind the refusal: it ran all the same. Does the guard return after Guard.Refuse? The rule is %s", got, a.need)
+	}
 }
 
 // optional asks an operation that needs no token. What it answers depends on the token, and a cache
@@ -207,6 +229,7 @@ func (a *assertion) scopeSets(method string) bool {
 			a.failf("B-25", what, "got %s, want 403: the rule is %s", got, a.need)
 			met = false
 		case refusal.Reason == auth.ReasonInsufficientScope:
+			a.answeredAlone(what, got)
 			met = a.want("B-25", what, got, 403, `error="insufficient_scope"`, `scope="`+strings.Join(refusal.Scopes, " ")+`"`) && met
 		case got.reached(): // a check of the user's own
 			a.failf("B-25", what, "got %d, want it refused: %s", got.status, refusal.Reason)
