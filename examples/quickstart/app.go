@@ -9,8 +9,10 @@ import (
 	"os"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
 
 	"github.com/bearward/bearward/examples/internal/api"
+	"github.com/bearward/bearward/examples/internal/clientcert"
 	"github.com/bearward/bearward/examples/internal/webapp"
 )
 
@@ -37,7 +39,7 @@ type app struct {
 	http *http.Server
 }
 
-func startApp(p ports, is *issuer, f fleet, cfg stackConfig) (*app, error) {
+func startApp(p ports, st *stack, m link, cfg stackConfig) (*app, error) {
 	listener, err := listen(p.app())
 	if err != nil {
 		return nil, err
@@ -45,13 +47,20 @@ func startApp(p ports, is *issuer, f fleet, cfg stackConfig) (*app, error) {
 	log := cfg.log.With("server", "app")
 	scheme := cfg.link.scheme()
 	config := webapp.Config{
-		URL: scheme + p.app(), IssuerURL: is.url, Issuer: is.Server, Audience: audience,
+		URL: scheme + p.app(), IssuerURL: st.issuer.url, Issuer: st.issuer.Server, Audience: audience,
 		Scopes: scopes(), Key: cfg.key, TokenLifetime: tokenLifetime,
-		Cooldown: cooldown, Transport: cfg.transport, Logger: log,
-		Dial: append(cfg.dial, grpc.WithTransportCredentials(cfg.link.credentials())),
+		Cooldown: cooldown, Transport: cfg.watched(cfg.link.transport()), Logger: log,
+		Dial: append(cfg.dial[:len(cfg.dial):len(cfg.dial)], grpc.WithTransportCredentials(cfg.link.credentials())),
+		Mutual: webapp.Mutual{
+			Transport: func(c *clientcert.Certificate) http.RoundTripper { return cfg.watched(m.transportWith(c)) },
+			Dial: func(c *clientcert.Certificate) []grpc.DialOption {
+				return append(cfg.dial[:len(cfg.dial):len(cfg.dial)], grpc.WithTransportCredentials(credentials.NewTLS(c.In(m.client))))
+			},
+		},
 	}
 	for i, adapter := range api.Adapters() {
-		config.APIs = append(config.APIs, webapp.API{Adapter: adapter, URL: scheme + f[i].Addr()})
+		config.APIs = append(config.APIs, webapp.API{Adapter: adapter, URL: scheme + st.fleet[i].Addr()})
+		config.Mutual.APIs = append(config.Mutual.APIs, webapp.API{Adapter: adapter, URL: m.scheme() + st.mutual[i].Addr()})
 	}
 	web, err := webapp.New(config)
 	if err != nil {

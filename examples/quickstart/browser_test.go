@@ -49,7 +49,7 @@ func openBrowser(t *testing.T, limit time.Duration) *browser {
 	t.Helper()
 	path := findChromium(t)
 	b := &browser{t: t, ports: freePorts(t), spy: newSpy()}
-	st, err := startStack(b.ports, stackConfig{key: webapp.NewKey(), transport: b.spy, dial: b.spy.dial(), log: slog.New(slog.DiscardHandler)})
+	st, err := startStack(b.ports, stackConfig{key: webapp.NewKey(), watch: b.spy.over, dial: b.spy.dial(), log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

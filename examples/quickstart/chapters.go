@@ -91,7 +91,7 @@ func (w *walk) foreignTokens(ctx context.Context) ([]token, error) {
 	if err != nil {
 		return nil, err
 	}
-	other, err := startIssuer("127.0.0.1:0", time.Minute, link{}, slog.New(slog.DiscardHandler))
+	other, err := startIssuer(anyPort, time.Minute, link{}, link{}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return nil, err
 	}

@@ -25,6 +25,7 @@ const cooldown = time.Second
 // application, and the table.
 type walk struct {
 	report
+	link      link // of clients with certificates
 	issuer    *issuer
 	fleet     fleet
 	endpoints []endpoint
@@ -35,7 +36,10 @@ type walk struct {
 // anything was not as promised.
 func check(ctx context.Context, out io.Writer) (err error) {
 	w := &walk{report: report{out: out}}
-	w.issuer, err = startIssuer("127.0.0.1:0", 5*time.Minute, link{}, slog.New(slog.DiscardHandler))
+	if w.link, err = (link{}).mutual(); err != nil {
+		return err
+	}
+	w.issuer, err = startIssuer(anyPort, 5*time.Minute, link{}, w.link, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return err
 	}
@@ -72,7 +76,7 @@ func (w *walk) run(ctx context.Context) error {
 	fmt.Fprintf(w.out, "The application registered itself as %s; alice and bob logged in and consented.\n", w.app.OAuth.ClientID)
 
 	for _, chapter := range []func(context.Context, *oauth2.Token, *oauth2.Token) error{
-		w.coldStart, w.whoMayCallWhat, w.badTokens, w.streams, w.rotation, w.outage, w.refresh, w.bound,
+		w.coldStart, w.whoMayCallWhat, w.badTokens, w.streams, w.rotation, w.outage, w.refresh, w.bound, w.certified,
 	} {
 		if err := chapter(ctx, reader, writer); err != nil {
 			return err
@@ -94,12 +98,17 @@ func registerAt(ctx context.Context, issuer string) (*client.Client, error) {
 	}, audience)
 }
 
-// open starts the API behind every adapter and a client for each.
-func (w *walk) open() (err error) {
-	w.fleet, err = startFleet(func(int) string { return "127.0.0.1:0" }, api.Config{
+// config is that of every API of the check.
+func (w *walk) config() api.Config {
+	return api.Config{
 		Issuer: w.issuer.url, Audience: audience, Cooldown: cooldown, DPoP: api.DPoP{Allow: true},
 		Leeway: -1, // one machine, one clock
-	})
+	}
+}
+
+// open starts the API behind every adapter and a client for each.
+func (w *walk) open() (err error) {
+	w.fleet, err = startFleet(func(int) string { return anyPort }, w.config())
 	if err != nil {
 		return err
 	}
@@ -130,8 +139,13 @@ func (w *walk) closeEndpoints() error {
 
 // ask makes one call through every adapter that offers it and prints the row.
 func (w *walk) ask(ctx context.Context, op operation, tok token, p promise.Promise) {
-	cells := make([]cell, len(w.endpoints))
-	for i, d := range w.endpoints {
+	w.askAt(ctx, w.endpoints, op, tok, p)
+}
+
+// askAt is ask for other endpoints than those of the first chapter.
+func (w *walk) askAt(ctx context.Context, endpoints []endpoint, op operation, tok token, p promise.Promise) {
+	cells := make([]cell, len(endpoints))
+	for i, d := range endpoints {
 		if d.offers(op) {
 			cells[i] = askOne(ctx, d, op, tok, p)
 		}

@@ -21,11 +21,22 @@ const (
 
 var tabs = []string{bearerTab, boundTab}
 
-// issued is a bound token.
+// issued is a token beside that of the login.
 type issued struct {
 	scopes      []string
 	expiry, key string
 }
+
+// The tokens beside that of the login, as the page calls them, and the button that each comes by.
+const (
+	boundToKey         = "bound"
+	boundToCertificate = "certified"
+)
+
+var getting = map[string]string{boundToKey: "Get a bound token", boundToCertificate: "Get a TLS-bound token"}
+
+// onTab are the tokens that each tab is about.
+var onTab = map[string][]string{boundTab: {boundToKey, boundToCertificate}}
 
 // learn takes in the tokens that were issued after the first n answers.
 func (r *random) learn(n int) {
@@ -44,14 +55,22 @@ func (r *random) learn(n int) {
 		var claims struct {
 			Scope string
 			Exp   int64
-			Cnf   struct{ Jkt string }
+			Cnf   struct {
+				Jkt         string
+				Certificate string `json:"x5t#S256"`
+			}
 		}
 		r.must(json.Unmarshal(raw, &claims))
 		if (said.Type == "DPoP") != (claims.Cnf.Jkt != "") {
 			r.t.Errorf("a token of the type %q has cnf.jkt %q", said.Type, claims.Cnf.Jkt)
 		}
-		if said.Type == "DPoP" {
-			r.bound = &issued{strings.Fields(claims.Scope), time.Unix(claims.Exp, 0).Format(time.TimeOnly), claims.Cnf.Jkt}
+		further := issued{strings.Fields(claims.Scope), time.Unix(claims.Exp, 0).Format(time.TimeOnly), claims.Cnf.Jkt + claims.Cnf.Certificate}
+		switch {
+		case claims.Cnf.Jkt != "":
+			r.further[boundToKey] = further
+			continue
+		case claims.Cnf.Certificate != "":
+			r.further[boundToCertificate] = further
 			continue
 		}
 		r.scopes = strings.Fields(claims.Scope)
@@ -70,21 +89,24 @@ func (r *random) hold(p page, after string) {
 		r.t.Helper()
 		r.t.Errorf("after %s: %s", after, fmt.Sprintf(format, values...))
 	}
-	scopes, expiries, key := r.scopes, r.expiries, ""
-	if p.Tab == boundTab {
-		scopes, expiries, key = r.bound.scopes, []string{r.bound.expiry}, r.bound.key
-	} else if !strings.HasPrefix(p.Refresh, r.refresh) {
-		wrong("the page says of the refresh token %q, it is %s", p.Refresh, r.refresh)
+	names := onTab[p.Tab]
+	for _, name := range names {
+		want, has := r.further[name]
+		if got := p.Tokens[name]; has {
+			r.holdToken(got, want.scopes, []string{want.expiry}, want.key, wrong)
+		} else if got.Expiry != "There is none yet" || len(got.Scopes) > 0 || got.Key != "" {
+			wrong("the page says of the token %s %+v, there is none", name, got)
+		}
 	}
-	scopes = slices.DeleteFunc(slices.Clone(scopes), func(scope string) bool { return !slices.Contains(apiScopes, scope) })
-	if !slices.Equal(p.Scopes, scopes) {
-		wrong("the page shows the scopes %v, the token has %v", p.Scopes, scopes)
+	if len(names) == 0 {
+		names = []string{"token"}
+		r.holdToken(p.Tokens["token"], r.scopes, r.expiries, "", wrong)
+		if !strings.HasPrefix(p.Refresh, r.refresh) {
+			wrong("the page says of the refresh token %q, it is %s", p.Refresh, r.refresh)
+		}
 	}
-	if !slices.ContainsFunc(expiries, func(at string) bool { return strings.HasPrefix(p.Expiry, "expires at "+at) }) {
-		wrong("the page says %q, tokens of this login expire at %v", p.Expiry, expiries)
-	}
-	if p.Key != key {
-		wrong("the page says that the token is bound to %q, it is to %q", p.Key, key)
+	if len(p.Tokens) != len(names) {
+		wrong("the page shows the tokens %v, want %v", p.Tokens, names)
 	}
 	down := r.stack.issuer.Down()
 	if strings.HasPrefix(p.Issuer, "down") != down || strings.HasPrefix(p.Issuer, "up") == down {
@@ -96,16 +118,30 @@ func (r *random) hold(p page, after string) {
 	r.holdButtons(p, down, wrong)
 }
 
+// holdToken holds what a page says of one token.
+func (r *random) holdToken(got shown, scopes, expiries []string, key string, wrong func(string, ...any)) {
+	scopes = slices.DeleteFunc(slices.Clone(scopes), func(scope string) bool { return !slices.Contains(apiScopes, scope) })
+	if !slices.Equal(got.Scopes, scopes) {
+		wrong("the page shows the scopes %v, the token has %v", got.Scopes, scopes)
+	}
+	if !slices.ContainsFunc(expiries, func(at string) bool { return strings.HasPrefix(got.Expiry, "expires at "+at) }) {
+		wrong("the page says %q, such tokens of this login expire at %v", got.Expiry, expiries)
+	}
+	if got.Key != key {
+		wrong("the page says that the token is bound to %q, it is to %q", got.Key, key)
+	}
+}
+
 // needIssuer are the buttons that are off while the issuer is down.
 var needIssuer = []string{
 	"Ask for more scopes", "Log in again", "Let a token expire", "Replay a refresh token", "Rotate the keys",
-	"Take the issuer down", "Get a bound token",
+	"Take the issuer down", "Get a bound token", "Get a TLS-bound token",
 }
 
 func (r *random) holdButtons(p page, down bool, wrong func(string, ...any)) {
 	missing := slices.ContainsFunc(r.registered, func(scope string) bool { return !slices.Contains(r.scopes, scope) })
 	noRefresh := map[string]string{"none": "you did not allow", "worthless": "Yours is worthless"}[r.refresh]
-	if want := map[string]int{bearerTab: 8, boundTab: 5}[p.Tab]; len(p.Buttons) != want {
+	if want := map[string]int{bearerTab: 8, boundTab: 9}[p.Tab]; len(p.Buttons) != want {
 		wrong("%d buttons, want %d", len(p.Buttons), want)
 	}
 	for _, b := range p.Buttons {
@@ -118,8 +154,12 @@ func (r *random) holdButtons(p page, down bool, wrong func(string, ...any)) {
 				why = "has every scope"
 			}
 		case "Call with the key", "Use it without the key", "Use another key", "Replay a proof":
-			if r.bound == nil {
+			if _, has := r.further[boundToKey]; !has {
 				why = "Needs a bound token"
+			}
+		case "Show the certificate", "Show no certificate", "Show another one":
+			if _, has := r.further[boundToCertificate]; !has {
+				why = "Get a TLS-bound token first"
 			}
 		}
 		if down && slices.Contains(needIssuer, b.Name) {
@@ -189,10 +229,12 @@ func (r *random) due(label string) []string {
 	read := with("read:orders")
 	switch label {
 	case "Call with the key":
-		return []string{comesTo(r.bound.scopes, "read:orders")}
+		return []string{comesTo(r.further[boundToKey].scopes, "read:orders")}
+	case "Show the certificate":
+		return []string{comesTo(r.further[boundToCertificate].scopes, "read:orders")}
 	case "Replay a proof":
-		return []string{comesTo(r.bound.scopes, "read:orders"), "is refused"}
-	case "Use another key":
+		return []string{comesTo(r.further[boundToKey].scopes, "read:orders"), "is refused"}
+	case "Use another key", "Show no certificate", "Show another one":
 		return []string{"is refused"}
 	case "Use it without the key":
 		return []string{"is refused", "is refused"}

@@ -80,7 +80,7 @@ func (s *somebody) presses(button, want string) {
 // TestTwoPeopleAtATime presses what one person's buttons do to the other one.
 func TestTwoPeopleAtATime(t *testing.T) {
 	p := freePorts(t)
-	st, err := startStack(p, stackConfig{key: webapp.NewKey(), transport: http.DefaultTransport, log: slog.New(slog.DiscardHandler)})
+	st, err := startStack(p, stackConfig{key: webapp.NewKey(), log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

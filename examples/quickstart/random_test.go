@@ -53,11 +53,11 @@ type random struct {
 	*rand.Rand
 	pressed []string
 
-	scopes     []string // of the access token
-	registered []string // scopes that the application may ask for
-	expiries   []string // of the tokens of this login
-	refresh    string   // kept, none or worthless
-	bound      *issued  // the bound token of this login; nil: none
+	scopes     []string          // of the access token
+	registered []string          // scopes that the application may ask for
+	expiries   []string          // of the tokens of this login
+	refresh    string            // kept, none or worthless
+	further    map[string]issued // the other tokens of this login
 }
 
 var apiScopes = []string{"read:orders", "write:orders", "admin:all"}
@@ -113,22 +113,24 @@ func (r *random) untick(names []string, n int) (left []string) {
 func (r *random) consent(again bool) {
 	r.t.Helper()
 	before := r.allow(func(scope string) bool { return again || scope != "admin:all" })
-	r.bound = nil
+	r.further = make(map[string]issued)
 	r.learn(before)
 	r.expiries = r.expiries[max(0, len(r.expiries)-1):]
 	r.hold(r.page(), "a login")
 }
 
-// bind allows some of what is asked for a bound token.
-func (r *random) bind() {
+// consentFurther allows some of what is asked for another token.
+func (r *random) consentFurther(name string) {
 	r.t.Helper()
-	before, old := r.allow(func(scope string) bool { return scope != "admin:all" && scope != "offline_access" }), r.bound
+	before := r.allow(func(scope string) bool { return scope != "admin:all" && scope != "offline_access" })
+	old := r.further[name]
+	delete(r.further, name)
 	r.learn(before)
-	if r.bound == old {
-		r.t.Error("the issuer gave no bound token")
+	if got, ok := r.further[name]; !ok || got.key == old.key {
+		r.t.Errorf("the issuer gave no new token %q", name)
 		return
 	}
-	r.hold(r.page(), "a login for a bound token")
+	r.hold(r.page(), "a login for a token: "+name)
 }
 
 // allow ticks some of the boxes of a consent page that asks for the registered scopes that wanted
@@ -190,9 +192,11 @@ func (r *random) step() {
 		r.consent(true)
 		return
 	}
-	if label == "Get a bound token" {
-		r.bind()
-		return
+	for name, button := range getting {
+		if label == button {
+			r.consentFurther(name)
+			return
+		}
 	}
 	if r.status != 200 {
 		r.t.Errorf("%s: status %d", label, r.status)

@@ -75,7 +75,15 @@ func newSpy() *spy { return &spy{secrets: make(map[string]string)} }
 
 var secretMember = regexp.MustCompile(`"(access_token|refresh_token|id_token|client_secret)":\s*"([^"]+)"`)
 
-func (s *spy) RoundTrip(req *http.Request) (*http.Response, error) {
+// over is a transport that the spy watches.
+func (s *spy) over(base http.RoundTripper) http.RoundTripper { return watched{s, base} }
+
+type watched struct {
+	*spy
+	base http.RoundTripper
+}
+
+func (s watched) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.GetBody != nil {
 		if body, err := req.GetBody(); err == nil {
 			raw, _ := io.ReadAll(body)
@@ -85,7 +93,7 @@ func (s *spy) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 	}
 	s.learn("proof", req.Header.Get("DPoP"))
-	resp, err := http.DefaultTransport.RoundTrip(req)
+	resp, err := s.base.RoundTrip(req)
 	if err != nil {
 		s.record(recorded{host: req.URL.Host, path: req.URL.Path, status: "no answer"})
 		return nil, err

@@ -41,7 +41,7 @@ func stay(ctx context.Context, stdout, stderr io.Writer, p ports, l link, caFile
 		return err
 	}
 	log := slog.New(slog.NewTextHandler(stderr, nil))
-	st, err := startStack(p, stackConfig{link: l, key: key, transport: l.transport(), log: log})
+	st, err := startStack(p, stackConfig{link: l, key: key, log: log})
 	if err != nil {
 		return err
 	}
@@ -61,15 +61,24 @@ func stay(ctx context.Context, stdout, stderr io.Writer, p ports, l link, caFile
 type stack struct {
 	issuer *issuer
 	fleet  fleet
+	mutual fleet // for clients with certificates
 	app    *app
 }
 
 type stackConfig struct {
-	link      link
-	key       []byte            // encrypts what the application keeps
-	transport http.RoundTripper // from the application to the issuer and the APIs
-	dial      []grpc.DialOption // from the application to the API behind gRPC, beside the credentials
-	log       *slog.Logger
+	link link
+	key  []byte // encrypts what the application keeps
+	// watch is put around the application's transports to the issuer and the APIs; nil: nothing is.
+	watch func(http.RoundTripper) http.RoundTripper
+	dial  []grpc.DialOption // from the application to the API behind gRPC, beside the credentials
+	log   *slog.Logger
+}
+
+func (cfg stackConfig) watched(t http.RoundTripper) http.RoundTripper {
+	if cfg.watch == nil {
+		return t
+	}
+	return cfg.watch(t)
 }
 
 // startStack starts the issuer, the APIs and the application.
@@ -80,7 +89,11 @@ func startStack(p ports, cfg stackConfig) (_ *stack, err error) {
 			err = errors.Join(err, st.shutdown(context.Background()))
 		}
 	}()
-	if st.issuer, err = startIssuer(p.issuer(), tokenLifetime, cfg.link, cfg.log.With("server", "issuer")); err != nil {
+	m, err := cfg.link.mutual()
+	if err != nil {
+		return nil, err
+	}
+	if st.issuer, err = startIssuer(p.issuer(), tokenLifetime, cfg.link, m, cfg.log.With("server", "issuer")); err != nil {
 		return nil, err
 	}
 	config := api.Config{
@@ -93,7 +106,10 @@ func startStack(p ports, cfg stackConfig) (_ *stack, err error) {
 	if st.fleet, err = startFleet(p.api, config); err != nil {
 		return nil, err
 	}
-	st.app, err = startApp(p, st.issuer, st.fleet, cfg)
+	if st.mutual, err = startMutualFleet(m, config); err != nil {
+		return nil, err
+	}
+	st.app, err = startApp(p, st, m, cfg)
 	return st, err
 }
 
@@ -103,7 +119,7 @@ func (st *stack) shutdown(ctx context.Context) error {
 	if st.app != nil {
 		errs = append(errs, st.app.shutdown(ctx))
 	}
-	errs = append(errs, st.fleet.shutdown(ctx))
+	errs = append(errs, st.fleet.shutdown(ctx), st.mutual.shutdown(ctx))
 	if st.issuer != nil {
 		errs = append(errs, st.issuer.shutdown(ctx))
 	}

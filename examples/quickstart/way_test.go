@@ -50,14 +50,20 @@ func (b *browser) logIn() string {
 // page is what the dashboard says.
 type page struct {
 	Title, Headline, Verdict    string
-	Tab, Key                    string // the tab that is open; the key that its token is bound to
-	Scopes                      []string
-	Expiry, Refresh, Issuer     string
+	Tab                         string
+	Tokens                      map[string]shown // by the ID of what stands there: "token" is that of the login
+	Refresh, Issuer             string
 	Buttons                     []button
 	Calls                       []asked
 	Orders                      [][]string // of the first table
 	Figures                     string
 	Width, Height, WindowHeight int
+}
+
+// shown is what the dashboard says of one token.
+type shown struct {
+	Scopes      []string
+	Expiry, Key string // what it is bound to
 }
 
 type button struct {
@@ -76,8 +82,10 @@ const readPage = `(() => {
   const verdict = (el) => !el ? "" : el.classList.contains("broken") ? "broken" : el.classList.contains("promised") ? "promised" : "stopped";
   const all = (selector, root) => [...(root || document).querySelectorAll(selector)];
   return JSON.stringify({
-    Title: document.title, Tab: text(document.querySelector(".tabs [aria-current]")), Key: text(document.querySelector("#key code")), Headline: text(document.querySelector("#headline")), Verdict: verdict(document.querySelector("#headline")),
-    Scopes: all(".now .tag").map(text), Expiry: text(document.querySelector("#expiry")),
+    Title: document.title, Tab: text(document.querySelector(".tabs [aria-current]")), Headline: text(document.querySelector("#headline")), Verdict: verdict(document.querySelector("#headline")),
+    Tokens: Object.fromEntries(all(".now dl > div:has(.expiry)").map((el) => [el.id, {
+      Scopes: all(".tag", el).map(text), Expiry: text(el.querySelector(".expiry")), Key: text(el.querySelector(".line code")),
+    }])),
     Refresh: text(document.querySelector("#refresh")), Issuer: text(document.querySelector("#issuer")),
     Buttons: all(".tries button").map((el) => ({
       Name: el.getAttribute("aria-label"), Off: el.getAttribute("aria-disabled") === "true" && el.type === "button",
@@ -192,8 +200,8 @@ func (b *browser) bound() {
 	b.look("20-bound")
 	b.wants(b.press("Get a bound token"), "Allow My first app?", "See the orders")
 	b.wants(b.press("Allow"), "How the token was bound", "bound to its key")
-	if p := b.read(); !strings.HasSuffix(b.location(), "/bound") || len(p.Key) != 43 || p.Verdict != "promised" {
-		b.t.Errorf("at %s: bound to %q, %s", b.location(), p.Key, p.Verdict)
+	if p := b.read(); !strings.HasSuffix(b.location(), "/bound") || len(p.Tokens["bound"].Key) != 43 || p.Verdict != "promised" {
+		b.t.Errorf("at %s: bound to %q, %s", b.location(), p.Tokens["bound"].Key, p.Verdict)
 	}
 	b.look("21-bound-token")
 	p := b.says("Call with the key", "All four listed the orders.")
@@ -206,9 +214,26 @@ func (b *browser) bound() {
 	b.says("Use another key", "All four refused, as they must: the token is bound to another key.")
 	b.says("Replay a proof", "The application’s call works and the used proof is refused.")
 	b.look("24-bound-replay")
+	b.certified()
 	if text := b.press("Bearer tokens"); !strings.Contains(text, "The short-lived token works") {
 		b.t.Errorf("the other tab has lost what was tried there:\n%s", text)
 	}
+}
+
+// certified gets a token that is bound to a certificate, and plays the thief.
+func (b *browser) certified() {
+	b.t.Helper()
+	b.wants(b.press("Get a TLS-bound token"), "Allow My first app?", "See the orders")
+	b.wants(b.press("Allow"), "How the token was bound", "bound to its certificate")
+	if p := b.read(); !strings.HasSuffix(b.location(), "/bound") || len(p.Tokens["certified"].Key) != 43 || p.Verdict != "promised" {
+		b.t.Errorf("at %s: bound to %q, %s", b.location(), p.Tokens["certified"].Key, p.Verdict)
+	}
+	b.look("25-certified-token")
+	b.says("Show the certificate", "All four listed the orders.")
+	b.look("26-certified-call")
+	b.says("Show no certificate", "All four refused, as they must: the token is bound to a certificate, and the connection has none.")
+	b.look("27-certified-stolen")
+	b.says("Show another one", "All four refused, as they must: the token is bound to another certificate.")
 }
 
 // denyAndGoBack denies a second time, goes back, and allows it after all.

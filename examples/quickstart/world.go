@@ -71,22 +71,34 @@ type issuer struct {
 	http *http.Server
 }
 
-// startIssuer serves an authorization server on addr; port 0 takes a free one.
-func startIssuer(addr string, lifetime time.Duration, l link, log *slog.Logger) (*issuer, error) {
+// startIssuer serves an authorization server on addr; port 0 takes a free one. Clients with
+// certificates find it on a port of its own, by m; the zero m is nowhere.
+func startIssuer(addr string, lifetime time.Duration, l, m link, log *slog.Logger) (*issuer, error) {
 	listener, err := listen(addr)
 	if err != nil {
 		return nil, err
 	}
-	url := l.scheme() + listener.Addr().String()
-	server, err := authserver.New(authserver.Config{
-		Issuer: url, Audiences: []string{audience, otherAPI}, Scopes: scopes(), Users: people(),
-		TokenLifetime: lifetime, Logger: log,
-	})
+	forCertificates, mutualURL, err := listenMutual(m)
 	if err != nil {
 		return nil, errors.Join(err, listener.Close())
 	}
+	url := l.scheme() + listener.Addr().String()
+	server, err := authserver.New(authserver.Config{
+		Issuer: url, Audiences: []string{audience, otherAPI}, Scopes: scopes(), Users: people(),
+		MutualURL: mutualURL, TokenLifetime: lifetime, Logger: log,
+	})
+	if err != nil {
+		err = errors.Join(err, listener.Close())
+		if forCertificates != nil {
+			err = errors.Join(err, forCertificates.Close())
+		}
+		return nil, err
+	}
 	is := &issuer{Server: server, url: url, http: httpServer(server, log)}
 	go func() { _ = is.http.Serve(l.wrap(listener)) }() // ends with Shutdown
+	if forCertificates != nil {
+		go func() { _ = is.http.Serve(m.wrap(forCertificates)) }()
+	}
 	return is, nil
 }
 

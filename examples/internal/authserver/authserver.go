@@ -58,6 +58,10 @@ type Config struct {
 	// it (RFC 8705 §3). Issuer is https then, and whoever serves the server asks
 	// for certificates, with tls.RequestClientCert at least.
 	ClientCertificates bool
+	// MutualURL is where such clients find the same server when Issuer does not
+	// ask for certificates: over https, on another port. Tokens that are bought
+	// there are bound; the metadata names it (RFC 8705 §5). "": nowhere.
+	MutualURL string
 
 	// RegistrationToken is the initial access token that registration asks
 	// for (RFC 7591 §1.2). Empty: whoever reaches the server may register.
@@ -157,6 +161,9 @@ func (s *Server) Down() bool { return s.down.Load() }
 func (cfg *Config) complete() error {
 	if err := checkIssuer(cfg.Issuer); err != nil {
 		return err
+	}
+	if u, err := url.Parse(cfg.MutualURL); cfg.MutualURL != "" && (err != nil || u.Scheme != "https" || cfg.MutualURL != "https://"+u.Host) {
+		return fmt.Errorf("authserver: Config.MutualURL: %q is not of the form https://host[:port]", cfg.MutualURL)
 	}
 	if len(cfg.Audiences) == 0 || slices.Contains(cfg.Audiences, "") {
 		return errors.New("authserver: Config.Audiences is required, without empty names")
@@ -264,8 +271,8 @@ func (s *Server) newProvider() (*provider.Provider, error) {
 		// twice for one proof when a public client refreshes.
 		provider.WithJTIConsumer(func(context.Context, string) error { return nil }),
 	}
-	if s.cfg.ClientCertificates {
-		options = append(options, bindToCertificates(s.cfg.Issuer)...)
+	if s.cfg.ClientCertificates || s.cfg.MutualURL != "" {
+		options = append(options, bindToCertificates(defaultTo(s.cfg.MutualURL, s.cfg.Issuer))...)
 	}
 	return provider.New(s.cfg.Issuer, s.store, s.keys.jwks, options...)
 }

@@ -31,8 +31,9 @@ func certificateFrom(ctx context.Context) (*x509.Certificate, error) {
 	return certificate, nil
 }
 
-// bindToCertificates has go-oidc bind the tokens of clients that show a certificate (RFC 8705 §3).
-// The refresh tokens of public clients are bound, too (RFC 8705 §4).
-func bindToCertificates(issuer string) []provider.Option {
-	return []provider.Option{provider.WithMTLS(issuer, certificateFrom), provider.WithTLSTokenBinding()}
+// bindToCertificates has go-oidc bind the tokens of clients that show a certificate (RFC 8705 §3),
+// and tell them that they are asked for one at base. The refresh tokens of public clients are
+// bound, too (RFC 8705 §4).
+func bindToCertificates(base string) []provider.Option {
+	return []provider.Option{provider.WithMTLS(base, certificateFrom), provider.WithTLSTokenBinding()}
 }

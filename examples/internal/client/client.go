@@ -33,6 +33,9 @@ type Metadata struct {
 	Registration  string `json:"registration_endpoint"`
 	Revocation    string `json:"revocation_endpoint"`
 	EndSession    string `json:"end_session_endpoint"`
+	Aliases       struct {
+		Token string `json:"token_endpoint"`
+	} `json:"mtls_endpoint_aliases"` // for clients with certificates (RFC 8705 §5)
 }
 
 // Discover reads the metadata of issuer and checks that it is that issuer's.
@@ -132,6 +135,14 @@ func (c *Client) Over(hc *http.Client) *Client {
 	over := *c
 	over.hc, over.tokens = hc, nil
 	return &over
+}
+
+// Certified returns c with tokens that are bound to the certificate that hc shows, if it shows one
+// (RFC 8705 §3).
+func (c *Client) Certified(hc *http.Client) *Client {
+	certified := *c
+	certified.tokens, certified.OAuth.Endpoint.TokenURL = hc, c.Metadata.Aliases.Token
+	return &certified
 }
 
 func authStyle(secret string) oauth2.AuthStyle {

@@ -95,7 +95,7 @@ func problemText(err error) string {
 
 // situation is what decides which actions are possible.
 func (a *App) situation(l *login, t tokens) situation {
-	s := situation{Down: a.cfg.Issuer.Down(), Refresh: t.refreshState(), Bound: t.Bound.state()}
+	s := situation{Down: a.cfg.Issuer.Down(), Refresh: t.refreshState(), Bound: stateOf(t.Bound.Access), Certified: stateOf(t.Certified.Access)}
 	s.Missing = missing(l.reg.Scopes, factsOf(t.Access).scopes)
 	return s
 }

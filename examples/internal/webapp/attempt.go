@@ -10,7 +10,8 @@ import (
 type attempt struct {
 	State, Nonce, Verifier, ClientID string
 	Scopes                           []string
-	Key                              []byte // of a login that is for a bound token; sealed for State
+	Ask                              string // what the login is for: a further token, or more
+	Key                              []byte // what its token is bound to; sealed for State
 }
 
 // ended is an attempt that is over, and how it ended.

@@ -2,13 +2,9 @@ package webapp
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"maps"
 	"net/http"
-	"net/url"
 	"slices"
-	"time"
 
 	"golang.org/x/oauth2"
 
@@ -25,25 +21,6 @@ type boundToken struct {
 // schemeDPoP is the authentication scheme of bound tokens.
 const schemeDPoP = "DPoP"
 
-// boundState is what an application can do with its bound token.
-type boundState int
-
-const (
-	boundNone boundState = iota // never asked for
-	boundGood
-	boundExpired
-)
-
-func (b boundToken) state() boundState {
-	switch {
-	case b.Access == "":
-		return boundNone
-	case factsOf(b.Access).expired():
-		return boundExpired
-	}
-	return boundGood
-}
-
 // thumbprintOf is the key that a token is bound to; "" for a plain one.
 func thumbprintOf(token string) string {
 	confirmation, _ := decodePart(token, 1)["cnf"].(map[string]any)
@@ -56,25 +33,35 @@ func boundTab() lesson {
 	return lesson{
 		Label: "Bound tokens", Path: boundLesson,
 		Intro: []string{
-			"A bearer token serves all who have it, and so a thief too.",
-			"A bound token names a key (cnf.jkt). It works only together with a proof that this key has signed, and a proof " +
+			"A bearer token serves all who have it, and so a thief too. A bound token does not, and there are two kinds.",
+			"One names a key (cnf.jkt). It works only together with a proof that this key has signed, and a proof " +
 				"is good for one request, once. This is DPoP, RFC 9449.",
+			"The other names a certificate (cnf.x5t#S256). It works only over a TLS connection whose client has shown that " +
+				"certificate. This is mutual TLS, RFC 8705.",
 			"Get a bound token, call with it, and then play the thief.",
 		},
 		Groups: []group{
-			{"Call the API", []action{
-				{Name: "bind", Label: "Get a bound token", Short: "Get token", Hint: "The issuer binds it to a new key of the application",
+			{"With a key (DPoP)", []action{
+				{Name: "bind", Label: "Get a bound token", Short: "Get token", Hint: "The issuer binds it to a new key",
 					need: needIssuerElsewhere, ask: askBound},
-				{Name: "prove", Label: "Call with the key", Short: "Call", Hint: "GET /orders, with a new proof for each API",
+				{Name: "prove", Label: "Call with the key", Short: "Call", Hint: "GET /orders, with a proof for each",
 					need: needBound, run: (*App).doProve},
-			}},
-			{"Play the thief", []action{
-				{Name: "steal", Label: "Use it without the key", Short: "No key", Hint: "The stolen token, without a proof",
+				{Name: "steal", Label: "Use it without the key", Short: "No key", Hint: "As a thief, without a proof",
 					need: needBound, run: (*App).doSteal},
-				{Name: "foreign", Label: "Use another key", Short: "Other key", Hint: "The stolen token, with a proof by the thief’s key",
+				{Name: "foreign", Label: "Use another key", Short: "Other key", Hint: "As a thief, with a proof by another key",
 					need: needBound, run: (*App).doForeign},
-				{Name: "reuse", Label: "Replay a proof", Short: "Replay", Hint: "The stolen token, with a proof that was used",
+				{Name: "reuse", Label: "Replay a proof", Short: "Replay", Hint: "As a thief, with a proof that was used",
 					need: needBound, run: (*App).doReuse},
+			}},
+			{"With a certificate (mutual TLS)", []action{
+				{Name: "certify", Label: "Get a TLS-bound token", Short: "TLS token", Hint: "The issuer binds it to a new certificate",
+					need: needIssuerElsewhere, ask: askCertified},
+				{Name: "present", Label: "Show the certificate", Short: "Show cert.", Hint: "GET /orders, over TLS with it",
+					need: needCertified, run: (*App).doPresent},
+				{Name: "bare", Label: "Show no certificate", Short: "No cert.", Hint: "As a thief, over TLS without one",
+					need: needCertified, run: (*App).doBare},
+				{Name: "forge", Label: "Show another one", Short: "Other cert.", Hint: "As a thief, with another certificate",
+					need: needCertified, run: (*App).doForge},
 			}},
 		},
 	}
@@ -82,88 +69,38 @@ func boundTab() lesson {
 
 const boundLesson = "/bound"
 
-// askBound is the value of the field "ask" of a login that is for a bound token.
-const askBound = "bound"
-
-// askedBound are the scopes of a bound token: the everyday ones, without a refresh token.
-func askedBound(registered []string) []string {
-	return slices.DeleteFunc(asked(registered, false), func(scope string) bool { return scope == "offline_access" })
-}
-
-// newKey returns a new key, sealed for the attempt with that state, and its thumbprint.
-func (a *App) newKey(state string) (sealed []byte, thumbprint string, err error) {
-	p, err := prover.New()
-	if err != nil {
-		return nil, "", err
-	}
-	der, err := p.Marshal()
-	if err != nil {
-		return nil, "", err
-	}
-	sealed, err = a.vault.seal(state, der)
-	return sealed, p.Thumbprint(), err
-}
-
-var errNotBound = errors.New("webapp: the token is not bound to the key that was proved, or is somebody else's")
-
-// takeBound takes the answer to a login that is for a bound token.
-func (a *App) takeBound(ctx context.Context, w http.ResponseWriter, r *http.Request, at attempt, answer url.Values) {
-	if err := a.redeemBound(ctx, at, answer, a.current(ctx)); err != nil {
-		a.log.Warn("bound token", "err", err)
-		a.finish(ctx, at, endedOther)
-		a.failed(w, http.StatusBadRequest, failedPage{Title: "There is no bound token", Text: redeemText(err)})
-		return
-	}
-	a.finish(ctx, at, endedDone)
-	http.Redirect(w, r, boundLesson, http.StatusSeeOther)
-}
-
-// redeemBound trades the code for a token that is bound to the attempt's key, and gives it to l.
-func (a *App) redeemBound(ctx context.Context, at attempt, answer url.Values, l *login) error {
-	if l == nil {
-		return errors.New("webapp: nobody is logged in any more")
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	t, err := a.openTokens(l)
-	if err != nil {
-		return err
-	}
-	conf, err := a.oauthConfig(l.reg)
-	if err != nil {
-		return err
-	}
-	conf.Scopes = at.Scopes
-	var der []byte
-	if err := a.vault.open(at.State, at.Key, &der); err != nil {
-		return err
-	}
-	key, err := prover.Parse(der)
-	if err != nil {
-		return err
-	}
-	proving := &http.Client{Transport: prover.Transport{Prover: key, Base: a.hc.Transport}, Timeout: callTimeout}
-	rec, ctx := record(context.WithValue(ctx, oauth2.HTTPClient, proving))
-	rec.add(frontChannel(conf, a.cfg, answer)...)
-	rec.expect(exchange{Title: "The application trades the code for a token, and proves that it has the key", From: "application", To: "issuer"})
-	tok, err := conf.Exchange(ctx, answer.Get("code"), oauth2.VerifierOption(at.Verifier), oauth2.SetAuthURLParam("resource", a.cfg.Audience))
-	if err != nil {
-		return fmt.Errorf("webapp: redeem code: %w", quiet(err))
-	}
-	rec.expect(exchange{Title: "The application reads the issuer’s metadata, which leads to the keys that verify the ID token", From: "application", To: "issuer"})
-	claims, err := a.verifyIdentity(ctx, conf.ClientID, at.Nonce, tok)
-	if err != nil {
-		return err
-	}
-	if claims.Subject != l.Subject || tok.TokenType != schemeDPoP || thumbprintOf(tok.AccessToken) != key.Thumbprint() {
-		return errNotBound
-	}
-	t.Bound = boundToken{tok.AccessToken, der}
-	l.results[boundLesson] = result{
-		Title: "How the token was bound", Parts: rec.done(),
-		opening: "The application got an access token that is bound to its key. Alone it is worth nothing.",
-	}
-	return a.keep(l, t)
+var furtherBound = further{
+	path: boundLesson,
+	prepare: func() ([]byte, []oauth2.AuthCodeOption, error) {
+		p, err := prover.New()
+		if err != nil {
+			return nil, nil, err
+		}
+		der, err := p.Marshal()
+		// The code, too, is that key's (RFC 9449 §10).
+		return der, []oauth2.AuthCodeOption{oauth2.SetAuthURLParam("dpop_jkt", p.Thumbprint())}, err
+	},
+	redeem: func(a *App, _ *oauth2.Config, _ endpoints, key []byte) (*http.Client, error) {
+		p, err := prover.Parse(key)
+		if err != nil {
+			return nil, err
+		}
+		return &http.Client{Transport: prover.Transport{Prover: p, Base: a.hc.Transport}, Timeout: callTimeout}, nil
+	},
+	take: func(t *tokens, tok *oauth2.Token, key []byte) error {
+		p, err := prover.Parse(key)
+		if err != nil {
+			return err
+		}
+		if tok.TokenType != schemeDPoP || thumbprintOf(tok.AccessToken) != p.Thumbprint() {
+			return errNotBound
+		}
+		t.Bound = boundToken{tok.AccessToken, key}
+		return nil
+	},
+	trade: "The application trades the code for a token, and proves that it has the key",
+	title: "How the token was bound", failed: "There is no bound token",
+	opening: "The application got an access token that is bound to its key. Alone it is worth nothing.",
 }
 
 // boundQuestion asks for the orders with the bound token and the proofs that prove makes.
@@ -237,19 +174,12 @@ func (a *App) doReuse(ctx context.Context, rec *recorder, _ *login, t tokens) er
 }
 
 // boundNow is how things stand on the tab of bound tokens.
-func (a *App) boundNow(n now, t tokens) now {
-	n.Bound, n.LogInAgain = true, false
-	n.Key = thumbprintOf(t.Bound.Access)
-	facts := factsOf(t.Bound.Access)
-	n.Scopes = apiScopes(facts)
-	switch t.Bound.state() {
-	case boundNone:
-		n.Expires = "There is none yet"
-	case boundExpired:
-		n.Expires = "expired at " + clock(facts.expiry)
-	case boundGood:
-		n.Expires = "expires at " + clock(facts.expiry) + ", in " + span(time.Until(facts.expiry))
-	}
+func boundNow(n now, t tokens) now {
+	key := furtherNow("bound", "Token bound to a key", t.Bound.Access)
+	key.To, key.ToID = thumbprintOf(t.Bound.Access), "key"
+	certificate := furtherNow("certified", "Token bound to a certificate", t.Certified.Access)
+	certificate.To, certificate.ToID = certificateOf(t.Certified.Access), "certificate"
+	n.Further, n.LogInAgain = []tokenNow{key, certificate}, false
 	return n
 }
 

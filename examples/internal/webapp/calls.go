@@ -73,6 +73,23 @@ type question struct {
 	// prove makes the proof for one call (RFC 9449); nil: none is sent.
 	prove  func(method, uri string) (string, error)
 	settle time.Duration // how long an API may take to come round to it
+	mutual *connection   // to the APIs for clients with certificates; nil: to the others
+}
+
+// of names a key among those that the APIs of the question meet.
+func (q question) of(kid string) string {
+	if q.mutual != nil {
+		return "mutual " + kid
+	}
+	return kid
+}
+
+// apis are whom the question is asked.
+func (a *App) apis(q question) []API {
+	if q.mutual != nil {
+		return a.cfg.Mutual.APIs
+	}
+	return a.cfg.APIs
 }
 
 // settleTime is how long an API that has not met a token's key is asked again.
@@ -99,7 +116,7 @@ func (a *App) ask(ctx context.Context, rec *recorder, q question) *calls {
 		pause(ctx, left)
 	}
 	c := calls{question: q}
-	kid := keyID(q.token)
+	kid := q.of(keyID(q.token))
 	met := a.hasMet(kid)
 	c.why = q.why
 	if c.why == "" || facts.expired() {
@@ -110,7 +127,7 @@ func (a *App) ask(ctx context.Context, rec *recorder, q question) *calls {
 		settle = settleTime
 	}
 	accepted := 0
-	for _, api := range a.cfg.APIs {
+	for _, api := range a.apis(q) {
 		want := promised(q, facts)
 		answer := a.askOne(ctx, api, q, want, settle)
 		if q.want == nil && facts.expired() {
@@ -219,10 +236,17 @@ func (a *App) callHTTP(ctx context.Context, api API, q question) answer {
 	for _, field := range credentials {
 		req.Header.Set(field[0], field[1])
 	}
-	resp, err := a.hc.Do(req)
+	hc := a.hc
+	if q.mutual != nil {
+		hc = a.mutualClient(q.mutual.certificate)
+	}
+	resp, err := hc.Do(req)
 	var one answer
 	for _, p := range rec.done() {
 		one.Request, one.Response, one.Shown = p.Exchange.Request, p.Exchange.Response, p.Exchange.Status
+	}
+	if q.mutual != nil {
+		one.Request = append(one.Request, q.mutual.String())
 	}
 	if err != nil {
 		return one
@@ -253,8 +277,17 @@ func (a *App) callGRPC(ctx context.Context, api API, q question) answer {
 		ctx = metadata.AppendToOutgoingContext(ctx, name, field[1])
 		request = append(request, name+": "+describeField(field[0], field[1]))
 	}
+	conn := a.conns[api.URL]
+	if q.mutual != nil {
+		request = append(request, q.mutual.String())
+		_, addr, _ := strings.Cut(api.URL, "://")
+		if conn, err = grpc.NewClient(addr, a.cfg.Mutual.Dial(q.mutual.certificate)...); err != nil {
+			return noCall(err)
+		}
+		defer conn.Close()
+	}
 	var trailer metadata.MD
-	said, err := q.op.invoke(orderspb.NewOrdersClient(a.conns[api.URL]), ctx, grpc.Trailer(&trailer))
+	said, err := q.op.invoke(orderspb.NewOrdersClient(conn), ctx, grpc.Trailer(&trailer))
 	state := status.Convert(err)
 	code := state.Code().String()
 	one := answer{

@@ -14,7 +14,7 @@ type dashboardPage struct {
 	Blocked []blockedActions
 	Now     now
 	Result  result
-	Token   tokenView
+	Tokens  []tokenView
 }
 
 // now is how things stand.
@@ -27,15 +27,31 @@ type now struct {
 	RefreshGood  bool
 	Down         bool
 	LogInAgain   bool
-	Bound        bool   // it is about the bound token
-	Key          string // that it is bound to; "" when there is none
+	Further      []tokenNow // what the tab is about, when it is not the token of the login
 	Issuer       string
 }
 
-// tokenView is the access token without its signature.
+// tokenNow is how things stand with a further token.
+type tokenNow struct {
+	ID, Label string
+	Any       bool // there is one, which may have expired
+	Scopes    []string
+	Expires   string
+	To, ToID  string // what it is bound to
+}
+
+// tokenView is an access token without its signature.
 type tokenView struct {
+	Label          string
 	Header, Claims string
 	Size           int
+}
+
+func viewOf(label, token string) []tokenView {
+	if token == "" {
+		return nil
+	}
+	return []tokenView{{label, pretty(decodePart(token, 0)), pretty(decodePart(token, 1)), len(token)}}
 }
 
 func (a *App) dashboard(w http.ResponseWriter, r *http.Request) {
@@ -59,9 +75,12 @@ func (a *App) showDashboard(w http.ResponseWriter, status int, path string, l *l
 	s := a.situation(l, t)
 	tabs := lessons(s)
 	open := lessonAt(tabs, path)
-	last, token, n := l.results[open.Path], t.Access, a.now(l, t, s)
+	last, n := l.results[open.Path], a.now(l, t, s)
+	views := viewOf("The access token, decoded", t.Access)
 	if open.Path == boundLesson {
-		token, n = t.Bound.Access, a.boundNow(n, t)
+		n = boundNow(n, t)
+		views = append(viewOf("The token bound to a key, decoded", t.Bound.Access),
+			viewOf("The token bound to a certificate, decoded", t.Certified.Access)...)
 	}
 	title := open.Label
 	if last.Title != "" {
@@ -76,7 +95,7 @@ func (a *App) showDashboard(w http.ResponseWriter, status int, path string, l *l
 		Blocked: blockedByReason(open),
 		Now:     n,
 		Result:  last,
-		Token:   tokenView{pretty(decodePart(token, 0)), pretty(decodePart(token, 1)), len(token)},
+		Tokens:  views,
 	})
 }
 

@@ -41,11 +41,12 @@ func (act action) Ask() string { return act.ask }
 type need int
 
 const (
-	needNothing need = iota
-	needIssuer       // up
-	needRefresh      // a refresh token that works, and the issuer up
-	needMore         // something left to ask for, and the issuer up
-	needBound        // a bound token that has not expired
+	needNothing   need = iota
+	needIssuer         // up
+	needRefresh        // a refresh token that works, and the issuer up
+	needMore           // something left to ask for, and the issuer up
+	needBound          // a token that is bound to a key, and has not expired
+	needCertified      // one that is bound to a certificate
 
 	needIssuerElsewhere // up; it is brought up on another tab
 )
@@ -63,8 +64,10 @@ const (
 type situation struct {
 	Down    bool
 	Refresh refreshState
-	Bound   boundState
-	Missing []string // scopes that the registration allows and the token has not
+	Bound   tokenState
+	// Certified is that of the token which is bound to a certificate.
+	Certified tokenState
+	Missing   []string // scopes that the registration allows and the token has not
 }
 
 // Reasons why an action is not possible.
@@ -75,17 +78,19 @@ const (
 	blockedThere  = "The issuer is down. Bring it up on the tab “Bearer tokens”."
 	blockedUnmade = "Needs a bound token. Get one first."
 	blockedOld    = "The bound token has expired. Get another one."
+	blockedUncert = "Get a TLS-bound token first."
+	blockedOldCrt = "The TLS-bound token has expired. Get another one."
 	blockedNoMore = "The token has every scope that this registration may ask for."
 )
 
 func (s situation) blocked(n need) string {
 	switch {
-	case n == needNothing, n == needBound && s.Bound == boundGood:
+	case n == needNothing:
 		return ""
-	case n == needBound && s.Bound == boundNone:
-		return blockedUnmade
 	case n == needBound:
-		return blockedOld
+		return s.Bound.blocked(blockedUnmade, blockedOld)
+	case n == needCertified:
+		return s.Certified.blocked(blockedUncert, blockedOldCrt)
 	case n == needIssuerElsewhere && s.Down:
 		return blockedThere
 	case s.Down:
@@ -96,6 +101,17 @@ func (s situation) blocked(n need) string {
 		return blockedEnded
 	case n == needMore && len(s.Missing) == 0 && s.Refresh != refreshEnded:
 		return blockedNoMore
+	}
+	return ""
+}
+
+// blocked is why a token of that state cannot be used; "" when it can.
+func (state tokenState) blocked(none, expired string) string {
+	switch state {
+	case tokenNone:
+		return none
+	case tokenExpired:
+		return expired
 	}
 	return ""
 }

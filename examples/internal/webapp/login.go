@@ -35,8 +35,9 @@ type tokens struct {
 	Ended           bool // the refresh token was refused
 	Expiry          time.Time
 	// Unseen is a token by a key that no API had met when the issuer went down.
-	Unseen string
-	Bound  boundToken
+	Unseen    string
+	Bound     boundToken
+	Certified certifiedToken
 }
 
 func (t tokens) refreshState() refreshState {
@@ -81,9 +82,6 @@ func (a *App) oauthConfig(reg *registration) (*oauth2.Config, error) {
 	}, nil
 }
 
-// askAll is the value of the field "ask" of a login that asks for every registered scope.
-const askAll = "all"
-
 // asked are the scopes of a login. The administrator's is asked for only on demand: the API says
 // when it is needed.
 func asked(registered []string, all bool) []string {
@@ -102,7 +100,7 @@ func (a *App) startLogin(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case l != nil && ask != "":
 		reg = l.reg // more for the same application
-	case ask == askBound:
+	case isFurther(ask):
 		http.Redirect(w, r, "/", http.StatusSeeOther)
 		return
 	}
@@ -118,23 +116,20 @@ func (a *App) startLogin(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	conf.Scopes = asked(reg.Scopes, ask == askAll)
-	if ask == askBound {
-		conf.Scopes = askedBound(reg.Scopes)
+	if isFurther(ask) {
+		conf.Scopes = askedFurther(reg.Scopes)
 	}
 	at := attempt{
-		State: rand.Text(), Nonce: rand.Text(), Verifier: oauth2.GenerateVerifier(), ClientID: reg.ID, Scopes: conf.Scopes,
+		State: rand.Text(), Nonce: rand.Text(), Verifier: oauth2.GenerateVerifier(), ClientID: reg.ID, Scopes: conf.Scopes, Ask: ask,
 	}
 	options := []oauth2.AuthCodeOption{oidc.Nonce(at.Nonce), oauth2.S256ChallengeOption(at.Verifier), oauth2.SetAuthURLParam("resource", a.cfg.Audience)}
-	if ask == askBound {
-		var thumbprint string
-		if at.Key, thumbprint, err = a.newKey(at.State); err != nil {
-			a.unreadable(w, err)
-			return
-		}
-		options = append(options, oauth2.SetAuthURLParam("dpop_jkt", thumbprint)) // the code, too, is that key's (RFC 9449 §10)
+	more, err := a.prepare(&at)
+	if err != nil {
+		a.unreadable(w, err)
+		return
 	}
 	a.begin(r.Context(), at)
-	http.Redirect(w, r, conf.AuthCodeURL(at.State, options...), http.StatusSeeOther)
+	http.Redirect(w, r, conf.AuthCodeURL(at.State, append(options, more...)...), http.StatusSeeOther)
 }
 
 // callback takes the answer of the issuer. Whatever it holds, the attempt is over: an answer is
@@ -164,8 +159,8 @@ func (a *App) callback(w http.ResponseWriter, r *http.Request) {
 	// A code is spent even when the browser goes away meanwhile.
 	work, cancel := context.WithTimeout(context.WithoutCancel(ctx), actionTimeout)
 	defer cancel()
-	if at.Key != nil {
-		a.takeBound(work, w, r, at, answer)
+	if isFurther(at.Ask) {
+		a.takeFurther(work, w, r, at, answer)
 		return
 	}
 	l, err := a.redeem(work, at, answer)

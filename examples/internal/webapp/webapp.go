@@ -45,6 +45,7 @@ type Config struct {
 	Audience  string             // the orders API's name, sent as resource (RFC 8707)
 	Scopes    []authserver.Scope // of the API, that an application can register for
 	APIs      []API
+	Mutual    Mutual
 	Key       []byte // 32 bytes; encrypts tokens and secrets at rest (AES-256-GCM)
 
 	TokenLifetime time.Duration     // what to give back to the issuer after a short token
