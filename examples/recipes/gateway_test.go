@@ -15,6 +15,7 @@ import (
 	"github.com/bearward/bearward/examples/recipes/internal/orderspb"
 	auth "github.com/bearward/bearward/middleware"
 	"github.com/bearward/bearward/middleware/authtest"
+	"github.com/bearward/bearward/middleware/dpop"
 )
 
 // pbOrders are the orders over gRPC.
@@ -133,6 +134,51 @@ func TestGatewayIsGuarded(t *testing.T) {
 		got := get(t, "http://"+serve(t, h)+"/v1/orders", []string{"Bearer " + issuer.Token("read:orders", authtest.Claims{"sub": "alice"})}, nil)
 		if got.status != 200 || got.body != `{"of":"alice"}` {
 			t.Errorf("got %d %s", got.status, got.body)
+		}
+	})
+}
+
+// A client proves possession for the URL that it calls, which is the gateway's.
+func TestGatewayWithDPoP(t *testing.T) {
+	const origin = "https://api.example"
+	proofs, err := dpop.New([]string{origin}, dpop.NewMemory(0), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	issuer, guard := newGuard(t, &auth.GuardOptions{Bindings: []auth.Binding{proofs}, RequireBound: true})
+	client := authtest.NewProver(t, auth.ES256)
+	token := issuer.Token("read:orders", client.Confirmation(), authtest.Claims{"sub": "alice"})
+	ask := func(t *testing.T, h http.Handler, proof string) *answer {
+		return get(t, "http://"+serve(t, h)+"/v1/orders?page=2", []string{"DPoP " + token}, http.Header{"Dpop": {proof}})
+	}
+	good := func() string { return client.Proof("GET", origin+"/v1/orders", token) }
+
+	h, err := newGatewayInProcess(t.Context(), guard, pbOrders{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	used := good()
+	for _, c := range []struct {
+		name, proof string
+		status      int
+	}{
+		{"a proof for the URL", used, 200},
+		{"the same proof", used, 401},
+		{"a proof for the gRPC method", client.Proof("POST", origin+"/bearward.recipes.v1.Orders/ListOrders", token), 401},
+		{"another client's proof", authtest.NewProver(t, auth.ES256).Proof("GET", origin+"/v1/orders", token), 401},
+	} {
+		got := ask(t, h, c.proof)
+		if got.status != c.status || got.status == 200 && got.body != `{"of":"alice"}` || got.status == 401 && !strings.HasPrefix(got.header.Get("Www-Authenticate"), "DPoP ") {
+			t.Errorf("%s: %d %q %s, want %d", c.name, got.status, got.header["Www-Authenticate"], got.body, c.status)
+		}
+	}
+	t.Run("trap: to a guarded server", func(t *testing.T) {
+		h, err := newGateway(t.Context(), dial(t, serveOrders(t, guard)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := ask(t, h, good()); got.status != 401 {
+			t.Errorf("got %d: the trap is gone", got.status)
 		}
 	})
 }
