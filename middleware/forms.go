@@ -32,10 +32,30 @@ type forms struct {
 }
 
 func (f *forms) VerifyToken(ctx context.Context, raw string) (*Principal, error) {
+	return f.of(raw).VerifyToken(ctx, raw)
+}
+
+// of returns the verifier of a token.
+func (f *forms) of(raw string) TokenVerifier {
 	if f.isJWT(raw) { // check: form-of-token
-		return f.jwt.VerifyToken(ctx, raw)
+		return f.jwt
 	}
-	return f.opaque.VerifyToken(ctx, raw)
+	return f.opaque
+}
+
+func (f *forms) lookup(ctx context.Context, raw string) (*Principal, *Error) {
+	if v := cachingVerifierOf(f.of(raw)); v != nil {
+		return v.lookup(ctx, raw)
+	}
+	return nil, nil
+}
+
+func (f *forms) verifyUncached(ctx context.Context, raw string) (*Principal, *Error) {
+	v := f.of(raw)
+	if c := cachingVerifierOf(v); c != nil {
+		return c.verifyUncached(ctx, raw)
+	}
+	return askVerifier(ctx, v, raw)
 }
 
 var algName = [...]string{"alg"}

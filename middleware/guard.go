@@ -183,15 +183,21 @@ func (g *Guard) verify(ctx context.Context, token string) (p *Principal, cached 
 	if refused := checkSyntax(token); refused != nil {
 		return nil, false, refused
 	}
-	p, err := g.verifier.VerifyToken(ctx, token)
+	p, refused = askVerifier(ctx, g.verifier, token)
+	return p, false, refused
+}
+
+// askVerifier asks a verifier that may be of any make.
+func askVerifier(ctx context.Context, v TokenVerifier, token string) (*Principal, *Error) {
+	p, err := v.VerifyToken(ctx, token)
 	if err != nil {
-		return nil, false, asError(err)
+		return nil, asError(err)
 	}
 	// check: verifier-without-result
 	if p == nil {
-		return nil, false, &Error{Reason: ReasonInternal, Err: errors.New("auth: the TokenVerifier returned neither a Principal nor an error")}
+		return nil, &Error{Reason: ReasonInternal, Err: errors.New("auth: the TokenVerifier returned neither a Principal nor an error")}
 	}
-	return p, false, nil
+	return p, nil
 }
 
 // maxRevokedTime bounds how long GuardOptions.Revoked may take.

@@ -19,8 +19,8 @@ type cachedToken struct {
 	from      time.Time // the token is good from then on
 }
 
-// A cachingVerifier tells what it remembers of a token apart from what it must find out. Verifier
-// and Issuers are such.
+// A cachingVerifier tells what it remembers of a token apart from what it must find out. Verifier,
+// Issuers, and what NewForms returns are such.
 type cachingVerifier interface {
 	// lookup returns the Principal of a token that was verified before, as long as it would be
 	// accepted again, and the refusal of one that expired since. It returns nothing when the token
@@ -36,6 +36,8 @@ func cachingVerifierOf(v TokenVerifier) cachingVerifier {
 	case *Verifier:
 		return v
 	case *Issuers:
+		return v
+	case *forms:
 		return v
 	}
 	return nil

@@ -2,37 +2,71 @@ package monitoring
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"os/exec"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/bearward/bearward/examples/internal/api"
 	"github.com/bearward/bearward/middleware/authtest"
+	"github.com/bearward/bearward/middleware/introspect"
 )
 
 // A scene is an API that is measured, and its issuer.
 type scene struct {
-	t      *testing.T
-	issuer *authtest.Issuer
-	api    *api.Server
-	good   string
+	t        *testing.T
+	issuer   *authtest.Issuer
+	endpoint *endpoint
+	api      *api.Server
+	good     string
+}
+
+// An endpoint is the issuer's, for opaque tokens. It knows one.
+type endpoint struct {
+	*httptest.Server
+	status atomic.Int32 // of every answer, when it is not 0
+}
+
+const opaque = "an-opaque-token"
+
+func startEndpoint(t *testing.T, audience string) *endpoint {
+	e := &endpoint{}
+	e.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if status := e.status.Load(); status != 0 {
+			w.WriteHeader(int(status))
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		if r.PostFormValue("token") != opaque {
+			fmt.Fprint(w, `{"active":false}`)
+			return
+		}
+		fmt.Fprintf(w, `{"active":true,"aud":%q,"sub":"alice","client_id":"app","scope":"read:orders"}`, audience)
+	}))
+	e.Start()
+	t.Cleanup(e.Close)
+	return e
 }
 
 // startScene starts the API of examples/resourceserver before a real issuer.
 func startScene(t *testing.T) *scene {
 	t.Helper()
 	issuer := authtest.NewIssuer(t, &authtest.Options{Socket: true})
+	asked := startEndpoint(t, issuer.Audience)
 	server, err := api.Start(api.Config{
 		Adapter: "chi", Addr: "127.0.0.1:0", Metrics: "127.0.0.1:0", Issuer: issuer.URL, Audience: issuer.Audience,
 		Refresh: time.Second, MaxStale: time.Hour, Cooldown: time.Second,
+		Introspection: api.Introspection{Endpoint: asked.URL, Client: introspect.NoClientAuth(), TTL: 10 * time.Minute},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -44,7 +78,7 @@ func startScene(t *testing.T) *scene {
 			t.Error(err)
 		}
 	})
-	return &scene{t, issuer, server, issuer.Token("read:orders")}
+	return &scene{t, issuer, asked, server, issuer.Token("read:orders")}
 }
 
 // call returns the status of one request.
@@ -85,7 +119,7 @@ func (s *scene) traffic() {
 		{"/orders", s.issuer.Token("read:orders", authtest.Expired), 401},
 		{"/me", s.issuer.Token("read:orders", authtest.WrongAudience), 401},
 		{"/me", s.issuer.Token("read:orders", authtest.AlgNoneSigned), 401},
-		{"/me", s.issuer.Token("", authtest.RandomText), 401},
+		{"/me", s.issuer.Token("", authtest.NumericKid), 401},
 	} {
 		if got := s.call(c.path, c.token); got != c.want {
 			s.t.Errorf("GET %s: status %d, want %d", c.path, got, c.want)
@@ -94,6 +128,30 @@ func (s *scene) traffic() {
 	if got := s.call("/me", s.issuer.Token("", authtest.Header{"kid": "forged"})); got != 401 && got != 503 {
 		s.t.Errorf("an unknown key: status %d", got) // 503 while the fetch that would tell fails, or is backed off
 	}
+}
+
+// opaqueTraffic sends opaque tokens, and has the endpoint fail, and refuse the API, in between.
+func (s *scene) opaqueTraffic() {
+	s.t.Helper()
+	s.until(func() error { // it may be down from the time before
+		if got := s.call("/orders", opaque); got != 200 {
+			return fmt.Errorf("an opaque token: status %d", got)
+		}
+		return nil
+	})
+	for _, fault := range []struct {
+		endpoint int32
+		want     int
+	}{{0, 401}, {500, 503}, {401, 500}} {
+		s.endpoint.status.Store(fault.endpoint)
+		s.until(func() error {
+			if got := s.call("/orders", "opaque-"+rand.Text()); got != fault.want {
+				return fmt.Errorf("the endpoint answers %d: status %d, want %d", fault.endpoint, got, fault.want)
+			}
+			return nil
+		})
+	}
+	s.endpoint.status.Store(0)
 }
 
 // outage makes a request that is not judged: under a key that the API does not
@@ -167,12 +225,17 @@ func TestEveryQueryReturnsData(t *testing.T) {
 	for _, verification := range []string{"none", "full", "remembered"} {
 		left = append(left, `bearward_decision_duration_seconds_count{verification="`+verification+`"} > 0`)
 	}
+	for _, outcome := range introspect.Outcomes() {
+		left = append(left, fmt.Sprintf(`bearward_introspection_calls_total{outcome=%q} > 0`, outcome))
+	}
 	left = append(left, `bearward_jwks_fetches_total{trigger="clock",result="not_modified"} > 0`,
 		`sum(bearward_jwks_fetches_total{result="failed"}) > 0`, `bearward_jwks_waits_total > 0`)
 
+	s.opaqueTraffic()
 	s.until(func() error {
 		s.traffic()
 		s.outage()
+		s.call("/orders", "opaque-"+rand.Text()) // 401, or 503 while the endpoint is probed
 		var missing []string
 		var errs []error
 		for _, query := range left {

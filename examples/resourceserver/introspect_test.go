@@ -163,6 +163,19 @@ func TestOpaqueTokensOverTheWire(t *testing.T) {
 	}
 }
 
+// readyIs fails the test unless /readyz has the status.
+func (r *running) readyIs(want int) {
+	r.t.Helper()
+	resp, err := http.Get("http://" + r.addr + "/readyz")
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != want {
+		r.t.Errorf("/readyz: %d, want %d", resp.StatusCode, want)
+	}
+}
+
 // until sends a new token until the answer has the status.
 func (r *running) until(what, token string, o *opaqueIssuer, status int) {
 	r.t.Helper()
@@ -197,6 +210,10 @@ func TestNothingIsRememberedOfOpaqueTokens(t *testing.T) {
 		t.Errorf("the issuer is down: %v", down.Header)
 	}
 	r.want("a JWT meanwhile", r.send("Bearer "+o.jwt()), 200, "")
+	r.readyIs(503)
+	o.set(func() { o.status = 0 })
+	r.until("the issuer is back", "opaque-later", o, 200)
+	r.readyIs(200)
 }
 
 // While the issuer is down, answers that are young enough go on, and nothing else does.

@@ -153,7 +153,7 @@ func newGuard(cfg Config, addr net.Addr, meter *meter) (*auth.Guard, io.Closer, 
 	if err := meter.watch(keys); err != nil {
 		return nil, nil, errors.Join(err, keys.Close())
 	}
-	guard, tokens, err := cfg.guardOf(preset, keys, options)
+	guard, tokens, err := cfg.guardOf(preset, keys, options, meter)
 	if err != nil {
 		return nil, nil, errors.Join(err, keys.Close())
 	}

@@ -23,7 +23,7 @@ type Introspection struct {
 
 // guardOf returns the Guard over keys, and what is closed when it is no longer used. With an error
 // keys stay the caller's.
-func (cfg Config) guardOf(preset provider.Preset, keys *jwks.Cache, options *auth.GuardOptions) (*auth.Guard, io.Closer, error) {
+func (cfg Config) guardOf(preset provider.Preset, keys *jwks.Cache, options *auth.GuardOptions, meter *meter) (*auth.Guard, io.Closer, error) {
 	if cfg.Introspection.Endpoint == "" {
 		guard, err := auth.NewWithKeys(keys, preset.Config, options)
 		return guard, guard, err
@@ -32,7 +32,7 @@ func (cfg Config) guardOf(preset provider.Preset, keys *jwks.Cache, options *aut
 	if err != nil {
 		return nil, nil, err
 	}
-	asked, err := cfg.introspector(preset, keys)
+	asked, err := cfg.introspector(preset, keys, meter)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -48,8 +48,11 @@ func (cfg Config) guardOf(preset provider.Preset, keys *jwks.Cache, options *aut
 }
 
 // introspector asks the issuer of preset.
-func (cfg Config) introspector(preset provider.Preset, keys *jwks.Cache) (*introspect.Introspector, error) {
-	c := introspect.Config{MaxAge: cfg.Introspection.TTL, NegativeAge: refusalsFor(cfg.Introspection.TTL), Logger: cfg.Logger, Client: cfg.Client}
+func (cfg Config) introspector(preset provider.Preset, keys *jwks.Cache, meter *meter) (*introspect.Introspector, error) {
+	c := introspect.Config{
+		MaxAge: cfg.Introspection.TTL, NegativeAge: refusalsFor(cfg.Introspection.TTL),
+		Logger: cfg.Logger, OnCall: meter.onCall(), Client: cfg.Client,
+	}
 	if cfg.Introspection.Signed {
 		c.Signed = keys
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/bearward/bearward/adapters/promauth"
 	"github.com/bearward/bearward/jwks"
 	auth "github.com/bearward/bearward/middleware"
+	"github.com/bearward/bearward/middleware/introspect"
 )
 
 // A meter measures a Server and serves the metrics, on a listener of its own:
@@ -80,6 +81,14 @@ func (m *meter) onRefresh(log func(jwks.RefreshEvent)) func(jwks.RefreshEvent) {
 		log(e)
 		m.issuer.OnRefresh(e)
 	}
+}
+
+// onCall returns the hook of introspection, or nil.
+func (m *meter) onCall() func(introspect.Call) {
+	if m == nil {
+		return nil
+	}
+	return m.issuer.OnCall
 }
 
 // watch makes the state of keys one of the metrics.
