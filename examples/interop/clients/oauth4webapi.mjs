@@ -33,6 +33,7 @@ serve({
     client = settings.register
       ? await oauth.processDynamicClientRegistrationResponse(await oauth.dynamicClientRegistrationRequest(as, settings.register, options))
       : { client_id: settings.client };
+    client[oauth.clockSkew] = settings.skew ?? 0; // seconds that its clock is ahead
     authentication = authentications[settings.authentication]();
     if (settings.dpop) {
       options.DPoP = oauth.DPoP(client, await oauth.generateKeyPair(settings.dpop));

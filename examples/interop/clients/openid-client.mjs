@@ -24,7 +24,7 @@ serve({
     const authentication = authentications[settings.authentication]();
     config = settings.register
       ? await oidc.dynamicClientRegistration(issuer, settings.register, authentication, discovery)
-      : await oidc.discovery(issuer, settings.client, undefined, authentication, discovery);
+      : await oidc.discovery(issuer, settings.client, { [oidc.clockSkew]: settings.skew ?? 0 }, authentication, discovery);
     options = settings.dpop ? { DPoP: oidc.getDPoPHandle(config, await oidc.randomDPoPKeyPair(settings.dpop)) } : {};
   },
   // authorize returns where the person's browser is to go.
