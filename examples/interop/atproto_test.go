@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/bearward/bearward/examples/internal/api"
 )
@@ -34,7 +35,8 @@ func startHost(t *testing.T, adapter, issuer string) *host {
 	h := &host{did: "did:web:localhost%3A" + port}
 	h.guarded = startOne(t, adapter, api.Config{
 		Issuer: issuer, Audience: "https://orders.example/atproto/ES256",
-		DPoP: api.DPoP{Allow: true, Nonces: true, Origin: origin}, // plain tokens, too: challenges name both schemes
+		Refresh: time.Second,                                         // a withdrawn key is seen soon
+		DPoP:    api.DPoP{Allow: true, Nonces: true, Origin: origin}, // plain tokens, too: challenges name both schemes
 	})
 	behind, err := url.Parse(h.base)
 	if err != nil {
@@ -100,6 +102,20 @@ func TestATProtocol(t *testing.T) {
 			atprotoJourney(t, server, startHost(t, adapter, server.issuer)).walk(t)
 		})
 	}
+	t.Run("its token's key is withdrawn", func(t *testing.T) {
+		h := startHost(t, "nethttp", server.issuer)
+		j := atprotoJourney(t, server, h)
+		j.begin(t)
+		wantStatuses(t, "before", h.ask(t, j.client, "GET /me"), []int{http.StatusUnauthorized, http.StatusOK})
+		server.rotate(t)
+		server.control(t, "retire")
+		var done told
+		until(t, "the API misses the key", func() bool {
+			done = h.ask(t, j.client, "GET /me")
+			return len(done.statuses()) > 1
+		})
+		wantStatuses(t, "it refreshes by itself", done, []int{http.StatusUnauthorized, http.StatusOK, http.StatusOK})
+	})
 	t.Run("it needs the scheme with the error first", func(t *testing.T) {
 		h := startHost(t, "nethttp", server.issuer)
 		j := atprotoJourney(t, server, h)
