@@ -23,7 +23,7 @@ type dpopFlags struct {
 func (d *dpopFlags) register(fs *flag.FlagSet) {
 	fs.StringVar(&d.mode, "dpop", "off", "`mode`: off refuses tokens that are bound to a key, allow takes them with a proof, require takes no others")
 	fs.StringVar(&d.nonce, "dpop-nonce", "off", "`mode`: off, or require to make every proof carry a nonce of this API")
-	fs.StringVar(&d.keyFile, "dpop-nonce-key", "", "`file` with 32 bytes in base64url, which makes the nonces; replicas that share it take each other's (default: random)")
+	fs.StringVar(&d.keyFile, "dpop-nonce-key", "", "`file` with 32 bytes in base64url, which make the nonces; replicas that share it take each other's (default: random). More lines, up to 4, are keys that are accepted too")
 	fs.DurationVar(&d.lifetime, "dpop-nonce-lifetime", 0, "`time` for which a nonce can be used, 1s to 1h (default 3m)")
 	fs.StringVar(&d.origin, "dpop-origin", "", "`URL` that clients call the API by (default: what it listens on; required where -addr has no host)")
 }
@@ -60,27 +60,36 @@ func (d *dpopFlags) apply(fs *flag.FlagSet, cfg *api.Config) error {
 		return fmt.Errorf("-dpop-nonce-lifetime %v: want 1s to 1h", d.lifetime)
 	}
 	if d.keyFile != "" {
-		key, err := readKey(d.keyFile)
+		keys, err := readKeys(d.keyFile)
 		if err != nil {
 			return fmt.Errorf("-dpop-nonce-key: %w", err)
 		}
-		cfg.DPoP.NonceKey = key
+		cfg.DPoP.NonceKeys = keys
 	}
 	return nil
 }
 
-// nonceKeyBytes is the length of a nonce key.
-const nonceKeyBytes = 32
+const (
+	nonceKeyBytes = 32 // is the length of a nonce key
+	maxNonceKeys  = 4  // of a file; two are needed while a key is replaced
+)
 
-// readKey reads a key. Its errors do not show what the file holds.
-func readKey(file string) ([]byte, error) {
+// readKeys reads the keys of nonces, a line each. Its errors do not show what the file holds.
+func readKeys(file string) (keys [][]byte, err error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
 		return nil, err
 	}
-	key, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(strings.TrimSpace(string(text)), "="))
-	if err != nil || len(key) != nonceKeyBytes {
-		return nil, fmt.Errorf("%s does not hold %d bytes in base64url", file, nonceKeyBytes)
+	lines := strings.Fields(string(text))
+	if len(lines) == 0 || len(lines) > maxNonceKeys {
+		return nil, fmt.Errorf("%s has %d lines: want 1 to %d, of %d bytes in base64url", file, len(lines), maxNonceKeys, nonceKeyBytes)
 	}
-	return key, nil
+	for i, line := range lines {
+		key, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(line, "="))
+		if err != nil || len(key) != nonceKeyBytes {
+			return nil, fmt.Errorf("line %d of %s does not hold %d bytes in base64url", i+1, file, nonceKeyBytes)
+		}
+		keys = append(keys, key)
+	}
+	return keys, nil
 }

@@ -197,6 +197,36 @@ func TestReplicasTakeEachOthersNonces(t *testing.T) {
 	one.want("by the address", one.send("DPoP "+token, client.Proof("GET", "http://"+one.addr+"/orders", token)), 401, `DPoP realm="api", error="invalid_dpop_proof"`)
 }
 
+// The key of nonces is replaced in three deployments, and meanwhile replicas of two of them run
+// side by side: a client goes from one to the other without losing a round trip.
+func TestTheKeyOfNoncesIsReplaced(t *testing.T) {
+	line := func(text string) string { return base64.RawURLEncoding.EncodeToString([]byte(text)) + "\n" }
+	old, next := line("32 bytes which nobody else knows"), line("32 more bytes, nobody knows them")
+	issuer, client := authtest.NewIssuer(t, &authtest.Options{Socket: true}), authtest.NewProver(t, auth.EdDSA)
+	const origin = "https://orders.example"
+	token := issuer.Token("read:orders", client.Confirmation())
+	var deployments []*running
+	for _, keys := range []string{old, old + next, next + old, next} {
+		file := filepath.Join(t.TempDir(), "key")
+		if err := os.WriteFile(file, []byte(keys), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		deployments = append(deployments, start(t, issuer, "-dpop", "require", "-dpop-nonce", "require", "-dpop-nonce-key", file, "-dpop-nonce-lifetime", "1h", "-dpop-origin", origin))
+	}
+	ask := func(r *running, nonce string) *http.Response {
+		client.SetNonce(nonce)
+		return r.send("DPoP "+token, client.Proof("GET", origin+"/orders", token))
+	}
+	nonceOf := func(r *running) string { return ask(r, "").Header.Get("DPoP-Nonce") }
+	for i := range len(deployments) - 1 {
+		before, after := deployments[i], deployments[i+1]
+		before.want("the nonce of the deployment after", ask(before, nonceOf(after)), 200, "")
+		after.want("the nonce of the deployment before", ask(after, nonceOf(before)), 200, "")
+	}
+	first, last := deployments[0], deployments[len(deployments)-1]
+	last.want("a nonce of the old key", ask(last, nonceOf(first)), 401, `DPoP realm="api", error="use_dpop_nonce"`)
+}
+
 func TestDPoPOverGRPC(t *testing.T) {
 	issuer, client := authtest.NewIssuer(t, &authtest.Options{Socket: true}), authtest.NewProver(t, auth.PS256)
 	r := start(t, issuer, "-adapter", "grpc", "-dpop", "require", "-dpop-nonce", "require")

@@ -54,6 +54,7 @@ func TestWrongCommandLinesAreSaid(t *testing.T) {
 		"a nonce that lives not at all":  {[]string{"-dpop", "allow", "-dpop-nonce", "require", "-dpop-nonce-lifetime", "0"}, exitUsage, "-dpop-nonce-lifetime 0"},
 		"no file of a nonce key":         {[]string{"-dpop", "allow", "-dpop-nonce", "require", "-dpop-nonce-key", "nowhere"}, exitUsage, "-dpop-nonce-key: open"},
 		"a short nonce key":              {[]string{"-dpop", "allow", "-dpop-nonce", "require", "-dpop-nonce-key", short}, exitUsage, "32 bytes"},
+		"an empty file of nonce keys":    {[]string{"-dpop", "allow", "-dpop-nonce", "require", "-dpop-nonce-key", os.DevNull}, exitUsage, "has 0 lines"},
 		"an origin that is none":         {[]string{"-dpop", "allow", "-dpop-origin", "api.example"}, exitUsage, "api.example"},
 		"no host and no origin":          {[]string{"-dpop", "allow", "-addr", ":0"}, exitUsage, "-dpop-origin is required"},
 		"every host and no origin":       {[]string{"-dpop", "allow", "-addr", "0.0.0.0:0"}, exitUsage, "-dpop-origin is required"},

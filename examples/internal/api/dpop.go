@@ -20,7 +20,7 @@ type DPoP struct {
 	Origin  string // what clients call the API; "": the scheme and address that it listens on
 
 	Nonces        bool          // every proof needs a nonce of this API
-	NonceKey      []byte        // makes the nonces; nil: random. Replicas share one.
+	NonceKeys     [][]byte      // the first makes the nonces, all are accepted; nil: random. Replicas share them.
 	NonceLifetime time.Duration // 0: dpop.NewNonces' default
 
 	Replay dpop.ReplayStore // of used proofs; nil: in the process
@@ -41,11 +41,7 @@ func (cfg Config) bind(options *auth.GuardOptions, addr net.Addr) error {
 		o.Algorithms = strong()
 	}
 	if d.Nonces {
-		var secrets [][]byte
-		if d.NonceKey != nil {
-			secrets = append(secrets, d.NonceKey)
-		}
-		if o.Nonces, err = dpop.NewNonces(d.NonceLifetime, secrets...); err != nil {
+		if o.Nonces, err = dpop.NewNonces(d.NonceLifetime, d.NonceKeys...); err != nil {
 			return fmt.Errorf("api: Config.DPoP: %w", err)
 		}
 	}
