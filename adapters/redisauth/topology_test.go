@@ -52,7 +52,7 @@ func write(t *testing.T, name, kind string, der []byte) string {
 func TestRedisOverTLS(t *testing.T) {
 	t.Parallel()
 	ca := authtest.NewCA(t)
-	server, client, stranger := ca.Certificate("127.0.0.1"), ca.Certificate(), authtest.NewCertificate(t)
+	server, client, outsider := ca.Certificate("127.0.0.1"), ca.Certificate(), authtest.NewCertificate(t)
 	key, err := x509.MarshalPKCS8PrivateKey(server.TLS().PrivateKey)
 	if err != nil {
 		t.Fatal(err)
@@ -93,7 +93,7 @@ func TestRedisOverTLS(t *testing.T) {
 	}
 	for name, config := range map[string]*tls.Config{
 		"without TLS": nil, "without a certificate": {RootCAs: ca.Pool(), MinVersion: tls.VersionTLS12},
-		"with a stranger's certificate": with(stranger), "for a server of another authority": {Certificates: with(client).Certificates, MinVersion: tls.VersionTLS12},
+		"with a outsider's certificate": with(outsider), "for a server of another authority": {Certificates: with(client).Certificates, MinVersion: tls.VersionTLS12},
 	} {
 		if first, err := open(config).First(bounded(t), "owner", name, ttl); err == nil {
 			t.Errorf("%s: %v", name, first)
