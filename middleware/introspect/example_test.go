@@ -66,6 +66,22 @@ func ExampleNew() {
 	// 401
 }
 
+// An issuer that has no preset, here Authentik: its metadata says where it is asked. The audience is
+// the client ID of the application that the tokens are for.
+func ExampleNew_authentik() {
+	client := introspect.Basic("orders-api", introspect.FixedSecret("secret"))
+	tokens, err := introspect.New(introspect.FromMetadata, client, introspect.Config{
+		Claims: auth.Config{Issuer: "https://authentik.example/application/o/orders/", Audiences: []string{"orders-api"}},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer tokens.Close()
+	guard, err := auth.NewGuard(tokens, nil)
+	fmt.Println(guard.Ready(), err)
+	// Output: <nil> <nil>
+}
+
 // The methods of an Introspector.
 func ExampleIntrospector() {
 	issuer := anIssuer()

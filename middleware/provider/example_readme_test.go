@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 
 	auth "github.com/bearward/bearward/middleware"
+	"github.com/bearward/bearward/middleware/introspect"
 	"github.com/bearward/bearward/middleware/provider"
 )
 
@@ -52,4 +53,20 @@ func ExampleGuard() {
 	// Output:
 	// https://sso.example/realms/shop empty
 	// https://tenant.eu.auth0.com/ empty
+}
+
+// An API whose issuer gives out opaque tokens.
+func ExamplePreset_Introspector_opaque() {
+	projectID := "163840776835432705"
+	// region: opaque
+	client := introspect.Basic("orders-api", introspect.SecretFile("/run/secrets/orders-api"))
+	tokens, err := provider.ZITADEL("https://tenant.zitadel.cloud", projectID).Introspector(client, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	guard, err := auth.NewGuard(tokens, nil)
+	// endregion
+	defer tokens.Close()
+	fmt.Println(guard.Ready(), err)
+	// Output: <nil> <nil>
 }

@@ -40,6 +40,13 @@ func ExamplePreset_Introspector() {
 	// Output: true <nil>
 }
 
+// hydra is Ory Hydra whose admin port is known.
+func hydra(issuer, introspection string) provider.Preset {
+	p := provider.Hydra(issuer, "orders-api")
+	p.IntrospectionURL = introspection
+	return p
+}
+
 // What providers answer, as their documentation shows it.
 func TestIntrospector(t *testing.T) {
 	client := introspect.Basic("orders-api", introspect.FixedSecret("secret"))
@@ -75,6 +82,15 @@ func TestIntrospector(t *testing.T) {
 		"PingOne": {
 			provider.PingOne("eu", "b1a2c3d4-0000-4000-8000-123456789abc", "orders"), "https://auth.pingone.eu/b1a2c3d4-0000-4000-8000-123456789abc/as/introspect",
 			`{"active":true,"scope":"read","client_id":"c","iss":"https://auth.pingone.eu/b1a2c3d4-0000-4000-8000-123456789abc/as","aud":["orders"],"exp":4102444800,"iat":1700000000,"token_type":"bearer"}`, "", nil,
+		},
+		"Hydra, by its admin port": {
+			hydra("https://hydra.example/", "https://admin.hydra.example/admin/oauth2/introspect"), "",
+			`{"active":true,"scope":"offline read:orders","client_id":"app","sub":"alice","exp":4102444800,"iat":1700000000,"nbf":1700000000,"aud":["orders-api"],"iss":"https://hydra.example/","token_type":"Bearer","token_use":"access_token"}`, "",
+			func(p *auth.Principal) bool { return p.HasScope("read:orders") && p.Subject() == "alice" },
+		},
+		"Hydra, a refresh token": {
+			hydra("https://hydra.example/", "https://admin.hydra.example/admin/oauth2/introspect"), "",
+			`{"active":true,"scope":"offline","client_id":"app","sub":"alice","aud":["orders-api"],"iss":"https://hydra.example/","token_type":"Bearer","token_use":"refresh_token"}`, auth.ReasonTokenTypeNotAccepted, nil,
 		},
 		"FusionAuth": {
 			provider.FusionAuth("https://auth.example", "acme.com", "3c219e58-ed0e-4b18-ad48-f4f92793ae32"), "https://auth.example/oauth2/introspect",
