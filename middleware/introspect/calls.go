@@ -99,7 +99,7 @@ func (i *Introspector) runCall(f *call) {
 func (i *Introspector) requestContained(raw string) (r result) {
 	defer func() {
 		if v := recover(); v != nil { // check: request-panic
-			r = fault(fmt.Errorf("introspect: panic: %v", v))
+			r = fault(fmt.Errorf("introspect: panic: %s", tellablePanic(v)))
 		}
 	}()
 	endpoint := i.endpoint

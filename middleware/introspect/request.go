@@ -89,7 +89,7 @@ func (i *Introspector) request(ctx context.Context, endpoint, raw string) result
 
 // failed tells whose fault it is that there is no answer.
 func (i *Introspector) failed(err error) result {
-	r := fault(fmt.Errorf("introspect: %w", err))
+	r := fault(fmt.Errorf("introspect: %w", tellable(err)))
 	status, ok := errors.AsType[*fetch.StatusError](err)
 	switch {
 	case !ok: // check: no-answer
@@ -99,7 +99,7 @@ func (i *Introspector) failed(err error) result {
 		i.found.lookAgain()
 	case status.Code == http.StatusUnauthorized || status.Code == http.StatusForbidden:
 		r.outcome, r.down = Misconfigured, true
-		r.err = fmt.Errorf("introspect: the endpoint refuses this API's own credentials (client %q): %w", i.client.clientID, err)
+		r.err = fmt.Errorf("introspect: the endpoint refuses this API's own credentials (client %q): %w", i.client.clientID, tellable(err))
 	case status.Code == http.StatusTooManyRequests || status.Code == http.StatusServiceUnavailable: // check: endpoint-down
 		r.down, r.retryAfter = true, status.RetryAfter
 	}
