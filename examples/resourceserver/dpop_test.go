@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -73,7 +74,11 @@ func start(t *testing.T, issuer *authtest.Issuer, args ...string) *running {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(binary, append([]string{"-issuer", issuer.URL, "-audience", issuer.Audience, "-addr", addr}, args...)...)
+	given := []string{"-audience", issuer.Audience, "-addr", addr}
+	if !slices.Contains(args, "-issuer") {
+		given = append(given, "-issuer", issuer.URL)
+	}
+	cmd := exec.Command(binary, append(given, args...)...)
 	cmd.Stdout, cmd.Stderr = out, out
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)

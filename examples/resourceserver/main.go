@@ -10,6 +10,9 @@
 //	GET /optional                              a token or none
 //	GET /public/ping, /healthz, /readyz        public
 //
+// With -issuer given several times, one guard accepts the tokens of each; -introspect is the endpoint
+// of the first.
+//
 // For Auth0, Okta, Cognito, Keycloak, IdentityServer and others, -preset says
 // what their tokens look like:
 //
@@ -55,6 +58,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -103,7 +107,7 @@ func run(ctx context.Context, args []string, stderr io.Writer) int {
 		}
 		return exitUsage
 	}
-	log.Info("serving", "adapter", cfg.Adapter, "addr", server.Addr(), "issuer", cfg.Issuer, "audience", cfg.Audience)
+	log.Info("serving", "adapter", cfg.Adapter, "addr", server.Addr(), "issuer", strings.Join(append([]string{cfg.Issuer}, cfg.MoreIssuers...), " "), "audience", cfg.Audience)
 	if addr := server.MetricsAddr(); addr != "" {
 		log.Info("serving /metrics", "addr", addr)
 	}
@@ -131,7 +135,7 @@ func parse(args []string, stderr io.Writer) (cfg api.Config, shared string, err 
 	fs.StringVar(&cfg.Adapter, "adapter", "nethttp", "what to serve with: "+strings.Join(api.Adapters(), ", "))
 	fs.StringVar(&cfg.Addr, "addr", "127.0.0.1:8080", "`host:port` to listen on")
 	fs.StringVar(&cfg.Metrics, "metrics", "", "`host:port` to serve Prometheus /metrics on, where callers of the API do not come (default: nowhere)")
-	fs.StringVar(&cfg.Issuer, "issuer", "", "exact issuer `URL` of the tokens (required)")
+	fs.Func("issuer", "exact issuer `URL` of the tokens (required); may be given several times", func(url string) error { return addIssuer(&cfg, url) })
 	fs.StringVar(&cfg.Audience, "audience", "", "this API's `name` in the tokens' aud (required)")
 	fs.StringVar(&cfg.Preset, "preset", "", "`name` of the issuer's make, when its tokens are not of RFC 9068: "+strings.Join(provider.Names(), ", "))
 	fs.DurationVar(&cfg.Refresh, "refresh", 0, "longest `time` between two fetches of the issuer's keys (default 10m)")
@@ -166,6 +170,8 @@ func parse(args []string, stderr io.Writer) (cfg api.Config, shared string, err 
 		return wrong("-guard-health is for -adapter grpc")
 	case cfg.Refresh < 0 || cfg.MaxStale < 0:
 		return wrong("-refresh and -max-stale are not negative")
+	case asked.jwts && len(cfg.MoreIssuers) > 0:
+		return wrong("-introspect-jwts asks the first issuer alone, and -issuer is given %d times", 1+len(cfg.MoreIssuers))
 	}
 	if err := certificates.apply(&cfg); err != nil {
 		return wrong("%w", err)
@@ -180,4 +186,19 @@ func parse(args []string, stderr io.Writer) (cfg api.Config, shared string, err 
 		return wrong("%w", err)
 	}
 	return cfg, shared, nil
+}
+
+// addIssuer takes one more -issuer.
+func addIssuer(cfg *api.Config, url string) error {
+	switch {
+	case url == "":
+		return errors.New("-issuer is required")
+	case url == cfg.Issuer || slices.Contains(cfg.MoreIssuers, url):
+		return errors.New("-issuer is given twice with it")
+	case cfg.Issuer == "":
+		cfg.Issuer = url
+	default:
+		cfg.MoreIssuers = append(cfg.MoreIssuers, url)
+	}
+	return nil
 }

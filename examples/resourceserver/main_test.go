@@ -38,6 +38,8 @@ func TestWrongCommandLinesAreSaid(t *testing.T) {
 		"a negative refresh":             {[]string{"-refresh", "-1s"}, exitUsage, "-refresh"},
 		"a refresh below the bound":      {[]string{"-refresh", "1ms"}, exitUsage, "RefreshEvery"},
 		"a max-stale below the bound":    {[]string{"-max-stale", "1ms"}, exitUsage, "MaxStale"},
+		"an issuer twice":                {[]string{"-issuer", "http://127.0.0.1:1"}, exitUsage, "-issuer is given twice"},
+		"JWTs of two issuers":            {[]string{"-issuer", "http://127.0.0.1:2", "-introspect", "auto", "-introspect-jwts"}, exitUsage, "-introspect-jwts asks the first issuer alone, and -issuer is given 2 times"},
 		"an http issuer beyond loopback": {[]string{"-issuer", "http://issuer.example"}, exitUsage, "https"},
 		"an address without port":        {[]string{"-addr", "nowhere"}, exitFailed, "missing port"},
 		"metrics on the API's address":   {[]string{"-addr", "127.0.0.1:9", "-metrics", "127.0.0.1:9"}, exitUsage, "Config.Metrics"},

@@ -18,9 +18,7 @@ import (
 	"time"
 
 	"github.com/bearward/bearward/examples/internal/orders"
-	"github.com/bearward/bearward/jwks"
 	auth "github.com/bearward/bearward/middleware"
-	"github.com/bearward/bearward/middleware/provider"
 )
 
 // Adapters are the names that Config.Adapter takes.
@@ -34,6 +32,8 @@ type Config struct {
 	Issuer   string // exact "iss" of the tokens, and where their keys are found
 	Audience string // this API's name in the tokens' "aud"
 	Preset   string // a name of package provider; "": an issuer of RFC 9068 tokens
+
+	MoreIssuers []string // whose tokens are accepted beside those of Issuer, for the same Audience
 
 	Refresh  time.Duration // jwks.Options.RefreshEvery; 0: its default
 	MaxStale time.Duration // jwks.Options.MaxStale; 0: its default
@@ -122,14 +122,6 @@ func startMeasured(cfg Config, meter *meter) (*Server, error) {
 // newGuard is the long way to a Guard, for the settings that auth.New leaves
 // at their defaults. The API listens on addr. The Closer stops what the guard needs.
 func newGuard(cfg Config, addr net.Addr, meter *meter) (*auth.Guard, io.Closer, error) {
-	preset := provider.Preset{Config: auth.Config{Issuer: cfg.Issuer, Audiences: []string{cfg.Audience}}}
-	if cfg.Preset != "" {
-		var err error
-		if preset, err = provider.Named(cfg.Preset, cfg.Issuer, cfg.Audience); err != nil {
-			return nil, nil, err
-		}
-	}
-	preset.Config.Leeway = cfg.Leeway
 	options := &auth.GuardOptions{OnDecision: meter.onDecision(auth.LogRefusals(cfg.Logger))}
 	err := cfg.bind(options, addr)
 	if err == nil {
@@ -138,24 +130,14 @@ func newGuard(cfg Config, addr net.Addr, meter *meter) (*auth.Guard, io.Closer, 
 	if err != nil {
 		return nil, nil, err
 	}
-	cfg.keepProfile(options, &preset)
-	keys, err := preset.Source(&jwks.Options{
-		RefreshEvery: cfg.Refresh,
-		MaxStale:     cfg.MaxStale,
-		Cooldown:     cfg.Cooldown,
-		Client:       cfg.Client,
-		Logger:       slog.New(slog.DiscardHandler), // the hook logs the same, and more
-		OnRefresh:    meter.onRefresh(jwks.LogRefreshes(cfg.Logger)),
-	})
+	cfg.keepProfile(options)
+	all, err := cfg.trust(meter)
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := meter.watch(keys); err != nil {
-		return nil, nil, errors.Join(err, keys.Close())
-	}
-	guard, tokens, err := cfg.guardOf(preset, keys, options, meter)
+	guard, tokens, err := cfg.guardOf(all, options, meter)
 	if err != nil {
-		return nil, nil, errors.Join(err, keys.Close())
+		return nil, nil, errors.Join(err, all.Close())
 	}
 	return guard, tokens, nil
 }

@@ -21,32 +21,6 @@ type Introspection struct {
 	Signed   bool                  // only answers that the issuer signed count (RFC 9701)
 }
 
-// guardOf returns the Guard over keys, and what is closed when it is no longer used. With an error
-// keys stay the caller's.
-func (cfg Config) guardOf(preset provider.Preset, keys *jwks.Cache, options *auth.GuardOptions, meter *meter) (*auth.Guard, io.Closer, error) {
-	if cfg.Introspection.Endpoint == "" {
-		guard, err := auth.NewWithKeys(keys, preset.Config, options)
-		return guard, guard, err
-	}
-	jwts, err := preset.Verifier(keys)
-	if err != nil {
-		return nil, nil, err
-	}
-	asked, err := cfg.introspector(preset, keys, meter)
-	if err != nil {
-		return nil, nil, err
-	}
-	tokens, err := cfg.Introspection.forms(jwts, asked)
-	if err != nil {
-		return nil, nil, errors.Join(err, asked.Close())
-	}
-	guard, err := auth.NewGuard(tokens, options)
-	if err != nil {
-		return nil, nil, errors.Join(err, asked.Close())
-	}
-	return guard, closers{asked, keys}, nil
-}
-
 // introspector asks the issuer of preset.
 func (cfg Config) introspector(preset provider.Preset, keys *jwks.Cache, meter *meter) (*introspect.Introspector, error) {
 	c := introspect.Config{

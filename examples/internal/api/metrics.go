@@ -22,7 +22,7 @@ import (
 // who calls the API must not read them. The nil meter measures nothing.
 type meter struct {
 	metrics  *promauth.Metrics
-	issuer   *promauth.Issuer
+	issuers  []*promauth.Issuer // in the order of Config
 	registry *prometheus.Registry
 	listener net.Listener
 	front    front
@@ -43,8 +43,16 @@ func startMeter(cfg Config) (*meter, error) {
 	if m.metrics, err = promauth.New(m.registry, nil); err != nil {
 		return nil, err
 	}
-	if m.issuer, err = m.metrics.Issuer("main"); err != nil {
-		return nil, err
+	for i := range 1 + len(cfg.MoreIssuers) {
+		name := "main"
+		if i > 0 {
+			name = fmt.Sprintf("issuer%d", i+1)
+		}
+		issuer, err := m.metrics.Issuer(name)
+		if err != nil {
+			return nil, err
+		}
+		m.issuers = append(m.issuers, issuer)
 	}
 	if m.listener, err = listen(cfg.Metrics); err != nil {
 		return nil, fmt.Errorf("Config.Metrics: %w", err)
@@ -72,14 +80,14 @@ func (m *meter) onDecision(log func(context.Context, auth.Decision)) func(contex
 	}
 }
 
-// onRefresh returns a hook that calls log and counts.
-func (m *meter) onRefresh(log func(jwks.RefreshEvent)) func(jwks.RefreshEvent) {
+// onRefresh returns a hook for the keys of issuer i that calls log and counts.
+func (m *meter) onRefresh(i int, log func(jwks.RefreshEvent)) func(jwks.RefreshEvent) {
 	if m == nil {
 		return log
 	}
 	return func(e jwks.RefreshEvent) {
 		log(e)
-		m.issuer.OnRefresh(e)
+		m.issuers[i].OnRefresh(e)
 	}
 }
 
@@ -88,15 +96,15 @@ func (m *meter) onCall() func(introspect.Call) {
 	if m == nil {
 		return nil
 	}
-	return m.issuer.OnCall
+	return m.issuers[0].OnCall
 }
 
-// watch makes the state of keys one of the metrics.
-func (m *meter) watch(keys *jwks.Cache) error {
+// watch makes the state of the keys of issuer i one of the metrics.
+func (m *meter) watch(i int, keys *jwks.Cache) error {
 	if m == nil {
 		return nil
 	}
-	return m.issuer.Watch(keys)
+	return m.issuers[i].Watch(keys)
 }
 
 // declare makes the series of the operations.

@@ -2,7 +2,6 @@ package api
 
 import (
 	auth "github.com/bearward/bearward/middleware"
-	"github.com/bearward/bearward/middleware/provider"
 	"github.com/bearward/bearward/middleware/revocation"
 )
 
@@ -10,8 +9,8 @@ import (
 // preset names none.
 func strong() []auth.Algorithm { return []auth.Algorithm{auth.PS256, auth.ES256, auth.EdDSA} }
 
-// keepProfile adds what cfg.Profile and cfg.Revoked say to the options and the preset of a guard.
-func (cfg Config) keepProfile(options *auth.GuardOptions, preset *provider.Preset) {
+// keepProfile adds what cfg.Profile and cfg.Revoked say to the options of a guard.
+func (cfg Config) keepProfile(options *auth.GuardOptions) {
 	options.Revoked, options.Profile = cfg.Revoked, cfg.Profile
 	if cfg.Profile != auth.FAPI2 {
 		return
@@ -19,8 +18,5 @@ func (cfg Config) keepProfile(options *auth.GuardOptions, preset *provider.Prese
 	options.RequireBound = true // every rule but the public ones
 	if options.Revoked == nil {
 		options.Revoked = revocation.NewMemory(0).Revoked
-	}
-	if len(preset.Config.Algorithms) == 0 {
-		preset.Config.Algorithms = strong()
 	}
 }
