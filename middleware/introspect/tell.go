@@ -20,7 +20,8 @@ var errUnreadable = errors.New("its answer is not HTTP that can be read, or the 
 // secret: what it sends may quote them, and errors of net/http quote what was sent.
 func tellable(err error) error {
 	if status, ok := errors.AsType[*fetch.StatusError](err); ok {
-		return &fetch.StatusError{Code: status.Code, RetryAfter: status.RetryAfter} // check: tell-location
+		// check: tell-location
+		return &fetch.StatusError{Code: status.Code, RetryAfter: status.RetryAfter}
 	}
 	if _, ok := errors.AsType[net.Error](err); ok {
 		return err
