@@ -13,11 +13,11 @@ import (
 
 // Defaults and bounds of a Config.
 const (
-	DefaultLeeway        = 30 * time.Second
-	MaxLeeway            = 5 * time.Minute
-	DefaultMaxTokenBytes = 16 << 10
+	defaultLeeway        = 30 * time.Second
+	maxLeeway            = 5 * time.Minute // of Config.Leeway
+	defaultMaxTokenBytes = 16 << 10
 	maxMaxTokenBytes     = 1 << 20
-	DefaultCacheSize     = 4096 // tokens
+	defaultCacheSize     = 4096 // tokens
 )
 
 // A ScopeForm says how an issuer writes scopes into a claim, for [Config].ScopeForm. The zero value
@@ -288,10 +288,10 @@ func (c *Config) listDefaults() error {
 
 func (c *Config) boundDefaults() error {
 	switch {
-	case c.Leeway > MaxLeeway: // check: leeway-bound
-		return fmt.Errorf("auth: Config.Leeway %v is above %v", c.Leeway, MaxLeeway)
+	case c.Leeway > maxLeeway: // check: leeway-bound
+		return fmt.Errorf("auth: Config.Leeway %v is above %v", c.Leeway, maxLeeway)
 	case c.Leeway == 0:
-		c.Leeway = DefaultLeeway
+		c.Leeway = defaultLeeway
 	case c.Leeway < 0:
 		c.Leeway = 0
 	}
@@ -305,13 +305,13 @@ func (c *Config) boundDefaults() error {
 		return fmt.Errorf("auth: Config.MaxTokenBytes %d is not between 0 and %d", c.MaxTokenBytes, maxMaxTokenBytes)
 	}
 	if c.MaxTokenBytes == 0 {
-		c.MaxTokenBytes = DefaultMaxTokenBytes
+		c.MaxTokenBytes = defaultMaxTokenBytes
 	}
 	switch {
 	case c.CacheSize > tokencache.MaxSize:
 		return fmt.Errorf("auth: Config.CacheSize %d is above %d", c.CacheSize, tokencache.MaxSize)
 	case c.CacheSize == 0:
-		c.CacheSize = DefaultCacheSize
+		c.CacheSize = defaultCacheSize
 	}
 	return nil
 }

@@ -40,7 +40,7 @@ var outside = map[auth.Reason]struct{ description, code string }{
 
 // notOfTheToken are the reasons that no defect of a token causes.
 var notOfTheToken = []auth.Reason{
-	auth.ReasonCredentialsMissing, auth.ReasonInsufficientScope, auth.ReasonForbidden, auth.ReasonNoRule, auth.ReasonKeyNotYetKnown, auth.ReasonUnavailable, auth.ReasonInternal,
+	auth.ReasonCredentialsMissing, auth.ReasonInsufficientUserAuthentication, auth.ReasonInsufficientScope, auth.ReasonForbidden, auth.ReasonNoRule, auth.ReasonKeyNotYetKnown, auth.ReasonUnavailable, auth.ReasonInternal,
 	auth.ReasonTokenInactive, auth.ReasonTokenRevoked, auth.ReasonBindingRequired, auth.ReasonSchemeMismatch, auth.ReasonProofInvalid, auth.ReasonProofExpired,
 	auth.ReasonProofNonceRequired, auth.ReasonProofReplayed,
 }

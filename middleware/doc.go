@@ -1,5 +1,5 @@
-// Package auth verifies OAuth 2.0 access tokens (RFC 9068, RFC 6750) and authorizes requests: it
-// compares a token's scopes with what an operation requires.
+// Package auth verifies OAuth 2.0 access tokens (RFC 9068, RFC 6750) and authorizes requests. It
+// compares what a token carries, such as scopes and roles, with what an operation requires.
 //
 // Import it as auth, since routers have a package "middleware" of their own:
 //

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -16,11 +17,15 @@ import (
 type Error struct {
 	// Reason is why: one of the constants.
 	Reason Reason
-	// Scopes are what the operation needs, sorted, when the Reason is ReasonInsufficientScope.
+	// Scopes are what the operation needs, sorted, when the token lacks some: with
+	// ReasonInsufficientScope or ReasonInsufficientUserAuthentication. With
+	// [GuardOptions].ScopeInChallenge they are there at every 401.
 	Scopes []string
 	// Err is the cause, for operators. It never reaches a caller, and may be nil.
 	Err error
 
+	acr       []string      // that a client is to ask for, in order of preference
+	within    time.Duration // what the authentication may be old; 0 for any
 	about     *detail
 	scheme    int  // which of the Guard's schemes the caller used, for the challenge
 	boundOnly bool // the rule accepts bound tokens alone
@@ -46,6 +51,9 @@ func (e *Error) validScopes() []string {
 // challenged returns err with what its challenge needs to know of the request.
 func (g *Guard) challenged(err *Error, req Requirement, o *outcome) *Error {
 	scopes, boundOnly := err.validScopes(), g.bearerIsPlain && req.needsBound()
+	if g.tellScopes && len(scopes) == 0 && err.Status() == http.StatusUnauthorized { // check: scope-in-challenge
+		scopes = req.ChallengeScopes()
+	}
 	if o.scheme == err.scheme && boundOnly == err.boundOnly && len(scopes) == len(err.Scopes) {
 		return err
 	}
@@ -78,7 +86,7 @@ func (e *Error) Error() string {
 	if e == nil {
 		return "<nil>"
 	}
-	return "auth: request refused: " + e.Reason.String()
+	return "auth: request refused: " + string(e.Reason)
 }
 
 // Unwrap returns Err.
@@ -90,8 +98,30 @@ func (e *Error) Status() int { return responseFor(e.orInternal().Reason).status 
 // Description returns the constant text of the answer to the caller.
 func (e *Error) Description() string { return responseFor(e.orInternal().Reason).text }
 
-// OAuthError returns the error code of RFC 6750 §3.1, or "" when the challenge carries none.
-func (e *Error) OAuthError() string { return responseFor(e.orInternal().Reason).error }
+// Params returns what a challenge tells a client of e, by the names of its parameters. They are
+// "error" and "scope" (RFC 6750 §3), "acr_values" and "max_age" (RFC 9470 §3), each only where
+// there is something to tell. The map is the caller's. For transports without WWW-Authenticate.
+func (e *Error) Params() map[string]string {
+	e = e.orInternal()
+	params := map[string]string{}
+	for name, value := range map[string]string{
+		"error": responseFor(e.Reason).error, "scope": strings.Join(e.validScopes(), " "),
+		"acr_values": strings.Join(e.acr, " "), "max_age": e.maxAge(),
+	} {
+		if value != "" {
+			params[name] = value
+		}
+	}
+	return params
+}
+
+// maxAge returns max_age in seconds, "" for none.
+func (e *Error) maxAge() string {
+	if e.within == 0 {
+		return ""
+	}
+	return strconv.FormatInt(int64(e.within/time.Second), 10)
+}
 
 // RetryAfter returns how long a caller should wait before it tries again, and 0 when trying again
 // will not help.

@@ -97,12 +97,12 @@ func ExampleAsError() {
 		fmt.Errorf("ask the issuer: %w", errors.New("connection refused")),
 	} {
 		e := auth.AsError(err)
-		fmt.Printf("%d %q %s; again after %v\n", e.Status(), e.OAuthError(), e.Description(), e.RetryAfter())
+		fmt.Printf("%d %v %s; again after %v\n", e.Status(), e.Params(), e.Description(), e.RetryAfter())
 	}
 	// Output:
-	// 401 "invalid_token" The access token expired; again after 0s
-	// 403 "insufficient_scope" The access token lacks a scope that this operation needs; again after 0s
-	// 503 "" The request could not be judged now; try again later; again after 5s
+	// 401 map[error:invalid_token] The access token expired; again after 0s
+	// 403 map[error:insufficient_scope scope:read:orders] The access token lacks a scope that this operation needs; again after 0s
+	// 503 map[] The request could not be judged now; try again later; again after 5s
 }
 
 // Operators are told which claim was at fault and what was expected. Seen comes from the caller:

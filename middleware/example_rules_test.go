@@ -22,7 +22,7 @@ func ExampleParseRequirement() {
 func ExampleRequirement_ChallengeScopes() {
 	req := auth.AnyOf(auth.Scopes("admin:all"), auth.Scopes("read:orders", "eu"))
 	fmt.Println("a challenge names", req.ChallengeScopes())
-	fmt.Println("of", req.Scopes())
+	fmt.Println("of", req.Names("scope"))
 	fmt.Println(req.IsZero(), req.IsPublic(), req.IsOptional())
 	fmt.Println(auth.Requirement{}.IsZero(), auth.Public().IsPublic(), auth.Optional().IsOptional())
 	// Output:

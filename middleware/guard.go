@@ -19,6 +19,8 @@ type Guard struct {
 	bearerIsPlain bool     // every Binding has a scheme of its own, and there is one
 	requireBound  bool
 	profile       Profile
+	impliedBy     map[string][]string // the scopes that imply each, by GuardOptions.Implies
+	tellScopes    bool                // in every 401
 	readsFields   []string
 	onDecision    func(context.Context, Decision)
 	override      func(http.ResponseWriter, *http.Request, *Error)
@@ -31,6 +33,15 @@ type Guard struct {
 
 // ResourceMetadata returns the URL given in GuardOptions, or "".
 func (g *Guard) ResourceMetadata() string { return g.metadata }
+
+// Bindings returns GuardOptions.Bindings, and whether every token must be bound by one of them
+// (GuardOptions.RequireBound): for documents that tell clients so.
+func (g *Guard) Bindings() (all []Binding, required bool) {
+	for i := range g.bindings {
+		all = append(all, g.bindings[i].binding)
+	}
+	return all, g.requireBound
+}
 
 // Ready returns nil when the verifier can verify tokens, or cannot tell. It does no I/O. Use it for
 // readiness, never for liveness: a restart does not bring an issuer back.
@@ -169,7 +180,7 @@ func (g *Guard) authorize(ctx context.Context, c *Credentials, req Requirement, 
 		ctx = &paramsContext{ctx, c.Params}
 	}
 	// check: requirement
-	return req.check(ctx, o.principal)
+	return g.meets(ctx, o.principal, req)
 }
 
 // errNoRule is made once: read only.

@@ -70,7 +70,7 @@ func NewIssuers(vs ...*Verifier) (*Issuers, error) {
 func (is *Issuers) trust(byIssuer map[string]*Verifier) {
 	t := &trustedIssuers{byIssuer: byIssuer}
 	if len(byIssuer) == 0 {
-		t.maxBytes = DefaultMaxTokenBytes // to say of each token that its issuer is not trusted
+		t.maxBytes = defaultMaxTokenBytes // to say of each token that its issuer is not trusted
 	}
 	for name, v := range byIssuer {
 		t.longest = max(t.longest, len(name))

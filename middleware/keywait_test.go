@@ -156,7 +156,7 @@ func TestK11_ATokenNewerThanTheKeysIsNotJudged(t *testing.T) {
 			fetches := keys.Status().Counters.Fetches
 			w := asks(api, newer.sign(t, newer.header(), claims(tt.edits...)))
 			status := map[auth.Reason]int{auth.ReasonKeyUnknown: 401, auth.ReasonKeyNotYetKnown: 503}[tt.want]
-			if w.Code != status || !strings.Contains(log.String(), "reason="+tt.want.String()) || !strings.Contains(log.String(), "level=INFO") {
+			if w.Code != status || !strings.Contains(log.String(), "reason="+string(tt.want)) || !strings.Contains(log.String(), "level=INFO") {
 				t.Errorf("%s: %d, want %d for %s\n%s", tt.name, w.Code, status, tt.want, log)
 			}
 			if got := keys.Status().Counters.Fetches - fetches; got != 0 {

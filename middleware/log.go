@@ -11,9 +11,10 @@ import (
 // accepted. The level is Info when it was refused, and Error when it could not be judged. It is
 // Warn when it would have been refused under a rule that is only reported on. It logs the
 // operation, the HTTP status and the reason, and the claim at fault with what was expected of it.
-// It logs the scopes that the operation needs when some are missing, and the [Decision.Cause] of a
-// request that was not judged. For cause=keys, [jwks.LogRefreshes] tells more. It never logs a
-// token, what a token says, or anything else that the caller sent. It panics when logger is nil.
+// It logs the scopes that the operation needs when some are missing. When a role, an authentication
+// or the like is, it logs all that the operation needs. It logs the [Decision.Cause] of a request
+// that was not judged. For cause=keys, [jwks.LogRefreshes] tells more. It never logs a token, what
+// a token says, or anything else that the caller sent. It panics when logger is nil.
 func LogRefusals(logger *slog.Logger) func(context.Context, Decision) {
 	if logger == nil {
 		panic("auth: LogRefusals needs a Logger")
@@ -29,7 +30,7 @@ func LogRefusals(logger *slog.Logger) func(context.Context, Decision) {
 		attrs := []slog.Attr{
 			slog.String("operation", cmp.Or(d.Operation, "(none: the request's router named no pattern)")),
 			slog.Int("status", d.Err.Status()),
-			slog.String("reason", d.Err.Reason.String()),
+			slog.String("reason", string(d.Err.Reason)),
 		}
 		if claim := d.Err.Claim(); claim != "" {
 			attrs = append(attrs, slog.String("claim", claim), slog.String("expected", d.Err.Expected()))
@@ -37,7 +38,7 @@ func LogRefusals(logger *slog.Logger) func(context.Context, Decision) {
 		if detail := d.Err.Detail(); detail != "" {
 			attrs = append(attrs, slog.String("detail", detail))
 		}
-		if len(d.Err.Scopes) > 0 {
+		if len(d.Err.Scopes) > 0 && (d.Err.Reason == ReasonInsufficientScope || d.Err.Reason == ReasonInsufficientUserAuthentication) {
 			attrs = append(attrs, slog.String("scopes", strings.Join(d.Err.Scopes, " ")))
 		}
 		if cause := d.Cause(ctx); cause != "" {

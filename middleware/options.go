@@ -34,6 +34,14 @@ type GuardOptions struct {
 	// names all that does not. [New], and presets whose Config names no Algorithms, accept those of
 	// the Profile. Default none; [FAPI2] is the one there is.
 	Profile Profile
+	// Implies says which scopes imply which others, as in {"admin:all": {"read:orders"}}, by
+	// however many steps. A rule's scope is then met by one that implies it; the challenge of a
+	// refusal still names the rule's own. It serves every kind of token. Default none.
+	Implies map[string][]string
+	// ScopeInChallenge names the scopes of the operation in every 401 too, as clients of MCP
+	// servers expect, and not only when scopes are missing. Default false: it tells strangers what
+	// the scopes of the API are.
+	ScopeInChallenge bool
 	// Revoked tells whether a token that was found good is revoked all the same (package revocation
 	// has such a store). It is asked on every request, once, also about a cached token, and when an
 	// open stream is rechecked. True refuses the token with ReasonTokenRevoked. An error, a panic,
@@ -75,8 +83,11 @@ func NewGuard(v TokenVerifier, opts *GuardOptions) (*Guard, error) {
 		return nil, errors.New("auth: GuardOptions.Keys is set, but the keys were made before: give the options to what made them")
 	}
 	g := &Guard{
-		verifier: v, revoked: opts.Revoked, requireBound: opts.RequireBound,
+		verifier: v, revoked: opts.Revoked, requireBound: opts.RequireBound, tellScopes: opts.ScopeInChallenge,
 		onDecision: opts.OnDecision, override: opts.WriteRefusal, metadata: opts.ResourceMetadata,
+	}
+	if err := g.addImplies(opts.Implies); err != nil {
+		return nil, err
 	}
 	realm := opts.Realm
 	if realm == "" {

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -36,7 +37,9 @@ type Principal struct {
 	until    time.Time     // exp plus the leeway that the verifier grants
 	cnf      *confirmation // nil when there is none
 
-	lists *lists
+	lists    *lists
+	readOnce atomic.Pointer[told]
+	leeway   time.Duration // that its verifier grants
 
 	key        *jwks.Key // what verified the token, nil for a NewPrincipal
 	verifiedBy *Verifier // and who, nil for a NewPrincipal
@@ -67,14 +70,14 @@ func NewPrincipal(claims []byte) (*Principal, error) {
 			return nil, fmt.Errorf("auth: NewPrincipal: claim %q: %w", err.Claim(), err.Err)
 		}
 	}
-	p.until = p.expiry(0, 0) // zero when the claims do not say
+	p.until = p.expiry(0) // zero when the claims do not say
 	return p, nil
 }
 
 // expiry returns when the token is no longer good: at exp, or at iat and maxAge when that is
-// earlier and maxAge is not 0, and in both cases leeway later. It is the zero time when the claims
-// do not say.
-func (p *Principal) expiry(maxAge, leeway time.Duration) time.Time {
+// earlier and maxAge is not 0, and in both cases the leeway later. It is the zero time when the
+// claims do not say.
+func (p *Principal) expiry(maxAge time.Duration) time.Time {
 	until := p.exp.Time()
 	if until.IsZero() {
 		return until
@@ -82,7 +85,7 @@ func (p *Principal) expiry(maxAge, leeway time.Duration) time.Time {
 	if end := p.iat.Time().Add(maxAge); maxAge > 0 && p.iat.Given && end.Before(until) { // check: max-age-in-expiry
 		until = end
 	}
-	return until.Add(leeway)
+	return until.Add(p.leeway)
 }
 
 // Issuer returns "iss".
@@ -186,13 +189,15 @@ func (p *Principal) Claims(v any) error {
 // one of objects with a "value" (RFC 9068 §2.2.3.1, RFC 7643 §4.1.2). It may be an object with a
 // member for each role (ZITADEL). A single string is one role, whatever is in it (.NET). It returns
 // nil when there are none, or in another form.
-func (p *Principal) Roles() []string { return p.list(p.places().roles) }
+func (p *Principal) Roles() []string { return slices.Clone(p.orNobody().told().roles) }
 
 // Groups returns the groups that Config.GroupsClaim leads to, in the forms of Roles.
-func (p *Principal) Groups() []string { return p.list(p.places().groups) }
+func (p *Principal) Groups() []string { return slices.Clone(p.orNobody().told().groups) }
 
 // Permissions returns the permissions that Config.PermissionsClaim leads to, in the forms of Roles.
-func (p *Principal) Permissions() []string { return p.list(p.places().permissions) }
+func (p *Principal) Permissions() []string {
+	return slices.Clone(p.orNobody().told().permissions)
+}
 
 // Entitlements returns the claim "entitlements" (RFC 9068 §2.2.3.1), in the forms of Roles.
 func (p *Principal) Entitlements() []string { return p.list([]string{"entitlements"}) }
@@ -207,6 +212,9 @@ func (p *Principal) places() lists {
 
 // list decodes the list that path leads to.
 func (p *Principal) list(path []string) []string {
+	if len(path) == 0 {
+		return nil
+	}
 	value := jsontext.Value(p.orNobody().doc)
 	for _, name := range path {
 		var members map[string]jsontext.Value

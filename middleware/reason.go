@@ -41,11 +41,15 @@ const (
 	ReasonProofExpired          Reason = "PROOF_EXPIRED"           // the proof is of another time: it is old, or a clock is wrong
 	ReasonProofNonceRequired    Reason = "PROOF_NONCE_REQUIRED"    // the proof has no nonce, or not one of this API's
 	ReasonProofReplayed         Reason = "PROOF_REPLAYED"          // the proof was used before
-	ReasonInsufficientScope     Reason = "INSUFFICIENT_SCOPE"      // the operation needs scopes that the token lacks
-	ReasonForbidden             Reason = "FORBIDDEN"               // a check given to Requirement.With said no
-	ReasonNoRule                Reason = "NO_RULE"                 // no rule names the operation
-	ReasonUnavailable           Reason = "UNAVAILABLE"             // not judged: keys, or another needed thing, could not be had
-	ReasonInternal              Reason = "INTERNAL"                // not judged: the guard is wired wrongly
+	// ReasonInsufficientUserAuthentication: the user must authenticate again, in another way or
+	// more recently (ACR, AuthenticatedWithin).
+	ReasonInsufficientUserAuthentication Reason = "INSUFFICIENT_USER_AUTHENTICATION"
+
+	ReasonInsufficientScope Reason = "INSUFFICIENT_SCOPE" // the operation needs scopes, or a Detail, that the token lacks
+	ReasonForbidden         Reason = "FORBIDDEN"          // a role or the like is missing, or a check given to Requirement.With said no
+	ReasonNoRule            Reason = "NO_RULE"            // no rule names the operation
+	ReasonUnavailable       Reason = "UNAVAILABLE"        // not judged: keys, or another needed thing, could not be had
+	ReasonInternal          Reason = "INTERNAL"           // not judged: the guard is wired wrongly
 )
 
 // reasons are the constants, in their order.
@@ -78,6 +82,7 @@ var reasons = [...]Reason{
 	ReasonProofExpired,
 	ReasonProofNonceRequired,
 	ReasonProofReplayed,
+	ReasonInsufficientUserAuthentication,
 	ReasonInsufficientScope,
 	ReasonForbidden,
 	ReasonNoRule,
@@ -144,6 +149,8 @@ func responseFor(r Reason) response {
 		return response{"USE_DPOP_NONCE", http.StatusUnauthorized, "use_dpop_nonce", "The DPoP proof needs the nonce of this answer"}
 	case ReasonBindingNotProved:
 		return token("The access token is bound to a key whose possession was not proved")
+	case ReasonInsufficientUserAuthentication: // RFC 9470 §3
+		return response{"INSUFFICIENT_USER_AUTHENTICATION", http.StatusUnauthorized, "insufficient_user_authentication", "This operation needs a stronger or more recent authentication"}
 	case ReasonInsufficientScope:
 		return response{"INSUFFICIENT_SCOPE", http.StatusForbidden, "insufficient_scope", "The access token lacks a scope that this operation needs"}
 	case ReasonForbidden:
@@ -157,9 +164,6 @@ func responseFor(r Reason) response {
 	}
 	return response{"INTERNAL", http.StatusInternalServerError, "", "The request could not be judged"}
 }
-
-// String returns r's text.
-func (r Reason) String() string { return string(r) }
 
 // Code returns the callers' name of r, such as "INVALID_TOKEN": what problem documents and gRPC's
 // ErrorInfo carry. It is coarser than the Reason, so that a caller cannot tell a bad signature from

@@ -19,15 +19,15 @@ func TestReasonsAreAClosedSet(t *testing.T) {
 	names := make(map[string]bool)
 	for _, r := range Reasons() {
 		v := responseFor(r)
-		for _, name := range []string{r.String(), v.code} {
+		for _, name := range []string{string(r), v.code} {
 			if !isReasonName(name) {
 				t.Errorf("%q is not the reason of a google.rpc.ErrorInfo", name)
 			}
 		}
-		if names[r.String()] {
+		if names[string(r)] {
 			t.Errorf("two reasons are named %s", r)
 		}
-		names[r.String()] = true
+		names[string(r)] = true
 		if !isScopeList(v.text) {
 			t.Errorf("%v: %q has a character that error_description cannot carry (RFC 6750 §3)", r, v.text)
 		}

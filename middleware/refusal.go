@@ -10,8 +10,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// ProblemType is the media type of refusals (RFC 9457 §6.1).
-const ProblemType = "application/problem+json"
+// problemType is the media type of refusals (RFC 9457 §6.1).
+const problemType = "application/problem+json"
 
 // prepare renders what the refusals of every Reason have alike.
 func (g *Guard) prepare() {
@@ -42,23 +42,36 @@ func (g *Guard) Challenge(err *Error) []string {
 	if first == everyScheme || first == bearerScheme && (withoutBearer || code == "") {
 		first = min(bearerScheme+1, len(g.schemes)-1)
 	}
-	lines := []string{g.lines[reason][first]}
-	if len(err.Scopes) > 0 {
-		lines[0] = g.challengeLine(err, first)
+	lines := []string{g.lineOf(err, first)}
+	others := &Error{Reason: ReasonCredentialsMissing}
+	if g.tellScopes {
+		others.Scopes = err.Scopes
 	}
-	others := ReasonCredentialsMissing
 	if err.scheme == everyScheme {
-		others = reason
+		others = err
 	}
 	for i := bearerScheme + 1; i < len(g.schemes); i++ {
 		if i != first {
-			lines = append(lines, g.lines[others][i])
+			lines = append(lines, g.lineOf(others, i))
 		}
 	}
 	if first != bearerScheme && !withoutBearer { // check: bearer-not-offered
-		lines = append(lines, g.lines[others][bearerScheme])
+		lines = append(lines, g.lineOf(others, bearerScheme))
 	}
 	return lines
+}
+
+// lineOf is challengeLine, with the lines that are the same for every refusal made once.
+func (g *Guard) lineOf(err *Error, scheme int) string {
+	if err.isPlain() {
+		return g.lines[err.orInternal().Reason][scheme]
+	}
+	return g.challengeLine(err, scheme)
+}
+
+// isPlain reports whether a client is told of e what its Reason says, and no more.
+func (e *Error) isPlain() bool {
+	return e == nil || len(e.Scopes) == 0 && len(e.acr) == 0 && e.within == 0
 }
 
 // challengeLine is the one encoder of WWW-Authenticate. Everything in it is a constant, a setting
@@ -72,6 +85,12 @@ func (g *Guard) challengeLine(err *Error, scheme int) string {
 	}
 	if scopes := err.validScopes(); len(scopes) > 0 {
 		b.WriteString(`, scope="` + strings.Join(scopes, " ") + `"`)
+	}
+	if len(err.acr) > 0 { // check: challenge-acr
+		b.WriteString(`, acr_values="` + strings.Join(err.acr, " ") + `"`)
+	}
+	if age := err.maxAge(); age != "" { // check: challenge-max-age
+		b.WriteString(`, max_age="` + age + `"`)
 	}
 	b.WriteString(g.schemes[scheme].params)
 	return b.String()
@@ -105,8 +124,11 @@ func (e *Error) problem() []byte {
 	b = strconv.AppendInt(b, int64(v.status), 10)
 	b = append(append(b, `,"detail":`...), quoteJSON(v.text)...)
 	b = append(append(b, `,"code":`...), quoteJSON(v.code)...)
-	if scopes := e.validScopes(); len(scopes) > 0 {
-		b = append(append(b, `,"scope":`...), quoteJSON(strings.Join(scopes, " "))...)
+	params := e.Params()
+	for _, name := range []string{"scope", "acr_values", "max_age"} {
+		if params[name] != "" {
+			b = append(append(b, `,"`+name+`":`...), quoteJSON(params[name])...)
+		}
 	}
 	return append(b, '}', '\n')
 }
@@ -124,7 +146,7 @@ func (e *Error) MarshalJSON() ([]byte, error) { return e.problem(), nil }
 // behind the Guard's own. It is for adapters whose router writes the answer itself.
 func (g *Guard) SetRefusalHeader(h http.Header, err *Error) {
 	g.setChallenge(h, err)
-	h.Set("Content-Type", ProblemType)
+	h.Set("Content-Type", problemType)
 }
 
 // setChallenge is SetRefusalHeader without what tells of a body.
@@ -155,10 +177,10 @@ func (g *Guard) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 		return
 	}
 	body := g.bodies[e.Reason]
-	if len(e.Scopes) > 0 {
+	if !e.isPlain() {
 		body = e.problem()
 	}
-	w.Header().Set("Content-Type", ProblemType)
+	w.Header().Set("Content-Type", problemType)
 	w.WriteHeader(e.Status())
 	_, _ = w.Write(body)
 }

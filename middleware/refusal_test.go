@@ -82,7 +82,7 @@ func TestARefusalsContentTypeIsItsWriters(t *testing.T) {
 	}
 	w := httptest.NewRecorder()
 	must(auth.NewGuard(newFake(t), nil)).Refuse(w, httptest.NewRequest("GET", "/", nil), nil)
-	if got := w.Header().Get("Content-Type"); got != auth.ProblemType {
+	if got := w.Header().Get("Content-Type"); got != "application/problem+json" {
 		t.Errorf("the Guard's own: %q", got)
 	}
 }
@@ -184,7 +184,7 @@ func TestANilErrorIsSafe(t *testing.T) {
 		if errors.Is(err, io.EOF) {
 			t.Errorf("%s: is EOF", name)
 		}
-		_ = fmt.Sprint(err.Error(), err.Status(), err.Description(), err.OAuthError(), err.RetryAfter(), err.Claim(), err.Expected(), err.Seen(), err.Unwrap())
+		_ = fmt.Sprint(err.Error(), err.Status(), err.Description(), err.Params(), err.RetryAfter(), err.Claim(), err.Expected(), err.Seen(), err.Unwrap())
 		g := must(auth.NewGuard(newFake(t), nil))
 		w := httptest.NewRecorder()
 		g.SetRefusalHeader(w.Header(), err)

@@ -2,10 +2,9 @@ package auth
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
-	"strings"
+	"time"
 )
 
 // A Requirement says what an operation asks of its caller. It is immutable, and safe for concurrent
@@ -28,18 +27,38 @@ const (
 	kindLive
 	kindBound
 	kindReportOnly
+	kindRole
+	kindGroup
+	kindPermission
+	kindSubject
+	kindIssuer
+	kindACR
+	kindWithin
+	kindDetail
 )
 
 // A node is one term of a Requirement.
 type node struct {
 	kind     nodeKind
-	scope    string
+	name     string        // of a scope, role, group, permission or issuer, or a detail's type
+	subject  Identity      // of kindSubject
+	acr      []string      // of kindACR: one of them, in order of preference
+	within   time.Duration // of kindWithin
 	children []*node
-	check    func(context.Context, *Principal) error
-	needs    []string           // the scopes that a challenge names, sorted
+	check    func(context.Context, *Principal) error // of kindWith
+	detail   func(context.Context, []byte) bool      // of kindDetail
+	needs    challengeNeeds
+	possible []string           // the only values of "acr" that can meet it; nil for any
 	bound    bool               // no plain token can meet it
-	checks   bool               // there is a With in it
+	checks   bool               // there is a check of the program's own in it
 	live     func() Requirement // what kindLive stands for at this time
+}
+
+// challengeNeeds is what the challenge of a refusal names.
+type challengeNeeds struct {
+	scopes []string // sorted
+	acr    []string // in order of preference
+	within time.Duration
 }
 
 // Scopes requires every one of the given scopes. It panics when one of them is not a scope of RFC
@@ -51,13 +70,13 @@ func Scopes(first string, rest ...string) Requirement { return ofScopes(kindAll,
 func AnyScope(first string, rest ...string) Requirement { return ofScopes(kindAny, first, rest) }
 
 // AllOf requires every one of the given requirements. It panics when one of them is the zero
-// Requirement, Public or Optional.
+// Requirement, Public or Optional, and when no value of "acr" could meet all of them.
 func AllOf(first Requirement, rest ...Requirement) Requirement {
 	return ofRequirements(kindAll, "AllOf", first, rest)
 }
 
-// AnyOf requires at least one of the given requirements. The challenge of a refusal names the
-// scopes of the first. It panics as AllOf does.
+// AnyOf requires at least one of the given requirements. A refusal is the first one's, with its
+// challenge. It panics as AllOf does.
 func AnyOf(first Requirement, rest ...Requirement) Requirement {
 	return ofRequirements(kindAny, "AnyOf", first, rest)
 }
@@ -87,7 +106,7 @@ func (r Requirement) ReportOnly() Requirement {
 	if r.node == nil || r.node.kind != kindOptional {
 		r.mustCombine("ReportOnly")
 	}
-	return Requirement{&node{kind: kindReportOnly, children: []*node{r.node}, needs: r.node.needs, bound: r.node.bound, checks: r.node.checks}}
+	return Requirement{&node{kind: kindReportOnly, children: []*node{r.node}, needs: r.node.needs, possible: r.node.possible, bound: r.node.bound, checks: r.node.checks}}
 }
 
 // With adds a check of the user's own, made on every request after the rest of r was met. Its error
@@ -99,45 +118,98 @@ func (r Requirement) With(check func(context.Context, *Principal) error) Require
 		panic("auth: Requirement.With needs a check")
 	}
 	r.mustCombine("With")
-	return Requirement{&node{kind: kindWith, children: []*node{r.node}, check: check, needs: r.node.needs, bound: r.node.bound, checks: true}}
+	return Requirement{&node{kind: kindWith, children: []*node{r.node}, check: check, needs: r.node.needs, possible: r.node.possible, bound: r.node.bound, checks: true}}
 }
 
 func ofScopes(kind nodeKind, first string, rest []string) Requirement {
+	return ofLeaves(kind, first, rest, func(scope string) *node {
+		mustScope(scope)
+		return &node{kind: kindScope, name: scope, needs: challengeNeeds{scopes: []string{scope}}}
+	})
+}
+
+// ofLeaves joins a term for each of the given values.
+func ofLeaves[T any](kind nodeKind, first T, rest []T, leaf func(T) *node) Requirement {
 	n := &node{kind: kind}
-	for _, s := range append([]string{first}, rest...) {
-		mustScope(s)
-		n.children = append(n.children, &node{kind: kindScope, scope: s, needs: []string{s}})
+	for _, value := range append([]T{first}, rest...) {
+		n.children = append(n.children, leaf(value))
 	}
 	return Requirement{n.withNeeds()}
 }
 
 func ofRequirements(kind nodeKind, name string, first Requirement, rest []Requirement) Requirement {
-	n := &node{kind: kind}
-	for _, r := range append([]Requirement{first}, rest...) {
+	return ofLeaves(kind, first, rest, func(r Requirement) *node {
 		r.mustCombine(name)
-		n.children = append(n.children, r.node)
-	}
-	return Requirement{n.withNeeds()}
+		return r.node
+	})
 }
 
-// withNeeds fills in what the challenge names: all of an all-of, the first of an any-of; and
-// whether only a bound token can meet n.
+// withNeeds fills in what the challenge names: all of an all-of, the first of an any-of; and what
+// only a bound token, or one of certain values of "acr", can meet.
 func (n *node) withNeeds() *node {
 	n.bound = slices.ContainsFunc(n.children, func(c *node) bool { return c.bound })
 	if n.kind == kindAny {
 		n.bound = !slices.ContainsFunc(n.children, func(c *node) bool { return !c.bound })
 	}
 	n.checks = slices.ContainsFunc(n.children, func(c *node) bool { return c.checks })
-	of := n.children
 	if n.kind == kindAny {
-		of = of[:1]
+		n.needs = n.children[0].needs
+		for _, c := range n.children {
+			if c.possible == nil {
+				n.possible = nil
+				break
+			}
+			n.possible = append(n.possible, c.possible...)
+		}
+		return n
 	}
-	for _, c := range of {
-		n.needs = append(n.needs, c.needs...)
+	for _, c := range n.children {
+		n.needs.add(c.needs)
 	}
-	slices.Sort(n.needs)
-	n.needs = slices.Compact(n.needs)
+	var ok bool
+	if n.possible, ok = possibleACR(n.children); !ok { // check: acr-contradiction
+		panic("auth: AllOf of two ACR without a common value: no token could meet it")
+	}
+	slices.Sort(n.needs.scopes)
+	n.needs.scopes = slices.Compact(n.needs.scopes)
 	return n
+}
+
+// possibleACR returns the values of "acr" that can meet all the terms, nil for any, and false when
+// there is none.
+func possibleACR(all []*node) (values []string, ok bool) {
+	for _, n := range all {
+		switch {
+		case n.possible == nil:
+		case values == nil:
+			values = n.possible
+		default:
+			if values = common(values, n.possible); len(values) == 0 {
+				return nil, false
+			}
+		}
+	}
+	return values, true
+}
+
+// add makes the challenge name what more needs, too: every scope, the values of "acr" that both
+// allow, and the shorter time.
+func (c *challengeNeeds) add(more challengeNeeds) {
+	c.scopes = append(c.scopes, more.scopes...)
+	switch both := common(c.acr, more.acr); {
+	case len(c.acr) == 0:
+		c.acr = more.acr
+	case len(both) > 0:
+		c.acr = both
+	}
+	if c.within == 0 || more.within > 0 && more.within < c.within { // check: smallest-max-age
+		c.within = more.within
+	}
+}
+
+// common returns the elements of a that b has, in their order.
+func common(a, b []string) []string {
+	return slices.DeleteFunc(slices.Clone(a), func(s string) bool { return !slices.Contains(b, s) })
 }
 
 func (r Requirement) mustCombine(where string) {
@@ -190,189 +262,5 @@ func (r Requirement) ChallengeScopes() []string {
 	if n == nil {
 		return nil
 	}
-	return slices.Clone(n.needs)
-}
-
-// Scopes returns every scope that r names, in whatever alternative, sorted: for tables, and for
-// tests that try them all. [Requirement.ChallengeScopes] has those alone that a challenge names.
-func (r Requirement) Scopes() []string {
-	n := r.now().node
-	if n == nil {
-		return nil
-	}
-	scopes := n.scopes(nil)
-	slices.Sort(scopes)
-	return slices.Compact(scopes)
-}
-
-// scopes appends the scopes below n to all.
-func (n *node) scopes(all []string) []string {
-	if n.kind == kindScope {
-		all = append(all, n.scope)
-	}
-	for _, c := range n.children {
-		all = c.scopes(all)
-	}
-	return all
-}
-
-// The outcomes of terms that a client can do something about: the token lacks scopes, or is not
-// bound.
-var (
-	errScopes = errors.New("scopes missing")
-	errPlain  = errors.New("not a bound token")
-)
-
-// check reports whether p meets r. It is only asked of requirements that need a token.
-func (r Requirement) check(ctx context.Context, p *Principal) *Error {
-	if r.node.bound && p.cnf == nil { // check: requirement-bound
-		return errBindingRequired // whatever else is missing: another token is needed first
-	}
-	switch err := r.node.met(ctx, p); {
-	case err == nil:
-		return nil
-	case err == errPlain:
-		return errBindingRequired
-	case err == errScopes: // check: requirement-scopes
-		return &Error{Reason: ReasonInsufficientScope, Scopes: r.ChallengeScopes()}
-	default:
-		if e, ok := errors.AsType[*Error](err); ok && e != nil && e.Reason.known() {
-			return e
-		}
-		return &Error{Reason: ReasonForbidden, Err: err}
-	}
-}
-
-// met returns nil when p meets n, errScopes when scopes are missing, and otherwise the error of a
-// With. Missing scopes come first, in an all-of and in an any-of alike: they are what the caller
-// can do something about.
-func (n *node) met(ctx context.Context, p *Principal) error {
-	if n == nil {
-		return errScopes
-	}
-	switch n.kind {
-	case kindScope:
-		if !p.HasScope(n.scope) { // check: scope-missing
-			return errScopes
-		}
-		return nil
-	case kindToken:
-		return nil
-	case kindBound:
-		if p.cnf == nil { // check: bound-term
-			return errPlain
-		}
-		return nil
-	case kindReportOnly:
-		return n.children[0].met(ctx, p)
-	case kindWith:
-		if err := n.children[0].met(ctx, p); err != nil { // check: with-scopes
-			return err
-		}
-		// check: with-check
-		return n.check(ctx, p)
-	case kindAll:
-		return n.all(ctx, p)
-	case kindAny:
-		return n.any(ctx, p)
-	}
-	return errScopes
-}
-
-func (n *node) all(ctx context.Context, p *Principal) error {
-	var first error
-	for _, c := range n.children {
-		err := c.met(ctx, p)
-		if err == errScopes || err == errPlain { // check: all-of
-			return err
-		}
-		if first == nil { // check: all-of-checks
-			first = err
-		}
-	}
-	return first
-}
-
-func (n *node) any(ctx context.Context, p *Principal) error {
-	var refused, lacking error
-	for _, c := range n.children {
-		switch err := c.met(ctx, p); {
-		case err == nil:
-			return nil
-		case err == errScopes || err == errPlain:
-			if lacking == nil {
-				lacking = err
-			}
-		case refused == nil:
-			refused = err
-		}
-	}
-	// check: any-of
-	if lacking != nil {
-		return lacking
-	}
-	return refused
-}
-
-// String returns r in words, for tables of who may call what: "read:orders and (admin or owner)". A
-// scope that is one of these words, or "nobody", is between quotes: the scope "public" opens
-// nothing.
-func (r Requirement) String() string {
-	n := r.now().node
-	if n == nil {
-		return "nobody"
-	}
-	words, _ := n.words(false)
-	return words
-}
-
-// words returns n in words, between parentheses where it is nested and they are needed, and whether
-// ParseRules reads them as n.
-func (n *node) words(nested bool) (words string, parsable bool) {
-	switch n.kind {
-	case kindScope:
-		return quotedScope(n.scope), true
-	case kindToken:
-		return "any token", true
-	case kindOptional:
-		return "optional", true
-	case kindPublic:
-		return "public", true
-	case kindBound:
-		return "bound token", true
-	case kindReportOnly:
-		words, parsable = n.children[0].words(false)
-		return "report-only " + words, parsable
-	case kindWith:
-		words, _ = n.children[0].words(true)
-		return words + " with a check", false
-	case kindLive:
-		return n.live().String(), false
-	}
-	if len(n.children) == 1 {
-		return n.children[0].words(nested)
-	}
-	joint := " and "
-	if n.kind == kindAny {
-		joint = " or "
-	}
-	parsable = true
-	var parts []string
-	for _, c := range n.children {
-		part, ok := c.words(true)
-		parts, parsable = append(parts, part), parsable && ok
-	}
-	words = strings.Join(parts, joint)
-	if nested {
-		words = "(" + words + ")"
-	}
-	return words, parsable
-}
-
-// quotedScope returns a scope as text: between quotes where it would be taken for a word of ours.
-func quotedScope(scope string) string {
-	if isRuleWord(scope) || scope == "nobody" || strings.ContainsAny(scope, "()=#") { // check: scope-quoted
-		return `"` + scope + `"`
-	}
-	return scope
+	return slices.Clone(n.needs.scopes)
 }

@@ -68,7 +68,7 @@ func TestChallengeNamesWhatTheRouteNeeds(t *testing.T) {
 		if got := strings.Join(err.Scopes, " "); err.Reason != auth.ReasonInsufficientScope || got != tt.want {
 			t.Errorf("%v: %v with scope %q, want %q", tt.req, err.Reason, got, tt.want)
 		}
-		if got := strings.Join(tt.req.Scopes(), " "); got != tt.all {
+		if got := strings.Join(tt.req.Names("scope"), " "); got != tt.all {
 			t.Errorf("%v: all its scopes are %q, want %q", tt.req, got, tt.all)
 		}
 	}

@@ -5,8 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"unicode"
-	"unicode/utf8"
+	"time"
 )
 
 // ParseRules reads rules from text, for a file beside the program or inside it (go:embed):
@@ -19,13 +18,23 @@ import (
 //	/healthz          = public
 //	GET /stats        = report-only read:stats
 //	/pkg.Svc/Method   = read:orders
+//	DELETE /orders    = role:"Order Admin" and acr:urn:example:mfa and authenticated-within:5m
+//	POST /nightly     = client:https://issuer.example|nightly-job
 //
 // Each line is a rule: its key, an equals sign with spaces around it, and what it asks for. That is
-// "public", "optional", or scopes, "any token" and "bound token", joined by "and" or "or".
-// Parentheses are needed where both occur. In front of all but "public", "report-only" stands for
-// [Requirement.ReportOnly]. A scope that is one of these words, or holds a parenthesis, an equals
-// sign or a number sign, stands in double quotes. What follows a number sign that begins a word is
-// a comment. Lines end with LF or CR LF; the text is UTF-8, its rules ASCII. A comment must not
+// "public", "optional", or scopes, "any token", "bound token" and the terms below, joined by "and"
+// or "or". Parentheses are needed where both occur. In front of all but "public", "report-only"
+// stands for [Requirement.ReportOnly].
+//
+// Terms with a colon are role:NAME, group:NAME, permission:NAME, issuer:NAME, user:ISSUER|SUBJECT
+// and client:ISSUER|SUBJECT ([Subject]). Two more are acr:VALUE, or acr:"VALUE VALUE" for one of
+// several, and authenticated-within:TIME, as in 5m. A name with a space, a parenthesis, or what is
+// not printable ASCII stands in double quotes, with escapes as in Go.
+//
+// A scope stands in double quotes when it is one of these words, or begins with one and a colon. So
+// does one with a parenthesis, an equals sign or a number sign. What only code can ask ("with a
+// check": [Requirement.With], [Detail]) is refused. What follows a number sign that begins a word
+// is a comment. Lines end with LF or CR LF; the text is UTF-8, its rules ASCII. A comment must not
 // hold what could pass for the end of its line (a CR alone, U+2028). Nor may it turn the direction
 // of writing around. People would see other rules.
 //
@@ -70,74 +79,12 @@ func ParseRequirement(text string) (Requirement, error) {
 	p.tokens, p.err = ruleTokens(1, text)
 	req := p.need()
 	if t, more := p.peek(); more { // check: requirement-text-end
-		p.fail(t, "expected the end, not %q", t.text)
+		p.failEnd(t, "the end")
 	}
 	if p.err != nil {
 		return Requirement{}, fmt.Errorf("auth: ParseRequirement: %w", p.err)
 	}
 	return req, nil
-}
-
-// A ruleToken is a word of a line.
-type ruleToken struct {
-	text   string
-	column int
-	quoted bool
-}
-
-// ruleTokens splits a line at spaces, tabs and parentheses, and drops its comment.
-func ruleTokens(line int, text string) ([]ruleToken, error) {
-	var tokens []ruleToken
-	at := func(i int, format string, args ...any) error {
-		return fmt.Errorf("line %d, column %d: %s", line, i+1, fmt.Sprintf(format, args...))
-	}
-	for i := 0; i < len(text); {
-		c := text[i]
-		switch {
-		case c == ' ' || c == '\t':
-			i++
-		case c == '#':
-			if !utf8.ValidString(text[i:]) {
-				return nil, at(i, "a comment that is not UTF-8")
-			}
-			if hidden := strings.IndexFunc(text[i:], isDeceptive); hidden >= 0 { // check: rules-text-deceptive
-				return nil, at(i+hidden, "a comment with a character that may look like the end of the line, or turns it around")
-			}
-			return tokens, nil
-		case c == '(' || c == ')':
-			tokens = append(tokens, ruleToken{string(c), i + 1, false})
-			i++
-		case c == '"':
-			end := strings.IndexByte(text[i+1:], '"')
-			if end < 0 {
-				return nil, at(i, "a quote without its end")
-			}
-			tokens = append(tokens, ruleToken{text[i+1 : i+1+end], i + 1, true})
-			i += end + 2
-			if i < len(text) && !strings.ContainsRune(" \t()#", rune(text[i])) {
-				return nil, at(i, "expected a space after the quote")
-			}
-		default:
-			end := i
-			for end < len(text) && strings.IndexByte(" \t()\"", text[end]) < 0 {
-				if b := text[end]; b < ' ' || b > '~' { // check: rules-text-ascii
-					return nil, at(end, "byte %#x is not printable ASCII", b)
-				}
-				end++
-			}
-			tokens = append(tokens, ruleToken{text[i:end], i + 1, false})
-			i = end
-		}
-	}
-	return tokens, nil
-}
-
-// isDeceptive reports whether r can make people see another text than the one that is read: control
-// characters and the separators of lines, which many editors end a line at, so that what stands
-// behind them looks like a rule and is a comment; and those that turn the direction of writing
-// around.
-func isDeceptive(r rune) bool {
-	return r != '\t' && unicode.IsControl(r) || unicode.In(r, unicode.Zl, unicode.Zp, unicode.Bidi_Control)
 }
 
 // A ruleParser reads one line. It keeps the first fault.
@@ -152,6 +99,14 @@ func (p *ruleParser) fail(t ruleToken, format string, args ...any) {
 	if p.err == nil {
 		p.err = fmt.Errorf("line %d, column %d: %s", p.line, t.column, fmt.Sprintf(format, args...))
 	}
+}
+
+// failEnd refuses what stands behind a rule.
+func (p *ruleParser) failEnd(t ruleToken, wanted string) {
+	if t.text == "with" && !t.quoted { // check: rules-text-with
+		p.fail(t, "\"with a check\" is what only code can ask (Requirement.With): text cannot")
+	}
+	p.fail(t, "expected %s, not %q", wanted, t.text)
 }
 
 // end is the place after the last word.
@@ -211,7 +166,7 @@ func (p *ruleParser) rule() (string, Requirement) {
 	}
 	req := p.need()
 	if t, more := p.peek(); more { // check: rules-text-end
-		p.fail(t, "expected \"and\", \"or\" or the end of the line, not %q", t.text)
+		p.failEnd(t, `"and", "or" or the end of the line`)
 	}
 	return strings.Join(words, " "), req
 }
@@ -274,6 +229,14 @@ func (p *ruleParser) term(depth int) Requirement {
 	if len(all) == 1 {
 		return all[0]
 	}
+	var nodes []*node
+	for _, r := range all {
+		nodes = append(nodes, r.node)
+	}
+	if _, ok := possibleACR(nodes); !ok && joint == "and" { // check: rules-text-acr-contradiction
+		p.fail(p.tokens[p.next-1], "no token could have both values of acr")
+		return Requirement{}
+	}
 	return join(joint, all)
 }
 
@@ -282,7 +245,7 @@ func join(joint string, all []Requirement) Requirement {
 	var scopes []string
 	for _, r := range all {
 		if n := r.node; n.kind == kindAll && len(n.children) == 1 && n.children[0].kind == kindScope {
-			scopes = append(scopes, n.children[0].scope)
+			scopes = append(scopes, n.children[0].name)
 		}
 	}
 	switch {
@@ -296,7 +259,7 @@ func join(joint string, all []Requirement) Requirement {
 	return AnyOf(all[0], all[1:]...)
 }
 
-// factor = "(" term ")" / "any" "token" / "bound" "token" / scope
+// factor = "(" term ")" / "any" "token" / "bound" "token" / kind ":" name / scope
 func (p *ruleParser) factor(depth int) Requirement {
 	t, ok := p.peek()
 	if !ok {
@@ -304,8 +267,11 @@ func (p *ruleParser) factor(depth int) Requirement {
 		return Requirement{}
 	}
 	p.next++
+	if _, _, ok := kindBefore(t.text); ok && (t.named || !t.quoted) { // check: rules-text-kind
+		return p.named(t)
+	}
 	switch {
-	case t.quoted && !isScope(t.text), !t.quoted && !isScope(t.text):
+	case !isScope(t.text):
 		p.fail(t, "%q is not a scope (RFC 6749 §3.3)", t.text)
 	case t.quoted:
 		return Scopes(t.text)
@@ -335,6 +301,51 @@ func (p *ruleParser) factor(depth int) Requirement {
 		p.fail(t, "a scope with %q in it stands in quotes", "=#"[strings.IndexAny("=#", t.text):][:1])
 	default:
 		return Scopes(t.text)
+	}
+	return Requirement{}
+}
+
+// named reads a term whose name stands behind a colon.
+func (p *ruleParser) named(t ruleToken) Requirement {
+	kind, name, _ := kindBefore(t.text)
+	if t.named {
+		name = t.name
+	}
+	issuer, subject, whole := strings.Cut(name, "|")
+	switch {
+	case !strings.HasPrefix(t.text, kind): // check: rules-text-kind-case
+		p.fail(t, "expected %q in lower case: a scope of that name stands in quotes", kind+":")
+	case !isName(name): // check: rules-text-name
+		p.fail(t, "expected a name behind %q", kind+":")
+	case !t.named && strings.ContainsAny(name, "=#\\"):
+		p.fail(t, "a name with an equals sign, a number sign or a backslash stands in quotes")
+	case kind == "role":
+		return Role(name)
+	case kind == "group":
+		return Group(name)
+	case kind == "permission":
+		return Permission(name)
+	case kind == "issuer":
+		return Issuer(name)
+	case kind == "user" || kind == "client":
+		if whole && issuer != "" && subject != "" { // check: rules-text-subject
+			return Subject(Identity{Issuer: issuer, Subject: subject, Client: kind == "client"})
+		}
+		p.fail(t, "expected %s:ISSUER|SUBJECT: a scope of that name stands in quotes", kind)
+	case kind == "acr":
+		values := strings.Split(name, " ")
+		if !slices.ContainsFunc(values, func(s string) bool { return !isScope(s) }) { // check: rules-text-acr
+			return ACR(values[0], values[1:]...)
+		}
+		p.fail(t, "expected values of acr, a space between them: printable ASCII without quote and backslash")
+	case kind == "authenticated-within":
+		d, err := time.ParseDuration(name)
+		if err == nil && d >= time.Second && d%time.Second == 0 { // check: rules-text-within
+			return AuthenticatedWithin(d)
+		}
+		p.fail(t, "expected a time of whole seconds, as in authenticated-within:5m")
+	default: // detail
+		p.fail(t, "%s:%s has a check, which only code can make (auth.Detail)", kind, name)
 	}
 	return Requirement{}
 }

@@ -132,7 +132,9 @@ func TestTableTellsAScopeFromAWord(t *testing.T) {
 }
 
 func FuzzParseRules(f *testing.F) {
-	for _, seed := range []string{"GET /orders = read:orders", "/a = (x or y) and \"or\" # z", "/a = any token\n/b = public", "/a = ((((", "\xff", "/a = x\r\n/a = y"} {
+	for _, seed := range []string{"GET /orders = read:orders", "/a = (x or y) and \"or\" # z", "/a = any token\n/b = public", "/a = ((((", "\xff", "/a = x\r\n/a = y",
+		"GET /a = role:admin and group:\"on call\" and permission:x.y", "/a = user:https://i|s or client:\"i|a b\"", "/a = acr:a and acr:\"a b\" and authenticated-within:90s",
+		"/a = acr:a and acr:b", "/a = role:\"\\u00e9\\\"\" and issuer:\"\\x00\"", "/a = \"role:x\" and detail:y with a check", "/a = role:\"\\"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

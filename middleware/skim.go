@@ -87,7 +87,7 @@ func (v *Verifier) skimClient(s *scratch) bool {
 
 // skimExpiry checks exp, and iat where Config.MaxAge bounds the time since.
 func (v *Verifier) skimExpiry(s *scratch, now time.Time) (err *Error) {
-	var p Principal
+	p := Principal{leeway: v.config.Leeway}
 	if p.exp, err = v.skimDate(s, skimExp); err != nil {
 		return err
 	}
@@ -97,7 +97,7 @@ func (v *Verifier) skimExpiry(s *scratch, now time.Time) (err *Error) {
 	if p.exp.Sec < 0 || p.exp.Sec == 0 && p.exp.Nsec <= 0 { // check: skim-expiry-required
 		return noExpiry()
 	}
-	p.until = p.expiry(v.config.MaxAge, v.config.Leeway)
+	p.until = p.expiry(v.config.MaxAge)
 	return v.unexpired(&p, now)
 }
 

@@ -12,6 +12,9 @@ import (
 type IssuerStatus struct {
 	// Issuer is the issuer's identifier, the "iss" of its tokens.
 	Issuer string
+	// Audiences are the names of this API that the issuer's tokens may have in "aud"
+	// (Config.Audiences).
+	Audiences []string
 	// Err is why no token of the issuer can be verified now, nil when one can be, or when that is
 	// not known. Config.ReadyWithoutKeys does not change it.
 	Err error
@@ -32,7 +35,7 @@ func (g *Guard) Status() []IssuerStatus {
 
 // Status tells how the one issuer fares; see [Guard.Status].
 func (v *Verifier) Status() []IssuerStatus {
-	s := IssuerStatus{Issuer: v.Issuer()}
+	s := IssuerStatus{Issuer: v.Issuer(), Audiences: slices.Clone(v.config.Audiences)}
 	if r, ok := v.keys.(interface{ Ready() error }); ok {
 		s.Err = r.Ready()
 	}

@@ -44,7 +44,7 @@ func (v *Verifier) toldClaims(claims []byte, anyAudience bool, now time.Time) (*
 	if err := r.read(v.plan, claims); err != nil { // check: told-json
 		return nil, malformed("claims", err)
 	}
-	p := &Principal{doc: string(claims)}
+	p := &Principal{doc: string(claims), leeway: v.config.Leeway}
 	for _, read := range [...]func(*claimReader, *Principal) *Error{
 		(*claimReader).issuer, (*claimReader).audience, (*claimReader).identity, (*claimReader).times,
 	} {
@@ -66,7 +66,7 @@ func (v *Verifier) toldClaims(claims []byte, anyAudience bool, now time.Time) (*
 		if p.exp.Sec <= 0 { // check: told-expiry
 			return nil, noExpiry()
 		}
-		p.until = p.expiry(v.config.MaxAge, v.config.Leeway)
+		p.until = p.expiry(v.config.MaxAge)
 		if err := v.unexpired(p, now); err != nil { // check: told-expired
 			return nil, err
 		}

@@ -264,7 +264,7 @@ func (v *Verifier) readClaims(s *scratch, parts jose.Compact, now time.Time) (*P
 	if err := s.claims.read(v.plan, s.payload); err != nil { // check: claims-json
 		return nil, malformed("claims", err)
 	}
-	p := &Principal{doc: string(s.payload)}
+	p := &Principal{doc: string(s.payload), leeway: v.config.Leeway}
 	if refused = v.checkIssuerAudienceExpiry(s, p, now); refused != nil {
 		return nil, refused
 	}
@@ -290,7 +290,7 @@ func (v *Verifier) checkIssuerAudienceExpiry(s *scratch, p *Principal, now time.
 	if p.exp.Sec < 0 || p.exp.Sec == 0 && p.exp.Nsec <= 0 { // check: expiry-required
 		return noExpiry() // an absent exp reads as 0
 	}
-	p.until = p.expiry(v.config.MaxAge, v.config.Leeway)
+	p.until = p.expiry(v.config.MaxAge)
 	return v.unexpired(p, now)
 }
 
@@ -316,7 +316,7 @@ func (v *Verifier) unexpired(p *Principal, now time.Time) *Error {
 	if now.Before(p.until) { // check: expired
 		return nil
 	}
-	if now.Before(p.expiry(0, v.config.Leeway)) { // check: max-age
+	if now.Before(p.expiry(0)) { // check: max-age
 		return &Error{Reason: ReasonTokenTooOld, about: &detail{claim: "iat", expected: "at most " + v.config.MaxAge.String() + " ago"}}
 	}
 	return expired()

@@ -374,7 +374,7 @@ func TestATokenThatCanOnlyFailAsksForNoKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	hs := `{"alg":"HS256","typ":"at+jwt","kid":"k1"}`
-	large := claims(`"jti"`, `"x":"`+strings.Repeat("x", auth.DefaultMaxTokenBytes)+`","jti"`)
+	large := claims(`"jti"`, `"x":"`+strings.Repeat("x", 16<<10)+`","jti"`)
 	for _, tt := range []struct {
 		name, token string
 		want        auth.Reason

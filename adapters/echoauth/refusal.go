@@ -34,7 +34,7 @@ type problem struct {
 // MarshalJSON returns the problem document (RFC 9457). Echo calls it while it writes the answer;
 // the Content-Type is set then, when the body is known to be this one.
 func (p problem) MarshalJSON() ([]byte, error) {
-	p.header.Set(echo.HeaderContentType, auth.ProblemType)
+	p.header.Set(echo.HeaderContentType, "application/problem+json")
 	return p.err.MarshalJSON()
 }
 

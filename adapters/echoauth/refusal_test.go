@@ -119,11 +119,11 @@ func TestRefusalsGoThroughTheErrorHandler(t *testing.T) {
 		body    string
 		kind    string // Content-Type
 	}{
-		{"Echo's own", nil, 401, problem, auth.ProblemType},
+		{"Echo's own", nil, 401, problem, "application/problem+json"},
 		{"one that writes text", func(err error, c echo.Context) {
 			he := err.(*echo.HTTPError)
 			c.Response().Header().Set("Content-Type", "text/plain")
-			_ = c.String(he.Code, "refused: "+auth.AsError(he).Reason.String())
+			_ = c.String(he.Code, "refused: "+string(auth.AsError(he).Reason))
 		}, 401, "refused: CREDENTIALS_MISSING", "text/plain"},
 		{"one that writes JSON of its own", func(err error, c echo.Context) {
 			he := err.(*echo.HTTPError)

@@ -106,8 +106,8 @@ func allScopes(list protoreflect.List) (auth.Requirement, error) {
 	var each []auth.Requirement
 	for i := range list.Len() {
 		scope := list.Get(i).String()
-		if strings.Contains(scope, `"`) { // check: proto-scope-quote
-			return auth.Requirement{}, fmt.Errorf("%q is not a scope (RFC 6749 §3.3)", scope) // it would end the quotes: `a" or "b`
+		if strings.ContainsAny(scope, `"\`) { // check: proto-scope-quote
+			return auth.Requirement{}, fmt.Errorf("%q is not a scope (RFC 6749 §3.3)", scope) // it would end the quotes, or be another: `a" or "b`
 		}
 		req, err := auth.ParseRequirement(`"` + scope + `"`)
 		if err != nil {

@@ -86,7 +86,7 @@ func scopes(all ...string) func(*descriptorpb.MethodOptions) {
 
 // Each element of a list is one scope. None is read as anything that asks for less.
 func TestAListOfScopesHoldsNothingElse(t *testing.T) {
-	for _, scope := range []string{``, ` `, `a b`, `a" or "b`, `a" or any token #`, `a"#`, `a" `, `"`, `a\`, "a\nb", "é"} {
+	for _, scope := range []string{``, ` `, `a b`, `a" or "b`, `a" or any token #`, `a"#`, `a" `, `"`, `a\`, `a\u0062`, "a\nb", "é"} {
 		service := ordersService(map[string]func(*descriptorpb.MethodOptions){"List": scopes("read", scope)})
 		if rules, err := grpcauth.RulesFromProto(optionNamed("scopes"), service); err == nil || !strings.Contains(err.Error(), "/orders.v1.Orders/List") {
 			t.Errorf("%q: %v, %v", scope, rules["/orders.v1.Orders/List"], err)

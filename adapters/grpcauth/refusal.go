@@ -42,15 +42,7 @@ func Code(err *auth.Error) codes.Code {
 // §6.5.1), and net/http would log each one.
 func (i *interceptors) refusal(ctx context.Context, err error, answer http.Header) (st *status.Status, header, trailer metadata.MD) {
 	e := auth.AsError(err)
-	info := &errdetails.ErrorInfo{Reason: e.Reason.Code(), Domain: Domain, Metadata: map[string]string{}}
-	for name, value := range map[string]string{
-		"error": e.OAuthError(),
-		"scope": strings.Join(e.Scopes, " "),
-	} {
-		if value != "" {
-			info.Metadata[name] = value
-		}
-	}
+	info := &errdetails.ErrorInfo{Reason: e.Reason.Code(), Domain: Domain, Metadata: e.Params()}
 	challenge := i.guard.Challenge(e)
 	if m := i.guard.ResourceMetadata(); m != "" && len(challenge) > 0 {
 		info.Metadata["resource_metadata"] = m

@@ -108,7 +108,7 @@ type operation struct {
 var reasons = func() []string {
 	names := []string{""}
 	for _, r := range auth.Reasons() {
-		names = append(names, r.String())
+		names = append(names, string(r))
 	}
 	return append(names, other)
 }()

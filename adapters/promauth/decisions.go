@@ -63,7 +63,7 @@ func (m *Metrics) newOperation(name string) *operation {
 		refused:  make(map[auth.Reason]prometheus.Counter, len(reasons)),
 	}
 	for _, r := range reasons {
-		op.refused[r] = m.decisions.WithLabelValues(name, auth.Decision{Err: &auth.Error{Reason: r}}.Outcome(), r.String())
+		op.refused[r] = m.decisions.WithLabelValues(name, auth.Decision{Err: &auth.Error{Reason: r}}.Outcome(), string(r))
 	}
 	return op
 }

@@ -126,7 +126,7 @@ func (m *Metrics) OnDecision(_ context.Context, d auth.Decision) {
 	case d.Err == nil:
 		op.accepted.Inc()
 	case d.ReportOnly:
-		m.decisions.WithLabelValues(op.name, d.Outcome(), known(d.Err.Reason).String()).Inc()
+		m.decisions.WithLabelValues(op.name, d.Outcome(), string(known(d.Err.Reason))).Inc()
 	default:
 		op.refused[known(d.Err.Reason)].Inc()
 	}

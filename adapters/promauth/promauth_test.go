@@ -136,7 +136,7 @@ func TestEveryReasonHasItsOutcome(t *testing.T) {
 			outcome = "not_judged"
 		}
 		all := gathered(t, reg)
-		wants(t, all, map[string]float64{decisions("GET /a", outcome, r.String()): 1})
+		wants(t, all, map[string]float64{decisions("GET /a", outcome, string(r)): 1})
 		if got, _ := total(all, "bearward_decisions_total"); got != 1 {
 			t.Errorf("%v: counted %v times", r, got)
 		}
@@ -205,7 +205,7 @@ func TestDeclaredOperationsAreThereFromTheStart(t *testing.T) {
 			if (&auth.Error{Reason: r}).Status() >= 500 {
 				outcome = "not_judged"
 			}
-			wants(t, all, map[string]float64{decisions(operation, outcome, r.String()): 0})
+			wants(t, all, map[string]float64{decisions(operation, outcome, string(r)): 0})
 		}
 		wants(t, all, map[string]float64{decisions(operation, "accepted", "none"): 0})
 	}

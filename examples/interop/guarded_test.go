@@ -131,7 +131,7 @@ func (g *guarded) refuses(t *testing.T, what string, status, want int, reason au
 	}
 	var logged string
 	until(t, "a refusal is logged", func() bool { logged = g.log.take(); return logged != "" })
-	if logged != reason.String() {
+	if logged != string(reason) {
 		t.Errorf("%s: %s: %s, want %s", g.adapter, what, logged, reason)
 	}
 }

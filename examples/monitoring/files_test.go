@@ -116,7 +116,7 @@ func TestEveryMetricExists(t *testing.T) {
 func TestEveryReasonExists(t *testing.T) {
 	var known []string
 	for _, r := range auth.Reasons() {
-		known = append(known, r.String())
+		known = append(known, string(r))
 	}
 	for _, file := range []string{"dashboard.json", "alerts.yml", "alerts_test.yml"} {
 		for _, names := range found(`reason=~?\\?"([A-Z_|]+)\\?"`, mustRead(t, file)) {

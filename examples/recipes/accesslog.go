@@ -38,7 +38,7 @@ func noteCaller(ctx context.Context, d auth.Decision) {
 	if told, ok := ctx.Value(callerKey{}).(*atomic.Pointer[caller]); ok {
 		c := &caller{operation: d.Operation, subject: d.Principal.Subject(), client: d.Principal.ClientID()}
 		if d.Err != nil {
-			c.reason = d.Err.Reason.String()
+			c.reason = string(d.Err.Reason)
 		}
 		told.Store(c)
 	}

@@ -83,10 +83,13 @@ var sources = map[string]string{
 	"O-08":  "Bearward",
 	"O-11":  "Bearward",
 	"S-03":  "RFC 9700 §2.2.1",
+	"RA-03": "RFC 9396 §9",
 	"S-06":  "RFC 9700 §4.10.1",
 	"S-07":  "OURS (oauth4webapi)",
 	"S-09":  "RFC 9700 §4.13",
 	"S-10":  "RFC 9700 §4.13",
+	"SU-01": "RFC 9470 §3",
+	"W-06":  "Bearward",
 }
 
 // Row returns the source of the row with its ID behind it, such as "RFC 9068 §4 (AT-18)". It panics

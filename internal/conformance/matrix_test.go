@@ -43,10 +43,11 @@ type question struct {
 // A want is the answer's image in the terms of rows/rows.md's shorthand.
 type want struct {
 	status int
-	reason auth.Reason // gives error, text and code; 0 for 200
-	scopes string      // of insufficient_scope
-	body   string      // with 200; "" is not compared
-	text   string      // of the challenge, word for word; "" is the Reason's own
+	reason auth.Reason       // gives error, text and code; 0 for 200
+	scopes string            // of insufficient_scope
+	body   string            // with 200; "" is not compared
+	text   string            // of the challenge, word for word; "" is the Reason's own
+	params map[string]string // of the challenge, beside or in place of those of the status
 }
 
 var (
@@ -179,6 +180,7 @@ func checkChallenge(t *testing.T, a answer, w want) {
 	if w.scopes != "" {
 		params["scope"] = w.scopes
 	}
+	maps.Copy(params, w.params)
 	if !maps.Equal(read[0].params, params) {
 		t.Errorf("challenge\n got %v\nwant %v", read[0].params, params)
 	}

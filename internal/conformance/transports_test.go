@@ -224,7 +224,7 @@ func (s setup) overHTTP(t *testing.T, h http.Handler) transport {
 			a.body = string(body)
 			return a
 		}
-		if resp.Header.Get("Content-Type") != auth.ProblemType || resp.Header.Get("Cache-Control") != "no-store" {
+		if resp.Header.Get("Content-Type") != "application/problem+json" || resp.Header.Get("Cache-Control") != "no-store" {
 			t.Errorf("headers %v", resp.Header)
 		}
 		if a.bodiless = r.Method == http.MethodHead; a.bodiless {

@@ -80,6 +80,8 @@ func TestFAQ(t *testing.T) {
 			{issuer.Verifier(auth.Config{}), append(good, good...), auth.AnyToken(), 400},
 			{issuer.Verifier(auth.Config{}), good, auth.Scopes("admin"), 403},
 			{issuer.Verifier(auth.Config{}), good, auth.Requirement{}, 403},
+			{issuer.Verifier(auth.Config{}), good, auth.Role("admin"), 403},
+			{issuer.Verifier(auth.Config{}), good, auth.ACR("urn:example:mfa"), 401},
 			{newerKey(t, issuer.Config()), good, auth.AnyToken(), 503},
 			{down.Verifier(auth.Config{}), []string{"Bearer " + down.Token("read:orders")}, auth.AnyToken(), 503},
 		} {
@@ -135,7 +137,7 @@ func ask(v auth.TokenVerifier, authorization []string, need auth.Requirement) (i
 	reason := ""
 	guard, err := auth.NewGuard(v, &auth.GuardOptions{OnDecision: func(_ context.Context, d auth.Decision) {
 		if d.Err != nil {
-			reason = d.Err.Reason.String()
+			reason = string(d.Err.Reason)
 		}
 	}})
 	if err != nil {
@@ -170,7 +172,7 @@ func reasonsUnder(t *testing.T, heading string) map[string]bool {
 	t.Helper()
 	known := map[string]bool{}
 	for _, r := range auth.Reasons() {
-		known[r.String()] = true
+		known[string(r)] = true
 	}
 	named := map[string]bool{}
 	for _, m := range regexp.MustCompile("`([A-Z_]{4,})`").FindAllStringSubmatch(section(t, heading), -1) {

@@ -56,7 +56,7 @@ func (r reply) challengeOf(scheme string) string {
 }
 
 // said are the parameters of a challenge that tell one refusal from another.
-var said = regexp.MustCompile(`(?:error|scope)="[^"]*"`)
+var said = regexp.MustCompile(`(?:error|scope|acr_values|max_age)="[^"]*"`)
 
 func (r reply) String() string {
 	challenge := r.challenge()

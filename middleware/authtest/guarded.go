@@ -21,6 +21,12 @@ type GuardedOptions struct {
 	Paths map[string]string
 	// Skip names rules that are not asked.
 	Skip []string
+	// Claims are what good tokens of a rule have beyond what its requirement names, by the rule's
+	// key. Checks of the program's own may ask for them (Requirement.With, auth.Detail). Default
+	// none.
+	Claims map[string]Claims
+	// Implies is the GuardOptions.Implies of the API's Guard. Default none.
+	Implies map[string][]string
 	// Prepare adds to each request what the routes need besides a token, such as a body's
 	// Content-Type. Default nothing.
 	Prepare func(*http.Request)
@@ -48,7 +54,8 @@ type GuardedOptions struct {
 // It asks without a token, with two, and with a token in the query and in a cookie. It asks with
 // every bad token that the issuer's Config refuses. It asks with some of the scopes, by every
 // method of a rule for all methods, and while the issuer's keys are not available. A good token
-// must be accepted.
+// must be accepted. It has what the rule names besides scopes ([Issuer.ClaimsFor]). Tokens that
+// lack that, one thing at a time, must be refused with what the rule says of it.
 //
 // Then it tries to go around the guard. It sends other methods (OPTIONS among them), and method
 // overrides by header, query and form. It writes paths in other ways, encoded twice too. It asks
@@ -98,7 +105,7 @@ func AssertGuarded(tb testing.TB, issuer *Issuer, h http.Handler, rules auth.Rul
 	if opts == nil {
 		opts = new(GuardedOptions)
 	}
-	for _, name := range append(slices.Collect(maps.Keys(opts.Paths)), opts.Skip...) {
+	for _, name := range slices.Concat(slices.Collect(maps.Keys(opts.Paths)), slices.Collect(maps.Keys(opts.Claims)), opts.Skip) {
 		if _, ok := rules[name]; !ok {
 			tb.Fatalf("authtest: AssertGuarded: the options name %q, which is no rule", name)
 		}
@@ -123,7 +130,8 @@ func AssertGuarded(tb testing.TB, issuer *Issuer, h http.Handler, rules auth.Rul
 		if slices.Contains(opts.Skip, key) {
 			continue
 		}
-		a := &assertion{kit: k, operation: k.operations[key]}
+		a := &assertion{kit: k, operation: k.operations[key], claims: issuer.ClaimsFor(rules[key])}
+		merge(a.claims, opts.Claims[key])
 		whole := a.assert()
 		if !a.need.IsPublic() {
 			asked++
@@ -183,7 +191,7 @@ type kit struct {
 	guard      *auth.Guard // verifies tokens as the API's own should
 	scopes     []string    // all that the rules name
 	bad        []badToken
-	tokens     map[string]string // good ones, by their scope claim
+	tokens     map[string]string // good ones, by their scope claim and others
 	refusals   map[[2]string]*auth.Error
 	hinted     bool            // at Options.Config
 	told       map[string]bool // ways around the guard, by pattern
@@ -204,13 +212,14 @@ func newKit(tb testing.TB, issuer *Issuer, rules auth.Rules, opts *GuardedOption
 		k.guard, err = auth.NewGuard(v, &auth.GuardOptions{
 			OnDecision: func(context.Context, auth.Decision) {}, // for rules only reported on
 			Bindings:   k.bindings(),
+			Implies:    opts.Implies,
 		})
 	}
 	if err != nil {
 		tb.Fatalf("authtest: AssertGuarded: %v", err)
 	}
 	for _, need := range rules {
-		k.scopes = append(k.scopes, need.Scopes()...)
+		k.scopes = append(k.scopes, need.Names("scope")...)
 	}
 	slices.Sort(k.scopes)
 	k.scopes = slices.Compact(k.scopes)
@@ -231,13 +240,20 @@ func newKit(tb testing.TB, issuer *Issuer, rules auth.Rules, opts *GuardedOption
 // everyScope is a scope claim for all the API.
 func (k *kit) everyScope() string { return strings.Join(k.scopes, " ") }
 
-// token returns a good token with scopes. Signing takes most of the time, so each is made once.
-func (k *kit) token(scope string) string {
+// token returns a good token with scopes and what else the rule names.
+func (a *assertion) token(scope string) string {
+	a.tb.Helper()
+	return a.tokenWith(scope, a.claims)
+}
+
+// tokenWith returns a good token. Signing takes most of the time, so each is made once.
+func (k *kit) tokenWith(scope string, claims Claims) string {
 	k.tb.Helper()
-	if k.tokens[scope] == "" {
-		k.tokens[scope] = k.issuer.Token(scope, k.bound()...)
+	at := fmt.Sprintf("%s %v", scope, map[string]any(claims))
+	if k.tokens[at] == "" {
+		k.tokens[at] = k.issuer.Token(scope, append(k.bound(), claims)...)
 	}
-	return k.tokens[scope]
+	return k.tokens[at]
 }
 
 // refusalOf returns why need is not met with a token, nil when it is.
@@ -268,6 +284,7 @@ type assertion struct {
 	operation
 	reference *reply // to a good token, nil when none is accepted
 	stable    bool   // the same request has the same answer
+	claims    Claims // of a good token, beyond those of every token
 }
 
 func (a *assertion) failf(row, what, format string, args ...any) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -38,7 +39,7 @@ func (a *assertion) assert() bool {
 	a.thieves(token)
 	a.want("B-08", "two tokens", a.send(request{}, token, token), 400, `error="invalid_request"`)
 	a.badTokens()
-	met := a.scopeSets(http.MethodGet)
+	met := a.scopeSets(http.MethodGet) && a.claimSets()
 	if a.every {
 		for _, method := range []string{"POST", "PUT", "PATCH", "DELETE"} {
 			if key, _, _ := a.rules.ForRoute(method, a.pattern); met && key == a.key {
@@ -130,7 +131,7 @@ func (a *assertion) answeredAlone(what string, got reply) {
 	if a.stable && a.reference != nil {
 		answer = bytes.TrimSpace(a.reference.body)
 	}
-	if len(answer) >= leastAnswer && bytes.Contains(got.body, answer) || got.mediaType() == auth.ProblemType && !json.Valid(got.body) {
+	if len(answer) >= leastAnswer && bytes.Contains(got.body, answer) || got.mediaType() == "application/problem+json" && !json.Valid(got.body) {
 		a.failf("B-13", what, "got %s, and a handler's answer behind the refusal: it ran all the same. Does the guard return after Guard.Refuse? The rule is %s", got, a.need)
 	}
 }
@@ -205,7 +206,7 @@ func (a *assertion) badTokens() {
 // reports whether it got that. The method counts for rules of every method.
 func (a *assertion) scopeSets(method string) bool {
 	a.tb.Helper()
-	all := a.need.Scopes()
+	all := a.need.Names("scope")
 	sets := [][]string{all, nil, a.poorScopes()}
 	for i := range all {
 		sets = append(sets, slices.Delete(slices.Clone(all), i, i+1), all[i:i+1])
@@ -218,22 +219,67 @@ func (a *assertion) scopeSets(method string) bool {
 		if a.every {
 			what, q.method = method+" with "+what, method
 		}
-		refusal, got := a.refusalOf(token, a.need), a.send(q, token)
-		switch {
-		case refusal == nil:
-			if got.status == 400 || got.status == 401 || got.status == 403 || got.status == 503 {
-				a.failf("B-01", what, "got %s, want it accepted: the rule is %s", got, a.need)
-				met = false
-			}
-		case refusal.Reason == auth.ReasonInsufficientScope && got.status != 403:
-			a.failf("B-25", what, "got %s, want 403: the rule is %s", got, a.need)
-			met = false
-		case refusal.Reason == auth.ReasonInsufficientScope:
-			a.answeredAlone(what, got)
-			met = a.want("B-25", what, got, 403, `error="insufficient_scope"`, `scope="`+strings.Join(refusal.Scopes, " ")+`"`) && met
-		case got.reached(): // a check of the user's own
+		met = a.isAsTheRuleSays(what, q, token) && met
+	}
+	return met
+}
+
+// isAsTheRuleSays asks with a token, and wants what the requirement itself says of it.
+func (a *assertion) isAsTheRuleSays(what string, q request, token string) bool {
+	a.tb.Helper()
+	refusal, got := a.refusalOf(token, a.need), a.send(q, token)
+	switch {
+	case refusal == nil:
+		if got.status == 400 || got.status == 401 || got.status == 403 || got.status == 503 {
+			a.failf("B-01", what, "got %s, want it accepted: the rule is %s", got, a.need)
+			return false
+		}
+	case refusal.Reason == auth.ReasonForbidden && refusal.Claim() == "": // a check of the user's own
+		if got.reached() {
 			a.failf("B-25", what, "got %d, want it refused: %s", got.status, refusal.Reason)
-			met = false
+			return false
+		}
+	case got.status != refusal.Status():
+		a.failf(rowOf(refusal), what, "got %s, want %d: the rule is %s", got, refusal.Status(), a.need)
+		return false
+	case refusal.Reason == auth.ReasonForbidden:
+		if got.challenge() != "" {
+			a.failf(rowOf(refusal), what, "got %s, want no challenge: another token with more scopes would not help", got)
+			return false
+		}
+	default:
+		a.answeredAlone(what, got)
+		var params []string
+		for name, value := range refusal.Params() {
+			params = append(params, name+`="`+value+`"`)
+		}
+		return a.want(rowOf(refusal), what, got, refusal.Status(), params...)
+	}
+	return true
+}
+
+// rowOf returns the row that says how a requirement refuses.
+func rowOf(refusal *auth.Error) string {
+	switch {
+	case refusal.Reason == auth.ReasonInsufficientUserAuthentication:
+		return "SU-01"
+	case refusal.Reason == auth.ReasonForbidden:
+		return "W-06"
+	case len(refusal.Scopes) == 0:
+		return "RA-03"
+	}
+	return "B-25"
+}
+
+// claimSets asks with every scope that the requirement names, and with none, and with what else it
+// names but for one thing: without it, and for the authentication with what falls short.
+func (a *assertion) claimSets() bool {
+	a.tb.Helper()
+	met, short := true, a.claims.Short()
+	for _, what := range slices.Sorted(maps.Keys(short)) {
+		for _, scopes := range [][]string{a.need.Names("scope"), nil} {
+			said := fmt.Sprintf("a good token %s with scopes %q", what, scopes)
+			met = a.isAsTheRuleSays(said, request{}, a.tokenWith(strings.Join(scopes, " "), short[what])) && met
 		}
 	}
 	return met
@@ -243,7 +289,7 @@ func (a *assertion) scopeSets(method string) bool {
 // requirement, and none when every token does.
 func (a *assertion) poorScopes() []string {
 	a.tb.Helper()
-	own := a.need.Scopes()
+	own := a.need.Names("scope")
 	poor := slices.DeleteFunc(slices.Clone(a.scopes), func(s string) bool { return slices.Contains(own, s) })
 	refused := func(scopes []string) bool { return a.refusalOf(a.token(strings.Join(scopes, " ")), a.need) != nil }
 	if !refused(poor) {
@@ -261,7 +307,7 @@ func (a *assertion) poorScopes() []string {
 // keysDown asks with a key that nobody knows while the issuer fails: that cannot be judged.
 func (a *assertion) keysDown() {
 	a.tb.Helper()
-	token := a.issuer.Token(strings.Join(a.need.ChallengeScopes(), " "), append(a.bound(), UnknownKid)...)
+	token := a.issuer.Token(strings.Join(a.need.ChallengeScopes(), " "), append(a.bound(), a.claims, UnknownKid)...)
 	a.tb.Log("authtest: AssertGuarded: the issuer answers 503 now, on purpose")
 	a.issuer.Fail(http.StatusServiceUnavailable)
 	defer a.issuer.Recover()

@@ -63,7 +63,7 @@ func (r defectSpec) with(config func(*auth.Config)) defectSpec { r.config = conf
 
 // defectSpecs are the defects, in the order of their constants.
 var defectSpecs = [...]defectSpec{
-	claim(TooLarge, auth.ReasonTokenTooLarge, "padding", text(auth.DefaultMaxTokenBytes)),
+	claim(TooLarge, auth.ReasonTokenTooLarge, "padding", text(16<<10)),
 	token(RandomText, func(*issuer.Draft) string { return "this-is-no-token" }),
 	token(Dots, func(*issuer.Draft) string { return ".." }),
 	token(TwoParts, func(t *issuer.Draft) string { return t.Input() }),

@@ -20,6 +20,8 @@ const (
 	defaultTimeout     = 3 * time.Second
 	maxTimeout         = 30 * time.Second
 	defaultFlights     = 64
+	defaultTokenBytes  = 16 << 10 // as of auth.Config
+	defaultCacheSize   = 4096     // as of auth.Config
 	maxFlights         = 4096
 )
 
@@ -120,10 +122,10 @@ func (c Config) withDefaults() (Config, error) {
 		c.MaxFlights = defaultFlights
 	}
 	if c.Claims.MaxTokenBytes == 0 {
-		c.Claims.MaxTokenBytes = auth.DefaultMaxTokenBytes
+		c.Claims.MaxTokenBytes = defaultTokenBytes
 	}
 	if c.Claims.CacheSize == 0 {
-		c.Claims.CacheSize = auth.DefaultCacheSize
+		c.Claims.CacheSize = defaultCacheSize
 	}
 	if c.Signed != nil && c.Claims.Issuer == "" {
 		return c, errors.New("introspect: Config.Claims.Issuer is required")

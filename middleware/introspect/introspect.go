@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -135,7 +136,7 @@ func (i *Introspector) Ready() error {
 
 // Status tells how the issuer fares; see [auth.Guard.Status].
 func (i *Introspector) Status() []auth.IssuerStatus {
-	return []auth.IssuerStatus{{Issuer: i.Issuer(), Err: i.Ready()}}
+	return []auth.IssuerStatus{{Issuer: i.Issuer(), Audiences: slices.Clone(i.config.Claims.Audiences), Err: i.Ready()}}
 }
 
 // VerifyToken finds out about one token, by an answer that is remembered or by asking. The error is

@@ -12,9 +12,10 @@ import (
 	"errors"
 	"fmt"
 	"time"
-
-	auth "github.com/bearward/bearward/middleware"
 )
+
+// maxLeeway is the greatest Config.Leeway.
+const maxLeeway = 5 * time.Minute
 
 // An Entry says which tokens are no longer accepted. It names one token by its TokenID, or those of
 // a Subject or a ClientID that were issued before an instant. Exactly one of the three is set.
@@ -32,7 +33,7 @@ type Entry struct {
 	// before. It is an instant of the issuer's clock.
 	IssuedBefore time.Time
 	// Until is the latest "exp" of the tokens that are meant. Required. The entry is dropped
-	// [auth.MaxLeeway] after it, when no Verifier accepts them any more.
+	// five minutes after it, the greatest Config.Leeway, when no Verifier accepts them any more.
 	Until time.Time
 }
 
@@ -56,7 +57,7 @@ func (e Entry) Validate(now time.Time) error {
 	case e.Until.IsZero(): // check: entry-until
 		return errors.New("revocation: Entry.Until is required")
 	case !now.Before(e.End()): // check: entry-over
-		return fmt.Errorf("revocation: Entry.Until is more than %v ago: no token that it means is still accepted", auth.MaxLeeway)
+		return fmt.Errorf("revocation: Entry.Until is more than %v ago: no token that it means is still accepted", maxLeeway)
 	}
 	return nil
 }
@@ -65,6 +66,6 @@ func (e Entry) Validate(now time.Time) error {
 // keeps it.
 func (e Entry) End() time.Time {
 	end := e.Until
-	end = end.Add(auth.MaxLeeway) // check: entry-leeway
+	end = end.Add(maxLeeway) // check: entry-leeway
 	return end
 }

@@ -112,7 +112,7 @@ func TestAnEntryThatSaysTooLittleIsRefused(t *testing.T) {
 		"Entry.IssuedBefore is not for":                  full(func(r *revocation.Entry) { r.Subject, r.TokenID = "", "1" }),
 		"Entry.IssuedBefore is required":                 full(func(r *revocation.Entry) { r.IssuedBefore = time.Time{} }),
 		"Entry.Until is required":                        full(func(r *revocation.Entry) { r.Until = time.Time{} }),
-		"Entry.Until is more than 5m0s ago: no token th": full(func(r *revocation.Entry) { r.Until = now.Add(-auth.MaxLeeway) }),
+		"Entry.Until is more than 5m0s ago: no token th": full(func(r *revocation.Entry) { r.Until = now.Add(-5 * time.Minute) }),
 	} {
 		if err := s.Revoke(t.Context(), r); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%+v: %v, want %q", r, err, want)
@@ -139,7 +139,7 @@ func TestAnEntryOutlivesTheLeeway(t *testing.T) {
 		if err := s.Revoke(t.Context(), r); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(time.Hour + auth.MaxLeeway - time.Second)
+		time.Sleep(time.Hour + 5*time.Minute - time.Second)
 		if !isRevoked(t, s, p) {
 			t.Error("a second before the longest leeway ends, the token is not revoked")
 		}
@@ -156,7 +156,7 @@ func TestMemoryIsBounded(t *testing.T) {
 		const most = 3
 		s := revocation.NewMemory(most)
 		revoke := func(jti string, d time.Duration) error {
-			return s.Revoke(t.Context(), revocation.Entry{Issuer: "i", TokenID: jti, Until: time.Now().Add(d - auth.MaxLeeway)})
+			return s.Revoke(t.Context(), revocation.Entry{Issuer: "i", TokenID: jti, Until: time.Now().Add(d - 5*time.Minute)})
 		}
 		for i := range most {
 			if err := revoke(fmt.Sprint(i), time.Duration(i+1)*time.Minute); err != nil {
@@ -212,7 +212,7 @@ func TestMemoryAgainstAList(t *testing.T) {
 				r.IssuedBefore = now.Add(-time.Duration(chance.IntN(1800)) * time.Second)
 				*[]*string{&r.Subject, &r.ClientID}[kind-1] = name
 			}
-			if r.Until.Add(auth.MaxLeeway).After(now) != (s.Revoke(t.Context(), r) == nil) {
+			if r.Until.Add(5*time.Minute).After(now) != (s.Revoke(t.Context(), r) == nil) {
 				t.Fatalf("%+v at %v", r, now)
 			}
 			list = append(list, made{r, now})
@@ -255,8 +255,8 @@ func listed(list []made, now time.Time, iss, jti, sub, app string, iat time.Time
 			if r.IssuedBefore.After(before) {
 				before = r.IssuedBefore
 			}
-			if r.Until.Add(auth.MaxLeeway).After(end) {
-				end = r.Until.Add(auth.MaxLeeway)
+			if r.Until.Add(5 * time.Minute).After(end) {
+				end = r.Until.Add(5 * time.Minute)
 			}
 		}
 		if end.After(now) && (before.IsZero() || !iat.After(before)) {

@@ -46,7 +46,7 @@ func (a *assertion) badTokens() bool {
 // says, and reports whether it got that.
 func (a *assertion) scopeSets() bool {
 	a.tb.Helper()
-	all := a.need.Scopes()
+	all := a.need.Names("scope")
 	sets := [][]string{all, nil, a.poorScopes()}
 	for i := range all {
 		sets = append(sets, slices.Delete(slices.Clone(all), i, i+1), all[i:i+1])
@@ -56,18 +56,48 @@ func (a *assertion) scopeSets() bool {
 	for _, set := range slices.CompactFunc(sets, slices.Equal) {
 		token := a.token(set...)
 		what := fmt.Sprintf("a good token with scopes %q", set)
-		switch refusal := a.refusalOf(token, a.need); {
-		case refusal == nil:
-			a.wantPassed("B-01", what, a.call(attempt{authorization: bearer(token), patience: quiet}))
-		case refusal.Reason == auth.ReasonInsufficientScope:
-			got := a.call(attempt{authorization: bearer(token)})
-			a.wantRefused("B-25", what, got, refusal.Reason, refusal.Scopes...)
-			met = met && got.refused()
-		default: // a check of the user's own
-			if got := a.call(attempt{authorization: bearer(token)}); !got.refused() {
-				a.failf("B-25", what, "got %s, want it refused: %s", got, refusal.Reason)
-				met = false
-			}
+		met = a.isAsTheRuleSays(what, token) && met
+	}
+	return met
+}
+
+// isAsTheRuleSays calls with a token, and wants what the requirement itself says of it.
+func (a *assertion) isAsTheRuleSays(what, token string) bool {
+	a.tb.Helper()
+	refusal := a.refusalOf(token, a.need)
+	if refusal == nil {
+		a.wantPassed("B-01", what, a.call(attempt{authorization: bearer(token), patience: quiet}))
+		return true
+	}
+	got := a.call(attempt{authorization: bearer(token)})
+	if refusal.Reason == auth.ReasonForbidden && refusal.Claim() == "" { // a check of the user's own
+		if !got.refused() {
+			a.failf("B-25", what, "got %s, want it refused: %s", got, refusal.Reason)
+		}
+		return got.refused()
+	}
+	row := "B-25"
+	switch {
+	case refusal.Reason == auth.ReasonInsufficientUserAuthentication:
+		row = "SU-01"
+	case refusal.Reason == auth.ReasonForbidden:
+		row = "W-06"
+	case refusal.Reason == auth.ReasonInsufficientScope && len(refusal.Scopes) == 0:
+		row = "RA-03"
+	}
+	a.wantRefusal(row, what, got, refusal)
+	return got.refused()
+}
+
+// claimSets calls with every scope that the requirement names, and with none, and with what else it
+// names but for one thing.
+func (a *assertion) claimSets() bool {
+	a.tb.Helper()
+	met, short := true, a.claims.Short()
+	for _, what := range slices.Sorted(maps.Keys(short)) {
+		for _, scopes := range [][]string{a.need.Names("scope"), nil} {
+			said := fmt.Sprintf("a good token %s with scopes %q", what, scopes)
+			met = a.isAsTheRuleSays(said, a.newToken(strings.Join(scopes, " "), short[what])) && met
 		}
 	}
 	return met
@@ -77,7 +107,7 @@ func (a *assertion) scopeSets() bool {
 // requirement, and none when every token does.
 func (a *assertion) poorScopes() []string {
 	a.tb.Helper()
-	own := a.need.Scopes()
+	own := a.need.Names("scope")
 	poor := slices.DeleteFunc(slices.Clone(a.scopes), func(s string) bool { return slices.Contains(own, s) })
 	if a.refusalOf(a.token(poor...), a.need) == nil {
 		return nil
@@ -153,6 +183,13 @@ func (a *assertion) bypassAttempts() {
 	poor := holder{"with an expired token", bearer(a.newToken(strings.Join(a.scopes, " "), authtest.Expired))}
 	if scopes := a.poorScopes(); a.refusalOf(a.token(scopes...), a.need) != nil {
 		poor = holder{fmt.Sprintf("with a good token of scopes %q", scopes), bearer(a.token(scopes...))}
+	}
+	short := a.claims.Short()
+	for _, what := range slices.Sorted(maps.Keys(short)) {
+		if token := a.newToken(strings.Join(a.scopes, " "), short[what]); a.refusalOf(token, a.need) != nil {
+			poor = holder{"with a good token of every scope, " + what, bearer(token)}
+			break
+		}
 	}
 	for _, h := range []holder{{"without a token", nil}, poor} {
 		for _, name := range a.otherNames() {

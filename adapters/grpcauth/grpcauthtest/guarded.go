@@ -25,6 +25,12 @@ type Options struct {
 	Messages map[string][]byte
 	// Skip names rules, and methods, that are not asked.
 	Skip []string
+	// Claims are what good tokens of a rule have beyond what its requirement names, by the rule's
+	// key. Checks of the program's own may ask for them (Requirement.With, auth.Detail). Default
+	// none.
+	Claims map[string]authtest.Claims
+	// Implies is the GuardOptions.Implies of the server's Guard. Default none.
+	Implies map[string][]string
 	// Metadata is sent with each call, besides the token. Default nothing.
 	Metadata metadata.MD
 	// DialOptions are for the connection, such as the transport credentials of a server that has
@@ -60,7 +66,8 @@ type Options struct {
 //
 // It calls unary methods and all kinds of streams without a token, with two, and with a token under
 // other metadata keys. It calls them with every bad token that the issuer's Config refuses, and
-// with some of the scopes. Streams are also left without any message. A good token must be
+// with some of the scopes. It calls them without what else the rule names
+// (authtest.Issuer.ClaimsFor). Streams are also left without any message. A good token must be
 // accepted. A method of each kind is called while the issuer's keys cannot be had.
 //
 // With Options.Prover, each question but those about thieves has a token that is bound, and a
@@ -118,7 +125,8 @@ func AssertGuarded(tb testing.TB, issuer *authtest.Issuer, server *grpc.Server, 
 		if slices.Contains(opts.Skip, m.name) || slices.Contains(opts.Skip, m.rule) {
 			continue
 		}
-		a.method = m
+		a.method, a.claims = m, issuer.ClaimsFor(m.need)
+		maps.Copy(a.claims, opts.Claims[m.rule])
 		if m.rule == "" {
 			a.unnamed()
 			continue
@@ -174,7 +182,7 @@ func methodsOf(server *grpc.Server, rules auth.Rules) (all []method) {
 // checkNames ends the test when the options name what is not there.
 func checkNames(tb testing.TB, methods []method, rules auth.Rules, opts *Options) {
 	tb.Helper()
-	for _, name := range slices.Concat(slices.Collect(maps.Keys(opts.Messages)), opts.Skip) {
+	for _, name := range slices.Concat(slices.Collect(maps.Keys(opts.Messages)), slices.Collect(maps.Keys(opts.Claims)), opts.Skip) {
 		_, isRule := rules[name]
 		if !isRule && !slices.ContainsFunc(methods, func(m method) bool { return m.name == name }) {
 			tb.Fatalf("grpcauthtest: AssertGuarded: the options name %q, which is neither a rule nor a registered method", name)
@@ -195,7 +203,8 @@ type assertion struct {
 	guard   *auth.Guard       // verifies tokens as the server's own should
 	scopes  []string          // all that the rules name
 	bad     []badToken        // refused by the issuer's Config
-	tokens  map[string]string // good ones, by their scope claim
+	claims  authtest.Claims   // of a good token for the method, beyond those of every token
+	tokens  map[string]string // good ones, by their scope claim and others
 	nonces  bool              // the server asks for them
 }
 
@@ -226,13 +235,14 @@ func (a *assertion) prepare() {
 		a.guard, err = auth.NewGuard(v, &auth.GuardOptions{
 			OnDecision: func(context.Context, auth.Decision) {}, // for rules only reported on
 			Bindings:   a.bindings(),
+			Implies:    a.options.Implies,
 		})
 	}
 	if err != nil {
 		a.tb.Fatalf("grpcauthtest: AssertGuarded: %v", err)
 	}
 	for _, need := range a.rules {
-		a.scopes = append(a.scopes, need.Scopes()...)
+		a.scopes = append(a.scopes, need.Names("scope")...)
 	}
 	slices.Sort(a.scopes)
 	a.scopes = slices.Compact(a.scopes)
@@ -250,14 +260,16 @@ func (a *assertion) prepare() {
 	}
 }
 
-// token returns a good token with scopes. Signing takes most of the time, so each is made once.
+// token returns a good token with scopes and what else the rule names. Signing takes most of the
+// time, so each is made once.
 func (a *assertion) token(scopes ...string) string {
 	a.tb.Helper()
 	scope := strings.Join(scopes, " ")
-	if a.tokens[scope] == "" {
-		a.tokens[scope] = a.newToken(scope)
+	at := fmt.Sprintf("%s %v", scope, map[string]any(a.claims))
+	if a.tokens[at] == "" {
+		a.tokens[at] = a.newToken(scope)
 	}
-	return a.tokens[scope]
+	return a.tokens[at]
 }
 
 // refusalOf returns why need is not met with a token, nil when it is.

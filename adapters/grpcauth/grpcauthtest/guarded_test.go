@@ -4,10 +4,12 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -330,4 +332,41 @@ func TestAssertGuarded(t *testing.T) {
 		})
 	}
 	t.Logf("%d of %d planted holes found, each by its rule and row", found, len(holes))
+}
+
+// TestAssertGuardedAsksForMoreThanScopes finds nothing where the guard asks for all that the rules
+// say, and names the rule where it asks for the scopes alone.
+func TestAssertGuardedAsksForMoreThanScopes(t *testing.T) {
+	type payment struct {
+		Actions []string `json:"actions"`
+	}
+	demanding := talk()
+	demanding[rpctest.Unary] = auth.AllOf(auth.Scopes("read"), auth.ACR("mfa"), auth.AuthenticatedWithin(5*time.Minute))
+	demanding[rpctest.Server] = auth.AnyOf(auth.Role("admin"), auth.Scopes("admin"))
+	demanding[rpctest.Client] = auth.Detail("payment", func(_ context.Context, p *payment) bool { return len(p.Actions) > 0 })
+	options := &grpcauthtest.Options{Claims: map[string]authtest.Claims{
+		rpctest.Client: {"authorization_details": []map[string]any{{"type": "payment", "actions": []string{"x"}}}},
+	}}
+	for rule, row := range map[string]string{"": "", rpctest.Unary: "SU-01", rpctest.Server: "W-06", rpctest.Client: "RA-03"} {
+		synctest.Test(t, func(t *testing.T) {
+			issuer := authtest.NewIssuer(t, quick)
+			enforced := maps.Clone(demanding)
+			switch rule {
+			case rpctest.Unary:
+				enforced[rule] = auth.Scopes("read")
+			case rpctest.Server, rpctest.Client:
+				enforced[rule] = auth.AnyToken()
+			}
+			server := guarded(enforced)(issuer, issuer.Guard(nil))
+			defer server.Stop()
+			r := &recorder{TB: t}
+			grpcauthtest.AssertGuarded(r, issuer, server, demanding, options)
+			found := slices.ContainsFunc(r.errors, func(said string) bool {
+				return strings.HasPrefix(said, rule+": ") && strings.Contains(said, " ("+row+"): ")
+			})
+			if rule == "" && len(r.errors) > 0 || rule != "" && !found {
+				t.Errorf("%q, open to who has the scopes: said\n%s", rule, strings.Join(r.errors, "\n"))
+			}
+		})
+	}
 }

@@ -43,10 +43,11 @@ func (a *assertion) bindings() []auth.Binding {
 	return nil
 }
 
-// newToken returns a token that is bound to the Prover's key or to the Certificate, if there is
-// one.
+// newToken returns a token with what the rule names besides scopes. It is bound to the Prover's key
+// or to the Certificate, if there is one.
 func (a *assertion) newToken(scope string, changes ...authtest.Change) string {
 	a.tb.Helper()
+	changes = append([]authtest.Change{a.claims}, changes...)
 	switch {
 	case a.options.Prover != nil:
 		changes = append([]authtest.Change{a.options.Prover.Confirmation()}, changes...)
