@@ -125,3 +125,20 @@ func ExampleError_Params() {
 	fmt.Println(err.Params())
 	// Output: map[error:insufficient_scope scope:read:orders]
 }
+
+// What a document about the API tells clients of bound tokens.
+func ExampleGuard_Bindings() {
+	guard, err := auth.NewGuard(oneToken{}, &auth.GuardOptions{Bindings: []auth.Binding{&certificates{}}, RequireBound: true})
+	if err != nil {
+		log.Fatal(err)
+	}
+	bindings, required := guard.Bindings()
+	fmt.Println(bindings[0].Member(), required)
+	// Output: x5t#S256 true
+}
+
+// certificates is a stand-in for package mtls.
+type certificates struct{ auth.Binding }
+
+func (*certificates) Member() string   { return "x5t#S256" }
+func (*certificates) Fields() []string { return nil }

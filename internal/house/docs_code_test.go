@@ -30,6 +30,7 @@ import (
 	"github.com/bearward/bearward/middleware/mtls"
 	"github.com/bearward/bearward/middleware/introspect"
 	"github.com/bearward/bearward/middleware/provider"
+	"github.com/bearward/bearward/middleware/resource"
 	"github.com/bearward/bearward/middleware/revocation"
 )
 
@@ -48,6 +49,7 @@ var (
 	_ netip.Prefix
 	_ = introspect.New
 	_ = provider.Google
+	_ = resource.New
 	_ = revocation.NewMemory
 )
 

@@ -60,3 +60,12 @@ func ExampleDocument_Handler() {
 	// /.well-known/oauth-protected-resource 200
 	// /orders 401
 }
+
+// Where clients find the document of a resource with a path.
+func ExampleURL() {
+	fmt.Println(resource.URL("https://api.example.com/orders"))
+	fmt.Println(resource.URL("https://api.example.com/#orders"))
+	// Output:
+	// https://api.example.com/.well-known/oauth-protected-resource/orders <nil>
+	//  resource: "https://api.example.com/#orders" has a fragment (RFC 8707 §2)
+}

@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// WellKnown is the path of the document of a resource that is a whole host, and what stands before
-// the path of any other (RFC 9728 §3).
+// WellKnown is the path of the document of a resource that is a whole host (RFC 9728 §3). It stands
+// before the path of any other.
 const WellKnown = "/.well-known/oauth-protected-resource"
 
 // URL returns where the document of a resource is (RFC 9728 §3.1): [WellKnown] stands between the

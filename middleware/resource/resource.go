@@ -5,7 +5,7 @@
 //	metadata, err := resource.URL(api)
 //	guard, err := auth.New("https://issuer.example", api, &auth.GuardOptions{ResourceMetadata: metadata})
 //	document, err := resource.New(guard, resource.Metadata{Name: "Orders"}, rules)
-//	mux.Handle(document.Pattern(), auth.Public(), document)
+//	mux.Handle(document.Pattern(), document)
 //
 // Several resources on one host have a Document each, at paths of their own.
 package resource
@@ -73,9 +73,10 @@ type rendered struct {
 const maxAge = "max-age=300"
 
 // New returns the Document of the API that guard and rules are for. The rules of
-// auth.LiveRules.Rules are followed. The error names what is wrong: the identifier, the member that
-// cannot be given, a Guard whose ResourceMetadata is another URL or that has no issuers, or the
-// scope offline_access, which is the client's affair and no API's (OpenID Connect Core §11).
+// auth.LiveRules.Rules are followed. The error names what is wrong with the identifier, or which
+// member cannot be given. It is an error when the Guard's ResourceMetadata is another URL, or the
+// Guard has no issuers. So is a rule with the scope offline_access, which is the client's affair
+// and no API's (OpenID Connect Core §11).
 func New(guard *auth.Guard, meta Metadata, rules auth.Rules) (*Document, error) {
 	if guard == nil {
 		return nil, errors.New("resource: New needs a Guard")
