@@ -30,13 +30,8 @@ func skimNames(c Config) []string {
 // fetch. Nobody has vouched for what is read here, so all else is passed over, and everything is
 // read again, strictly, once the signature is found good.
 func (v *Verifier) checkBeforeFetch(s *scratch, parts jose.Compact, now time.Time) *Error {
-	var refused *Error
-	if s.payload, refused = decodePart(s.payload, parts.Payload, "claims"); refused != nil {
-		return refused
-	}
-	s.skimmed = append(s.skimmed[:0], make([]jose.Value, len(v.skimNames))...)
-	if err := jose.Skim(s.payload, v.skimNames, s.skimmed); err != nil {
-		return malformed("claims", err)
+	if err := v.skim(s, parts.Payload); err != nil {
+		return err
 	}
 	if !jose.EqualText(s.skimmedText(skimIss), v.config.Issuer) { // check: skim-issuer
 		return v.otherIssuer()
@@ -45,6 +40,35 @@ func (v *Verifier) checkBeforeFetch(s *scratch, parts jose.Compact, now time.Tim
 		return v.otherAudience()
 	}
 	return v.skimExpiry(s, now)
+}
+
+// skimFirst is how much of the claims is decoded first, in base64url. Issuers write what is looked
+// at before all else.
+const skimFirst = 512
+
+// skim finds what is looked at. What stands behind it is not decoded, if it is long.
+func (v *Verifier) skim(s *scratch, part string) (refused *Error) {
+	s.skimmed = append(s.skimmed[:0], make([]jose.Value, len(v.skimNames))...)
+	for _, size := range [...]int{skimFirst, len(part)} {
+		if size > len(part) {
+			continue
+		}
+		if s.payload, refused = decodePart(s.payload, part[:size], "claims"); refused != nil {
+			continue
+		}
+		if err := jose.Skim(s.payload, v.skimNames, s.skimmed); err != nil {
+			refused = malformed("claims", err)
+		} else if size == len(part) || s.skimmedAll() {
+			return nil
+		}
+	}
+	return refused
+}
+
+// skimmedAll reports whether all that is looked at was found, and stands before the end of what was
+// decoded: a value at the end may be cut off.
+func (s *scratch) skimmedAll() bool {
+	return !slices.ContainsFunc(s.skimmed, func(v jose.Value) bool { return v.Kind == 0 || v.End >= len(s.payload) })
 }
 
 // skimmedText returns the text of what was found, which is empty for an absent claim.

@@ -24,27 +24,76 @@ func Skim(doc []byte, names []string, found []Value) error {
 		if doc[i] != '"' {
 			return ErrNotObject
 		}
-		name := Value{'"', i, afterString(doc, i)}
-		if i = afterSpace(doc, name.End); i >= len(doc) || doc[i] != ':' {
+		name := doc[i:afterString(doc, i)]
+		if i = afterSpace(doc, i+len(name)); i >= len(doc) || doc[i] != ':' {
 			return ErrNotObject
 		}
-		i = afterSpace(doc, i+1)
-		end, err := afterValue(doc, i)
-		if err != nil {
+		from := afterSpace(doc, i+1)
+		n := wanted(name, names, found)
+		var err error
+		if n < 0 {
+			if i, err = afterMember(doc, from); err != nil {
+				return err
+			}
+			continue
+		}
+		if i, err = afterValue(doc, from); err != nil {
 			return err
 		}
-		for n := range names {
-			if EqualText(doc[name.Start:name.End], names[n]) && found[n].Kind == 0 {
-				found[n] = Value{jsontext.Value(doc[i:end]).Kind(), i, end}
-				missing--
-			}
-		}
-		if i = afterSpace(doc, end); i < len(doc) && doc[i] == ',' {
+		found[n] = Value{jsontext.Value(doc[from:i]).Kind(), from, i}
+		missing--
+		if i = afterSpace(doc, i); i < len(doc) && doc[i] == ',' {
 			i++
 		}
 	}
 	return nil
 }
+
+// wanted returns which of names a quoted name is, -1 when it is none that is still to be found.
+func wanted(quoted []byte, names []string, found []Value) int {
+	for n, name := range names {
+		if len(quoted) > 1 && (quoted[1] == name[0] || quoted[1] == '\\') && found[n].Kind == 0 && EqualText(quoted, name) {
+			return n
+		}
+	}
+	return -1
+}
+
+// afterMember passes over the value of a member that nobody asked for, and the comma behind it, if
+// any. It stops at the bracket that ends the object.
+func afterMember(doc []byte, from int) (int, error) {
+	depth := 0
+	for i := from; i < len(doc); i++ {
+		if !endsValues[doc[i]] {
+			continue
+		}
+		switch c := doc[i]; {
+		case c == '"':
+			i = afterString(doc, i) - 1
+		case c == '{' || c == '[':
+			if depth++; depth >= MaxDepth { // check: skim-member-depth
+				return i, ErrBounds
+			}
+		case depth > 0:
+			if c != ',' {
+				depth--
+			}
+		case i == from:
+			return i, ErrNotObject
+		case c == ',':
+			return i + 1, nil
+		default:
+			return i, nil
+		}
+	}
+	if depth > 0 || from >= len(doc) {
+		return from, ErrNotObject
+	}
+	return len(doc), nil
+}
+
+// endsValues marks the characters that tell where a value ends.
+var endsValues = [256]bool{'"': true, ',': true, '{': true, '[': true, '}': true, ']': true}
 
 // SkimElements calls element for the text of each element of the array v of doc, until it returns
 // true.
@@ -160,7 +209,7 @@ func hex4(in []byte) (r rune, ok bool) {
 }
 
 func afterSpace(doc []byte, i int) int {
-	for i < len(doc) && (doc[i] == ' ' || doc[i] == '\t' || doc[i] == '\n' || doc[i] == '\r') {
+	for i < len(doc) && doc[i] <= ' ' && (doc[i] == ' ' || doc[i] == '\t' || doc[i] == '\n' || doc[i] == '\r') {
 		i++
 	}
 	return i
