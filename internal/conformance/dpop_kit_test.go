@@ -49,6 +49,11 @@ type dpopAPI struct {
 
 // newDPoP opens one. Its log must not hold what callers sent.
 func newDPoP(t *testing.T, opts *dpop.Options, changes ...func(*auth.GuardOptions)) *dpopAPI {
+	return newDPoPOver(t, nil, opts, changes...)
+}
+
+// newDPoPOver is newDPoP over a verifier; nil is that of the issuer's JWTs.
+func newDPoPOver(t *testing.T, v auth.TokenVerifier, opts *dpop.Options, changes ...func(*auth.GuardOptions)) *dpopAPI {
 	d := &dpopAPI{issuer: authtest.NewIssuer(t, nil), client: authtest.NewProver(t, auth.ES256), store: newReplayStore(), secret: new(secrets)}
 	log := auth.LogRefusals(slog.New(slog.NewJSONHandler(d.secret, nil)))
 	o := &auth.GuardOptions{
@@ -65,7 +70,10 @@ func newDPoP(t *testing.T, opts *dpop.Options, changes ...func(*auth.GuardOption
 	}
 	all := maps.Clone(needs)
 	all["bound"] = auth.AllOf(auth.Scopes("read:orders"), auth.Bound())
-	d.transports = setup{guard: d.issuer.Guard(o), needs: all}.transports(t)
+	if v == nil {
+		v = d.issuer.Verifier(auth.Config{})
+	}
+	d.transports = setup{guard: must(auth.NewGuard(v, o)), needs: all}.transports(t)
 	t.Cleanup(func() {
 		d.secret.mu.Lock()
 		defer d.secret.mu.Unlock()

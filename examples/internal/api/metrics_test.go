@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/bearward/bearward/examples/internal/api"
 	"github.com/bearward/bearward/examples/internal/orders/orderspb"
+	"github.com/bearward/bearward/middleware/introspect"
 )
 
 // scrape returns the metrics of s.
@@ -150,5 +152,44 @@ func TestShutdownEndsTheMetrics(t *testing.T) {
 	if conn, err := net.Dial("tcp", s.MetricsAddr()); err == nil {
 		conn.Close()
 		t.Error("the metrics are still served")
+	}
+}
+
+// What introspection asks is measured, and nothing of a token is in it.
+func TestMetricsOfIntrospection(t *testing.T) {
+	_, issuer, jwt := startIssuer(t)
+	asked := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		fmt.Fprintf(w, `{"active":%t,"aud":"https://orders.example","sub":"alice","client_id":"app","scope":"read:orders"}`, r.PostFormValue("token") == "canary-of-a-good-token")
+	}))
+	asked.Start()
+	defer asked.Close()
+	for _, adapter := range api.Adapters() {
+		t.Run(adapter, func(t *testing.T) {
+			s := start(t, api.Config{
+				Adapter: adapter, Issuer: issuer, Metrics: "127.0.0.1:0",
+				Introspection: api.Introspection{Endpoint: asked.URL, Client: introspect.NoClientAuth()},
+			})
+			until(t, s.Ready)
+			for _, token := range []string{"canary-of-a-good-token", "canary-of-a-good-token", "canary-of-another", jwt, jwt} {
+				list(t, s, adapter, token)
+			}
+			text := scrape(t, s)
+			for _, want := range []string{
+				`bearward_introspection_calls_total{issuer="main",outcome="inactive",renewal="false"} 1` + "\n",
+				`bearward_introspection_calls_total{issuer="main",outcome="active",renewal="false"} 1` + "\n",
+				`bearward_introspection_call_duration_seconds_count{issuer="main",outcome="active"} 1` + "\n",
+				`bearward_decision_duration_seconds_count{verification="remembered"} 1` + "\n", // the JWT
+			} {
+				if !strings.Contains(text, want) {
+					t.Errorf("no %s in\n%s", want, text)
+				}
+			}
+			for _, secret := range []string{"canary", jwt, "alice"} {
+				if strings.Contains(text, secret) {
+					t.Errorf("the metrics hold %q", secret)
+				}
+			}
+		})
 	}
 }
