@@ -6,12 +6,14 @@
 //	GET /orders                                read:orders
 //	POST /orders                               write:orders
 //	GET /admin/stats                           admin:all
+//	GET /vault                                 read:orders, acr urn:example:mfa or urn:example:phr, authenticated at most 5m ago
+//	POST /payments                             authorization_details of type payment_initiation with the action initiate
 //	GET /me                                    any token
 //	GET /optional                              a token or none
 //	GET /public/ping, /healthz, /readyz        public
 //
-// With -issuer given several times, one guard accepts the tokens of each; -introspect is the endpoint
-// of the first.
+// With -issuer given several times, one guard accepts the tokens of each; -introspect is the
+// endpoint of the first.
 //
 // For Auth0, Okta, Cognito, Keycloak, IdentityServer and others, -preset says
 // what their tokens look like:
@@ -44,6 +46,10 @@
 // With -profile fapi2, beside -dpop require or -mtls, all of this keeps to the FAPI 2.0 Security
 // Profile: every token is bound, by PS256, ES256 or EdDSA, and not revoked. With -shared, Redis
 // tells what is revoked.
+//
+// With -resource https://api.example.com/orders it serves the document that tells clients what it
+// needs (RFC 9728), at /.well-known/oauth-protected-resource/orders, and challenges name it. Over
+// gRPC they only name it.
 //
 // With -adapter grpc the same rules guard the service of
 // internal/orders/orderspb/orders.proto, and the standard health service.
@@ -147,6 +153,7 @@ func parse(args []string, stderr io.Writer) (cfg api.Config, shared string, err 
 	bound.register(fs)
 	asked := new(introspectFlags)
 	asked.register(fs)
+	fs.StringVar(&cfg.Resource, "resource", "", "`URL` that identifies this API: serves its document (RFC 9728), which challenges name")
 	profile := new(profileFlag)
 	profile.register(fs)
 	fs.StringVar(&shared, "shared", "", "`URL` of a Redis that replicas share, redis://HOST:PORT/DB (default: each remembers for itself)")
@@ -180,6 +187,9 @@ func parse(args []string, stderr io.Writer) (cfg api.Config, shared string, err 
 		return wrong("%w", err)
 	}
 	if err := asked.apply(fs, &cfg); err != nil {
+		return wrong("%w", err)
+	}
+	if err := checkResource(cfg.Resource); err != nil {
 		return wrong("%w", err)
 	}
 	if err := profile.apply(&cfg); err != nil {

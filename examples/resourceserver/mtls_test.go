@@ -217,8 +217,8 @@ func TestTokensBoundToACertificate(t *testing.T) {
 	each(t, false, func(t *testing.T, adapter, protocol string) {
 		secure := []string{"-tls-cert", f.cert, "-tls-key", f.key}
 		for flags, wants := range map[string][6]int{
-			// the client with its certificate, another client, none; a plain token; an authority's; a
-			// field; 0 where the handshake fails
+			// the client with its certificate, another client, none; a plain token; an authority's;
+			// a field; 0 where the handshake fails
 			"":                            {401, 401, 401, 200, 401, 401},
 			"-mtls":                       {200, 401, 401, 200, 200, 401},
 			"-mtls -client-ca " + f.roots: {0, 0, 401, 200, 200, 401},

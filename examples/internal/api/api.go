@@ -46,10 +46,12 @@ type Config struct {
 	MTLS          MTLS          // tokens that are bound to a client certificate
 	Introspection Introspection // tokens that only their issuer can read
 	Profile       auth.Profile  // what all of it must keep to; auth.FAPI2 needs DPoP.Require or MTLS
+	Resource      string        // the API's identifier (RFC 9728): named in challenges, and its document served over HTTP; "": none
 	GuardHealth   bool          // gRPC: the health service needs read:orders
 	Logger        *slog.Logger  // nil: silent. Is told of refusals, never of tokens.
 
-	// Revoked tells which tokens are revoked. nil: none are; under auth.FAPI2, a store in the process.
+	// Revoked tells which tokens are revoked. nil: none are; under auth.FAPI2, a store in the
+	// process.
 	Revoked func(context.Context, *auth.Principal) (bool, error)
 }
 
@@ -130,6 +132,9 @@ func newGuard(cfg Config, addr net.Addr, meter *meter) (*auth.Guard, io.Closer, 
 	if err != nil {
 		return nil, nil, err
 	}
+	if err := cfg.tellResource(options); err != nil {
+		return nil, nil, err
+	}
 	cfg.keepProfile(options)
 	all, err := cfg.trust(meter)
 	if err != nil {
@@ -148,11 +153,11 @@ func newFront(cfg Config, guard *auth.Guard, api *orders.API) (front, auth.Rules
 	case "grpc":
 		return newGRPC(guard, api, cfg)
 	case "chi":
-		return newChi(guard, api)
+		return newChi(guard, api, cfg)
 	case "echo":
-		return newEcho(guard, api)
+		return newEcho(guard, api, cfg)
 	default:
-		return newNetHTTP(guard, api)
+		return newNetHTTP(guard, api, cfg)
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 
 // newChi hangs the API on chi: the guard sits at each endpoint, so whatever
 // rewrites the path in front of the router cannot walk around it.
-func newChi(guard *auth.Guard, api *orders.API) (front, auth.Rules, error) {
+func newChi(guard *auth.Guard, api *orders.API, cfg Config) (front, auth.Rules, error) {
 	r := chi.NewRouter()
 	guarded := chiauth.NewRouter(guard, r)
 	rules := auth.Rules{}
@@ -22,6 +22,8 @@ func newChi(guard *auth.Guard, api *orders.API) (front, auth.Rules, error) {
 		{"GET", "/orders", auth.Scopes("read:orders"), api.List},
 		{"POST", "/orders", auth.Scopes("write:orders"), api.Place},
 		{"GET", "/admin/stats", auth.Scopes("admin:all"), api.Stats},
+		{"GET", "/vault", vault(), api.Vault},
+		{"POST", "/payments", cfg.payments(), api.Pay},
 		{"GET", "/me", auth.AnyToken(), api.Me},
 		{"GET", "/optional", auth.Optional(), api.Greet},
 		{"GET", "/public/ping", auth.Public(), api.Ping},
@@ -30,6 +32,13 @@ func newChi(guard *auth.Guard, api *orders.API) (front, auth.Rules, error) {
 	} {
 		guarded.Method(route.method, route.pattern, route.rule, route.operation)
 		rules[route.method+" "+route.pattern] = route.rule
+	}
+	document, err := cfg.document(guard, rules)
+	if err != nil {
+		return nil, nil, err
+	}
+	if document != nil {
+		guarded.Handle(document.Pattern(), auth.Public(), document)
 	}
 	if err := chiauth.Check(r); err != nil {
 		return nil, nil, err

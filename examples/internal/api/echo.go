@@ -10,22 +10,34 @@ import (
 
 // newEcho hangs the API on Echo under one table of rules, which is checked
 // against the routes before anything is served.
-func newEcho(guard *auth.Guard, api *orders.API) (front, auth.Rules, error) {
+func newEcho(guard *auth.Guard, api *orders.API, cfg Config) (front, auth.Rules, error) {
 	rules := auth.Rules{
 		"GET /orders":      auth.Scopes("read:orders"),
 		"POST /orders":     auth.Scopes("write:orders"),
 		"GET /admin/stats": auth.Scopes("admin:all"),
+		"GET /vault":       vault(),
+		"POST /payments":   cfg.payments(),
 		"GET /me":          auth.AnyToken(),
 		"GET /optional":    auth.Optional(),
 		"GET /public/ping": auth.Public(),
 		"GET /healthz":     auth.Public(),
 		"GET /readyz":      auth.Public(),
 	}
+	document, err := cfg.document(guard, rules)
+	if err != nil {
+		return nil, nil, err
+	}
 	e := echo.New()
+	if document != nil {
+		rules[document.Pattern()] = auth.Public()
+		e.Any(document.Pattern(), echo.WrapHandler(document))
+	}
 	e.Use(echoauth.EnforceRules(guard, rules))
 	e.GET("/orders", echoHandler(api.List))
 	e.POST("/orders", echoHandler(api.Place))
 	e.GET("/admin/stats", echoHandler(api.Stats))
+	e.GET("/vault", echoHandler(api.Vault))
+	e.POST("/payments", echoHandler(api.Pay))
 	e.GET("/me", echoHandler(api.Me))
 	e.GET("/optional", echoHandler(api.Greet))
 	e.GET("/public/ping", echoHandler(api.Ping))

@@ -19,11 +19,18 @@ var whoMayCallWhat = auth.Rules{
 	"GET /orders":      auth.Scopes("read:orders"),
 	"POST /orders":     auth.Scopes("write:orders"),
 	"GET /admin/stats": auth.Scopes("admin:all"),
+	"GET /vault":       vault(),
+	"POST /payments":   Config{}.payments(),
 	"GET /me":          auth.AnyToken(),
 	"GET /optional":    auth.Optional(),
 	"GET /public/ping": auth.Public(),
 	"GET /healthz":     auth.Public(),
 	"GET /readyz":      auth.Public(),
+}
+
+// agreed is what checks of the API's own ask of tokens.
+var agreed = map[string]authtest.Claims{
+	"POST /payments": {"authorization_details": []map[string]any{{"type": "payment_initiation", "actions": []string{"initiate"}}}},
 }
 
 // The same over gRPC, where there are streams besides.
@@ -63,7 +70,7 @@ func TestTheAPIIsGuardedOverHTTP(t *testing.T) {
 		t.Run(adapter, func(t *testing.T) {
 			issuer := authtest.NewIssuer(t, nil)
 			f := behind(t, issuer, Config{Adapter: adapter})
-			authtest.AssertGuarded(t, issuer, f.(cutOff).Handler, whoMayCallWhat, nil)
+			authtest.AssertGuarded(t, issuer, f.(cutOff).Handler, whoMayCallWhat, &authtest.GuardedOptions{Claims: agreed})
 		})
 	}
 }
@@ -89,7 +96,7 @@ func TestTheAPIIsGuardedFromThievesOfCertificateBoundTokens(t *testing.T) {
 			issuer := authtest.NewIssuer(t, nil)
 			f := behind(t, issuer, Config{Adapter: adapter, MTLS: MTLS{Allow: true}})
 			authtest.AssertGuarded(t, issuer, f.(cutOff).Handler, whoMayCallWhat,
-				&authtest.GuardedOptions{Certificate: authtest.NewCertificate(t)})
+				&authtest.GuardedOptions{Claims: agreed, Certificate: authtest.NewCertificate(t)})
 		})
 	}
 	t.Run("grpc", func(t *testing.T) {

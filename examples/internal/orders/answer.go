@@ -106,6 +106,20 @@ func (api *API) Stats(ctx context.Context, _ io.Reader) (int, Answer) {
 	return http.StatusOK, a
 }
 
+// Vault answers with what only a caller sees who was authenticated well, and just now.
+func (api *API) Vault(ctx context.Context, _ io.Reader) (int, Answer) {
+	a := answer(ctx, "open the vault")
+	a.Status = "open"
+	return http.StatusOK, a
+}
+
+// Pay takes note of a payment that the caller may initiate.
+func (api *API) Pay(ctx context.Context, _ io.Reader) (int, Answer) {
+	a := answer(ctx, "pay")
+	a.Status = "initiated"
+	return http.StatusOK, a
+}
+
 // Me answers with the caller alone.
 func (api *API) Me(ctx context.Context, _ io.Reader) (int, Answer) {
 	return http.StatusOK, answer(ctx, "me")
