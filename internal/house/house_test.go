@@ -158,6 +158,11 @@ var rules = []rule{
 		room: "adapters/openapiauth",
 		code: []string{"middleware"},
 	},
+	{ // its tests bind tokens to keys
+		room:  "adapters/mcpauth",
+		code:  []string{"middleware"},
+		tests: []string{"middleware", "middleware/authtest", "middleware/dpop"},
+	},
 	{ // it implements the stores of these
 		room: "adapters/redisauth",
 		code: []string{"middleware", "middleware/dpop", "middleware/revocation"},
