@@ -16,6 +16,7 @@ import (
 	"github.com/bearward/bearward/jwks"
 	auth "github.com/bearward/bearward/middleware"
 	"github.com/bearward/bearward/middleware/authtest"
+	"github.com/bearward/bearward/middleware/introspect"
 )
 
 // TestFAQ reproduces each answer of FAQ.md: the request that it is about, and the reason that it
@@ -26,6 +27,7 @@ func TestFAQ(t *testing.T) {
 	type request struct {
 		authorization []string
 		config        auth.Config
+		verifier      auth.TokenVerifier // nil: of the issuer's JWTs, by config
 	}
 	bearer := func(changes ...authtest.Change) request {
 		return request{authorization: []string{"Bearer " + issuer.Token("read:orders", changes...)}}
@@ -50,16 +52,22 @@ func TestFAQ(t *testing.T) {
 		"9. A claim is missing":                {bearer(authtest.NoClientID), bearer(authtest.NoTokenID), bearer(authtest.NoSubject)},
 		"10. The token is bound to a key":      {bearer(authtest.SenderConstrained)},
 		"11. The token is for Microsoft Graph": {under(auth.Config{Types: []string{"JWT"}}, bearer(authtest.Header{"typ": "JWT", "nonce": "AQABAAAA"}, authtest.BadSignature))},
+		"12. The issuer does not call the token active": {
+			{authorization: []string{"Bearer 3yKkd8aGh2vDmlQ0p5Xc"}, verifier: asking(t, http.StatusOK)},
+		},
 	} {
 		t.Run(heading, func(t *testing.T) {
 			named, seen := reasonsUnder(t, heading), map[string]bool{}
 			for _, r := range requests {
-				status, reason := ask(issuer.Verifier(r.config), r.authorization, auth.Scopes("read:orders"))
+				if r.verifier == nil {
+					r.verifier = issuer.Verifier(r.config)
+				}
+				status, reason := ask(r.verifier, r.authorization, auth.Scopes("read:orders"))
 				if status != http.StatusUnauthorized {
 					t.Errorf("%d %s", status, reason)
 				}
 				seen[reason] = true
-				if line := logged(issuer.Verifier(r.config), r.authorization); !strings.Contains(section(t, heading), "\n"+line) {
+				if line := logged(r.verifier, r.authorization); !strings.Contains(section(t, heading), "\n"+line) {
 					t.Errorf("FAQ.md does not show under this heading:\n%s", line)
 				}
 			}
@@ -84,6 +92,7 @@ func TestFAQ(t *testing.T) {
 			{issuer.Verifier(auth.Config{}), good, auth.ACR("urn:example:mfa"), 401},
 			{newerKey(t, issuer.Config()), good, auth.AnyToken(), 503},
 			{down.Verifier(auth.Config{}), []string{"Bearer " + down.Token("read:orders")}, auth.AnyToken(), 503},
+			{asking(t, http.StatusUnauthorized), []string{"Bearer opaque"}, auth.AnyToken(), 500},
 		} {
 			status, reason := ask(tt.v, tt.authorization, tt.need)
 			if status != tt.status || !named[reason] {
@@ -95,6 +104,25 @@ func TestFAQ(t *testing.T) {
 			t.Errorf("FAQ.md names %v, which no request had", named)
 		}
 	})
+}
+
+// asking is an Introspector whose endpoint answers with a status, and calls no token active.
+func asking(t *testing.T, status int) *introspect.Introspector {
+	t.Helper()
+	endpoint := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(status)
+		_, _ = w.Write([]byte(`{"active":false}`))
+	}))
+	t.Cleanup(endpoint.Close)
+	i, err := introspect.New(endpoint.URL, introspect.Basic("orders-api", introspect.FixedSecret("secret")), introspect.Config{
+		Claims: auth.Config{Issuer: "https://issuer.example", Audiences: []string{"https://api.example"}}, Logger: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { i.Close() })
+	return i
 }
 
 // anHourOld is a Source whose keys were asked for an hour ago, and have none of any ID.
