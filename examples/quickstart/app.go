@@ -9,7 +9,6 @@ import (
 	"os"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials"
 
 	"github.com/bearward/bearward/examples/internal/api"
 	"github.com/bearward/bearward/examples/internal/clientcert"
@@ -54,11 +53,13 @@ func startApp(p ports, st *stack, m link, cfg stackConfig) (*app, error) {
 		Mutual: webapp.Mutual{
 			Transport: func(c *clientcert.Certificate) http.RoundTripper { return cfg.watched(m.transportWith(c)) },
 			Dial: func(c *clientcert.Certificate) []grpc.DialOption {
-				return append(cfg.dial[:len(cfg.dial):len(cfg.dial)], grpc.WithTransportCredentials(credentials.NewTLS(c.In(m.client))))
+				return append(cfg.dial[:len(cfg.dial):len(cfg.dial)], grpc.WithTransportCredentials(m.credentialsWith(c)))
 			},
 		},
 	}
+	config.Opaque = webapp.Opaque{Audience: opaqueAPI, MaxAge: answerAge}
 	for i, adapter := range api.Adapters() {
+		config.Opaque.APIs = append(config.Opaque.APIs, webapp.API{Adapter: adapter, URL: scheme + st.opaque[i].Addr()})
 		config.APIs = append(config.APIs, webapp.API{Adapter: adapter, URL: scheme + st.fleet[i].Addr()})
 		config.Mutual.APIs = append(config.Mutual.APIs, webapp.API{Adapter: adapter, URL: m.scheme() + st.mutual[i].Addr()})
 	}

@@ -76,7 +76,7 @@ func (w *walk) run(ctx context.Context) error {
 	fmt.Fprintf(w.out, "The application registered itself as %s; alice and bob logged in and consented.\n", w.app.OAuth.ClientID)
 
 	for _, chapter := range []func(context.Context, *oauth2.Token, *oauth2.Token) error{
-		w.coldStart, w.whoMayCallWhat, w.badTokens, w.streams, w.rotation, w.outage, w.refresh, w.bound, w.certified,
+		w.coldStart, w.whoMayCallWhat, w.badTokens, w.streams, w.rotation, w.outage, w.refresh, w.bound, w.certified, w.opaque,
 	} {
 		if err := chapter(ctx, reader, writer); err != nil {
 			return err
@@ -166,7 +166,11 @@ func askOne(ctx context.Context, d endpoint, op operation, tok token, p promise.
 
 // settle waits until every adapter keeps p, for what takes effect by itself.
 func (w *walk) settle(ctx context.Context, op operation, tok token, p promise.Promise) error {
-	for _, d := range w.endpoints {
+	return w.settleAt(ctx, w.endpoints, op, tok, p)
+}
+
+func (w *walk) settleAt(ctx context.Context, endpoints []endpoint, op operation, tok token, p promise.Promise) error {
+	for _, d := range endpoints {
 		err := until(ctx, func() error {
 			if fault := askOne(ctx, d, op, tok, p).fault; fault != "" {
 				return errors.New(fault)

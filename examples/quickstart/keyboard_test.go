@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -72,16 +73,19 @@ func TestKeyboardAndScreenReaderInABrowser(t *testing.T) {
 	b.key("\r", true)
 	b.tabTo("Log in")
 	b.key("\r", true)
-	if at := b.focused(); at != "username" { // the first field has the focus
-		t.Errorf("the login page begins at %q", at)
-	}
+	b.must(until(b.ctx, func() error { // the first field gets the focus, which browsers give when they have drawn the page
+		if at := b.focused(); at != "username" {
+			return fmt.Errorf("the login page begins at %q", at)
+		}
+		return nil
+	}))
 	b.run(chromedp.KeyEvent(alice.Name + "\t" + alice.Password))
 	b.key("\r", true)
 	b.tabTo("Allow")
 	b.key("\r", true)
 
 	want := []string{
-		"Skip to the content", "Bearward quickstart", "Bearer tokens", "Bound tokens", "Register another one", "Log out",
+		"Skip to the content", "Bearward quickstart", "Bearer tokens", "Bound tokens", "Opaque, and revoked", "Register another one", "Log out",
 		"Read the orders", "Place an order", "Read the figures", "Ask for more scopes",
 		"Let a token expire", "Replay a refresh token", "Rotate the keys", "Take the issuer down",
 	}

@@ -53,9 +53,19 @@ func startMutualFleet(m link, config api.Config) (fleet, error) {
 // transportWith is to servers of a mutual link, with c, or without a certificate when c is nil.
 func (l link) transportWith(c *clientcert.Certificate) *http.Transport {
 	t := l.transport()
-	t.TLSClientConfig = c.In(l.client)
+	if l.client != nil {
+		t.TLSClientConfig = c.In(l.client)
+	}
 	t.DisableKeepAlives = true // so that each call shows its certificate
 	return t
+}
+
+// credentialsWith is transportWith for gRPC.
+func (l link) credentialsWith(c *clientcert.Certificate) credentials.TransportCredentials {
+	if l.client == nil {
+		return l.credentials()
+	}
+	return credentials.NewTLS(c.In(l.client))
 }
 
 // with are the endpoints of a fleet, called with c, or without a certificate when c is nil. They
@@ -73,7 +83,7 @@ func (f fleet) with(m link, c *clientcert.Certificate) (all []endpoint, done fun
 			all = append(all, httpEndpoint{base: m.scheme() + f[i].Addr(), hc: &http.Client{Timeout: callTimeout, Transport: m.transportWith(c)}})
 			continue
 		}
-		conn, err := grpc.NewClient(f[i].Addr(), grpc.WithTransportCredentials(credentials.NewTLS(c.In(m.client))))
+		conn, err := grpc.NewClient(f[i].Addr(), grpc.WithTransportCredentials(m.credentialsWith(c)))
 		if err != nil {
 			done()
 			return nil, nil, err

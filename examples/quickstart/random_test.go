@@ -205,6 +205,11 @@ func (r *random) step() {
 	if label == "Replay a refresh token" {
 		r.refresh = "worthless"
 	}
+	if label == "Revoke the token" {
+		token := r.further[readByIssuer]
+		token.revoked = true
+		r.further[readByIssuer] = token
+	}
 	p := r.page()
 	r.hold(p, label)
 	r.holdAnswers(p, label, r.spy.since(before))

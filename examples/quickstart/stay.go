@@ -62,6 +62,7 @@ type stack struct {
 	issuer *issuer
 	fleet  fleet
 	mutual fleet // for clients with certificates
+	opaque fleet // for tokens that only the issuer can read
 	app    *app
 }
 
@@ -109,6 +110,9 @@ func startStack(p ports, cfg stackConfig) (_ *stack, err error) {
 	if st.mutual, err = startMutualFleet(m, config); err != nil {
 		return nil, err
 	}
+	if st.opaque, err = startOpaqueFleet(st.issuer, answerAge, config); err != nil {
+		return nil, err
+	}
 	st.app, err = startApp(p, st, m, cfg)
 	return st, err
 }
@@ -119,7 +123,7 @@ func (st *stack) shutdown(ctx context.Context) error {
 	if st.app != nil {
 		errs = append(errs, st.app.shutdown(ctx))
 	}
-	errs = append(errs, st.fleet.shutdown(ctx), st.mutual.shutdown(ctx))
+	errs = append(errs, st.fleet.shutdown(ctx), st.mutual.shutdown(ctx), st.opaque.shutdown(ctx))
 	if st.issuer != nil {
 		errs = append(errs, st.issuer.shutdown(ctx))
 	}

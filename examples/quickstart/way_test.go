@@ -193,49 +193,6 @@ func TestTheWholeWayInABrowser(t *testing.T) {
 	}
 }
 
-// bound gets a bound token and plays the thief, on a tab of its own.
-func (b *browser) bound() {
-	b.t.Helper()
-	b.wants(b.press("Bound tokens"), "Get a bound token, call with it, and then play the thief.", "Needs a bound token. Get one first.")
-	b.look("20-bound")
-	b.wants(b.press("Get a bound token"), "Allow My first app?", "See the orders")
-	b.wants(b.press("Allow"), "How the token was bound", "bound to its key")
-	if p := b.read(); !strings.HasSuffix(b.location(), "/bound") || len(p.Tokens["bound"].Key) != 43 || p.Verdict != "promised" {
-		b.t.Errorf("at %s: bound to %q, %s", b.location(), p.Tokens["bound"].Key, p.Verdict)
-	}
-	b.look("21-bound-token")
-	p := b.says("Call with the key", "All four listed the orders.")
-	if len(p.Orders) == 0 {
-		b.t.Error("no orders")
-	}
-	b.look("22-bound-call")
-	b.says("Use it without the key", "The token without a proof is refused and the token as a bearer token is refused.")
-	b.look("23-bound-stolen")
-	b.says("Use another key", "All four refused, as they must: the token is bound to another key.")
-	b.says("Replay a proof", "The application’s call works and the used proof is refused.")
-	b.look("24-bound-replay")
-	b.certified()
-	if text := b.press("Bearer tokens"); !strings.Contains(text, "The short-lived token works") {
-		b.t.Errorf("the other tab has lost what was tried there:\n%s", text)
-	}
-}
-
-// certified gets a token that is bound to a certificate, and plays the thief.
-func (b *browser) certified() {
-	b.t.Helper()
-	b.wants(b.press("Get a TLS-bound token"), "Allow My first app?", "See the orders")
-	b.wants(b.press("Allow"), "How the token was bound", "bound to its certificate")
-	if p := b.read(); !strings.HasSuffix(b.location(), "/bound") || len(p.Tokens["certified"].Key) != 43 || p.Verdict != "promised" {
-		b.t.Errorf("at %s: bound to %q, %s", b.location(), p.Tokens["certified"].Key, p.Verdict)
-	}
-	b.look("25-certified-token")
-	b.says("Show the certificate", "All four listed the orders.")
-	b.look("26-certified-call")
-	b.says("Show no certificate", "All four refused, as they must: the token is bound to a certificate, and the connection has none.")
-	b.look("27-certified-stolen")
-	b.says("Show another one", "All four refused, as they must: the token is bound to another certificate.")
-}
-
 // denyAndGoBack denies a second time, goes back, and allows it after all.
 func (b *browser) denyAndGoBack() {
 	b.t.Helper()

@@ -67,8 +67,9 @@ func unknownScope(wanted string) string {
 // issuer is the embedded authorization server on its listener.
 type issuer struct {
 	*authserver.Server
-	url  string
-	http *http.Server
+	url   string
+	asker authserver.ResourceServer // who the APIs are when they ask about tokens
+	http  *http.Server
 }
 
 // startIssuer serves an authorization server on addr; port 0 takes a free one. Clients with
@@ -83,9 +84,10 @@ func startIssuer(addr string, lifetime time.Duration, l, m link, log *slog.Logge
 		return nil, errors.Join(err, listener.Close())
 	}
 	url := l.scheme() + listener.Addr().String()
+	asker := newAsker()
 	server, err := authserver.New(authserver.Config{
-		Issuer: url, Audiences: []string{audience, otherAPI}, Scopes: scopes(), Users: people(),
-		MutualURL: mutualURL, TokenLifetime: lifetime, Logger: log,
+		Issuer: url, Audiences: []string{audience, otherAPI, opaqueAPI}, Scopes: scopes(), Users: people(),
+		Opaque: []string{opaqueAPI}, ResourceServers: []authserver.ResourceServer{asker}, MutualURL: mutualURL, TokenLifetime: lifetime, Logger: log,
 	})
 	if err != nil {
 		err = errors.Join(err, listener.Close())
@@ -94,7 +96,7 @@ func startIssuer(addr string, lifetime time.Duration, l, m link, log *slog.Logge
 		}
 		return nil, err
 	}
-	is := &issuer{Server: server, url: url, http: httpServer(server, log)}
+	is := &issuer{Server: server, url: url, asker: asker, http: httpServer(server, log)}
 	go func() { _ = is.http.Serve(l.wrap(listener)) }() // ends with Shutdown
 	if forCertificates != nil {
 		go func() { _ = is.http.Serve(m.wrap(forCertificates)) }()

@@ -79,9 +79,9 @@ type Options struct {
 // With Options.Certificate, each token is bound to that certificate, which the connection has. A
 // thief has the token, and no certificate. Or he has another one, of the same CA as the owner's
 // (authtest.Certificate.Another). The owner's certificate is no secret: he sends it in the metadata
-// that proxies write. He connects from 192.0.2.1, which is no proxy's address. A token that is bound
-// to a key besides is refused without a proof. Connections that the server refuses at the handshake
-// ask its guard nothing, and the test's log says so.
+// that proxies write. He connects from 192.0.2.1, which is no proxy's address. A token that is
+// bound to a key besides is refused without a proof. Connections that the server refuses at the
+// handshake ask its guard nothing, and the test's log says so.
 //
 // Then it tries to go around the guard. It sends method names that are almost right, and metadata
 // that name another call (x-original-url) or a user (x-forwarded-user). It tries each without a

@@ -1,7 +1,8 @@
 // Package authserver is a small OAuth 2.0 authorization server for the examples: code flow with
 // PKCE (S256 only), RFC 9068 access tokens, refresh rotation with reuse detection, tokens bound by
-// DPoP (RFC 9449) and to client certificates (RFC 8705), dynamic registration (RFC 7591),
-// revocation, RP-initiated logout, and a key ring that publishes, promotes and retires.
+// DPoP (RFC 9449) and to client certificates (RFC 8705), dynamic registration (RFC 7591), opaque
+// tokens with introspection (RFC 7662), revocation (RFC 7009), RP-initiated logout, and a key ring
+// that publishes, promotes and retires.
 //
 // The protocol work is done by github.com/luikyv/go-oidc; none of its types
 // shows here, so that another server can take its place. State is kept in
@@ -42,6 +43,7 @@ type User struct {
 type Config struct {
 	Issuer    string   // exact "iss": https, or http on a loopback host; no trailing slash, path or query
 	Audiences []string // the APIs that a token can be for (RFC 8707); the first one when the client names no resource
+	Opaque    []string // of Audiences, those whose tokens only this server can read; APIs ask about them (RFC 7662)
 	Scopes    []Scope  // what the APIs offer, beside openid, profile and offline_access
 	Users     []User
 
@@ -62,6 +64,9 @@ type Config struct {
 	// ask for certificates: over https, on another port. Tokens that are bought
 	// there are bound; the metadata names it (RFC 8705 §5). "": nowhere.
 	MutualURL string
+
+	// ResourceServers are the APIs that may ask about tokens, by HTTP Basic.
+	ResourceServers []ResourceServer
 
 	// RegistrationToken is the initial access token that registration asks
 	// for (RFC 7591 §1.2). Empty: whoever reaches the server may register.
@@ -115,7 +120,7 @@ func New(cfg Config) (*Server, error) {
 		cfg:      cfg,
 		log:      cfg.Logger,
 		keys:     keys,
-		store:    newStore(cfg.Logger),
+		store:    newStore(cfg.Logger, cfg.resourceClients()),
 		sessions: newLoginSessions(strings.HasPrefix(cfg.Issuer, "https:")),
 		proofs:   newProofs(cfg.Issuer),
 		csrf:     http.NewCrossOriginProtection(),
@@ -167,6 +172,9 @@ func (cfg *Config) complete() error {
 	}
 	if len(cfg.Audiences) == 0 || slices.Contains(cfg.Audiences, "") {
 		return errors.New("authserver: Config.Audiences is required, without empty names")
+	}
+	if err := cfg.checkOpaque(); err != nil {
+		return err
 	}
 	if len(cfg.Users) == 0 {
 		return errors.New("authserver: Config.Users is required: nobody could log in")
@@ -234,9 +242,7 @@ func (s *Server) newProvider() (*provider.Provider, error) {
 	options := []provider.Option{
 		provider.WithScopes(scopes...),
 		provider.WithIDTokenSignatureAlgs(alg),
-		provider.WithTokenOptions(func(context.Context, *goidc.Grant, *goidc.Client) goidc.TokenOptions {
-			return goidc.NewJWTTokenOptions(alg, int(s.lifetime.Load()))
-		}),
+		provider.WithTokenOptions(s.tokenOptions),
 		provider.WithResourceIndicators(s.cfg.Audiences[0], s.cfg.Audiences[1:]...),
 		provider.WithIssuerResponseParameter(),
 		provider.WithAuthCodeGrant(s.store, goidc.ResponseTypeCode),
@@ -274,5 +280,6 @@ func (s *Server) newProvider() (*provider.Provider, error) {
 	if s.cfg.ClientCertificates || s.cfg.MutualURL != "" {
 		options = append(options, bindToCertificates(defaultTo(s.cfg.MutualURL, s.cfg.Issuer))...)
 	}
+	options = append(options, s.opaqueOptions()...)
 	return provider.New(s.cfg.Issuer, s.store, s.keys.jwks, options...)
 }

@@ -13,6 +13,7 @@ const (
 	pathAuthorize = "/authorize"
 	pathToken     = "/token"
 	pathRevoke    = "/revoke"
+	pathAsk       = "/introspect"
 	pathLogout    = "/logout"
 	pathRegister  = "/register"
 	pathOIDC      = "/.well-known/openid-configuration"
@@ -39,6 +40,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case path == pathRFC8414:
 		r = r.Clone(r.Context())
 		r.URL.Path = pathOIDC
+	case path == pathAsk:
+		r = asking(r)
 	case path == pathAuthorize:
 		if !s.exactRedirect(w, r) {
 			return

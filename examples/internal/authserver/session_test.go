@@ -31,6 +31,10 @@ func TestConfigIsChecked(t *testing.T) {
 		"Config.Scopes":      func(c *authserver.Config) { c.Scopes = []authserver.Scope{{Name: "a b"}} },
 		"Config.Algorithm":   func(c *authserver.Config) { c.Algorithm = "HS256" },
 		"Config.RotateEvery": func(c *authserver.Config) { c.RotateEvery, c.Overlap = time.Minute, time.Minute },
+		"Config.MutualURL":   func(c *authserver.Config) { c.MutualURL = "http://127.0.0.1:1" },
+		"Config.Opaque: ":    func(c *authserver.Config) { c.Opaque = []string{"https://nowhere.test"} },
+		"nobody could ask":   func(c *authserver.Config) { c.Opaque = c.Audiences },
+		"ResourceServers":    func(c *authserver.Config) { c.ResourceServers = []authserver.ResourceServer{{ID: "api"}} },
 		"ClientCertificates": func(c *authserver.Config) { c.ClientCertificates = true }, // and no https
 		"TokenLifetime":      func(c *authserver.Config) { c.TokenLifetime = time.Millisecond },
 	} {

@@ -32,9 +32,14 @@ type store struct {
 	grants   shelf[goidc.Grant]
 	codes    shelf[string] // digest of a code: grant ID
 	refresh  shelf[string] // digest of a refresh token, also of spent ones: grant ID
+	opaque   shelf[goidc.Token]
+
+	resourceServers map[string]goidc.Client // which are never forgotten
 }
 
-func newStore(log *slog.Logger) *store { return &store{log: log} }
+func newStore(log *slog.Logger, resourceServers map[string]goidc.Client) *store {
+	return &store{log: log, resourceServers: resourceServers}
+}
 
 // shelf is a map that forgets its oldest entry when it is full.
 type shelf[V any] struct {
@@ -92,6 +97,9 @@ func (s *store) SaveClient(_ context.Context, c *goidc.Client) error {
 }
 
 func (s *store) Client(_ context.Context, id string) (*goidc.Client, error) {
+	if c, ok := s.resourceServers[id]; ok {
+		return &c, nil
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c, err := s.clients.get(id)
@@ -178,7 +186,10 @@ func (s *store) GrantByAuthCode(_ context.Context, code string) (*goidc.Grant, e
 // GrantByRefreshToken returns the grant whose current refresh token this is.
 // A spent token means that two parties hold the family, one of them a thief:
 // the whole grant is revoked (RFC 9700 §4.14.2).
-func (s *store) GrantByRefreshToken(_ context.Context, token string) (*goidc.Grant, error) {
+func (s *store) GrantByRefreshToken(ctx context.Context, token string) (*goidc.Grant, error) {
+	if isAsking(ctx) {
+		return nil, goidc.ErrNotFound
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	id, err := s.refresh.get(digest(token))

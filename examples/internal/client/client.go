@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"golang.org/x/oauth2"
@@ -191,6 +192,26 @@ func (c *Client) Refresh(ctx context.Context, refreshToken string) (*oauth2.Toke
 		return nil, fmt.Errorf("client: refresh: %w", err)
 	}
 	return tok, nil
+}
+
+// Revoke makes a token worthless at the issuer (RFC 7009).
+func (c *Client) Revoke(ctx context.Context, token string) error {
+	form := url.Values{"token": {token}}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.Metadata.Revocation, strings.NewReader(form.Encode()))
+	if err != nil {
+		return fmt.Errorf("client: revoke: %w", err)
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	req.SetBasicAuth(url.QueryEscape(c.OAuth.ClientID), url.QueryEscape(c.OAuth.ClientSecret))
+	resp, err := c.hc.Do(req)
+	if err != nil {
+		return fmt.Errorf("client: revoke: %w", err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("client: revoke: status %d", resp.StatusCode)
+	}
+	return nil
 }
 
 func (c *Client) context(ctx context.Context) context.Context {

@@ -15,7 +15,7 @@ func (a *App) do(w http.ResponseWriter, r *http.Request) {
 	l := a.current(r.Context())
 	name := r.PathValue("action")
 	if l == nil {
-		if name == "up" { // or nobody could log in any more
+		if name == "up" || name == "restore" { // or nobody could log in any more
 			a.cfg.Issuer.SetDown(false)
 		}
 		http.Redirect(w, r, "/", http.StatusSeeOther)
@@ -38,6 +38,10 @@ func (a *App) do(w http.ResponseWriter, r *http.Request) {
 		act, act.Blocked = outageAction(false), "The issuer is down already."
 	case !ok && name == "up":
 		act, act.Blocked = outageAction(true), "The issuer is up already."
+	case !ok && name == "outage":
+		act, path, act.Blocked = opaqueOutage(false), opaqueLesson, "The issuer is down already."
+	case !ok && name == "restore":
+		act, path, act.Blocked = opaqueOutage(true), opaqueLesson, "The issuer is up already."
 	case !ok:
 		a.failed(w, http.StatusNotFound, failedPage{Title: "No such page", Text: "There is no such button."})
 		return
@@ -95,7 +99,7 @@ func problemText(err error) string {
 
 // situation is what decides which actions are possible.
 func (a *App) situation(l *login, t tokens) situation {
-	s := situation{Down: a.cfg.Issuer.Down(), Refresh: t.refreshState(), Bound: stateOf(t.Bound.Access), Certified: stateOf(t.Certified.Access)}
+	s := situation{Down: a.cfg.Issuer.Down(), Refresh: t.refreshState(), Bound: stateOf(t.Bound.Access), Certified: stateOf(t.Certified.Access), Opaque: t.Opaque.state()}
 	s.Missing = missing(l.reg.Scopes, factsOf(t.Access).scopes)
 	return s
 }

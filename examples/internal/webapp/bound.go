@@ -87,15 +87,15 @@ var furtherBound = further{
 		}
 		return &http.Client{Transport: prover.Transport{Prover: p, Base: a.hc.Transport}, Timeout: callTimeout}, nil
 	},
-	take: func(t *tokens, tok *oauth2.Token, key []byte) error {
-		p, err := prover.Parse(key)
+	take: func(t *tokens, tok *oauth2.Token, g grant) error {
+		p, err := prover.Parse(g.key)
 		if err != nil {
 			return err
 		}
 		if tok.TokenType != schemeDPoP || thumbprintOf(tok.AccessToken) != p.Thumbprint() {
 			return errNotBound
 		}
-		t.Bound = boundToken{tok.AccessToken, key}
+		t.Bound = boundToken{tok.AccessToken, g.key}
 		return nil
 	},
 	trade: "The application trades the code for a token, and proves that it has the key",

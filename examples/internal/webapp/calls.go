@@ -4,20 +4,14 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"fmt"
 	"io"
-	"maps"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
-	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/metadata"
-	"google.golang.org/grpc/status"
-	"google.golang.org/protobuf/encoding/protojson"
 
 	"github.com/bearward/bearward/examples/internal/orders"
 	"github.com/bearward/bearward/examples/internal/orders/orderspb"
@@ -73,7 +67,17 @@ type question struct {
 	// prove makes the proof for one call (RFC 9449); nil: none is sent.
 	prove  func(method, uri string) (string, error)
 	settle time.Duration // how long an API may take to come round to it
+	by     time.Time     // by when an API has to keep to it; it is asked until then. Zero: no such time
 	mutual *connection   // to the APIs for clients with certificates; nil: to the others
+	opaque *tokenFacts   // what the issuer said of an opaque token; nil: the token says it
+}
+
+// facts are what is known of the token.
+func (q question) facts() tokenFacts {
+	if q.opaque != nil {
+		return *q.opaque
+	}
+	return factsOf(q.token)
 }
 
 // of names a key among those that the APIs of the question meet.
@@ -86,17 +90,27 @@ func (q question) of(kid string) string {
 
 // apis are whom the question is asked.
 func (a *App) apis(q question) []API {
-	if q.mutual != nil {
+	switch {
+	case q.mutual != nil:
 		return a.cfg.Mutual.APIs
+	case q.opaque != nil:
+		return a.cfg.Opaque.APIs
 	}
 	return a.cfg.APIs
 }
+
+// askAgain is how long is waited before an API is asked once more that names no time.
+const askAgain = 250 * time.Millisecond
 
 // settleTime is how long an API that has not met a token's key is asked again.
 const settleTime = 5 * time.Second
 
 // nearExpiry is so short a rest of a token's life that it may be over before the last API is asked.
-const nearExpiry = 500 * time.Millisecond
+// The end of an opaque token is known to about a second.
+const (
+	nearExpiry       = 500 * time.Millisecond
+	nearOpaqueExpiry = 2 * time.Second
+)
 
 // credentials are the header fields of one call.
 func (q question) credentials(method, uri string) (fields [][2]string, err error) {
@@ -110,14 +124,17 @@ func (q question) credentials(method, uri string) (fields [][2]string, err error
 
 // ask asks every API and adds the answers to rec.
 func (a *App) ask(ctx context.Context, rec *recorder, q question) *calls {
-	facts := factsOf(q.token)
+	facts, near := q.facts(), nearExpiry
+	if q.opaque != nil {
+		near = nearOpaqueExpiry
+	}
 	// Whether such a token is still good would be a matter of luck: wait until it is not.
-	if left := time.Until(facts.expiry); left > 0 && left < nearExpiry {
+	if left := time.Until(facts.expiry); left > 0 && left < near {
 		pause(ctx, left)
 	}
 	c := calls{question: q}
 	kid := q.of(keyID(q.token))
-	met := a.hasMet(kid)
+	met := q.opaque != nil || a.hasMet(kid)
 	c.why = q.why
 	if c.why == "" || facts.expired() {
 		c.why = reason(q.op, facts)
@@ -143,8 +160,12 @@ func (a *App) ask(ctx context.Context, rec *recorder, q question) *calls {
 		}
 		c.Answers = append(c.Answers, answer)
 	}
-	if accepted == len(c.Answers) {
+	c.last = time.Now()
+	if accepted == len(c.Answers) && q.opaque == nil {
 		a.meet(kid)
+	}
+	if q.opaque != nil && !facts.expired() {
+		c.why = c.whyOpaque()
 	}
 	if c.why == "" && c.common() == kindUnavailable {
 		c.why = "its key is new to them, and they ask the issuer again as Retry-After says"
@@ -191,11 +212,15 @@ func (a *App) askOne(ctx context.Context, api API, q question, want promise.Prom
 		one := a.call(ctx, api, q)
 		one.Earlier, one.Waited = earlier, time.Since(begun)
 		early := one.Status == http.StatusUnauthorized || one.Status == http.StatusServiceUnavailable
-		if want.Broken(one.Outcome) == "" || !early || time.Since(begun) >= settle || ctx.Err() != nil {
+		left := settle - time.Since(begun)
+		if !q.by.IsZero() {
+			early, left = true, time.Until(q.by)
+		}
+		if want.Broken(one.Outcome) == "" || !early || left <= 0 || ctx.Err() != nil {
 			return one
 		}
 		earlier = append(earlier, one.Shown)
-		pause(ctx, min(max(one.RetryAfter, 250*time.Millisecond), time.Second))
+		pause(ctx, min(max(one.RetryAfter, askAgain), time.Second, max(left, askAgain/10)))
 	}
 }
 
@@ -262,83 +287,4 @@ func (a *App) callHTTP(ctx context.Context, api API, q question) answer {
 		one.take(said)
 	}
 	return one
-}
-
-func (a *App) callGRPC(ctx context.Context, api API, q question) answer {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	credentials, err := q.credentials(http.MethodPost, api.URL+q.op.rpc)
-	if err != nil {
-		return noCall(err)
-	}
-	request := []string{q.op.rpc}
-	for _, field := range credentials {
-		name := strings.ToLower(field[0])
-		ctx = metadata.AppendToOutgoingContext(ctx, name, field[1])
-		request = append(request, name+": "+describeField(field[0], field[1]))
-	}
-	conn := a.conns[api.URL]
-	if q.mutual != nil {
-		request = append(request, q.mutual.String())
-		_, addr, _ := strings.Cut(api.URL, "://")
-		if conn, err = grpc.NewClient(addr, a.cfg.Mutual.Dial(q.mutual.certificate)...); err != nil {
-			return noCall(err)
-		}
-		defer conn.Close()
-	}
-	var trailer metadata.MD
-	said, err := q.op.invoke(orderspb.NewOrdersClient(conn), ctx, grpc.Trailer(&trailer))
-	state := status.Convert(err)
-	code := state.Code().String()
-	one := answer{
-		Outcome: promise.Outcome{
-			Status: promise.HTTPStatus(state.Code()), Shown: code, Challenge: strings.Join(trailer.Get("www-authenticate"), "\n"),
-		},
-		Request:  request,
-		Response: []string{"status: " + code},
-	}
-	if err == nil {
-		one.take(fromMessage(said))
-		one.Response = append(append(one.Response, ""), strings.Split(messageText(said), "\n")...)
-		return one
-	}
-	one.Response = append(one.Response, "message: "+state.Message())
-	for _, challenge := range trailer.Get("www-authenticate") {
-		one.Response = append(one.Response, "www-authenticate: "+challenge)
-	}
-	for _, detail := range state.Details() {
-		switch d := detail.(type) {
-		case *errdetails.ErrorInfo:
-			line := fmt.Sprintf("ErrorInfo: reason %s, domain %s", d.GetReason(), d.GetDomain())
-			for _, name := range slices.Sorted(maps.Keys(d.GetMetadata())) {
-				line += fmt.Sprintf(", %s %q", name, d.GetMetadata()[name])
-			}
-			one.Response = append(one.Response, line)
-		case *errdetails.RetryInfo:
-			one.RetryAfter = d.GetRetryDelay().AsDuration()
-			one.Response = append(one.Response, "RetryInfo: "+one.RetryAfter.String())
-		}
-	}
-	return one
-}
-
-// messageText is a message in JSON, in the order of its fields and the same each time: protojson
-// changes its white space by design.
-func messageText(m *orderspb.Answer) string {
-	raw, err := protojson.Marshal(m)
-	var members any
-	if err != nil || json.Unmarshal(raw, &members) != nil {
-		return ""
-	}
-	return pretty(members)
-}
-
-func fromMessage(m *orderspb.Answer) orders.Answer {
-	said := orders.Answer{Operation: m.GetOperation(), Sub: m.Sub, Scope: m.GetScope()}
-	for _, o := range m.GetOrders() {
-		said.Orders = append(said.Orders, orders.Order{
-			ID: o.GetId(), Item: o.GetItem(), Quantity: int(o.GetQuantity()), PlacedBy: o.GetPlacedBy(),
-		})
-	}
-	return said
 }

@@ -53,15 +53,15 @@ var furtherCertified = further{
 		conf.Endpoint.TokenURL = md.token
 		return a.mutualClient(c), nil
 	},
-	take: func(t *tokens, tok *oauth2.Token, key []byte) error {
-		c, err := clientcert.Parse(key)
+	take: func(t *tokens, tok *oauth2.Token, g grant) error {
+		c, err := clientcert.Parse(g.key)
 		if err != nil {
 			return err
 		}
 		if certificateOf(tok.AccessToken) != c.Thumbprint() {
 			return errNotBound
 		}
-		t.Certified = certifiedToken{tok.AccessToken, key}
+		t.Certified = certifiedToken{tok.AccessToken, g.key}
 		return nil
 	},
 	trade: "The application trades the code for a token, over TLS with its certificate",

@@ -38,6 +38,7 @@ type tokenNow struct {
 	Scopes    []string
 	Expires   string
 	To, ToID  string // what it is bound to
+	Note      string
 }
 
 // tokenView is an access token without its signature.
@@ -77,7 +78,10 @@ func (a *App) showDashboard(w http.ResponseWriter, status int, path string, l *l
 	open := lessonAt(tabs, path)
 	last, n := l.results[open.Path], a.now(l, t, s)
 	views := viewOf("The access token, decoded", t.Access)
-	if open.Path == boundLesson {
+	switch open.Path {
+	case opaqueLesson:
+		n, views = opaqueNow(n, t), nil
+	case boundLesson:
 		n = boundNow(n, t)
 		views = append(viewOf("The token bound to a key, decoded", t.Bound.Access),
 			viewOf("The token bound to a certificate, decoded", t.Certified.Access)...)
@@ -103,6 +107,9 @@ func (a *App) showDashboard(w http.ResponseWriter, status int, path string, l *l
 func successor(pressed string, s situation) string {
 	if pressed == "down" || pressed == "up" {
 		return outageAction(s.Down).Name
+	}
+	if pressed == "outage" || pressed == "restore" {
+		return opaqueOutage(s.Down).Name
 	}
 	return pressed
 }

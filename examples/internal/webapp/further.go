@@ -21,9 +21,26 @@ type further struct {
 	prepare func() (key []byte, options []oauth2.AuthCodeOption, err error)
 	// redeem returns who trades the code, and where; nil: as at the login.
 	redeem func(a *App, conf *oauth2.Config, md endpoints, key []byte) (*http.Client, error)
-	take   func(t *tokens, tok *oauth2.Token, key []byte) error
+	take   func(t *tokens, tok *oauth2.Token, g grant) error
+	// resource is the API that the token is for; nil: that of the login.
+	resource func(Config) string
 
 	trade, title, opening, failed string
+}
+
+// A grant is what a further token comes of.
+type grant struct {
+	key     []byte // what it is bound to
+	scopes  []string
+	subject string
+}
+
+// resource is the API that the token of a login is for.
+func (a *App) resource(ask string) string {
+	if f := furtherTokens[ask]; f.resource != nil {
+		return f.resource(a.cfg)
+	}
+	return a.cfg.Audience
 }
 
 // endpoints are those of the issuer that a login does not need.
@@ -37,7 +54,7 @@ const (
 )
 
 // furtherTokens are what a login can ask for beside the bearer token, by the field "ask".
-var furtherTokens = map[string]further{askBound: furtherBound, askCertified: furtherCertified}
+var furtherTokens = map[string]further{askBound: furtherBound, askCertified: furtherCertified, askOpaque: furtherOpaque}
 
 // askedFurther are the scopes of a further token: the everyday ones, without a refresh token.
 func askedFurther(registered []string) []string {
@@ -90,7 +107,8 @@ func (a *App) redeemFurther(ctx context.Context, f further, at attempt, answer u
 	}
 	conf.Scopes = at.Scopes
 	rec, ctx := record(ctx)
-	rec.add(frontChannel(conf, a.cfg, answer)...)
+	resource := a.resource(at.Ask)
+	rec.add(frontChannel(conf, resource, answer)...)
 	hc := a.hc
 	var key []byte
 	if at.Key != nil {
@@ -105,7 +123,7 @@ func (a *App) redeemFurther(ctx context.Context, f further, at attempt, answer u
 	}
 	rec.expect(exchange{Title: f.trade, From: "application", To: "issuer"})
 	trading := context.WithValue(ctx, oauth2.HTTPClient, hc)
-	tok, err := conf.Exchange(trading, answer.Get("code"), oauth2.VerifierOption(at.Verifier), oauth2.SetAuthURLParam("resource", a.cfg.Audience))
+	tok, err := conf.Exchange(trading, answer.Get("code"), oauth2.VerifierOption(at.Verifier), oauth2.SetAuthURLParam("resource", resource))
 	if err != nil {
 		return fmt.Errorf("webapp: redeem code: %w", quiet(err))
 	}
@@ -117,8 +135,11 @@ func (a *App) redeemFurther(ctx context.Context, f further, at attempt, answer u
 	if claims.Subject != l.Subject {
 		return errNotBound
 	}
-	if err := f.take(&t, tok, key); err != nil {
+	if err := f.take(&t, tok, grant{key, conf.Scopes, l.Subject}); err != nil {
 		return err
+	}
+	if f.path == opaqueLesson {
+		l.remembers = memory{} // nobody knows the new token
 	}
 	l.results[f.path] = result{Title: f.title, Parts: rec.done(), opening: f.opening}
 	return a.keep(l, t)
@@ -131,6 +152,7 @@ const (
 	tokenNone tokenState = iota // never asked for
 	tokenGood
 	tokenExpired
+	tokenRevoked
 )
 
 func stateOf(token string) tokenState {

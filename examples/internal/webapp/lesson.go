@@ -41,12 +41,14 @@ func (act action) Ask() string { return act.ask }
 type need int
 
 const (
-	needNothing   need = iota
-	needIssuer         // up
-	needRefresh        // a refresh token that works, and the issuer up
-	needMore           // something left to ask for, and the issuer up
-	needBound          // a token that is bound to a key, and has not expired
-	needCertified      // one that is bound to a certificate
+	needNothing    need = iota
+	needIssuer          // up
+	needRefresh         // a refresh token that works, and the issuer up
+	needMore            // something left to ask for, and the issuer up
+	needBound           // a token that is bound to a key, and has not expired
+	needCertified       // one that is bound to a certificate
+	needOpaque          // an opaque token that has not expired
+	needGoodOpaque      // one that is not revoked either, and the issuer up
 
 	needIssuerElsewhere // up; it is brought up on another tab
 )
@@ -67,6 +69,7 @@ type situation struct {
 	Bound   tokenState
 	// Certified is that of the token which is bound to a certificate.
 	Certified tokenState
+	Opaque    tokenState
 	Missing   []string // scopes that the registration allows and the token has not
 }
 
@@ -80,6 +83,9 @@ const (
 	blockedOld    = "The bound token has expired. Get another one."
 	blockedUncert = "Get a TLS-bound token first."
 	blockedOldCrt = "The TLS-bound token has expired. Get another one."
+	blockedNoOpaq = "Needs an opaque token. Get one first."
+	blockedOldOpq = "The opaque token has expired. Get another one."
+	blockedRevokd = "It is revoked. Get another one."
 	blockedNoMore = "The token has every scope that this registration may ask for."
 )
 
@@ -91,6 +97,10 @@ func (s situation) blocked(n need) string {
 		return s.Bound.blocked(blockedUnmade, blockedOld)
 	case n == needCertified:
 		return s.Certified.blocked(blockedUncert, blockedOldCrt)
+	case n == needOpaque && s.Opaque == tokenRevoked:
+		return ""
+	case n == needOpaque, n == needGoodOpaque && s.Opaque != tokenGood:
+		return s.Opaque.blocked(blockedNoOpaq, blockedOldOpq)
 	case n == needIssuerElsewhere && s.Down:
 		return blockedThere
 	case s.Down:
@@ -112,6 +122,8 @@ func (state tokenState) blocked(none, expired string) string {
 		return none
 	case tokenExpired:
 		return expired
+	case tokenRevoked:
+		return blockedRevokd
 	}
 	return ""
 }
@@ -140,7 +152,7 @@ func lessons(s situation) []lesson {
 				outageAction(s.Down),
 			}},
 		},
-	}, boundTab()}
+	}, boundTab(), opaqueTab(s.Down)}
 	for _, l := range all {
 		for _, g := range l.Groups {
 			for i := range g.Actions {

@@ -27,6 +27,7 @@ type login struct {
 
 	Subject, Name string
 	results       map[string]result // of the last action of each tab, by the tab's path
+	remembers     memory            // of the APIs, about the opaque token
 }
 
 // tokens is what is sealed.
@@ -38,6 +39,7 @@ type tokens struct {
 	Unseen    string
 	Bound     boundToken
 	Certified certifiedToken
+	Opaque    opaqueToken
 }
 
 func (t tokens) refreshState() refreshState {
@@ -122,7 +124,7 @@ func (a *App) startLogin(w http.ResponseWriter, r *http.Request) {
 	at := attempt{
 		State: rand.Text(), Nonce: rand.Text(), Verifier: oauth2.GenerateVerifier(), ClientID: reg.ID, Scopes: conf.Scopes, Ask: ask,
 	}
-	options := []oauth2.AuthCodeOption{oidc.Nonce(at.Nonce), oauth2.S256ChallengeOption(at.Verifier), oauth2.SetAuthURLParam("resource", a.cfg.Audience)}
+	options := []oauth2.AuthCodeOption{oidc.Nonce(at.Nonce), oauth2.S256ChallengeOption(at.Verifier), oauth2.SetAuthURLParam("resource", a.resource(ask))}
 	more, err := a.prepare(&at)
 	if err != nil {
 		a.unreadable(w, err)
@@ -210,7 +212,7 @@ func (a *App) redeem(ctx context.Context, at attempt, answer url.Values) (*login
 	conf.Scopes = at.Scopes
 	old := a.current(ctx)
 	rec, ctx := record(context.WithValue(ctx, oauth2.HTTPClient, a.hc))
-	rec.add(frontChannel(conf, a.cfg, answer)...)
+	rec.add(frontChannel(conf, a.cfg.Audience, answer)...)
 	rec.expect(exchange{Title: "The application trades the code for tokens, out of the browser’s sight", From: "application", To: "issuer"})
 	tok, err := conf.Exchange(ctx, answer.Get("code"), oauth2.VerifierOption(at.Verifier), oauth2.SetAuthURLParam("resource", a.cfg.Audience))
 	if err != nil {

@@ -22,10 +22,10 @@ func openingOf(l *login, t tokens) string {
 }
 
 // frontChannel tells the two steps that went through the browser.
-func frontChannel(conf *oauth2.Config, cfg Config, answer url.Values) []part {
+func frontChannel(conf *oauth2.Config, resource string, answer url.Values) []part {
 	there := url.Values{
 		"response_type": {"code"}, "client_id": {conf.ClientID}, "redirect_uri": {conf.RedirectURL},
-		"scope": {strings.Join(conf.Scopes, " ")}, "resource": {cfg.Audience}, "code_challenge_method": {"S256"},
+		"scope": {strings.Join(conf.Scopes, " ")}, "resource": {resource}, "code_challenge_method": {"S256"},
 		"code_challenge": {"."}, "state": {"."}, "nonce": {"."},
 	}
 	return []part{{Exchange: &exchange{

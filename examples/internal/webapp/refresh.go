@@ -57,17 +57,25 @@ func (a *App) revoke(ctx context.Context, l *login) (revocation, error) {
 	case refreshEnded:
 		return revokeEnded, nil
 	}
-	conf, err := a.oauthConfig(l.reg)
-	if err != nil {
+	if err := a.revokeToken(ctx, l, t.Refresh, "refresh_token"); err != nil {
 		return revokeFailed, err
 	}
-	form := url.Values{"token": {t.Refresh}, "token_type_hint": {"refresh_token"}}
+	return revokeDone, nil
+}
+
+// revokeToken makes a token worthless at the issuer (RFC 7009).
+func (a *App) revokeToken(ctx context.Context, l *login, token, hint string) error {
+	conf, err := a.oauthConfig(l.reg)
+	if err != nil {
+		return err
+	}
+	form := url.Values{"token": {token}, "token_type_hint": {hint}}
 	if conf.ClientSecret == "" {
 		form.Set("client_id", conf.ClientID)
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, l.reg.md.Revocation, strings.NewReader(form.Encode()))
 	if err != nil {
-		return revokeFailed, err
+		return err
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	if conf.ClientSecret != "" {
@@ -75,13 +83,13 @@ func (a *App) revoke(ctx context.Context, l *login) (revocation, error) {
 	}
 	resp, err := a.hc.Do(req)
 	if err != nil {
-		return revokeFailed, quiet(err)
+		return quiet(err)
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return revokeFailed, fmt.Errorf("webapp: revoke: status %d", resp.StatusCode)
+		return fmt.Errorf("webapp: revoke: status %d", resp.StatusCode)
 	}
-	return revokeDone, nil
+	return nil
 }
 
 var errNoAnswer = errors.New("no answer")

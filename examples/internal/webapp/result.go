@@ -52,9 +52,12 @@ func (r result) Headline() string {
 		return "Not possible now. " + r.Blocked
 	}
 	var clauses, faults []string
+	done := "Done"
 	var questions []*calls
 	for _, p := range r.Parts {
 		switch {
+		case p.Note != "":
+			done = p.Note
 		case p.Problem != "":
 			return p.Problem
 		case p.Calls != nil:
@@ -80,7 +83,7 @@ func (r result) Headline() string {
 	case len(questions) == 1 && len(clauses) == 1:
 		return questions[0].Sentence()
 	case len(clauses) == 0:
-		return "Done."
+		return done + "."
 	}
 	return sentence(clauses)
 }
@@ -96,6 +99,7 @@ func (e exchange) clause() string {
 type calls struct {
 	question
 	Answers []answer
+	last    time.Time // when the last answer came
 }
 
 // answer is what one API answered.

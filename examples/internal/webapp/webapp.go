@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -46,6 +47,7 @@ type Config struct {
 	Scopes    []authserver.Scope // of the API, that an application can register for
 	APIs      []API
 	Mutual    Mutual
+	Opaque    Opaque
 	Key       []byte // 32 bytes; encrypts tokens and secrets at rest (AES-256-GCM)
 
 	TokenLifetime time.Duration     // what to give back to the issuer after a short token
@@ -95,7 +97,7 @@ func New(cfg Config) (*App, error) {
 		logins:   make(map[string]*login),
 		met:      make(map[string]bool),
 	}
-	for _, api := range cfg.APIs {
+	for _, api := range slices.Concat(cfg.APIs, cfg.Opaque.APIs) {
 		if api.Adapter != "grpc" {
 			continue
 		}

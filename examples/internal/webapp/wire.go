@@ -150,6 +150,9 @@ func describe(authorization string) string {
 	if kid := keyID(token); kid != "" {
 		return fmt.Sprintf("%s ‹access token, signed with %s›", scheme, kid)
 	}
+	if !strings.Contains(token, ".") {
+		return scheme + " ‹opaque access token›"
+	}
 	return scheme + " ‹token›"
 }
 

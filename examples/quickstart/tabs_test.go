@@ -1,0 +1,81 @@
+package main
+
+import (
+	"strings"
+)
+
+// bound gets a bound token and plays the thief, on a tab of its own.
+func (b *browser) bound() {
+	b.t.Helper()
+	b.wants(b.press("Bound tokens"), "Get a bound token, call with it, and then play the thief.", "Needs a bound token. Get one first.")
+	b.look("20-bound")
+	b.wants(b.press("Get a bound token"), "Allow My first app?", "See the orders")
+	b.wants(b.press("Allow"), "How the token was bound", "bound to its key")
+	if p := b.read(); !strings.HasSuffix(b.location(), "/bound") || len(p.Tokens["bound"].Key) != 43 || p.Verdict != "promised" {
+		b.t.Errorf("at %s: bound to %q, %s", b.location(), p.Tokens["bound"].Key, p.Verdict)
+	}
+	b.look("21-bound-token")
+	p := b.says("Call with the key", "All four listed the orders.")
+	if len(p.Orders) == 0 {
+		b.t.Error("no orders")
+	}
+	b.look("22-bound-call")
+	b.says("Use it without the key", "The token without a proof is refused and the token as a bearer token is refused.")
+	b.look("23-bound-stolen")
+	b.says("Use another key", "All four refused, as they must: the token is bound to another key.")
+	b.says("Replay a proof", "The application’s call works and the used proof is refused.")
+	b.look("24-bound-replay")
+	b.certified()
+	b.opaque()
+	if text := b.press("Bearer tokens"); !strings.Contains(text, "The short-lived token works") {
+		b.t.Errorf("the other tab has lost what was tried there:\n%s", text)
+	}
+}
+
+// opaque gets a token that only the issuer can read, revokes it, and does without the issuer, on a
+// tab of its own.
+func (b *browser) opaque() {
+	b.t.Helper()
+	b.wants(b.press("Opaque, and revoked"), "Get an opaque token, call with it", "Needs an opaque token. Get one first.")
+	b.look("28-opaque")
+	b.opaqueToken()
+	b.look("29-opaque-token")
+	b.says("Call with the token", "All four listed the orders.")
+	p := b.says("Revoke the token", "is refused.")
+	if !strings.HasPrefix(p.Headline, "The token works, right after its revocation it ") || len(p.Calls) != 3 || p.Tokens["opaque"].Expiry != "revoked: no API accepts it" {
+		b.t.Errorf("after the revocation: %q, %+v", p.Headline, p.Tokens)
+	}
+	b.wants(b.text(), "s after the revocation at the latest, and 4 s are promised")
+	b.look("30-opaque-revoked")
+	b.says("Call with the token", "All four refused, as they must: the issuer says that the token is not active.")
+	b.opaqueToken()
+	b.says("Take the issuer down", "While the APIs remember it, the token works and 3 s later it cannot be verified.")
+	b.look("31-opaque-down")
+	b.says("Call with the token", "All four say that they cannot tell, as they must: what they remember is too old, and the issuer cannot be asked.")
+	b.says("Bring the issuer up", "All four listed the orders.")
+}
+
+func (b *browser) opaqueToken() {
+	b.t.Helper()
+	b.wants(b.press("Get an opaque token"), "Allow My first app?", "See the orders")
+	b.wants(b.press("Allow"), "How you got the token", "letters and digits, without claims")
+	if p := b.read(); !strings.HasSuffix(b.location(), "/opaque") || p.Verdict != "promised" {
+		b.t.Errorf("at %s: %s", b.location(), p.Verdict)
+	}
+}
+
+// certified gets a token that is bound to a certificate, and plays the thief.
+func (b *browser) certified() {
+	b.t.Helper()
+	b.wants(b.press("Get a TLS-bound token"), "Allow My first app?", "See the orders")
+	b.wants(b.press("Allow"), "How the token was bound", "bound to its certificate")
+	if p := b.read(); !strings.HasSuffix(b.location(), "/bound") || len(p.Tokens["certified"].Key) != 43 || p.Verdict != "promised" {
+		b.t.Errorf("at %s: bound to %q, %s", b.location(), p.Tokens["certified"].Key, p.Verdict)
+	}
+	b.look("25-certified-token")
+	b.says("Show the certificate", "All four listed the orders.")
+	b.look("26-certified-call")
+	b.says("Show no certificate", "All four refused, as they must: the token is bound to a certificate, and the connection has none.")
+	b.look("27-certified-stolen")
+	b.says("Show another one", "All four refused, as they must: the token is bound to another certificate.")
+}
