@@ -3,7 +3,6 @@ package dpop_test
 import (
 	"errors"
 	"fmt"
-	"runtime"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -168,28 +167,6 @@ func TestAFullMemoryIsNotSearchedByEveryRequest(t *testing.T) {
 	}
 	if got := testing.AllocsPerRun(100, func() { _, _ = m.First(t.Context(), "greedy", "more", ttl) }); got > 0 {
 		t.Errorf("%v allocations", got)
-	}
-}
-
-func TestBytesOfAnEntry(t *testing.T) {
-	const entries = 1_000_000
-	heap := func() uint64 {
-		var s runtime.MemStats
-		runtime.GC()
-		runtime.ReadMemStats(&s)
-		return s.HeapAlloc
-	}
-	before := heap()
-	m := dpop.NewMemory(0) // for 1<<20
-	for i := range entries {
-		if _, err := m.First(t.Context(), strconv.Itoa(i), strconv.Itoa(i), ttl); err != nil {
-			t.Fatal(err)
-		}
-	}
-	each := float64(heap()-before) / entries
-	runtime.KeepAlive(m)
-	if each > 40 {
-		t.Errorf("%.1f bytes for each entry, want at most 40", each)
 	}
 }
 
