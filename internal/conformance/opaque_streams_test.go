@@ -61,7 +61,7 @@ func TestAnOpenStreamOfAnOpaqueToken(t *testing.T) {
 	)
 	for name, tt := range map[string]struct {
 		change        func(*answers, *revocation.Memory) // three minutes after the stream has begun
-		later         func(*answers)                     // three minutes after that
+		then          func(*answers)                     // three minutes after that
 		want          codes.Code
 		after, within time.Duration // of the change
 	}{
@@ -88,8 +88,8 @@ func TestAnOpenStreamOfAnOpaqueToken(t *testing.T) {
 				time.Sleep(3 * clock)
 				changed := time.Now()
 				tt.change(issuer, store)
-				if tt.later != nil {
-					time.AfterFunc(3*clock, func() { tt.later(issuer) })
+				if tt.then != nil {
+					time.AfterFunc(3*clock, func() { tt.then(issuer) })
 				}
 				err := stream.RecvMsg(new(rpctest.Message))
 				if took := time.Since(changed); status.Code(err) != tt.want || took < tt.after || took > tt.within {
