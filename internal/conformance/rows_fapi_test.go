@@ -324,3 +324,18 @@ func refuses(t *testing.T, v auth.TokenVerifier, f *fapiAPI, what string, change
 		t.Errorf("%q: %v", what, err)
 	}
 }
+
+// The kit asks an API of the profile as it asks every other, by key and by certificate.
+func TestTheKitAsksAnAPIOfFAPI2(t *testing.T) {
+	rules := auth.Rules{"GET /orders": auth.Scopes("read:orders"), "GET /optional": auth.Optional(), "GET /public": auth.Public()}
+	asked := map[string]auth.Requirement{"orders": rules["GET /orders"], "optional": rules["GET /optional"], "public": rules["GET /public"]}
+	for name, router := range map[string]func(*auth.Guard, map[string]auth.Requirement) http.Handler{"nethttp": netHTTP, "chi": chiRouter, "echo": echoTable} {
+		t.Run(name, func(t *testing.T) {
+			issuer := authtest.NewIssuer(t, &authtest.Options{Algorithm: auth.ES256})
+			f := &fapiAPI{store: newReplayStore(), revoked: revocation.NewMemory(0), secret: new(secrets)}
+			h := router(issuer.Guard(fapiOptions(f)), asked)
+			authtest.AssertGuarded(t, issuer, h, rules, &authtest.GuardedOptions{Prover: authtest.NewProver(t, auth.EdDSA), Origin: dpopOrigin})
+			authtest.AssertGuarded(t, issuer, h, rules, &authtest.GuardedOptions{Certificate: authtest.NewCertificate(t)})
+		})
+	}
+}

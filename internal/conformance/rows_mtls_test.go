@@ -4,7 +4,9 @@ import (
 	"crypto/tls"
 	"encoding/base64"
 	"encoding/hex"
+	"encoding/json"
 	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"slices"
 	"strings"
@@ -15,6 +17,7 @@ import (
 	"github.com/bearward/bearward/middleware/authtest"
 	"github.com/bearward/bearward/middleware/dpop"
 	"github.com/bearward/bearward/middleware/mtls"
+	"github.com/bearward/bearward/middleware/resource"
 )
 
 // eachSecured puts a test of a row to every transport over TLS.
@@ -173,4 +176,41 @@ func requestOf(transport, need string) (method, path string) {
 	}
 	i := slices.IndexFunc(rpctest.Methods, func(m string) bool { return strings.HasSuffix(strings.ToLower(m), "/"+kind) })
 	return "POST", rpctest.Methods[i]
+}
+
+// TestCertificateBindingsAreAdvertised reads the document of an API by way of each router.
+func TestCertificateBindingsAreAdvertised(t *testing.T) {
+	issuer := authtest.NewIssuer(t, &authtest.Options{Audience: ordersAPI})
+	byKey, byCertificate := must(dpop.New([]string{dpopOrigin}, dpop.NewMemory(0), nil)), must(mtls.New(nil))
+	proxied := must(mtls.New(&mtls.Options{From: []mtls.Proxy{{Addresses: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}}}}))
+	for name, build := range withDocument {
+		t.Run("M-08/"+name, func(t *testing.T) {
+			for what, tt := range map[string]struct {
+				bindings []auth.Binding
+				want     any // of tls_client_certificate_bound_access_tokens
+			}{
+				"none":                  {nil, nil},
+				"a key":                 {[]auth.Binding{byKey}, nil},
+				"a certificate":         {[]auth.Binding{byCertificate}, true},
+				"a proxy's certificate": {[]auth.Binding{proxied}, true},
+				"both":                  {[]auth.Binding{byKey, byCertificate}, true},
+			} {
+				guard := guardOf(t, issuer, ordersAPI, tt.bindings...)
+				d := must(resource.New(guard, resource.Metadata{}, documented))
+				server := httptest.NewServer(build(guard, documented, d))
+				resp := must(server.Client().Get(server.URL + d.Pattern()))
+				var members map[string]any
+				err := json.NewDecoder(resp.Body).Decode(&members)
+				resp.Body.Close()
+				server.Close()
+				if got := members["tls_client_certificate_bound_access_tokens"]; err != nil || got != tt.want {
+					t.Errorf("%s: %v, %v; want %v", what, got, err, tt.want)
+				}
+			}
+			forged := resource.Metadata{More: map[string]any{"tls_client_certificate_bound_access_tokens": true}}
+			if _, err := resource.New(guardOf(t, issuer, ordersAPI), forged, documented); err == nil {
+				t.Error("what no Binding checks can be advertised")
+			}
+		})
+	}
 }
