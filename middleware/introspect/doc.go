@@ -10,6 +10,8 @@
 //	defer tokens.Close()
 //	guard, err := auth.NewGuard(tokens, nil)
 //
+// [FromMetadata] in place of the URL has the issuer's metadata name the endpoint.
+//
 // An answer that calls the token active is checked like the claims of a JWT: issuer, audience,
 // expiry and scopes. Bound tokens need their proof ("cnf"). The answer is used for MaxAge (30 s).
 // So long may a revoked token still be accepted, and a second more, for an answer on its way.

@@ -173,6 +173,49 @@ func TestARevokedTokenIsRefusedWithinMaxAgeAndASecond(t *testing.T) {
 	})
 }
 
+// The promise holds however long the endpoint takes to answer, and whenever in the life of a
+// remembered answer the token is revoked. The endpoint decides when it is asked.
+func TestRevocationIsSeenInTimeWhateverTheEndpointTakes(t *testing.T) {
+	simulated(t, func(t *testing.T) {
+		const maxAge = 5 * time.Second
+		longest := time.Duration(0)
+		for _, delay := range []time.Duration{0, 500 * time.Millisecond, 2900 * time.Millisecond} {
+			for offset := time.Duration(0); offset < 2*maxAge; offset += 350 * time.Millisecond {
+				for _, every := range []time.Duration{90 * time.Millisecond, 1300 * time.Millisecond} {
+					longest = max(longest, acceptedAfterRevocation(t, maxAge, delay, offset, every))
+				}
+			}
+		}
+		t.Logf("a revoked token was accepted for %v at most", longest)
+		if longest > maxAge+time.Second || longest < maxAge/2 {
+			t.Errorf("a revoked token was accepted for %v; promised: at most %v", longest, maxAge+time.Second)
+		}
+	})
+}
+
+// acceptedAfterRevocation has a token used every so often, and revoked at an offset. It returns how
+// long it was accepted afterwards.
+func acceptedAfterRevocation(t *testing.T, maxAge, delay, offset, every time.Duration) (longest time.Duration) {
+	e := newEndpoint()
+	e.delay = delay
+	e.give(opaque, nil)
+	i := mustNew(t, e, func(c *introspect.Config) { c.MaxAge = maxAge })
+	var revoked time.Time
+	timer := time.AfterFunc(offset, func() {
+		e.set(func(e *endpoint) { delete(e.tokens, opaque); revoked = time.Now() })
+	})
+	defer timer.Stop()
+	for end := time.Now().Add(offset + 3*maxAge); time.Now().Before(end); time.Sleep(every) {
+		accepted := verify(t, i, opaque) == ""
+		e.set(func(*endpoint) {
+			if accepted && !revoked.IsZero() {
+				longest = max(longest, time.Since(revoked))
+			}
+		})
+	}
+	return longest
+}
+
 func TestATokenThatIsUsedIsRenewedInTheBackground(t *testing.T) {
 	simulated(t, func(t *testing.T) {
 		e := newEndpoint()

@@ -45,7 +45,8 @@ type Preset struct {
 	KeySetURL string
 	// IntrospectionURL is where the issuer is asked about tokens that only it can read (RFC 7662).
 	// Default "": the provider has no such endpoint, or one at an address of its own, as Ory
-	// Hydra's admin port. It must then be set before [Preset.Introspector] is used.
+	// Hydra's admin port. It must then be set before [Preset.Introspector] is used:
+	// introspect.FromMetadata has the issuer's metadata name it.
 	IntrospectionURL string
 
 	err error
