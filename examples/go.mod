@@ -4,6 +4,7 @@ go 1.26.0
 
 replace (
 	github.com/bearward/bearward => ..
+	github.com/bearward/bearward/adapters/mcpauth => ../adapters/mcpauth
 	github.com/bearward/bearward/adapters/promauth => ../adapters/promauth
 	github.com/bearward/bearward/adapters/redisauth => ../adapters/redisauth
 )
@@ -11,6 +12,7 @@ replace (
 require (
 	github.com/alexedwards/scs/v2 v2.9.0
 	github.com/bearward/bearward v0.1.0
+	github.com/bearward/bearward/adapters/mcpauth v0.1.0
 	github.com/bearward/bearward/adapters/promauth v0.1.0
 	github.com/bearward/bearward/adapters/redisauth v0.1.0
 	github.com/chromedp/cdproto v0.159.0
@@ -20,6 +22,7 @@ require (
 	github.com/go-jose/go-jose/v4 v4.1.4
 	github.com/labstack/echo/v4 v4.16.0
 	github.com/luikyv/go-oidc v0.23.0
+	github.com/modelcontextprotocol/go-sdk v1.8.0
 	github.com/prometheus/client_golang v1.25.0
 	github.com/redis/rueidis v1.0.79
 	github.com/zitadel/oidc/v3 v3.49.2
@@ -39,6 +42,7 @@ require (
 	github.com/go-logr/logr v1.4.4 // indirect
 	github.com/go-logr/stdr v1.2.2 // indirect
 	github.com/goccy/go-json v0.10.6 // indirect
+	github.com/google/jsonschema-go v0.4.3 // indirect
 	github.com/google/uuid v1.6.0 // indirect
 	github.com/gorilla/securecookie v1.1.2 // indirect
 	github.com/labstack/gommon v0.5.0 // indirect
@@ -58,14 +62,18 @@ require (
 	github.com/prometheus/procfs v0.22.0 // indirect
 	github.com/rs/cors v1.11.1 // indirect
 	github.com/segmentio/asm v1.2.1 // indirect
+	github.com/segmentio/encoding v0.5.4 // indirect
 	github.com/valyala/bytebufferpool v1.0.0 // indirect
 	github.com/valyala/fasttemplate v1.2.2 // indirect
+	github.com/yosida95/uritemplate/v3 v3.0.2 // indirect
 	github.com/zitadel/schema v1.3.2 // indirect
 	go.opentelemetry.io/auto/sdk v1.2.1 // indirect
 	go.opentelemetry.io/otel v1.45.0 // indirect
 	go.opentelemetry.io/otel/metric v1.45.0 // indirect
 	go.opentelemetry.io/otel/trace v1.45.0 // indirect
 	golang.org/x/crypto v0.58.0 // indirect
+	golang.org/x/sync v0.24.0 // indirect
 	golang.org/x/sys v0.49.0 // indirect
 	golang.org/x/text v0.43.0 // indirect
+	golang.org/x/time v0.15.0 // indirect
 )

@@ -68,6 +68,10 @@ type Config struct {
 	// ResourceServers are the APIs that may ask about tokens, by HTTP Basic.
 	ResourceServers []ResourceServer
 
+	// AnyScope lets every client ask for every scope, whatever it registered: clients of MCP register
+	// with the scopes of their first call, or none, and ask for more when they need it.
+	AnyScope bool
+
 	// RegistrationToken is the initial access token that registration asks
 	// for (RFC 7591 §1.2). Empty: whoever reaches the server may register.
 	RegistrationToken string
@@ -260,7 +264,7 @@ func (s *Server) newProvider() (*provider.Provider, error) {
 		provider.WithDCR(s.store),
 		provider.WithLocalhostRedirectURIs(),
 		provider.WithDCRInitialTokenValidator(s.checkRegistrationToken),
-		provider.WithDCRClientHandler(checkRegistration),
+		provider.WithDCRClientHandler(s.checkRegistration),
 		provider.WithTokenRevocation(func(context.Context, *goidc.Client) bool { return true }),
 		provider.WithTokenRevocationRevokeGrantOnAccessToken(),
 		provider.WithPolicies(goidc.NewPolicy("login and consent",

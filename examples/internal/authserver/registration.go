@@ -32,7 +32,7 @@ const (
 
 // checkRegistration narrows what an application may register to what the
 // examples show: the code flow with exact redirect URIs.
-func checkRegistration(_ context.Context, _ string, meta *goidc.ClientMeta) error {
+func (s *Server) checkRegistration(_ context.Context, _ string, meta *goidc.ClientMeta) error {
 	meta.Name = strings.TrimSpace(meta.Name)
 	if meta.Name == "" || len(meta.Name) > maxNameLength {
 		return fmt.Errorf("client_name is required, at most %d bytes", maxNameLength)
@@ -53,6 +53,13 @@ func checkRegistration(_ context.Context, _ string, meta *goidc.ClientMeta) erro
 	}
 	if meta.ScopeIDs == "" {
 		meta.ScopeIDs = "openid"
+	}
+	if s.cfg.AnyScope {
+		names := make([]string, len(s.cfg.Scopes))
+		for i, scope := range s.cfg.Scopes {
+			names[i] = scope.Name
+		}
+		meta.ScopeIDs = strings.Join(names, " ")
 	}
 	// A native application could be sent to any loopback port (RFC 8252 §7.3);
 	// here a redirect URI is one string.
