@@ -88,6 +88,16 @@ func PrincipalFrom(req mcp.Request) (*auth.Principal, bool) {
 	return a.principal, true
 }
 
+// RequestPrincipal is PrincipalFrom for a handler that is not the SDK's, and was given to
+// [Handler]. Other packages for MCP have a way of their own to tools.
+func RequestPrincipal(r *http.Request) (*auth.Principal, bool) {
+	a, _ := r.Context().Value(authorizedKey{}).(*authorized)
+	if a == nil || a.principal == nil {
+		return nil, false
+	}
+	return a.principal, true
+}
+
 // errNotAuthorized is what the caller is told of a request that Enforce refuses.
 var errNotAuthorized = &jsonrpc.Error{Code: jsonrpc.CodeInvalidRequest, Message: "This operation was not authorized"}
 

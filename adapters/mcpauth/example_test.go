@@ -121,3 +121,15 @@ func ExamplePrincipalFrom() {
 	// alice true true
 	// 200 {"jsonrpc":"2.0","id":1,"result":{"content":[]}}
 }
+
+// A handler that is not the SDK's.
+func ExampleRequestPrincipal() {
+	next := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		caller, ok := mcpauth.RequestPrincipal(r)
+		fmt.Fprintln(w, caller.Subject(), ok, r.Header["Authorization"])
+	})
+	rules := mcpauth.Protocol()
+	rules["tools/call *"] = auth.Scopes("read:orders")
+	try(mcpauth.Handler(next, must(auth.NewGuard(everybody{}, nil)), rules, nil), "list_orders")
+	// Output: 200 alice true []
+}

@@ -188,6 +188,9 @@ func TestPrincipalFrom(t *testing.T) {
 			t.Errorf("%v of %v", p, req)
 		}
 	}
+	if p, ok := mcpauth.RequestPrincipal(httpRequest(t, nil, "x.y.z")); ok || p != nil {
+		t.Errorf("%v of a request that nobody authorized", p)
+	}
 }
 
 // Who asks for a list that fails is told at start.
