@@ -10,7 +10,7 @@
 //
 // The adapters' own checks (chiauth.CheckRules, echoauth.Check) then name each route that the
 // document forgot, and each operation that has no route. [Check] tells whether rules in code and a
-// published document agree.
+// published document agree. [Annotate] writes the security of a document from rules in code.
 //
 // # What a document means
 //
@@ -33,6 +33,9 @@
 //     code.
 //   - A scope of an oauth2 scheme must be declared by one of its flows, so that a misspelled one is
 //     found.
+//   - x-bearward-rule beside an operation's security narrows it, in the words of
+//     [auth.ParseRequirement]: "read:orders and role:admin". Security must publish all that it can
+//     say of that, so that clients know which scopes to ask for.
 //   - Webhooks and callbacks are not read: the API makes those requests, and does not serve them. A
 //     path item that is a reference is read where the reference leads within the document.
 //   - servers are not read; Options.Prefix says where the paths are. Operations with servers of

@@ -28,6 +28,7 @@ const (
 
 // A document is the parsed text, which is within the bounds and has no key twice.
 type document struct {
+	whole *yaml.Node // the document with the comments around it
 	root  *yaml.Node
 	refs  map[string]*index.Reference // what is referred to in the document, by "#/..."
 	check *nodeCheck                  // which counts what is read again by reference
@@ -74,7 +75,7 @@ func parse(text []byte, limit int) (*document, error) {
 	config.AvoidCircularReferenceCheck = true // of schemas, which are nothing to rules
 	config.SkipExternalRefResolution = true
 	found := index.NewSpecIndexWithConfig(info.RootNode, config)
-	return &document{root, found.GetMappedReferences(), check}, nil
+	return &document{info.RootNode, root, found.GetMappedReferences(), check}, nil
 }
 
 // checkOneDocument refuses a YAML stream of several documents, of which only the first would be

@@ -78,3 +78,43 @@ func ExampleCheck() {
 	// Output:
 	// openapiauth: POST /orders: the rule is "any token", the document says "write:orders"
 }
+
+// The document that is published says what the code does: a generator's output, for one.
+func ExampleAnnotate() {
+	document := []byte(`openapi: 3.1.0
+info: {title: Orders, version: "1"}
+paths:
+  /orders:
+    get:
+      summary: List orders
+    delete:
+      summary: Delete all orders
+components:
+  securitySchemes:
+    login: {type: openIdConnect, openIdConnectUrl: 'https://issuer.example/.well-known/openid-configuration'}
+`)
+	rules := auth.Rules{
+		"GET /orders":    auth.Scopes("read_orders"),
+		"DELETE /orders": auth.AllOf(auth.Scopes("write_orders"), auth.Role("admin")),
+	}
+	text, err := openapiauth.Annotate(document, rules, openapiauth.NetHTTP, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Print(string(text))
+	// Output:
+	// openapi: 3.1.0
+	// info: {title: Orders, version: "1"}
+	// paths:
+	//   /orders:
+	//     get:
+	//       summary: List orders
+	//       security: [{login: [read_orders]}]
+	//     delete:
+	//       summary: Delete all orders
+	//       security: [{login: [write_orders]}]
+	//       x-bearward-rule: write_orders and role:admin
+	// components:
+	//   securitySchemes:
+	//     login: {type: openIdConnect, openIdConnectUrl: 'https://issuer.example/.well-known/openid-configuration'}
+}

@@ -20,6 +20,7 @@ type reader struct {
 	general field // the document's security
 	need    *need // what that comes to, nil until an operation falls back on it
 	rules   auth.Rules
+	rewrite func(at field, where, key string) // what Annotate does with each operation; nil to read it
 	faults  faults
 }
 
@@ -106,8 +107,11 @@ func (r *reader) paths(n *yaml.Node) {
 			}
 			shapes[shape] = at.key
 			r.ownServers(servers, name)
-			if need := r.operation(op, name); !need.IsZero() {
-				r.rules[strings.ToUpper(op.name)+" "+r.opts.Prefix+pattern] = need
+			key := strings.ToUpper(op.name) + " " + r.opts.Prefix + pattern
+			if r.rewrite != nil {
+				r.rewrite(op, name, key)
+			} else if need := r.operation(op, name); !need.IsZero() {
+				r.rules[key] = need
 			}
 		}
 	}
@@ -145,7 +149,11 @@ func (r *reader) operation(at field, where string) auth.Requirement {
 	r.faults.known(o, where, "tags", "summary", "description", "externalDocs", "operationId", "parameters", "requestBody", "responses", "callbacks", "deprecated", "security", "servers")
 	r.ownServers(o.get("servers"), where)
 	if own := o.get("security"); own.value != nil {
-		return r.needOf(own.value, where).requirement
+		return r.narrowed(at.value, r.needOf(own.value, where).requirement, where)
+	}
+	if all, _ := r.faults.table(at.value, where); all.get(extension).value != nil { // check: extension-alone
+		r.faults.add(all.get(extension).key, where, "%s without a security of its own beside it", extension)
+		return auth.Requirement{}
 	}
 	// check: no-security
 	if r.general.value == nil {
@@ -162,6 +170,39 @@ func (r *reader) operation(at field, where string) auth.Requirement {
 		return auth.Requirement{}
 	}
 	return r.need.requirement
+}
+
+// maxRule bounds x-bearward-rule, in bytes.
+const maxRule = 8 << 10
+
+// narrowed returns what an operation asks for whose security comes to need: what its
+// x-bearward-rule says, of which security has all that it can say.
+func (r *reader) narrowed(operation *yaml.Node, need auth.Requirement, where string) auth.Requirement {
+	all, _ := r.faults.table(operation, where)
+	at := all.get(extension)
+	if at.value == nil || need.IsZero() {
+		return need
+	}
+	if at.value.Kind != yaml.ScalarNode || at.value.ShortTag() != "!!str" || len(at.value.Value) > maxRule { // check: extension-text
+		r.faults.add(at.value, where, "expected %s, a string of at most %d bytes", extension, maxRule)
+		return auth.Requirement{}
+	}
+	own, err := auth.ParseRequirement(at.value.Value)
+	if err != nil {
+		r.faults.add(at.value, where, "%s: %v", extension, err)
+		return auth.Requirement{}
+	}
+	if isReportOnly(own) || own.IsPublic() || own.IsOptional() { // check: extension-opens
+		r.faults.add(at.value, where, "%s cannot open an operation: %q", extension, own)
+		return auth.Requirement{}
+	}
+	for _, withScopes := range []bool{true, false} {
+		if view, _, err := published(own, withScopes); err == nil && view.String() == need.String() { // check: extension-agrees
+			return own
+		}
+	}
+	r.faults.add(at.value, where, "%s says %q, which security, %q, does not publish", extension, own, need)
+	return auth.Requirement{}
 }
 
 // ownServers adds a fault for an operation that may be another host's, or below another base path.

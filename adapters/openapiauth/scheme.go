@@ -13,6 +13,7 @@ type scheme struct {
 	kind     string          // "oauth2", "http basic", ...
 	bearer   bool            // its credentials are what a Guard can check
 	declared map[string]bool // the scopes of the flows; nil for other types than oauth2
+	flows    []object        // of oauth2
 	token    bool            // its tokens are the Guard's
 }
 
@@ -53,7 +54,7 @@ func (r *reader) scheme(at field) *scheme {
 	}
 	switch kind {
 	case "oauth2":
-		s.declared, ok = r.flows(o.get("flows"), at.key, where)
+		s.declared, s.flows, ok = r.flows(o.get("flows"), at.key, where)
 		s.bearer = true
 	case "openIdConnect":
 		s.bearer = true
@@ -74,14 +75,14 @@ func (r *reader) scheme(at field) *scheme {
 }
 
 // flows reads the scopes that the flows of an oauth2 scheme declare.
-func (r *reader) flows(at field, key *yaml.Node, where string) (map[string]bool, bool) {
+func (r *reader) flows(at field, key *yaml.Node, where string) (declared map[string]bool, all []object, ok bool) {
 	// check: flows-missing
 	if at.value == nil {
 		r.faults.add(key, where, "an oauth2 scheme has flows")
-		return nil, false
+		return nil, nil, false
 	}
 	before := r.faults.count
-	declared := map[string]bool{}
+	declared = map[string]bool{}
 	flows, _ := r.faults.object(at.value, where)
 	r.faults.known(flows, where, "implicit", "password", "clientCredentials", "authorizationCode")
 	for _, flow := range flows {
@@ -90,6 +91,7 @@ func (r *reader) flows(at field, key *yaml.Node, where string) (map[string]bool,
 			continue
 		}
 		r.faults.known(o, where, "authorizationUrl", "tokenUrl", "refreshUrl", "scopes")
+		all = append(all, o)
 		scopes := o.get("scopes")
 		// check: scopes-missing
 		if scopes.value == nil {
@@ -101,7 +103,7 @@ func (r *reader) flows(at field, key *yaml.Node, where string) (map[string]bool,
 			declared[scope.name] = true
 		}
 	}
-	return declared, r.faults.count == before
+	return declared, all, r.faults.count == before
 }
 
 // chooseTokens marks the schemes whose tokens are the Guard's, and checks the names in the options.

@@ -24,7 +24,7 @@ var replacements = map[string]string{
 	"adapters/mcpauth/body-size":            `reader = r.Body`,
 	"adapters/mcpauth/stream-expiry":        `deadline = deadline.Add(time.Hour)`,
 	"adapters/openapiauth/bearer-scheme":    `s.bearer = true`,
-	"adapters/openapiauth/flows-missing":    `if at.value == nil { return map[string]bool{}, true }`,
+	"adapters/openapiauth/flows-missing":    `if at.value == nil { return map[string]bool{}, nil, true }`,
 	"adapters/openapiauth/no-security":      `if r.general.value == nil { return auth.Public() }`,
 	"adapters/openapiauth/parameter-name":   `name == ""`,
 	"adapters/openapiauth/scopes-missing":   `if scopes.value == nil { continue }`,
