@@ -97,3 +97,27 @@ func TestProfileOverTheWire(t *testing.T) {
 		}
 	})
 }
+
+// Where a proxy ends TLS, it tells of the certificate that a token is bound to.
+func TestProfileBehindAProxy(t *testing.T) {
+	f, issuer := writeTLSFiles(t), authtest.NewIssuer(t, &authtest.Options{Socket: true, Algorithm: auth.EdDSA})
+	owner, thief := authtest.NewCertificate(t), authtest.NewCertificate(t)
+	bound, plain := issuer.Token("read:orders", owner.Confirmation()), issuer.Token("read:orders")
+	each(t, true, func(t *testing.T, adapter, protocol string) {
+		ask := served(t, f, issuer, adapter, protocol, "-profile", "fapi2", "-client-cert-header", "client-cert", "-trusted-proxy", "127.0.0.1/32")
+		for what, tt := range map[string]struct {
+			token string
+			field []string
+			want  int
+		}{
+			"its client":     {bound, []string{"client-cert", rfc9440(owner)}, 200},
+			"another client": {bound, []string{"client-cert", rfc9440(thief)}, 401},
+			"no certificate": {bound, nil, 401},
+			"a plain token":  {plain, []string{"client-cert", rfc9440(owner)}, 401},
+		} {
+			if got := ask(t, nil, tt.token, tt.field...); got != tt.want {
+				t.Errorf("%s: %d, want %d", what, got, tt.want)
+			}
+		}
+	})
+}
