@@ -177,7 +177,9 @@ func (g *Guard) authorize(ctx context.Context, c *Credentials, req Requirement, 
 		return nil
 	}
 	if req.node.checks {
-		ctx = &paramsContext{ctx, c.Params}
+		checks := &paramsContext{Context: ctx, params: c.Params}
+		defer checks.done()
+		ctx = checks
 	}
 	// check: requirement
 	return g.meets(ctx, o.principal, req)

@@ -3,6 +3,7 @@ package auth
 import (
 	"context"
 	"net/http"
+	"sync"
 )
 
 // PathValue returns a parameter of the request's path, in a check of [Requirement.With]: the very
@@ -14,18 +15,36 @@ import (
 // the check has returned. A check refuses "" before it compares: a token's subject may be empty,
 // too.
 func PathValue(ctx context.Context, name string) string {
-	if p, ok := ctx.Value(paramsKey{}).(*paramsContext); ok && p.params != nil {
-		return p.params.Param(name)
+	if p, ok := ctx.Value(paramsKey{}).(*paramsContext); ok {
+		return p.param(name)
 	}
 	return ""
 }
 
 type paramsKey struct{}
 
-// A paramsContext is the context of the checks of one request.
+// A paramsContext is the context of the checks of one request. It may outlive them: in a goroutine
+// that a check left behind. What the parameters are read from is another request's by then.
 type paramsContext struct {
 	context.Context
-	params interface{ Param(name string) string }
+	mu     sync.Mutex
+	params interface{ Param(name string) string } // nil when the checks are done
+}
+
+func (c *paramsContext) param(name string) string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.params == nil {
+		return ""
+	}
+	return c.params.Param(name)
+}
+
+// done waits for reads of the parameters, and is the end of them.
+func (c *paramsContext) done() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.params = nil // check: path-value-ended
 }
 
 // Value returns the context itself for the key of the parameters: those of a guard in front, whose

@@ -135,7 +135,8 @@ func (r *Router) HandleFunc(pattern string, req auth.Requirement, h http.Handler
 // Mount attaches a handler with everything below pattern: a file server, say, or a chi router whose
 // own routes have no guards. Its one Requirement holds for every path and method below. A chi
 // router whose routes were added through a Router is mounted with chi's own Mount, and takes its
-// guards along.
+// guards along. A check of req finds the parameters of pattern ([auth.PathValue]); a route inside
+// that uses their names again has values of its own.
 func (r *Router) Mount(pattern string, req auth.Requirement, h http.Handler) {
 	mustBeSound(pattern, req, h)
 	guard := r.enforce("", req)

@@ -27,7 +27,9 @@
 // returns an error that names every route without a rule and every rule without a route. The
 // middlewares do no I/O of their own, hold no goroutine and serve concurrently. EnforceRules goes
 // to Use, so that Echo has found the route when it is asked. A route that is not registered is
-// Echo's own 404 or 405, without authentication.
+// Echo's own 404 or 405, without authentication. To bound a request's time use Echo's
+// ContextTimeout. Its deprecated Timeout gives a context to the next request while the last one's
+// handler may still read it.
 //
 // # Refusals
 //

@@ -12,8 +12,8 @@ import (
 	"github.com/bearward/bearward/middleware/authtest"
 )
 
-// A middleware such as Echo's deprecated Timeout answers while the guard is still waiting. Echo then
-// uses the context for another request: it must get neither the Principal of the first nor its
+// A middleware such as Echo's deprecated Timeout answers while the guard is still waiting. Echo
+// then uses the context for another request: it must get neither the Principal of the first nor its
 // refusal.
 func TestAContextThatIsAnothersByNow(t *testing.T) {
 	for name, guardBy := range map[string]func(*auth.Guard, *echo.Echo, echo.HandlerFunc){

@@ -176,6 +176,34 @@ func TestPathValue(t *testing.T) {
 	}
 }
 
+// What a check leaves behind finds nothing any more: its request's place is another's by then.
+func TestPathValueEndsWithTheCheck(t *testing.T) {
+	issuer := authtest.NewIssuer(t, nil)
+	guard, token := issuer.Guard(nil), bearer(issuer.Token("read:orders"))
+	for name, router := range pathRouters {
+		t.Run("W-09/"+name, func(t *testing.T) {
+			var kept []context.Context
+			for _, outcome := range []error{nil, errors.New("no")} {
+				ask := overHTTP(t, router(guard, auth.AnyToken().With(func(ctx context.Context, _ *auth.Principal) error {
+					if auth.PathValue(ctx, "id") == "" {
+						t.Error("no value in a check")
+					}
+					kept = append(kept, ctx)
+					return outcome
+				})))
+				for _, path := range []string{"u/alice", "u/bob", "t/acme/u/eve", "n/bob/d/alice"} {
+					ask(t, request{need: path, authorization: token})
+					for _, ctx := range kept {
+						if got := auth.PathValue(ctx, "id"); got != "" {
+							t.Errorf("after %s, a check that has returned finds %q", path, got)
+						}
+					}
+				}
+			}
+		})
+	}
+}
+
 // TestPathValuePrintsNothing prints the context of a check, by every verb and marshaller.
 func TestPathValuePrintsNothing(t *testing.T) {
 	issuer := authtest.NewIssuer(t, nil)

@@ -147,7 +147,7 @@ const somebody = "bearward-somebody"
 // identities are what proxies tell servers of callers, and callers may send, too.
 var identities = map[string]string{
 	"x-user": somebody, "x-user-id": somebody, "x-username": somebody, "x-roles": "admin", "x-groups": "admin", "x-subject": somebody, "x-scope": "*",
-	"user-id": somebody, "username": somebody,
+	"user-id": somebody, "username": somebody, "x-auth-subject": somebody, "x-auth-user": somebody, "impersonate-user": somebody,
 	"x-remote-user": somebody, "x-authenticated-user": somebody, "x-authenticated-userid": somebody,
 	"x-forwarded-user": somebody, "x-forwarded-email": somebody + "@example.com", "x-forwarded-groups": "admin",
 	"x-auth-request-user": somebody, "x-consumer-username": somebody, "x-credential-identifier": somebody,
@@ -170,6 +170,15 @@ func (a *assertion) others() map[string]string {
 		"x-original-url": open, "x-rewrite-url": open, "x-original-uri": open, "x-forwarded-uri": open, "x-envoy-original-path": open, "x-original-method": "OPTIONS",
 		"x-http-method-override": "OPTIONS", "x-forwarded-method": "OPTIONS", "grpc-method": open, "x-grpc-method": open, "x-method": open,
 	}
+}
+
+// probeAgent is the user agent of health probes.
+const probeAgent = "kube-probe/1.30 grpc_health_probe/0.4.25"
+
+// kindsOfCalls are metadata of gRPC-Web, of pages on the developer's machine, and of tools.
+var kindsOfCalls = map[string]string{
+	"x-grpc-web": "1", "x-user-agent": "grpc-web-javascript/0.1", "origin": "http://localhost", "referer": "http://localhost/", "x-requested-with": "XMLHttpRequest",
+	"x-forwarded-host": "localhost", "x-forwarded-proto": "https", "x-api-key": somebody, "x-debug": "true",
 }
 
 // bypassAttempts calls the method in other ways, without a token and with one that is good for all
@@ -201,9 +210,13 @@ func (a *assertion) bypassAttempts() {
 		for _, extra := range []struct {
 			row, what string
 			values    map[string]string
-		}{{"S-10", "metadata that name a user", identities}, {"O-11", "metadata that name another call", a.others()}} {
+			probe     bool
+		}{
+			{"S-10", "metadata that name a user", identities, false}, {"O-11", "metadata that name another call", a.others(), false},
+			{"O-11", "metadata of another kind of call", kindsOfCalls, false}, {"O-11", "the user agent " + probeAgent, nil, true},
+		} {
 			call := func(values map[string]string) reply {
-				return a.call(attempt{authorization: h.authorization, metadata: metadata.New(values)})
+				return a.call(attempt{authorization: h.authorization, metadata: metadata.New(values), probe: extra.probe})
 			}
 			got := call(extra.values)
 			if got.refused() {

@@ -41,6 +41,7 @@ type attempt struct {
 	authorization []string
 	metadata      metadata.MD
 	mute          bool          // nothing is sent, and the sending side stays open
+	probe         bool          // as a health probe
 	patience      time.Duration // default patience
 	stolen        *stolen       // in place of authorization
 }
@@ -147,6 +148,9 @@ func (a *assertion) open(ctx context.Context, t attempt) (grpc.ClientStream, err
 	md := metadata.Join(a.options.Metadata, t.metadata, a.present(t))
 	desc := &grpc.StreamDesc{StreamName: t.name, ClientStreams: true, ServerStreams: true}
 	conn := a.conn
+	if t.probe {
+		conn = a.probe
+	}
 	if t.stolen != nil && t.stolen.conn != nil {
 		conn = t.stolen.conn
 	}

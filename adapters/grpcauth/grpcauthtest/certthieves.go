@@ -20,11 +20,11 @@ const (
 	anotherCertificate = "another client's certificate"
 )
 
-// connect opens the owner's connection, and those of thieves.
+// connect opens the owner's connections, one of them as a health probe's, and those of thieves.
 func (a *assertion) connect() {
 	a.tb.Helper()
 	owner := a.options.Certificate
-	a.conn = a.conns.open(a.tb, owner)
+	a.conn, a.probe = a.conns.open(a.tb, owner), a.conns.open(a.tb, owner, grpc.WithUserAgent(probeAgent))
 	if owner == nil {
 		return
 	}

@@ -66,7 +66,7 @@ func (c *connections) hangUp() {
 
 // open returns a connection, with a certificate unless that is nil. It ends the test when the
 // options cannot be used.
-func (c *connections) open(tb testing.TB, certificate *authtest.Certificate) *grpc.ClientConn {
+func (c *connections) open(tb testing.TB, certificate *authtest.Certificate, more ...grpc.DialOption) *grpc.ClientConn {
 	tb.Helper()
 	options := append([]grpc.DialOption{
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
@@ -81,7 +81,7 @@ func (c *connections) open(tb testing.TB, certificate *authtest.Certificate) *gr
 		}
 		options = append(options, grpc.WithTransportCredentials(credentials.NewTLS(config)))
 	}
-	conn, err := grpc.NewClient("passthrough:localhost", options...)
+	conn, err := grpc.NewClient("passthrough:localhost", append(options, more...)...)
 	if err != nil {
 		tb.Fatalf("grpcauthtest: AssertGuarded: %v", err)
 	}

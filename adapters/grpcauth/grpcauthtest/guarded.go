@@ -84,9 +84,11 @@ type Options struct {
 // handshake ask its guard nothing, and the test's log says so.
 //
 // Then it tries to go around the guard. It sends method names that are almost right, and metadata
-// that name another call (x-original-url) or a user (x-forwarded-user). It tries each without a
-// token, and with a token that is good for all the API but this method. Methods that no rule names,
-// health and reflection among them, are refused. The keys of rules are those of grpcauth.
+// that name another call (x-original-url) or a user (x-forwarded-user). It adds those of gRPC-Web
+// and of tools, and calls as a health probe, which interceptors of one's own may let past. It tries
+// each without a token, and with a token that is good for all the API but this method. Methods that
+// no rule names, health and reflection among them, are refused. The keys of rules are those of
+// grpcauth.
 //
 // Server has its services registered and need not serve: AssertGuarded serves it in memory until it
 // returns, and does not stop it. The handlers do run, with empty messages: with good tokens always,
@@ -196,6 +198,7 @@ type assertion struct {
 	issuer  *authtest.Issuer
 	conns   *connections
 	conn    *grpc.ClientConn            // the owner's, of tokens that are bound to a certificate
+	probe   *grpc.ClientConn            // the same, with the user agent of health probes
 	thief   map[string]*grpc.ClientConn // by what certificate he has
 	rules   auth.Rules
 	methods []method

@@ -265,6 +265,15 @@ var holes = []hole{
 	{"metadata that name a user, past the guard", rpctest.Unary, "S-10", func(_ *authtest.Issuer, g *auth.Guard) *grpc.Server {
 		return newServer(append(grpcauth.ServerOptions(g, talk()), past("x-user-id").options()...))
 	}, false},
+	{"an interceptor that lets gRPC-Web past", rpctest.Client, "O-11", guarded(talk(), past("x-grpc-web").options()...), false},
+	{"an interceptor that lets health probes past", rpctest.Unary, "O-11", guarded(talk(), around(func(ctx context.Context, method string, handle func(context.Context) error) error {
+		md, _ := metadata.FromIncomingContext(ctx)
+		if strings.HasPrefix(strings.Join(md["user-agent"], ""), "kube-probe/") && strings.HasPrefix(method, "/"+rpctest.Service+"/") {
+			return nil
+		}
+		return handle(ctx)
+	}).options()...), false},
+	{"the subject of a proxy's metadata", rpctest.Server, "S-10", guarded(talk(), past("x-auth-subject").options()...), false},
 	{"ID tokens and any typ", rpctest.Server, "AT-43", func(issuer *authtest.Issuer, _ *auth.Guard) *grpc.Server {
 		loose := issuer.Config()
 		loose.Types, loose.InsecureAllowIDTokens = []string{"at+jwt", "JWT", ""}, true
