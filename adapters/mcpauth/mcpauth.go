@@ -19,6 +19,9 @@ import (
 	auth "github.com/bearward/bearward/middleware"
 )
 
+// offlineAccess is a scope by which clients ask for refresh tokens (OpenID Connect Core §11).
+const offlineAccess = "offline_access"
+
 // MaxBodyBytes is the longest body of a request that is read: 4 MiB, as in the SDK. A longer one is
 // answered with 413.
 const MaxBodyBytes = 4 << 20
@@ -83,6 +86,9 @@ func Handler(next http.Handler, guard *auth.Guard, rules auth.Rules, opts *Optio
 		if u, err := url.Parse(origin); err != nil || u.Scheme == "" || u.Host == "" || origin != u.Scheme+"://"+u.Host {
 			errs = append(errs, fmt.Errorf("Options.Origins: %q is not of the form https://host", origin))
 		}
+	}
+	if slices.Contains(opts.EntryScopes, offlineAccess) || slices.Contains(slices.Collect(t.scopes()), offlineAccess) { // check: offline-access
+		errs = append(errs, errors.New("the scope offline_access is the client's affair: no challenge may name it"))
 	}
 	for _, scope := range opts.EntryScopes {
 		if _, err := auth.ParseRequirement(strconv.Quote(scope)); err != nil {

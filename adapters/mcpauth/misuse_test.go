@@ -2,10 +2,12 @@ package mcpauth_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 
@@ -15,6 +17,7 @@ import (
 	auth "github.com/bearward/bearward/middleware"
 	"github.com/bearward/bearward/middleware/authtest"
 	"github.com/bearward/bearward/middleware/dpop"
+	"github.com/bearward/bearward/middleware/resource"
 )
 
 func newRecorder() *httptest.ResponseRecorder { return httptest.NewRecorder() }
@@ -30,7 +33,7 @@ func httpRequest(t *testing.T, body io.Reader, token string) *http.Request {
 }
 
 // What cannot work is named at start.
-func TestMisconfigured(t *testing.T) {
+func TestMC11_Misconfigured(t *testing.T) {
 	issuer := authtest.NewIssuer(t, nil)
 	guard := issuer.Guard(nil)
 	with := func(changes auth.Rules) auth.Rules {
@@ -66,6 +69,12 @@ func TestMisconfigured(t *testing.T) {
 		`rule "resources/read a{" is no URI template`: func() { mcpauth.Enforce(with(auth.Rules{"resources/read a{": auth.AnyToken()})) },
 		`rule "ping": `:                               func() { mcpauth.Handler(next, guard, with(auth.Rules{"ping": auth.AnyToken().ReportOnly()}), nil) },
 		"Options.EntryScopes: ":                       func() { mcpauth.Handler(next, guard, rules(), &mcpauth.Options{EntryScopes: []string{"a b"}}) },
+		"the scope offline_access": func() {
+			mcpauth.Handler(next, guard, rules(), &mcpauth.Options{EntryScopes: []string{"offline_access"}})
+		},
+		"the scope offline_access is the client's affair": func() {
+			mcpauth.Handler(next, guard, with(auth.Rules{"ping": auth.Scopes("offline_access")}), nil)
+		},
 		"Options.Origins: ": func() {
 			mcpauth.Handler(next, guard, rules(), &mcpauth.Options{Origins: []string{"https://app.example/"}})
 		},
@@ -247,5 +256,33 @@ func TestStepUp(t *testing.T) {
 	}
 	if a := send(t, server.URL, issuer.Token("write:orders", authtest.Claims{"acr": "mfa"}), call("cancel_order")); a.status != 200 {
 		t.Errorf("%+v", a)
+	}
+}
+
+// The document is where the 401 says, and at the well-known place of the server's URL, which are
+// the same.
+func TestMC01_MC02_ClientsFindTheMetadata(t *testing.T) {
+	issuer := authtest.NewIssuer(t, nil)
+	const api = "https://mcp.example/mcp"
+	config := issuer.Config()
+	config.Audiences = []string{api}
+	guard := must(auth.NewGuard(issuer.Verifier(config), &auth.GuardOptions{ResourceMetadata: must(resource.URL(api))}))
+	document := must(resource.New(guard, resource.Metadata{}, rules()))
+	mux := http.NewServeMux()
+	mux.Handle(document.Pattern(), document)
+	mux.Handle("/mcp", mcpauth.Guard(newOrders().Server, guard, rules(), stateless))
+	server := serve(t, mux)
+	a := send(t, server.URL+"/mcp", "", call("list_orders"))
+	if want := `resource_metadata="https://mcp.example` + resource.WellKnown + `/mcp"`; a.status != 401 || !strings.Contains(strings.Join(a.challenge, ""), want) {
+		t.Errorf("%+v, want %s", a, want)
+	}
+	a = do(t, must(http.NewRequestWithContext(t.Context(), "GET", server.URL+resource.WellKnown+"/mcp", nil)))
+	var got struct {
+		Resource string
+		Servers  []string `json:"authorization_servers"`
+		Scopes   []string `json:"scopes_supported"`
+	}
+	if err := json.Unmarshal([]byte(a.body), &got); err != nil || got.Resource != api || !slices.Equal(got.Servers, []string{config.Issuer}) || !slices.Equal(got.Scopes, []string{"read:orders", "read:secrets", "write:orders"}) {
+		t.Errorf("%v, %+v", err, a)
 	}
 }

@@ -158,10 +158,10 @@ var rules = []rule{
 		room: "adapters/openapiauth",
 		code: []string{"middleware"},
 	},
-	{ // its tests bind tokens to keys
+	{ // its tests bind tokens to keys, and have clients find the issuer
 		room:  "adapters/mcpauth",
 		code:  []string{"middleware"},
-		tests: []string{"middleware", "middleware/authtest", "middleware/dpop"},
+		tests: []string{"middleware", "middleware/authtest", "middleware/dpop", "middleware/resource"},
 	},
 	{ // it implements the stores of these
 		room: "adapters/redisauth",
