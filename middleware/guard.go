@@ -223,7 +223,7 @@ func (g *Guard) askRevoked(ctx context.Context, p *Principal) (refused *Error) {
 	}
 	defer func() {
 		if v := recover(); v != nil { // check: revoked-panic
-			refused = &Error{Reason: ReasonUnavailable, Err: fmt.Errorf("auth: GuardOptions.Revoked panicked: %v", v)}
+			refused = revokedUnknown("panicked", fmt.Errorf("panic: %v", v))
 		}
 	}()
 	limited, cancel := context.WithTimeout(ctx, maxRevokedTime)
@@ -231,11 +231,24 @@ func (g *Guard) askRevoked(ctx context.Context, p *Principal) (refused *Error) {
 	revoked, err := g.revoked(limited, p)
 	switch {
 	case err != nil: // check: revoked-error
-		return &Error{Reason: ReasonUnavailable, Err: fmt.Errorf("auth: GuardOptions.Revoked: %w", err)}
+		if limited.Err() != nil {
+			return revokedUnknown("did not answer in time", err)
+		}
+		return revokedUnknown("returned an error", err)
 	case revoked: // check: revoked
 		return &Error{Reason: ReasonTokenRevoked}
 	case limited.Err() != nil: // check: revoked-late
-		return &Error{Reason: ReasonUnavailable, Err: fmt.Errorf("auth: GuardOptions.Revoked: %w", limited.Err())}
+		return revokedUnknown("did not answer in time", limited.Err())
 	}
 	return nil
+}
+
+// revokedUnknown says that GuardOptions.Revoked could not tell. What it says itself may be anything,
+// and is not told to the log unless it has a Detail.
+func revokedUnknown(what string, err error) *Error {
+	e := &Error{Reason: ReasonUnavailable, Err: fmt.Errorf("auth: GuardOptions.Revoked %s: %w", what, err)}
+	if _, ok := errors.AsType[detailed](err); !ok {
+		e.about = &detail{note: "GuardOptions.Revoked " + what}
+	}
+	return e
 }

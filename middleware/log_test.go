@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/bearward/bearward/jwks"
 	auth "github.com/bearward/bearward/middleware"
@@ -208,5 +209,32 @@ func TestLogRefusalsTellsWhatTheRequestWas(t *testing.T) {
 		if !strings.Contains(b.String(), want) || !strings.Contains(b.String(), `operation="(none: the request's router named no pattern)"`) {
 			t.Errorf("%.20q: %s, want %s", authorization, b.String(), want)
 		}
+	}
+}
+
+// A tellingError has a text for operators.
+type tellingError struct{}
+
+func (tellingError) Error() string  { return "c4n4ry" }
+func (tellingError) Detail() string { return "the store is a replica" }
+
+func TestTheLogTellsWhyRevocationIsUnknown(t *testing.T) {
+	for want, revoked := range map[string]func(context.Context) error{
+		"GuardOptions.Revoked returned an error":      func(context.Context) error { return errors.New("c4n4ry") },
+		"GuardOptions.Revoked panicked":               func(context.Context) error { panic("c4n4ry") },
+		"GuardOptions.Revoked did not answer in time": func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() },
+		"the store is a replica":                      func(context.Context) error { return tellingError{} },
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			var log bytes.Buffer
+			g := must(auth.NewGuard(newFake(t), &auth.GuardOptions{
+				Revoked:    func(ctx context.Context, _ *auth.Principal) (bool, error) { return false, revoked(ctx) },
+				OnDecision: auth.LogRefusals(slog.New(slog.NewJSONHandler(&log, nil))),
+			}))
+			_, err := g.Authorize(t.Context(), auth.Credentials{Authorization: []string{"Bearer reader"}}, auth.AnyToken())
+			if reasonOf(err) != auth.ReasonUnavailable || !strings.Contains(log.String(), `"detail":"`+want+`"`) || strings.Contains(log.String(), "c4n4ry") {
+				t.Errorf("%v; the log says\n%s\nwant %s", err, &log, want)
+			}
+		})
 	}
 }
