@@ -25,22 +25,43 @@ type somebody struct {
 
 func meet(t *testing.T, st *stack, p ports, who client.Person, scopes ...string) *somebody {
 	t.Helper()
+	return meetOver(t, link{}, st, p, who, scopes...)
+}
+
+// meetOver is meet where the pages are served by l.
+func meetOver(t *testing.T, l link, st *stack, p ports, who client.Person, scopes ...string) *somebody {
+	t.Helper()
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &somebody{t, &http.Client{Jar: jar}, "http://" + p.app()}
-	action := regexp.MustCompile(`<form method="post" action="(/authorize/[^"]+)"`)
-	_, page := s.post("/login", nil)
-	for _, form := range []url.Values{{"username": {who.Name}, "password": {who.Password}}, {"decision": {"allow"}, "scope": scopes}} {
-		match := action.FindStringSubmatch(page)
+	s := &somebody{t, &http.Client{Jar: jar, Transport: l.transport()}, l.scheme() + p.app()}
+	s.allow(st, nil, url.Values{"username": {who.Name}, "password": {who.Password}}, url.Values{"decision": {"allow"}, "scope": scopes})
+	return s
+}
+
+var formAction = regexp.MustCompile(`<form method="post" action="(/authorize/[^"]+)"`)
+
+// allow starts a login, fills in the issuer's forms, and returns the page that it leads to.
+func (s *somebody) allow(st *stack, login url.Values, forms ...url.Values) (page string) {
+	s.t.Helper()
+	_, page = s.post("/login", login)
+	for _, form := range forms {
+		match := formAction.FindStringSubmatch(page)
 		if match == nil {
-			t.Fatalf("no form on the page:\n%s", page)
+			s.t.Fatalf("no form on the page:\n%s", page)
 		}
 		resp, err := s.hc.PostForm(st.issuer.url+match[1], form)
 		_, page = s.read(resp, err)
 	}
-	return s
+	return page
+}
+
+// gets gets a further token, and sees that the headline holds want.
+func (s *somebody) gets(st *stack, ask, want string) {
+	s.t.Helper()
+	page := s.allow(st, url.Values{"ask": {ask}}, url.Values{"decision": {"allow"}, "scope": {"read:orders"}})
+	s.says(ask, page, "promised", want)
 }
 
 func (s *somebody) read(resp *http.Response, err error) (int, string) {
@@ -67,14 +88,34 @@ var headline = regexp.MustCompile(`id="headline" class="headline (\w+)">.*?<span
 // presses presses a button and sees that the headline is as promised and holds want.
 func (s *somebody) presses(button, want string) {
 	s.t.Helper()
-	status, page := s.post("/do/"+button, nil)
+	_, page := s.post("/do/"+button, nil)
+	s.says(button, page, "promised", want)
+}
+
+// says sees what the headline says, and how it is coloured.
+func (s *somebody) says(button, page, colour, want string) {
+	s.t.Helper()
 	match := headline.FindStringSubmatch(page)
 	if match == nil {
-		s.t.Fatalf("%s: status %d, no headline:\n%s", button, status, page)
+		s.t.Fatalf("%s: no headline:\n%s", button, page)
 	}
-	if said := html.UnescapeString(match[2]); match[1] != "promised" || !strings.Contains(said, want) {
-		s.t.Errorf("%s: the headline is %q (%s), want %q in it", button, said, match[1], want)
+	if said := html.UnescapeString(match[2]); match[1] != colour || !strings.Contains(said, want) {
+		s.t.Errorf("%s: the headline is %q (%s), want %q in it (%s)", button, said, match[1], want, colour)
 	}
+}
+
+// registerApp registers the application that people log in to.
+func registerApp(t *testing.T, l link, p ports) {
+	t.Helper()
+	app := l.scheme() + p.app()
+	resp, err := (&http.Client{Transport: l.transport()}).PostForm(app+"/register", url.Values{
+		"name": {"Shared"}, "kind": {"web"}, "callback": {app + "/callback"}, "logout": {app + "/bye"},
+		"scope": {"read:orders", "write:orders", "admin:all"},
+	})
+	if err != nil || resp.StatusCode != http.StatusOK {
+		t.Fatalf("register: %v, %v", resp, err)
+	}
+	resp.Body.Close()
 }
 
 // TestTwoPeopleAtATime presses what one person's buttons do to the other one.
@@ -85,14 +126,7 @@ func TestTwoPeopleAtATime(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = st.shutdown(t.Context()) }()
-	resp, err := http.PostForm("http://"+p.app()+"/register", url.Values{
-		"name": {"Shared"}, "kind": {"web"}, "callback": {"http://" + p.app() + "/callback"}, "logout": {"http://" + p.app() + "/bye"},
-		"scope": {"read:orders", "write:orders", "admin:all"},
-	})
-	if err != nil || resp.StatusCode != http.StatusOK {
-		t.Fatalf("register: %v, %v", resp, err)
-	}
-	resp.Body.Close()
+	registerApp(t, link{}, p)
 	first := meet(t, st, p, alice, "offline_access", "read:orders")
 	second := meet(t, st, p, bob, "read:orders", "write:orders")
 

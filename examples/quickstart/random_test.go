@@ -58,6 +58,8 @@ type random struct {
 	expiries   []string          // of the tokens of this login
 	refresh    string            // kept, none or worthless
 	further    map[string]issued // the other tokens of this login
+
+	downByOpaque bool // the issuer went down on the tab of opaque tokens
 }
 
 var apiScopes = []string{"read:orders", "write:orders", "admin:all"}
@@ -204,6 +206,9 @@ func (r *random) step() {
 	r.learn(before)
 	if label == "Replay a refresh token" {
 		r.refresh = "worthless"
+	}
+	if label == "Take the issuer down" {
+		r.downByOpaque = r.page().Tab == opaqueTab
 	}
 	if label == "Revoke the token" {
 		token := r.further[readByIssuer]

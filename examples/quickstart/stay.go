@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -73,6 +74,8 @@ type stackConfig struct {
 	watch func(http.RoundTripper) http.RoundTripper
 	dial  []grpc.DialOption // from the application to the API behind gRPC, beside the credentials
 	log   *slog.Logger
+	// age is how long the APIs use what the issuer told them; 0: as long as the pages say.
+	age time.Duration
 }
 
 func (cfg stackConfig) watched(t http.RoundTripper) http.RoundTripper {
@@ -110,7 +113,7 @@ func startStack(p ports, cfg stackConfig) (_ *stack, err error) {
 	if st.mutual, err = startMutualFleet(m, config); err != nil {
 		return nil, err
 	}
-	if st.opaque, err = startOpaqueFleet(st.issuer, answerAge, config); err != nil {
+	if st.opaque, err = startOpaqueFleet(st.issuer, cmp.Or(cfg.age, answerAge), config); err != nil {
 		return nil, err
 	}
 	st.app, err = startApp(p, st, m, cfg)
