@@ -7,7 +7,6 @@ import (
 	"html"
 	"io"
 	"net/http"
-	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
 	"regexp"
@@ -53,12 +52,7 @@ const callback = "http://127.0.0.1:1/callback"
 // connect is the SDK's own client: it discovers, registers, and has the person log in who grants
 // what the rounds say, "" for all that is asked.
 func (w *world) connect(t *testing.T, rounds ...string) *mcp.ClientSession {
-	person := &http.Client{Jar: must(cookiejar.New(nil)), CheckRedirect: func(r *http.Request, _ []*http.Request) error {
-		if strings.HasPrefix(r.URL.String(), callback) {
-			return http.ErrUseLastResponse
-		}
-		return nil
-	}}
+	person := newPerson()
 	handler := must(sdkauth.NewAuthorizationCodeHandler(&sdkauth.AuthorizationCodeHandlerConfig{
 		DynamicClientRegistrationConfig: &sdkauth.DynamicClientRegistrationConfig{Metadata: &oauthex.ClientRegistrationMetadata{
 			ClientName: "a public client", RedirectURIs: []string{callback}, TokenEndpointAuthMethod: "none",
@@ -68,9 +62,7 @@ func (w *world) connect(t *testing.T, rounds ...string) *mcp.ClientSession {
 			if n := len(w.asked); n < len(rounds) {
 				grant = rounds[n]
 			}
-			scopes := strings.Fields(must(url.Parse(args.URL)).Query().Get("scope"))
-			slices.Sort(scopes) // the client's order is a map's
-			w.asked = append(w.asked, strings.Join(scopes, " "))
+			w.ask(args.URL)
 			return logIn(ctx, person, w.issuer, args.URL, grant)
 		},
 	}))

@@ -69,6 +69,7 @@ func (s *Server) checkRegistration(_ context.Context, _ string, meta *goidc.Clie
 }
 
 const (
+	applicationType   = "application_type"
 	redirectURIs      = "redirect_uris"
 	logoutURIs        = "post_logout_redirect_uris"
 	logoutURIsCarried = "carried_post_logout_redirect_uris"
@@ -94,6 +95,9 @@ func (s *Server) checkURIs(w http.ResponseWriter, r *http.Request) bool {
 	if err := checkListed(fields[logoutURIs]); err != nil {
 		refuseRegistration(w, goidc.ErrorCodeInvalidClientMetadata, logoutURIs+": "+err.Error())
 		return false
+	}
+	if _, ok := fields[applicationType]; !ok && bytes.Contains(fields[redirectURIs], []byte(`"http:`)) {
+		fields[applicationType] = []byte(`"native"`) // clients of MCP do not say what their loopback address makes them
 	}
 	delete(fields, logoutURIsCarried)
 	if uris, ok := fields[logoutURIs]; ok {
