@@ -3,7 +3,6 @@ package redisauth
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"log/slog"
 	"strconv"
@@ -99,7 +98,7 @@ func (s *Store) current(ctx context.Context, not *server) (*server, error) {
 			return nil, fmt.Errorf("redisauth: Redis has not answered: %w", ctx.Err())
 		}
 	}
-	return nil, errors.New("redisauth: the connection to Redis does not last")
+	return nil, fault("the connection to Redis does not last")
 }
 
 // epochScript returns what stands for the data and the process that holds it, and when proofs may
@@ -173,7 +172,7 @@ func (s *Store) readEpoch(ctx context.Context, client rueidis.Client, f, known *
 		return fmt.Errorf("redisauth: look at the data: %w", err)
 	}
 	if len(got) != 2 {
-		return errors.New("redisauth: look at the data: a strange answer")
+		return fault("look at the data: a strange answer")
 	}
 	f.epoch = got[0]
 	var since, now int64
@@ -186,7 +185,7 @@ func (s *Store) readEpoch(ctx context.Context, client rueidis.Client, f, known *
 		now, err = strconv.ParseInt(got[1], 10, 64)
 	}
 	if err != nil || f.data == "" {
-		return errors.New("redisauth: look at the data: a strange answer")
+		return fault("look at the data: a strange answer")
 	}
 	if since != 0 {
 		f.replacedAt = time.Now().Add(-time.Duration(now-since) * time.Millisecond)
@@ -209,13 +208,13 @@ func (f *server) read(info string) error {
 	f.run, f.durable = fields["run_id"], fields["aof_enabled"] == "1"
 	switch {
 	case f.run == "":
-		return errors.New("redisauth: the server does not tell its run_id")
+		return fault("the server does not tell its run_id")
 	case fields["redis_mode"] == "cluster": // check: cluster
-		return errors.New("redisauth: the server is of a cluster, which is not supported")
+		return fault("the server is of a cluster, which is not supported")
 	case fields["role"] != "master": // check: replica
-		return errors.New("redisauth: the server is a replica, which does not know the last writes")
+		return fault("the server is a replica, which does not know the last writes")
 	case fields["maxmemory_policy"] != "noeviction": // check: evicting
-		return fmt.Errorf("redisauth: the server may evict what it must remember: maxmemory-policy is %.40q, want noeviction", fields["maxmemory_policy"])
+		return fault(fmt.Sprintf("the server may evict what it must remember: maxmemory-policy is %.40q, want noeviction", fields["maxmemory_policy"]))
 	}
 	// Counts begin again when a window ends, and a ttl may be longer than the one before: a third
 	// of the quarter.
@@ -253,7 +252,7 @@ func (s *Store) Check(ctx context.Context) error {
 		return err
 	}
 	if !f.durable {
-		return errors.New("redisauth: the server has no append-only file (appendonly no): a restart forgets revocations")
+		return fault("the server has no append-only file (appendonly no): a restart forgets revocations")
 	}
 	return nil
 }

@@ -2,7 +2,6 @@ package redisauth
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -69,7 +68,7 @@ func (s *Store) First(ctx context.Context, owner, id string, ttl time.Duration) 
 		}
 		return answer == answerFirst, nil
 	}
-	return false, errors.New("redisauth: the data in Redis changes while it is asked")
+	return false, fault("the data in Redis changes while it is asked")
 }
 
 func (s *Store) askFirst(ctx context.Context, f *server, owner, id string, ttl time.Duration) (int64, error) {
@@ -94,7 +93,7 @@ func (s *Store) sameServer(ctx context.Context, f *server) error {
 	case err != nil:
 		return err
 	case now.epoch != f.epoch:
-		return errors.New("redisauth: the server was replaced while it was asked")
+		return fault("the server was replaced while it was asked")
 	}
 	return nil
 }
@@ -106,7 +105,7 @@ func (s *Store) forgetful(f *server) error {
 	}
 	left := time.Until(f.replacedAt.Add(time.Duration(s.longest.Load())))
 	if left > 0 { // check: restarted
-		return fmt.Errorf("redisauth: the server was restarted, replaced or emptied and may have forgotten proofs: %v left", left.Round(time.Second))
+		return fault(fmt.Sprintf("the server was restarted, replaced or emptied and may have forgotten proofs: %v left", left.Round(time.Second)))
 	}
 	return nil
 }

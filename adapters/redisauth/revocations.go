@@ -3,7 +3,6 @@ package redisauth
 import (
 	"context"
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"strconv"
 	"sync"
@@ -156,7 +155,7 @@ func (s *Store) Revoked(ctx context.Context, p *auth.Principal) (bool, error) {
 		}
 		values, err := r.ToArray()
 		if err != nil || len(values) != len(keys) {
-			return false, errors.New("redisauth: look for revocations: a strange answer")
+			return false, fault("look for revocations: a strange answer")
 		}
 		if epoch, err := values[0].ToString(); err != nil || epoch != f.epoch { // check: revoked-epoch
 			not = f
@@ -167,7 +166,7 @@ func (s *Store) Revoked(ctx context.Context, p *auth.Principal) (bool, error) {
 		}
 		return anyCovers(values[1:], p)
 	}
-	return false, errors.New("redisauth: the data in Redis changes while it is asked")
+	return false, fault("the data in Redis changes while it is asked")
 }
 
 // anyCovers reports whether one of the entries means the token of p.
@@ -183,7 +182,7 @@ func anyCovers(values []rueidis.RedisMessage, p *auth.Principal) (bool, error) {
 		before, err := strconv.ParseInt(text, 10, 64)
 		switch iat := p.IssuedAt(); {
 		case err != nil:
-			return false, errors.New("redisauth: look for revocations: an entry is not a number")
+			return false, fault("look for revocations: an entry is not a number")
 		case before == 0 || iat.IsZero(): // check: revoked-without-iat
 			return true, nil
 		case !iat.After(time.UnixMicro(before)): // check: revoked-since

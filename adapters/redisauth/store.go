@@ -137,7 +137,16 @@ func dialPlain(ctx context.Context, addr string, d *net.Dialer, config *tls.Conf
 	return d.DialContext(ctx, "tcp", addr)
 }
 
-var errClosed = errors.New("redisauth: the Store is closed")
+const errClosed = fault("the Store is closed")
+
+// A fault is what an operator is told: a text that is made of the configuration, and holds nothing
+// of a request.
+type fault string
+
+func (f fault) Error() string { return "redisauth: " + string(f) }
+
+// Detail is what auth.LogRefusals tells.
+func (f fault) Detail() string { return string(f) }
 
 // A connection tells its Store when it is closed.
 type connection struct {
@@ -215,7 +224,7 @@ func (s *Store) connect() (rueidis.Client, error) {
 	return client, nil
 }
 
-var errBusy = fmt.Errorf("redisauth: %d questions wait for Redis", maxQuestions)
+var errBusy = fault(fmt.Sprintf("%d questions wait for Redis", maxQuestions))
 
 // ask puts a question to Redis, and stops to wait when ctx ends. It is put once: the client sends
 // no write again.
@@ -252,7 +261,7 @@ func (s *Store) connectedClient() (rueidis.Client, error) {
 	case s.closed:
 		return nil, errClosed
 	case s.client == nil:
-		return nil, errors.New("redisauth: not connected to Redis")
+		return nil, fault("not connected to Redis")
 	}
 	return s.client, nil
 }

@@ -3,6 +3,7 @@
 package redisauth_test
 
 import (
+	"bytes"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
@@ -10,6 +11,8 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -21,6 +24,7 @@ import (
 	"github.com/bearward/bearward/adapters/redisauth"
 	auth "github.com/bearward/bearward/middleware"
 	"github.com/bearward/bearward/middleware/authtest"
+	"github.com/bearward/bearward/middleware/dpop"
 	"github.com/bearward/bearward/middleware/revocation"
 )
 
@@ -159,6 +163,32 @@ func TestSentinelPromotesAReplica(t *testing.T) {
 		eventually(t, fmt.Sprint("replica ", i, " of the API accepts new proofs again"), func() bool {
 			ok, err := s.First(bounded(t), "owner", fmt.Sprint("new", i), time.Second)
 			return ok && err == nil
+		})
+	}
+}
+
+// The log of refusals says why Redis cannot be asked.
+func TestTheLogTellsWhyRedisIsRefused(t *testing.T) {
+	t.Parallel()
+	store := newStore(t, startRedis(t, "--maxmemory-policy", "allkeys-lru").addr, nil)
+	binding, err := dpop.New([]string{origin}, store, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	issuer, prover := authtest.NewIssuer(t, nil), authtest.NewProver(t, auth.ES256)
+	token := issuer.Token("read:orders", prover.Confirmation())
+	for want, opts := range map[string]*auth.GuardOptions{
+		"the replay store: the server may evict": {Bindings: []auth.Binding{binding}},
+		`"detail":"the server may evict`:         {Bindings: []auth.Binding{binding}, Revoked: store.Revoked},
+	} {
+		var log bytes.Buffer
+		opts.OnDecision = auth.LogRefusals(slog.New(slog.NewJSONHandler(&log, nil)))
+		h := issuer.Guard(opts).Require("read:orders")(http.NotFoundHandler())
+		eventually(t, "the log says "+want, func() bool {
+			r, w := httptest.NewRequest("GET", "/orders", nil), httptest.NewRecorder()
+			prover.Prove(r, origin, token)
+			h.ServeHTTP(w, r)
+			return w.Code == http.StatusServiceUnavailable && contains(log.String(), want)
 		})
 	}
 }

@@ -101,8 +101,14 @@ func given(claim string, missing, wrong *auth.Error) *auth.Error {
 	return wrong
 }
 
-// A storeFault says that the ReplayStore could not tell. What the store says of it is for who looks
-// into Error.Err: it may be written elsewhere, so it is not logged.
+// A telling error has a text for operators, as those of redisauth have.
+type telling interface {
+	Error() string
+	Detail() string
+}
+
+// A storeFault says that the ReplayStore could not tell. What the store's error says may be
+// anything, and is not told to the log unless it has a Detail.
 type storeFault struct {
 	err     error
 	timeout time.Duration
@@ -113,6 +119,9 @@ func (f storeFault) Unwrap() error { return f.err }
 
 // Detail is what auth.LogRefusals tells.
 func (f storeFault) Detail() string {
+	if told, ok := errors.AsType[telling](f.err); ok {
+		return "the replay store: " + told.Detail()
+	}
 	switch {
 	case errors.Is(f.err, ErrFull):
 		return "the replay store is full"

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -168,6 +169,12 @@ func TestTheLogTellsOfNonces(t *testing.T) {
 	}
 }
 
+// A toldFault has a text for operators.
+type toldFault struct{}
+
+func (toldFault) Error() string  { return canary }
+func (toldFault) Detail() string { return "it is a replica" }
+
 // A failingStore fails as a test says.
 type failingStore func(context.Context) error
 
@@ -185,6 +192,7 @@ func TestTheLogTellsOfTheReplayStore(t *testing.T) {
 	for want, f := range map[string]func(context.Context) error{
 		"the replay store is full":                       func(context.Context) error { return dpop.ErrFull },
 		"the caller's share of the replay store is full": func(context.Context) error { return dpop.ErrOwnerFull },
+		"the replay store: it is a replica":              func(context.Context) error { return fmt.Errorf("%s: %w", canary, toldFault{}) },
 		"the replay store failed":                        func(context.Context) error { return errors.New(canary) },
 		"the replay store did not answer within 1ms":     func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() },
 	} {
