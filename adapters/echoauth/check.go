@@ -56,7 +56,8 @@ func Check(e *echo.Echo, rules auth.Rules) error {
 }
 
 // CheckRouter returns an error that names every registered route that was not added through a
-// [Router]: nothing is known to guard it. It also names every route that another one hides. Call it
+// [Router]: nothing is known to guard it. It also names every route that another one hides, or whose
+// handler was replaced (Add of Echo's own Router, which lists no route). Call it
 // after the routes are registered and before the server serves. A guard among a route's or group's
 // middlewares is not seen. The routes that Echo itself adds to groups with middlewares, for its
 // 404, do not count.
@@ -73,6 +74,8 @@ func CheckRouter(e *echo.Echo) error {
 			f.add("no guard covers %s", route.key())
 		case route.handler() == nil: // check: router-hidden
 			f.add("another route takes all requests of %s", route.key())
+		case isReplaced(route.Route, route.handler()): // check: router-replaced
+			f.add("another handler was put in the place of %s", route.key())
 		}
 	}
 	return errors.Join(f.errs...)

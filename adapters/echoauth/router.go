@@ -112,8 +112,18 @@ func (r *Router) Add(method, path string, req auth.Requirement, h echo.HandlerFu
 	if before[shape(operation)] { // check: route-twice
 		panic(fmt.Sprintf("echoauth: route %q is registered twice", operation))
 	}
-	markGuarded(added)
+	markGuarded(added, r.handlerOf(added))
 	return added
+}
+
+// handlerOf returns the handler that Echo has for a route, nil for one that another route hides.
+func (r *Router) handlerOf(added *echo.Route) echo.HandlerFunc {
+	for _, route := range routesOf(r.echo) {
+		if route.Route == added {
+			return route.handler()
+		}
+	}
+	return nil
 }
 
 // keys returns the shapes of the routes that are there.
@@ -135,12 +145,14 @@ func shape(key string) string {
 	return method + " " + path[:i] + parameter.ReplaceAllString(path[i:], "$1:")
 }
 
-// atEndpoint are the routes that Routers added. It keeps none of them alive.
-var atEndpoint sync.Map // of weak.Pointer[echo.Route]
+// atEndpoint are the routes that Routers added, each with the address of its handler. It keeps none
+// of them alive. A handler that takes the place of another one has another address, since both are
+// there at that time.
+var atEndpoint sync.Map // of weak.Pointer[echo.Route] to uintptr
 
-func markGuarded(r *echo.Route) {
+func markGuarded(r *echo.Route, h echo.HandlerFunc) {
 	key := weak.Make(r)
-	atEndpoint.Store(key, true)
+	atEndpoint.Store(key, addressOf(h))
 	runtime.AddCleanup(r, func(key weak.Pointer[echo.Route]) { atEndpoint.Delete(key) }, key)
 }
 
@@ -148,3 +160,11 @@ func isMarkedGuarded(r *echo.Route) bool {
 	_, ok := atEndpoint.Load(weak.Make(r))
 	return ok
 }
+
+// isReplaced reports whether h, which Echo has for a route of a Router, is not what was added.
+func isReplaced(r *echo.Route, h echo.HandlerFunc) bool {
+	was, _ := atEndpoint.Load(weak.Make(r))
+	return was != addressOf(h) && was != uintptr(0)
+}
+
+func addressOf(h echo.HandlerFunc) uintptr { return uintptr(identify(h)) }

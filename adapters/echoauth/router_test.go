@@ -96,8 +96,26 @@ func TestCheckRouter(t *testing.T) {
 			a.GET("/x/:id", any, ok)
 			e.GET("/x/:key", ok)
 		}, "echoauth: another route takes all requests of GET /x/:id\nechoauth: no guard covers GET /x/:key"},
-		"a host":             {func(e *echo.Echo, _ *echoauth.Router) { e.Host("h.example").GET("/x", ok) }, "echoauth: no guard covers GET h.example/x"},
-		"static files":       {func(e *echo.Echo, _ *echoauth.Router) { e.Static("/files", ".") }, "echoauth: no guard covers GET /files*"},
+		"a host":       {func(e *echo.Echo, _ *echoauth.Router) { e.Host("h.example").GET("/x", ok) }, "echoauth: no guard covers GET h.example/x"},
+		"static files": {func(e *echo.Echo, _ *echoauth.Router) { e.Static("/files", ".") }, "echoauth: no guard covers GET /files*"},
+		"a handler in the place of a Router's": {func(e *echo.Echo, a *echoauth.Router) {
+			a.GET("/x", any, ok)
+			a.POST("/x", any, ok)
+			e.Router().Add("POST", "/x", ok)
+		}, "echoauth: another handler was put in the place of POST /x"},
+		"a handler in the place of a host's": {func(e *echo.Echo, a *echoauth.Router) {
+			a.Host("h.example").GET("/x/:id", any, ok)
+			e.Routers()["h.example"].Add("GET", "/x/:key", ok)
+		}, "echoauth: another route takes all requests of GET h.example/x/:id"},
+		"routes of a Router that overlap": {func(_ *echo.Echo, a *echoauth.Router) {
+			a.GET("/*", any, ok)
+			a.GET("/:a", any, ok)
+			a.GET("/:a/b", any, ok)
+			a.GET("/x/*", any, ok)
+			a.GET("/x/y/z/:c", any, ok)
+			a.POST("/:b/b", any, ok)
+			a.Add(echo.RouteNotFound, "/x/*", any, ok)
+		}, ""},
 		"renamed":            {func(_ *echo.Echo, a *echoauth.Router) { a.GET("/x", any, ok).Name = "x" }, ""},
 		"a 404 of one's own": {func(e *echo.Echo, _ *echoauth.Router) { e.RouteNotFound("/*", ok) }, "echoauth: no guard covers " + echo.RouteNotFound + " /*"},
 	} {
