@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -477,14 +478,18 @@ func TestParseNeeds(t *testing.T) {
 		`read with a check`:           `column 6: "with a check" is what only code can ask (Requirement.With)`,
 		`(a or b) with a check`:       `column 10: "with a check"`,
 	} {
-		if got, err := auth.ParseRequirement(text); err == nil || !got.IsZero() || !strings.Contains(err.Error(), want) {
-			t.Errorf("%s: %v, %v, want %s", text, got, err, want)
-		}
+		func() {
+			defer noPanic(t)
+			if got, err := auth.ParseRequirement(text); err == nil || !got.IsZero() || !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: %v, %v, want %s", text, got, err, want)
+			}
+		}()
 	}
 	if got := auth.AllOf(auth.Scopes("read"), auth.Detail("a b", initiates)).String(); got != `read and detail:"a b" with a check` {
 		t.Error(got)
 	}
 	// An acr that contradicts another is a fault of the text, and no panic.
+	defer noPanic(t)
 	if _, err := auth.ParseRules("/a = x\n/b = acr:a and acr:b"); err == nil || !strings.Contains(err.Error(), "line 2, column ") {
 		t.Errorf("two acr: %v", err)
 	}
@@ -509,4 +514,26 @@ func TestListsAreReadOnce(t *testing.T) {
 	if p.Roles()[0] != "a" {
 		t.Error("a caller changed what others see")
 	}
+}
+
+// A Principal may be shared: who asks first reads for all.
+func TestManyAskOnePrincipal(t *testing.T) {
+	p := principal(t, "read", `,"roles":["a"],"acr":"mfa"`)
+	g := must(auth.NewGuard(&fixedVerifier{p}, nil))
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			if _, err := g.Authorize(context.Background(), bearer("t"), auth.AllOf(auth.Role("a"), auth.ACR("mfa"))); err != nil || p.Roles()[0] != "a" {
+				t.Errorf("%v, %v", err, p.Roles())
+			}
+		})
+	}
+	all.Wait()
+}
+
+// fixedVerifier takes every token for the same caller's.
+type fixedVerifier struct{ p *auth.Principal }
+
+func (v *fixedVerifier) VerifyToken(context.Context, string) (*auth.Principal, error) {
+	return v.p, nil
 }

@@ -138,6 +138,7 @@ func FuzzParseRules(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
+		defer noPanic(t)
 		rules, err := auth.ParseRules(text)
 		if err != nil {
 			if !strings.Contains(err.Error(), "line ") || !strings.Contains(err.Error(), ", column ") {

@@ -226,3 +226,43 @@ func TestWhatADocumentAnswersFor(t *testing.T) {
 		}
 	}
 }
+
+// proofs stands for a Binding of DPoP, and certificate for one of client certificates.
+type proofs struct{ auth.SchemeBinding }
+
+func (*proofs) Member() string       { return "jkt" }
+func (*proofs) Fields() []string     { return []string{"DPoP"} }
+func (*proofs) Scheme() string       { return "DPoP" }
+func (*proofs) Challenge() string    { return "" }
+func (*proofs) Algorithms() []string { return []string{"ES256"} }
+
+type certificate struct{ auth.Binding }
+
+func (*certificate) Member() string   { return "x5t#S256" }
+func (*certificate) Fields() []string { return nil }
+
+func TestBoundTokens(t *testing.T) {
+	for want, opts := range map[string]*auth.GuardOptions{
+		`["ES256"] null null`: {Bindings: []auth.Binding{new(proofs)}},
+		`["ES256"] true null`: {Bindings: []auth.Binding{new(proofs)}, RequireBound: true},
+		`["ES256"] null true`: {Bindings: []auth.Binding{new(certificate), new(proofs)}, RequireBound: true},
+		`null null true`:      {Bindings: []auth.Binding{new(certificate)}, RequireBound: true},
+		`null null null`:      nil,
+	} {
+		d, err := resource.New(newGuard(t, opts), resource.Metadata{}, rules)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, said := members(t, d, d.Pattern()), []string{}
+		for _, name := range []string{"dpop_signing_alg_values_supported", "dpop_bound_access_tokens_required", "tls_client_certificate_bound_access_tokens"} {
+			text, err := json.Marshal(m[name])
+			if err != nil {
+				t.Fatal(err)
+			}
+			said = append(said, string(text))
+		}
+		if got := strings.Join(said, " "); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+}
