@@ -261,6 +261,9 @@ func TestAS07_DiscoveryThatFailsLaterDropsNoKeys(t *testing.T) {
 				if name == "another issuer" {
 					want = "served"
 				}
+				if got := answerOf(c, "a"); name == "hangs" && got == "not judged" {
+					sleep(time.Minute) // a fetch that is the clock's was under way, with its discovery
+				}
 				check(t, c, "a", want)
 			})
 		})
