@@ -186,7 +186,7 @@ func (n *node) detailed(e *evaluation) shortfall {
 		return shortfall{lacksSense, n, told.detailsErr}
 	}
 	for _, entry := range told.details {
-		if *entry.Type == n.name && n.detail(e.ctx, entry.raw) { // check: detail-type
+		if entry.Type != nil && *entry.Type == n.name && n.detail(e.ctx, entry.raw) { // check: detail-type
 			return shortfall{}
 		}
 	}
