@@ -30,11 +30,26 @@ type replayStore struct{ dpop.ReplayStore }
 
 func newReplayStore() *replayStore { return &replayStore{dpop.NewMemory(0)} }
 
+// noRow stands for a row where a test's own store answers: what it shows counts for none. The rows
+// are asked with a redis-server that fails, in adapters/redisauth.
+const noRow = "no_row"
+
 // storeFunc is a ReplayStore that answers as a test says.
 type storeFunc func(ctx context.Context, ttl time.Duration) (bool, error)
 
 func (f storeFunc) First(ctx context.Context, _, _ string, ttl time.Duration) (bool, error) {
 	return f(ctx, ttl)
+}
+
+// countedStore counts how often a store is asked.
+type countedStore struct {
+	dpop.ReplayStore
+	asked *int
+}
+
+func (s countedStore) First(ctx context.Context, owner, id string, ttl time.Duration) (bool, error) {
+	*s.asked++
+	return s.ReplayStore.First(ctx, owner, id, ttl)
 }
 
 // A dpopAPI is an API behind a Guard with a dpop.Binding, over every transport.

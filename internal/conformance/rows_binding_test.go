@@ -132,13 +132,13 @@ func TestAnswersOfBindings(t *testing.T) {
 	})
 }
 
-// TestRevoked asks about a token that is remembered.
+// TestRevoked asks a hook of the test about a token that is remembered.
 func TestRevoked(t *testing.T) {
 	issuer := authtest.NewIssuer(t, nil)
 	var revoked func(*auth.Principal) (bool, error)
 	guard := issuer.Guard(&auth.GuardOptions{Revoked: func(_ context.Context, p *auth.Principal) (bool, error) { return revoked(p) }})
 	token := bearer(issuer.Token("read:orders", authtest.Claims{"jti": "1"}))
-	eachTransport(t, "W-04", transports(t, guard), func(t *testing.T, _ string, ask transport) {
+	eachTransport(t, noRow, transports(t, guard), func(t *testing.T, _ string, ask transport) {
 		for _, tt := range []struct {
 			answer func(*auth.Principal) (bool, error)
 			status int
