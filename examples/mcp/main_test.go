@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	sdkauth "github.com/modelcontextprotocol/go-sdk/auth"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
@@ -36,7 +37,7 @@ func newWorld(t *testing.T, newHandler func(issuer, api string) http.Handler) *w
 	as := must(authserver.New(authserver.Config{
 		Issuer: w.issuer, Audiences: []string{w.api}, AnyScope: true,
 		Scopes: []authserver.Scope{{Name: "read:orders", Meaning: "See your orders"}, {Name: "write:orders", Meaning: "Cancel your orders"}},
-		Users:  []authserver.User{{Name: "alice", Password: "wonderland", FullName: "Alice"}},
+		Users:  []authserver.User{alice},
 	}))
 	t.Cleanup(func() { as.Close() })
 	authority.Config.Handler, server.Config.Handler = as, newHandler(w.issuer, w.api)
@@ -46,6 +47,9 @@ func newWorld(t *testing.T, newHandler func(issuer, api string) http.Handler) *w
 	t.Cleanup(server.Close)
 	return w
 }
+
+// alice has a device that shows codes.
+var alice = authserver.User{Name: "alice", Password: "wonderland", FullName: "Alice", CodeKey: []byte("12345678901234567890")}
 
 const callback = "http://127.0.0.1:1/callback"
 
@@ -92,6 +96,9 @@ func logIn(ctx context.Context, person *http.Client, issuer, at, grant string) (
 			return nil, fmt.Errorf("a page without a form: %d %s", res.StatusCode, page)
 		}
 		form := url.Values{"username": {"alice"}, "password": {"wonderland"}}
+		if strings.Contains(page, `name="code"`) {
+			form.Set("code", alice.Code(time.Now()))
+		}
 		if strings.Contains(page, `name="decision"`) {
 			form = url.Values{"decision": {"allow"}}
 			for _, box := range scopeBox.FindAllStringSubmatch(page, -1) {

@@ -1,8 +1,8 @@
 // Package authserver is a small OAuth 2.0 authorization server for the examples: code flow with
 // PKCE (S256 only), RFC 9068 access tokens, refresh rotation with reuse detection, tokens bound by
 // DPoP (RFC 9449) and to client certificates (RFC 8705), dynamic registration (RFC 7591), opaque
-// tokens with introspection (RFC 7662), revocation (RFC 7009), RP-initiated logout, and a key ring
-// that publishes, promotes and retires.
+// tokens with introspection (RFC 7662), revocation (RFC 7009), step-up by acr_values and max_age
+// (RFC 9470), RP-initiated logout, and a key ring that publishes, promotes and retires.
 //
 // The protocol work is done by github.com/luikyv/go-oidc; none of its types
 // shows here, so that another server can take its place. State is kept in
@@ -37,6 +37,9 @@ type Scope struct {
 // User is somebody who can log in. The name is the "sub" of the tokens.
 type User struct {
 	Name, Password, FullName string
+	// CodeKey is the key of the device that shows this user's codes (RFC 6238), for applications
+	// that ask for ACRMultiFactor. Empty: the user has none.
+	CodeKey []byte
 }
 
 // Config sets up a Server. Issuer, Audiences and Users are required.
@@ -105,7 +108,8 @@ type Server struct {
 	// stepMu admits one consent, token or revocation request at a time:
 	// go-oidc checks and saves in two steps, so two requests that redeem the
 	// same code or refresh token could both win.
-	stepMu sync.Mutex
+	stepMu    sync.Mutex
+	usedSteps map[string]int64 // by user: the step of the last code that was used
 
 	stop    context.CancelFunc
 	stopped chan struct{}
@@ -129,6 +133,8 @@ func New(cfg Config) (*Server, error) {
 		proofs:   newProofs(cfg.Issuer),
 		csrf:     http.NewCrossOriginProtection(),
 		stopped:  make(chan struct{}),
+
+		usedSteps: make(map[string]int64),
 	}
 	s.SetTokenLifetime(cfg.TokenLifetime)
 	op, err := s.newProvider()
@@ -269,6 +275,8 @@ func (s *Server) newProvider() (*provider.Provider, error) {
 		provider.WithTokenRevocationRevokeGrantOnAccessToken(),
 		provider.WithPolicies(goidc.NewPolicy("login and consent",
 			func(*http.Request, *goidc.AuthnSession, *goidc.Client) bool { return true }, s.authenticate)),
+		provider.WithACRs(ACRMultiFactor, ACRPassword),
+		provider.WithTokenClaims(tokenClaims),
 		provider.WithIDTokenClaims(s.identityClaims),
 		provider.WithUserInfoClaims(s.identityClaims),
 		provider.WithLogout(s.store, s.loggedOut),

@@ -46,6 +46,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if !s.exactRedirect(w, r) {
 			return
 		}
+		r = withKnownACRs(r)
 	case path == pathRegister:
 		if !s.checkURIs(w, r) {
 			return

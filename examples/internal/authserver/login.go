@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/subtle"
 	"errors"
-	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -19,6 +18,7 @@ const (
 	keepFailures = "failures"
 	keepDone     = "done"
 	keepAuthTime = "auth_time"
+	keepACR      = "acr"
 )
 
 // maxFailures wrong passwords end an authorization request.
@@ -60,11 +60,15 @@ func (s *Server) logIn(w http.ResponseWriter, r *http.Request, as *goidc.AuthnSe
 	if promptIs(as, goidc.PromptTypeNone) {
 		return goidc.StatusFailure, goidc.NewError(goidc.ErrorCodeLoginRequired, "nobody is logged in")
 	}
-	page := loginPage{shell: s.shell("Log in"), App: c.Name, Action: pathAuthorize + "/" + as.ID, Users: s.cfg.Users}
+	page := loginPage{shell: s.shell("Log in"), App: c.Name, Action: pathAuthorize + "/" + as.ID, Users: s.cfg.Users, AskCode: wanted(as) == ACRMultiFactor}
 	if submitted {
 		name, password := r.PostForm.Get("username"), r.PostForm.Get("password")
-		if s.passwordIs(name, password) {
-			return accepted(as, s.sessions.start(w, name))
+		acr, err := s.authenticateUser(as, name, password, r.PostForm.Get("code"))
+		if err != nil {
+			return goidc.StatusFailure, err
+		}
+		if acr != "" {
+			return accepted(as, s.sessions.start(w, name, acr))
 		}
 		failures, _ := as.Store[keepFailures].(int)
 		as.Store[keepFailures] = failures + 1
@@ -81,12 +85,18 @@ func (s *Server) logIn(w http.ResponseWriter, r *http.Request, as *goidc.AuthnSe
 
 func accepted(as *goidc.AuthnSession, current login) (goidc.Status, error) {
 	as.Subject, as.Username = current.user, current.user
-	as.Store[keepAuthTime] = current.at.Unix()
+	as.Store[keepAuthTime], as.Store[keepACR] = current.at.Unix(), current.acr
+	if wanted(as) == ACRPassword {
+		as.Store[keepACR] = ACRPassword // which every login meets
+	}
 	return goidc.StatusSuccess, nil
 }
 
 func mustLogIn(as *goidc.AuthnSession, current login) bool {
 	if promptIs(as, goidc.PromptTypeLogin) || promptIs(as, goidc.PromptTypeSelectAccount) {
+		return true
+	}
+	if !meets(current, as) {
 		return true
 	}
 	return as.MaxAuthnAgeSecs != nil && time.Since(current.at) > time.Duration(*as.MaxAuthnAgeSecs)*time.Second
@@ -158,8 +168,7 @@ func (s *Server) consentPage(as *goidc.AuthnSession, c *goidc.Client, asked []st
 
 // identityClaims go into the ID token and the userinfo answer.
 func (s *Server) identityClaims(_ context.Context, g *goidc.Grant) map[string]any {
-	claims := map[string]any{goidc.ClaimAuthTime: g.Store[keepAuthTime]}
-	maps.DeleteFunc(claims, func(_ string, v any) bool { return v == nil })
+	claims := loginClaims(g)
 	if slices.Contains(strings.Fields(g.Scopes), goidc.ScopeProfile.ID) {
 		user, _ := s.user(g.Subject)
 		claims[goidc.ClaimName] = user.FullName

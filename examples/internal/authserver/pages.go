@@ -38,7 +38,7 @@ type homePage struct {
 type loginPage struct {
 	shell
 	App, Action, Name string
-	Wrong             bool
+	Wrong, AskCode    bool
 	Users             []User
 }
 

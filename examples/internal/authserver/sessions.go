@@ -18,8 +18,8 @@ type loginSessions struct {
 }
 
 type login struct {
-	user string
-	at   time.Time
+	user, acr string
+	at        time.Time
 }
 
 // loginLifetime bounds a login session.
@@ -67,8 +67,8 @@ func (ls *loginSessions) current(r *http.Request) (login, bool) {
 
 // start always takes a fresh identifier, so one that was planted before the
 // login is worth nothing after it.
-func (ls *loginSessions) start(w http.ResponseWriter, user string) login {
-	id, started := rand.Text(), login{user: user, at: time.Now()}
+func (ls *loginSessions) start(w http.ResponseWriter, user, acr string) login {
+	id, started := rand.Text(), login{user: user, acr: acr, at: time.Now()}
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
 	ls.logins.put(digest(id), started)
