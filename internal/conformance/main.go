@@ -151,8 +151,9 @@ func readFiles(pattern string) ([]ran, error) {
 	return all, nil
 }
 
-// runTests runs the tests of the module that bear rows, those of the modules below adapters, and
-// those of bench that read other people's vectors.
+// runTests runs the tests of the module that bear rows, and those of the modules below adapters.
+// With them run those of bench that read other people's vectors, and those of examples that have
+// other people's clients.
 func runTests() ([]ran, error) {
 	all, err := goTest(".", "./jwks/...", "./middleware/...", "./adapters/...", "./cmd/...", "./internal/...")
 	if err != nil {
@@ -170,7 +171,11 @@ func runTests() ([]ran, error) {
 		all = append(all, some...)
 	}
 	vectors, err := goTest("bench", "./vectors")
-	return append(all, vectors...), err
+	if err != nil {
+		return nil, err
+	}
+	clients, err := goTest("examples", "./mcp")
+	return slices.Concat(all, vectors, clients), err
 }
 
 func goTest(dir string, packages ...string) ([]ran, error) {
