@@ -537,3 +537,23 @@ type fixedVerifier struct{ p *auth.Principal }
 func (v *fixedVerifier) VerifyToken(context.Context, string) (*auth.Principal, error) {
 	return v.p, nil
 }
+
+// A plain token where every way needs a bound one is refused before checks of the program's own are
+// asked, and before what else it carries is read.
+func TestAPlainTokenIsRefusedBeforeChecks(t *testing.T) {
+	opts := &auth.GuardOptions{Bindings: []auth.Binding{&fakeBinding{member: "jkt"}}}
+	const malformed = `{"iss":"https://a.example","sub":"alice","scope":"read","authorization_details":"none"}`
+	asked := false
+	check := auth.AnyToken().With(func(context.Context, *auth.Principal) error { asked = true; return nil })
+	detail := auth.Detail("pay", func(context.Context, *struct{}) bool { asked = true; return true })
+	for name, req := range map[string]auth.Requirement{
+		"a check":        auth.AllOf(check, auth.Bound()),
+		"a detail":       auth.AllOf(detail, auth.Bound()),
+		"each way bound": auth.AnyOf(auth.AllOf(check, auth.Bound()), auth.AllOf(detail, auth.Bound())),
+	} {
+		refused, _ := decide(t, opts, req, malformed)
+		if refused == nil || refused.Reason != auth.ReasonBindingRequired || asked {
+			t.Errorf("%s: %v, a check was asked: %v", name, refused, asked)
+		}
+	}
+}
