@@ -264,7 +264,7 @@ func TestRedisFaults(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			e := newEstate(t, startRedis(t, tt.redis...), tt.opts, 0)
+			e := newEstate(t, startRedis(t, tt.redis...), tt.opts, time.Second)
 			tt.fault(e)
 			e.audit(tt.lost)
 		})
@@ -298,7 +298,7 @@ func (e *estate) failOver() []string {
 func TestTheAPIStartsWhileRedisIsDown(t *testing.T) {
 	redis := startRedis(t)
 	redis.kill()
-	e := newEstate(t, redis, redisauth.Options{}, 0)
+	e := newEstate(t, redis, redisauth.Options{}, time.Second)
 	e.want("down", 503)
 	redis.start()
 	e.recovered()
