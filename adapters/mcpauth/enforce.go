@@ -3,6 +3,7 @@ package mcpauth
 import (
 	"context"
 	"net/http"
+	"strconv"
 	"time"
 
 	sdkauth "github.com/modelcontextprotocol/go-sdk/auth"
@@ -56,16 +57,16 @@ func (a *authorized) tokenInfo() *sdkauth.TokenInfo {
 }
 
 // userID tells callers apart: subjects by their issuer and kind, and by their client where the
-// token names no subject.
+// token names no subject. The issuer is quoted: it may have a bar, as the subject may.
 func userID(p *auth.Principal) string {
 	id := p.Identity()
 	if id.Subject == "" {
 		id.Subject, id.Client = p.ClientID(), true
 	}
 	if id.Client { // check: user-or-client
-		return "client:" + id.Issuer + "|" + id.Subject
+		return "client:" + strconv.Quote(id.Issuer) + "|" + id.Subject
 	}
-	return "user:" + id.Issuer + "|" + id.Subject
+	return "user:" + strconv.Quote(id.Issuer) + "|" + id.Subject
 }
 
 // authorizedOf returns what was decided about req, nil when nothing was.

@@ -417,3 +417,24 @@ func TestFaultsAreErrorsOfJSONRPC(t *testing.T) {
 		t.Errorf("%v", a.header)
 	}
 }
+
+// Of two issuers whose names differ by what a subject may hold, none can take the other's session.
+func TestSessionsOfTwoIssuersWithABar(t *testing.T) {
+	const shared = "https://issuer.example/tenant"
+	barred := authtest.NewIssuer(t, &authtest.Options{URL: shared + "|a"})
+	plain := authtest.NewIssuer(t, &authtest.Options{URL: shared})
+	issuers, err := auth.NewIssuers(barred.Verifier(barred.Config()), plain.Verifier(plain.Config()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	guard, err := auth.NewGuard(issuers, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := newOrders()
+	server := serve(t, mcpauth.Guard(o.Server, guard, rules(), nil))
+	session := initialize(t, server.URL, barred.Token("read:orders", authtest.Claims{"sub": "bob"}))
+	if a := send(t, server.URL, plain.Token("read:orders", authtest.Claims{"sub": "a|bob"}), call("list_orders"), session); a.status != 403 {
+		t.Errorf("another issuer's caller in the session: %+v", a)
+	}
+}
