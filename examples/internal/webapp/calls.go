@@ -140,8 +140,11 @@ func (a *App) ask(ctx context.Context, rec *recorder, q question) *calls {
 		c.why = reason(q.op, facts)
 	}
 	settle := q.settle
-	if settle == 0 && !met && !a.cfg.Issuer.Down() {
+	if settle == 0 && !met {
 		settle = settleTime
+	}
+	if a.cfg.Issuer.Down() && q.opaque == nil {
+		settle = 0 // no key can be found now: to wait for each API would outlast the action
 	}
 	accepted := 0
 	for _, api := range a.apis(q) {
