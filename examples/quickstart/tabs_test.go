@@ -2,6 +2,8 @@ package main
 
 import (
 	"strings"
+	"testing"
+	"time"
 )
 
 // bound gets a bound token and plays the thief, on a tab of its own.
@@ -78,4 +80,24 @@ func (b *browser) certified() {
 	b.says("Show no certificate", "All four refused, as they must: the token is bound to a certificate, and the connection has none.")
 	b.look("27-certified-stolen")
 	b.says("Show another one", "All four refused, as they must: the token is bound to another certificate.")
+}
+
+// The APIs over TLS have not met the key of this token, and the issuer that could tell them is
+// down. All four say so at once: waiting for each would outlast the action.
+func TestAnUnknownKeyWhileTheIssuerIsDownInABrowser(t *testing.T) {
+	t.Parallel()
+	b := openBrowser(t, 2*time.Minute)
+	b.register()
+	b.goTo("http://" + b.ports.app() + "/")
+	b.logIn()
+	b.press("Allow")
+	b.press("Rotate the keys")
+	b.press("Bound tokens")
+	b.press("Get a TLS-bound token")
+	b.press("Allow")
+	b.press("Bearer tokens")
+	b.press("Take the issuer down")
+	b.press("Bound tokens")
+	b.says("Show the certificate", "All four")
+	b.says("Show no certificate", "All four")
 }
