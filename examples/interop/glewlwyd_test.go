@@ -21,6 +21,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bearward/bearward/examples/internal/nodetest"
 	"github.com/bearward/bearward/jwks"
 	auth "github.com/bearward/bearward/middleware"
 	"github.com/bearward/bearward/middleware/introspect"
@@ -49,7 +50,7 @@ func startGlewlwyd(t *testing.T) *glewlwyd {
 	t.Helper()
 	for _, program := range []string{"glewlwyd", "sqlite3"} {
 		if _, err := exec.LookPath(program); err != nil {
-			need(t, program+" is missing: install Debian's packages dbconfig-sqlite3, sqlite3 and glewlwyd")
+			nodetest.Need(t, program+" is missing: install Debian's packages dbconfig-sqlite3, sqlite3 and glewlwyd")
 		}
 	}
 	jar, err := cookiejar.New(nil)
@@ -59,7 +60,7 @@ func startGlewlwyd(t *testing.T) *glewlwyd {
 	dir := t.TempDir()
 	schema, err := os.Open(glewlwydSchema)
 	if err != nil {
-		need(t, err.Error())
+		nodetest.Need(t, err.Error())
 	}
 	defer schema.Close()
 	fill := exec.Command("sqlite3", filepath.Join(dir, "db"))

@@ -4,43 +4,12 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"io"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/bearward/bearward/examples/internal/nodetest"
 )
-
-// need skips the test, or fails it where everything has to be there.
-func need(t *testing.T, what string) {
-	t.Helper()
-	if os.Getenv("CI") == "true" {
-		t.Fatal(what)
-	}
-	t.Skip(what)
-}
-
-// node returns a command for Node.js in a folder whose packages are installed.
-func node(t *testing.T, folder string, args ...string) *exec.Cmd {
-	t.Helper()
-	for _, program := range []string{"node", "npm"} {
-		if _, err := exec.LookPath(program); err != nil {
-			need(t, program+" is missing: install Node.js 20.18 or later, with npm")
-		}
-	}
-	if _, err := os.Stat(filepath.Join(folder, "node_modules")); err != nil {
-		install := exec.Command("npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts")
-		install.Dir = folder
-		if out, err := install.CombinedOutput(); err != nil {
-			need(t, fmt.Sprintf("npm ci: %v\n%s", err, out))
-		}
-	}
-	cmd := exec.CommandContext(t.Context(), "node", args...)
-	cmd.Dir = folder
-	return cmd
-}
 
 // A client is a process that runs one of the OAuth clients in folder "clients".
 type client struct {
@@ -90,7 +59,7 @@ func (d told) last(t *testing.T) sent {
 // startClient starts a library with its settings.
 func startClient(t *testing.T, library string, settings settings) *client {
 	t.Helper()
-	cmd := node(t, "clients", library+".mjs")
+	cmd := nodetest.Command(t, "clients", library+".mjs")
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	in, err := cmd.StdinPipe()

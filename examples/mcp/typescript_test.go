@@ -8,42 +8,18 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
-)
 
-// need skips the test, or fails it where everything has to be there.
-func need(t *testing.T, what string) {
-	t.Helper()
-	if os.Getenv("CI") == "true" {
-		t.Fatal(what)
-	}
-	t.Skip(what)
-}
+	"github.com/bearward/bearward/examples/internal/nodetest"
+)
 
 // The client of the TypeScript SDK walks the same way. It registers once, so its second log-in asks
 // for a scope beyond those of its first.
 func TestTheTypeScriptSDKsClientStepsUp(t *testing.T) {
-	const folder = "typescript"
-	for _, program := range []string{"node", "npm"} {
-		if _, err := exec.LookPath(program); err != nil {
-			need(t, program+" is missing: install Node.js 20 or later, with npm")
-		}
-	}
-	if _, err := os.Stat(filepath.Join(folder, "node_modules")); err != nil {
-		install := exec.Command("npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts")
-		install.Dir = folder
-		if out, err := install.CombinedOutput(); err != nil {
-			need(t, fmt.Sprintf("npm ci: %v\n%s", err, out))
-		}
-	}
 	w := newWorld(t, newHandler)
-	cmd := exec.CommandContext(t.Context(), "node", "walk.mjs", w.api, callback)
-	cmd.Dir = folder
+	cmd := nodetest.Command(t, "typescript", "walk.mjs", w.api, callback)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	in, out := must(cmd.StdinPipe()), must(cmd.StdoutPipe())

@@ -60,8 +60,8 @@ type Config struct {
 	RotateEvery, Overlap time.Duration
 
 	// ClientCertificates binds the tokens of clients that show a certificate to
-	// it (RFC 8705 §3). Issuer is https then, and whoever serves the server asks
-	// for certificates, with tls.RequestClientCert at least.
+	// it (RFC 8705 §3). Issuer is https then, and the http.Server asks for
+	// certificates, with tls.RequestClientCert at least. Default false.
 	ClientCertificates bool
 	// MutualURL is where such clients find the same server when Issuer does not
 	// ask for certificates: over https, on another port. Tokens that are bought
