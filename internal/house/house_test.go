@@ -177,6 +177,14 @@ var rules = []rule{
 		code:  []string{"middleware", "middleware/authtest", "adapters/grpcauth", "internal/certfields", "internal/cite"},
 		tests: []string{"middleware", "middleware/authtest", "middleware/dpop", "middleware/mtls", "adapters/grpcauth", "internal/*"},
 	},
+	{ // it links the root module alone
+		room: "cmd/bearward",
+		code: []string{"jwks", "middleware", "middleware/*", "adapters/forwardauth", "internal/*", "cmd/bearward/internal/*"},
+	},
+	{
+		room: "cmd/bearward/internal/*",
+		code: []string{"jwks", "middleware", "middleware/*", "adapters/forwardauth", "internal/*"},
+	},
 }
 
 // frameworks says which rooms of the root module alone may link what.
