@@ -134,10 +134,10 @@ func newCache(name string, opts *Options, random func() float64, target func(*fe
 
 // Keys returns the keys whose ID is kid, or every key when kid is empty. It answers at once when
 // such keys are cached. A kid that is not cached may cause a fetch. All such kids together cause
-// two fetches at once, and then one per Cooldown. Keys waits for the fetch 2 s, or until ctx ends.
-// The error wraps ErrUnknownKey when the issuer publishes no such key. It wraps ErrUnavailable when
-// that cannot be told. Then no key set is cached, the fetch failed or takes too long, over 4,096
-// requests wait, or c is closed.
+// two fetches at once, and then one per Cooldown or a little sooner. Keys waits for the fetch 2 s,
+// or until ctx ends. The error wraps ErrUnknownKey when the issuer publishes no such key. It wraps
+// ErrUnavailable when that cannot be told. Then no key set is cached, the fetch failed or takes too
+// long, over 4,096 requests wait, or c is closed.
 func (c *Cache) Keys(ctx context.Context, kid string) ([]*Key, error) {
 	// check: lock-on-hit
 	if set := c.cached.Load(); set != nil {

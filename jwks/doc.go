@@ -16,8 +16,8 @@
 //   - A request whose key is cached never waits: not for the network, not for a lock, whatever
 //     happens to the issuer.
 //   - A newly published key works from its first token on. Forged key IDs cause two fetches and
-//     then one per Cooldown. While they use these up, a token that is newer than the keys cached is
-//     answered with 503, and with 401 otherwise ([LookupError] tells which).
+//     then one per Cooldown or a little sooner. While they use these up, a token that is newer than
+//     the keys cached is answered with 503, and with 401 otherwise ([LookupError] tells which).
 //   - A withdrawn key is gone after RefreshEvery and a fetch, at the latest. Nothing that a token
 //     says puts that off.
 //   - An outage changes nothing until MaxStale. After it every lookup fails with [ErrUnavailable].

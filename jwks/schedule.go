@@ -31,6 +31,7 @@ type schedule struct {
 	asked     time.Time     // when the keys cached were asked for; zero when there were none
 	refreshed time.Time     // when the last good refresh was sent; zero when there was none
 	permits   int           // fetches that unknown key IDs may cause now
+	refill    time.Duration // how long the next permit takes to come
 	refilled  time.Time     // when permits was last brought up to date
 	recheck   time.Time     // from when on a bad signature may cause a fetch
 }
@@ -38,7 +39,7 @@ type schedule struct {
 // start begins the schedule: the first fetch is due.
 func (s *schedule) start(now time.Time) {
 	s.next, s.notBefore = now, now
-	s.permits, s.refilled = burst, now
+	s.permits, s.refill, s.refilled = burst, s.cooldown, now
 	s.recheck = now
 }
 
@@ -121,19 +122,21 @@ func (s *schedule) recent(now time.Time) bool {
 
 // hasPermit tells whether an unknown key ID may cause a fetch now.
 func (s *schedule) hasPermit(now time.Time) bool {
-	if fresh := int(now.Sub(s.refilled) / s.cooldown); fresh > 0 {
-		s.refilled = s.refilled.Add(time.Duration(fresh) * s.cooldown)
+	if fresh := int(now.Sub(s.refilled) / s.refill); fresh > 0 {
+		s.refilled = s.refilled.Add(time.Duration(fresh) * s.refill)
 		s.permits = min(s.permits+fresh, burst)
 	}
 	return s.permits > 0 // check: clock-permits
 }
 
-// takePermit uses one permit.
+// takePermit uses one permit, and draws how long the next takes: a flood of unknown key IDs at a
+// thousand replicas must not make them fetch together.
 func (s *schedule) takePermit(now time.Time) {
 	if s.permits == burst {
 		s.refilled = now // a full bucket does not save up
 	}
 	s.permits--
+	s.refill = s.cooldown - time.Duration(s.random()*float64(s.cooldown/4)) // check: permit-jitter
 }
 
 // takeRecheck uses the permit of bad signatures, if there is one.
@@ -155,7 +158,7 @@ func (s *schedule) nextAnswer(now time.Time) time.Time {
 		return time.Time{}
 	}
 	at := s.notBefore
-	if permit := s.refilled.Add(s.cooldown); s.permits == 0 && permit.After(at) {
+	if permit := s.refilled.Add(s.refill); s.permits == 0 && permit.After(at) {
 		at = permit
 	}
 	if s.next.Before(at) {

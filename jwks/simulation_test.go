@@ -496,7 +496,7 @@ func (w *world) checkClocks() {
 	now := w.counts[len(w.counts)-1]
 	for _, then := range w.counts {
 		elapsed := now.at.Sub(then.at)
-		if got, most := now.n-then.n, 2+1+uint64(elapsed/simCooldown); got > most { // one may have been in the air then
+		if got, most := now.n-then.n, 2+1+uint64(elapsed/(simCooldown*3/4)); got > most { // one may have been in the air then
 			t.Errorf("%d fetches by unknown key IDs in %v, want at most %d (K-09)", got, elapsed, most)
 		}
 		if got, most := now.signatures-then.signatures, 1+1+uint64(elapsed/time.Minute); got > most {
