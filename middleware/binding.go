@@ -33,10 +33,8 @@ type SchemeBinding interface {
 	Binding
 	// Scheme returns the name of the scheme, as challenges spell it. Callers may use any case.
 	Scheme() string
-	// Challenge returns the auth-params that every challenge of the scheme has, beside those of the
-	// Guard, such as `algs="ES256 EdDSA"`; "" for none.
-	Challenge() string
-	// Algorithms returns the JWS algorithms of the proofs that Check accepts.
+	// Algorithms returns the JWS algorithms of the proofs that Check accepts. Every challenge of
+	// the scheme names them as algs (RFC 9449 §7.1), and metadata of package resource too.
 	Algorithms() []string
 }
 

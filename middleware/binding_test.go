@@ -25,8 +25,9 @@ type valueBinding struct{ *fakeBinding }
 // schemeBinding is a Binding with a scheme of its own. Its proof is the field Proof, which is good
 // once.
 type schemeBinding struct {
-	scheme, challenge, field string
-	used                     map[string]bool
+	scheme, field string
+	algorithms    []string
+	used          map[string]bool
 }
 
 func (b *schemeBinding) Member() string { return "jkt" }
@@ -38,8 +39,7 @@ func (b *schemeBinding) Fields() []string {
 	return []string{"proof"}
 }
 func (b *schemeBinding) Scheme() string       { return b.scheme }
-func (b *schemeBinding) Challenge() string    { return b.challenge }
-func (b *schemeBinding) Algorithms() []string { return []string{"ES256"} }
+func (b *schemeBinding) Algorithms() []string { return append([]string{"ES256"}, b.algorithms...) }
 
 func (b *schemeBinding) Check(_ context.Context, _ string, c *auth.Credentials, _ *auth.Principal, member []byte) error {
 	proofs := c.Header.Values("Proof")
@@ -64,7 +64,7 @@ func (b *schemeBinding) Check(_ context.Context, _ string, c *auth.Credentials, 
 // dpopLike returns a Guard with a SchemeBinding, and one without a scheme.
 func dpopLike(t *testing.T, change func(*auth.GuardOptions)) *auth.Guard {
 	t.Helper()
-	opts := &auth.GuardOptions{Bindings: []auth.Binding{&schemeBinding{scheme: "DPoP", challenge: `algs="ES256"`}}}
+	opts := &auth.GuardOptions{Bindings: []auth.Binding{&schemeBinding{scheme: "DPoP"}}}
 	if change != nil {
 		change(opts)
 	}

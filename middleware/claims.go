@@ -33,8 +33,8 @@ type claimPlan struct {
 	names     []string
 	buckets   [64][]int // the numbers of the names of each bucketOf
 	scope     int
-	fallback  int // of the scopes, -1 for none
-	form      ScopeForm
+	fallback  int  // of the scopes, -1 for none
+	array     bool // scopes may be an array too
 	lists     lists
 	clientIDs []int
 	required  []int
@@ -57,7 +57,7 @@ var rfc9068Plan = newClaimPlan(Config{
 })
 
 func newClaimPlan(c Config) *claimPlan {
-	p := &claimPlan{form: c.ScopeForm}
+	p := &claimPlan{array: c.ScopeArray}
 	for _, name := range builtinNames {
 		p.claim(name)
 	}
@@ -237,18 +237,18 @@ func (r *claimReader) identity(p *Principal) (err *Error) {
 func (r *claimReader) readScopes(p *Principal) *Error {
 	p.lists = &r.plan.lists
 	if !r.has(r.plan.scope) && r.plan.fallback >= 0 {
-		return r.scopes(p, r.plan.fallback, ScopeAny)
+		return r.scopes(p, r.plan.fallback, true)
 	}
-	return r.scopes(p, r.plan.scope, r.plan.form)
+	return r.scopes(p, r.plan.scope, r.plan.array)
 }
 
-// scopes reads the scopes that a claim holds in one of its forms.
-func (r *claimReader) scopes(p *Principal, claim int, form ScopeForm) *Error {
+// scopes reads the scopes that a claim holds, as a string or, where array says so, as an array.
+func (r *claimReader) scopes(p *Principal, claim int, array bool) *Error {
 	v := r.found[claim]
 	switch {
 	case v.Kind == 0:
 		return nil
-	case v.Kind == '"' && form != ScopeArray: // check: scope-form-string
+	case v.Kind == '"':
 		s, err := jose.Text(p.doc, v)
 		if err == nil && !isScopeList(s) { // check: scope-characters
 			err = errScope
@@ -258,7 +258,7 @@ func (r *claimReader) scopes(p *Principal, claim int, form ScopeForm) *Error {
 		}
 		p.scope = s
 		return nil
-	case v.Kind == '[' && form != ScopeString: // check: scope-form-array
+	case v.Kind == '[' && array: // check: scope-form-array
 		err := r.Strings(r.raw, p.doc, v, func(s string) { p.scopes = append(p.scopes, s) })
 		if err == nil && slices.ContainsFunc(p.scopes, func(s string) bool { return !isScope(s) }) { // check: scope-characters-array
 			err = errScope

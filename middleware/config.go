@@ -20,26 +20,6 @@ const (
 	defaultCacheSize     = 4096 // tokens
 )
 
-// A ScopeForm says how an issuer writes scopes into a claim, for [Config].ScopeForm. The zero value
-// is ScopeString.
-type ScopeForm uint8
-
-const (
-	// ScopeString is one string of space-delimited scopes (RFC 6749 §3.3, RFC 9068 §2.2.3). The
-	// default.
-	ScopeString ScopeForm = iota
-	// ScopeArray is an array of strings, one scope each (Okta, IdentityServer).
-	ScopeArray
-	// ScopeAny is either form, for issuers that use both.
-	ScopeAny
-)
-
-// A ClaimsCheck is a check of the user's own on the claims of a token whose signature was verified.
-// It must be a pure function of the claims, since its result is cached with the token, and must be
-// safe for concurrent use. Any error refuses the token with [ReasonClaimsRefused] (401); its text
-// never reaches the caller. [CheckClaims] makes one from a function of a struct.
-type ClaimsCheck func(*Principal) error
-
 // Config says which tokens a [Verifier] accepts. Issuer and Audiences are required; the zero value
 // of every other field is its default, which is the RFC 9068 profile.
 type Config struct {
@@ -69,8 +49,9 @@ type Config struct {
 
 	// ScopeClaim is the claim that holds the scopes. Default "scope".
 	ScopeClaim string
-	// ScopeForm is how ScopeClaim holds them. Default ScopeString.
-	ScopeForm ScopeForm
+	// ScopeArray accepts scopes in an array too, one string each (Okta, IdentityServer). Default
+	// false: they are one string, with spaces between (RFC 6749 §3.3, RFC 9068 §2.2.3).
+	ScopeArray bool
 	// ScopeFallback is the claim that holds the scopes of a token without ScopeClaim, in either
 	// form: app roles of Entra ID, for one. Default: none, and such a token has no scopes.
 	ScopeFallback string
@@ -109,8 +90,12 @@ type Config struct {
 	// still compared with the clock, and with the keys that the issuer publishes, each time.
 	CacheSize int
 
-	// Checks are asked last, in order; the first error refuses the token. Default none.
-	Checks []ClaimsCheck
+	// Checks are the program's own, on the claims of a token whose signature was verified. They are
+	// asked last, in order. The first error refuses the token with [ReasonClaimsRefused] (401); its
+	// text never reaches the caller. Each must be a pure function of the claims, since its result
+	// is cached with the token, and safe for concurrent use. [CheckClaims] makes one from a
+	// function of a struct. Default none.
+	Checks []func(*Principal) error
 	// ReadyWithoutKeys makes [Verifier.Ready] return nil while this issuer's keys are not cached
 	// yet.
 	ReadyWithoutKeys bool
@@ -204,9 +189,6 @@ var ownClaims = []string{"iss", "aud", "exp", "nbf", "iat", "cnf"}
 func (c *Config) claimDefaults() error {
 	if c.ScopeClaim == "" {
 		c.ScopeClaim = "scope"
-	}
-	if c.ScopeForm > ScopeAny {
-		return fmt.Errorf("auth: Config.ScopeForm %d is not a form", c.ScopeForm)
 	}
 	if len(c.ClientIDClaims) == 0 {
 		c.ClientIDClaims = []string{"client_id"}

@@ -26,7 +26,6 @@ func TestConfigMisconfigured(t *testing.T) {
 		{"an algorithm that is none", func(c *auth.Config) { c.Algorithms = []auth.Algorithm{99} }, "Config.Algorithms"},
 		{"the type of another token", func(c *auth.Config) { c.Types = []string{"application/DPoP+jwt"} }, "Config.Types"},
 		{"any type", func(c *auth.Config) { c.Types = []string{"*"} }, "Config.Types"},
-		{"a scope form that is none", func(c *auth.Config) { c.ScopeForm = 9 }, "Config.ScopeForm"},
 		{"scopes in the audience", func(c *auth.Config) { c.ScopeClaim = "aud" }, "Config.ScopeClaim"},
 		{"a fixed expiry", func(c *auth.Config) { c.FixedClaims = map[string]string{"exp": "1"} }, "Config.FixedClaims"},
 		{"an empty required claim", func(c *auth.Config) { c.RequiredClaims = []string{""} }, "Config.RequiredClaims"},
@@ -37,7 +36,7 @@ func TestConfigMisconfigured(t *testing.T) {
 		{"a negative size", func(c *auth.Config) { c.MaxTokenBytes = -1 }, "Config.MaxTokenBytes"},
 		{"a size above 1 MiB", func(c *auth.Config) { c.MaxTokenBytes = 1<<20 + 1 }, "Config.MaxTokenBytes"},
 		{"a cache above 2^24", func(c *auth.Config) { c.CacheSize = 1<<24 + 1 }, "Config.CacheSize"},
-		{"a nil check", func(c *auth.Config) { c.Checks = []auth.ClaimsCheck{nil} }, "Config.Checks[0]"},
+		{"a nil check", func(c *auth.Config) { c.Checks = []func(*auth.Principal) error{nil} }, "Config.Checks[0]"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -113,15 +112,14 @@ func TestProviderForms(t *testing.T) {
 			[]string{`"client_id"`, `"azp"`}, "", "read:orders", "app"},
 		{"the first client claim wins", with(lax, func(c *auth.Config) { c.ClientIDClaims = []string{"azp", "client_id"} }), plain,
 			[]string{`"jti"`, `"azp":"other","jti"`}, "", "read:orders", "other"},
-		{"scopes in an array", with(lax, func(c *auth.Config) { c.ScopeClaim, c.ScopeForm = "scp", auth.ScopeArray }), plain,
+		{"scopes in an array", with(lax, func(c *auth.Config) { c.ScopeClaim, c.ScopeArray = "scp", true }), plain,
 			[]string{`"scope":"read:orders"`, `"scp":["read:orders"]`}, "", "read:orders", "app"},
-		{"a string where an array is due", with(lax, func(c *auth.Config) { c.ScopeForm = auth.ScopeArray }), plain, nil, auth.ReasonClaimInvalid, "", ""},
-		{"either form, as a string", with(lax, func(c *auth.Config) { c.ScopeForm = auth.ScopeAny }), plain, nil, "", "read:orders", "app"},
-		{"either form, as an array", with(lax, func(c *auth.Config) { c.ScopeForm = auth.ScopeAny }), plain,
+		{"either form, as a string", with(lax, func(c *auth.Config) { c.ScopeArray = true }), plain, nil, "", "read:orders", "app"},
+		{"either form, as an array", with(lax, func(c *auth.Config) { c.ScopeArray = true }), plain,
 			[]string{`"read:orders"`, `["a","read:orders"]`}, "", "read:orders", "app"},
-		{"an array with a number", with(lax, func(c *auth.Config) { c.ScopeForm = auth.ScopeAny }), plain,
+		{"an array with a number", with(lax, func(c *auth.Config) { c.ScopeArray = true }), plain,
 			[]string{`"read:orders"`, `["a",1]`}, auth.ReasonClaimInvalid, "", ""},
-		{"an array with two scopes in one", with(lax, func(c *auth.Config) { c.ScopeForm = auth.ScopeAny }), plain,
+		{"an array with two scopes in one", with(lax, func(c *auth.Config) { c.ScopeArray = true }), plain,
 			[]string{`"read:orders"`, `["read:orders admin"]`}, auth.ReasonClaimInvalid, "", ""},
 		{"a fixed claim", with(lax, func(c *auth.Config) { c.FixedClaims = map[string]string{"token_use": "access"} }), plain,
 			[]string{`"jti"`, `"token_use":"access","jti"`}, "", "read:orders", "app"},
@@ -165,7 +163,7 @@ func TestChecks(t *testing.T) {
 	}
 	no := errors.New("not a tenant of ours")
 	v := newVerifier(t, k, func(c *auth.Config) {
-		c.Checks = []auth.ClaimsCheck{auth.CheckClaims(func(c *tenant) error {
+		c.Checks = []func(*auth.Principal) error{auth.CheckClaims(func(c *tenant) error {
 			if c.Tenant != "ours" {
 				return no
 			}

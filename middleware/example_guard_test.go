@@ -64,7 +64,7 @@ func ExampleNewWithKeys() {
 		Audiences:  []string{"https://api.example"},
 		Types:      []string{"JWT"},
 		ScopeClaim: "scp",
-		ScopeForm:  auth.ScopeArray,
+		ScopeArray: true,
 	}, nil)
 	if err != nil {
 		_ = keys.Close()

@@ -91,7 +91,8 @@ func ExampleGuard_Authorize() {
 		ctx, err := guard.Authorize(r.Context(), auth.RequestCredentials(w, r, "GET /orders"), auth.Scopes("read:orders"))
 		if err != nil {
 			refused := auth.AsError(err)
-			return refused.Status(), guard.Challenge(refused)
+			guard.SetRefusalHeader(w.Header(), refused)
+			return refused.Status(), w.Header().Values("WWW-Authenticate")
 		}
 		_ = r.WithContext(ctx)
 		return http.StatusOK, nil
@@ -128,7 +129,7 @@ func ExampleCheckClaims() {
 	config := auth.Config{
 		Issuer:    "https://issuer.example",
 		Audiences: []string{"https://api.example"},
-		Checks: []auth.ClaimsCheck{auth.CheckClaims(func(c *claims) error {
+		Checks: []func(*auth.Principal) error{auth.CheckClaims(func(c *claims) error {
 			if c.Tenant != "ours" {
 				return errors.New("not a tenant of ours")
 			}

@@ -191,7 +191,7 @@ func FuzzChallenge(f *testing.F) {
 		if realm == "" {
 			realm = "api"
 		}
-		got := g.Challenge(&Error{Reason: ReasonInsufficientScope, Scopes: []string{scope}})
+		got := g.challengesOf(&Error{Reason: ReasonInsufficientScope, Scopes: []string{scope}})
 		if len(got) != 1 || bytes.ContainsAny([]byte(got[0]), "\r\n\x00") {
 			t.Fatalf("challenge %q", got)
 		}

@@ -484,7 +484,7 @@ func TestGuardMisconfigured(t *testing.T) {
 			must(auth.NewGuard(v, &auth.GuardOptions{Bindings: []auth.Binding{&schemeBinding{scheme: "D P"}}}))
 		}, "D P"},
 		{"a challenge with a line break", func() {
-			must(auth.NewGuard(v, &auth.GuardOptions{Bindings: []auth.Binding{&schemeBinding{scheme: "DPoP", challenge: "a\r\nb"}}}))
+			must(auth.NewGuard(v, &auth.GuardOptions{Bindings: []auth.Binding{&schemeBinding{scheme: "DPoP", algorithms: []string{"a\r\nb"}}}}))
 		}, "DPoP"},
 		{"a field that is none", func() {
 			must(auth.NewGuard(v, &auth.GuardOptions{Bindings: []auth.Binding{&schemeBinding{scheme: "DPoP", field: "a b"}}}))

@@ -196,7 +196,7 @@ func TestClaimsThatNothingUsesMayHaveAnyType(t *testing.T) {
 
 // Serializers write null for what is not set.
 func TestAClaimThatIsNullIsAbsent(t *testing.T) {
-	l := newLiberal(t, auth.Config{Types: []string{"JWT"}, ScopeClaim: "scp", ScopeForm: auth.ScopeArray, ScopeFallback: "roles", ClientIDClaims: []string{"azp", "client_id"}, RequiredClaims: []string{"sub"}})
+	l := newLiberal(t, auth.Config{Types: []string{"JWT"}, ScopeClaim: "scp", ScopeArray: true, ScopeFallback: "roles", ClientIDClaims: []string{"azp", "client_id"}, RequiredClaims: []string{"sub"}})
 	for _, claim := range []string{"nbf", "iat", "jti", "client_id", "azp", "scp", "nonce", "at_hash", "acr", "amr", "auth_time", "groups"} {
 		l.ask(t, claim, "JWT", edits{claim: nil}, "")
 	}

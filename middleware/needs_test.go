@@ -30,7 +30,7 @@ func decide(t testing.TB, opts *auth.GuardOptions, req auth.Requirement, claims 
 	g := must(auth.NewGuard(&fakeVerifier{known: map[string]*auth.Principal{"t": p}}, opts))
 	if _, err := g.Authorize(t.Context(), bearer("t"), req); err != nil {
 		e := auth.AsError(err)
-		return e, strings.Join(g.Challenge(e), "\n")
+		return e, strings.Join(challengesOf(g, e), "\n")
 	}
 	return nil, ""
 }

@@ -26,12 +26,12 @@ func (g *Guard) prepare() {
 	}
 }
 
-// Challenge returns the values of WWW-Authenticate for err, one for each field line and scheme;
+// challengesOf returns the values of WWW-Authenticate for err, one for each field line and scheme;
 // none when the answer carries no challenge (RFC 6750 §3). The scheme that the caller used comes
 // first, with the error; for a request with several schemes each has the error (RFC 9449 §7.2).
 // Then comes every other that the rule accepts, first those of Bindings: clients without a secret
 // take the first they know. The slice is the caller's.
-func (g *Guard) Challenge(err *Error) []string {
+func (g *Guard) challengesOf(err *Error) []string {
 	reason := err.orInternal().Reason
 	code := responseFor(reason).error
 	if code == "" && reason != ReasonCredentialsMissing { // check: challenge-where-none
@@ -142,8 +142,9 @@ func quoteJSON(s string) []byte {
 func (e *Error) MarshalJSON() ([]byte, error) { return e.problem(), nil }
 
 // SetRefusalHeader sets in h what an answer to err needs besides its body: WWW-Authenticate,
-// Retry-After, Cache-Control and Content-Type. Challenges of other schemes that h has already stay,
-// behind the Guard's own. It is for adapters whose router writes the answer itself.
+// Retry-After, Cache-Control and Content-Type. WWW-Authenticate has one value for each scheme, or
+// none (RFC 6750 §3). Challenges of other schemes that h has already stay, behind the Guard's own.
+// It is for adapters that write the answer themselves.
 func (g *Guard) SetRefusalHeader(h http.Header, err *Error) {
 	g.setChallenge(h, err)
 	h.Set("Content-Type", problemType)
@@ -151,7 +152,7 @@ func (g *Guard) SetRefusalHeader(h http.Header, err *Error) {
 
 // setChallenge is SetRefusalHeader without what tells of a body.
 func (g *Guard) setChallenge(h http.Header, err *Error) {
-	if lines := g.Challenge(err); len(lines) > 0 { // check: challenge
+	if lines := g.challengesOf(err); len(lines) > 0 { // check: challenge
 		for _, line := range h["Www-Authenticate"] {
 			if name, _, _ := strings.Cut(line, " "); !g.hasScheme(name) { // check: challenge-of-others
 				lines = append(lines, line)

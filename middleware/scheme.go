@@ -117,12 +117,14 @@ func (g *Guard) addScheme(b SchemeBinding) error {
 	if !isHTTPToken(name) || g.hasScheme(name) { // check: scheme-name
 		return fmt.Errorf("auth: GuardOptions.Bindings: %q is not the name of a scheme, or one that is taken", name)
 	}
-	params := b.Challenge()
-	if strings.ContainsFunc(params, func(r rune) bool { return r < ' ' || r > '~' }) { // check: scheme-challenge
-		return fmt.Errorf("auth: GuardOptions.Bindings: the challenge of scheme %s has a character that is not printable ASCII", name)
+	algorithms, params := b.Algorithms(), ""
+	for _, a := range algorithms {
+		if !isHTTPToken(a) { // check: scheme-algorithms
+			return fmt.Errorf("auth: GuardOptions.Bindings: scheme %s has proofs of %q, which is not the name of an algorithm", name, a)
+		}
 	}
-	if params != "" {
-		params = ", " + params
+	if len(algorithms) > 0 {
+		params = `, algs="` + strings.Join(algorithms, " ") + `"`
 	}
 	g.schemes = append(g.schemes, scheme{name, b, params})
 	return nil

@@ -41,7 +41,7 @@ func TestVerifyClaims(t *testing.T) {
 		"the marks of an ID token":  {claims: map[string]any{"nonce": "x", "at_hash": "y"}},
 		"a claim that is fixed":     {change: func(c *auth.Config) { c.FixedClaims = map[string]string{"tenant": "a"} }, want: auth.ReasonClaimInvalid},
 		"a check that says no": {change: func(c *auth.Config) {
-			c.Checks = []auth.ClaimsCheck{func(*auth.Principal) error { return errors.New("no") }}
+			c.Checks = []func(*auth.Principal) error{func(*auth.Principal) error { return errors.New("no") }}
 		}, want: auth.ReasonClaimsRefused},
 		"a scope that is no scope": {claims: map[string]any{"scope": "a\x7f"}, want: auth.ReasonClaimInvalid},
 	} {

@@ -628,7 +628,7 @@ func TestRememberedTokens(t *testing.T) {
 	src := &source{Static: jwks.Static{old.public()}}
 	checked := 0
 	v, err := auth.NewVerifier(src, auth.Config{Issuer: testIssuer, Audiences: []string{testAudience},
-		Checks: []auth.ClaimsCheck{func(*auth.Principal) error { checked++; return nil }}})
+		Checks: []func(*auth.Principal) error{func(*auth.Principal) error { checked++; return nil }}})
 	if err != nil {
 		t.Fatal(err)
 	}

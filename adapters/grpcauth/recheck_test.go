@@ -24,7 +24,6 @@ type spendable struct{ spent bool }
 func (*spendable) Member() string       { return "jkt" }
 func (*spendable) Fields() []string     { return []string{"proof"} }
 func (*spendable) Scheme() string       { return "DPoP" }
-func (*spendable) Challenge() string    { return "" }
 func (*spendable) Algorithms() []string { return nil }
 
 func (b *spendable) Check(_ context.Context, _ string, c *auth.Credentials, _ *auth.Principal, _ []byte) error {

@@ -43,7 +43,9 @@ func Code(err *auth.Error) codes.Code {
 func (i *interceptors) refusal(ctx context.Context, err error, answer http.Header) (st *status.Status, header, trailer metadata.MD) {
 	e := auth.AsError(err)
 	info := &errdetails.ErrorInfo{Reason: e.Reason.Code(), Domain: Domain, Metadata: e.Params()}
-	challenge := i.guard.Challenge(e)
+	fields := http.Header{}
+	i.guard.SetRefusalHeader(fields, e)
+	challenge := fields["Www-Authenticate"]
 	if m := i.guard.ResourceMetadata(); m != "" && len(challenge) > 0 {
 		info.Metadata["resource_metadata"] = m
 	}

@@ -52,7 +52,7 @@ var storeKinds = []struct {
 func ownStore(ctx context.Context, s *stand, size int) (store, error) {
 	verified := false // a check runs when a token is verified, and not when it is remembered
 	v, err := auth.NewVerifier(s.keys, auth.Config{Issuer: tokens.Issuer, Audiences: []string{tokens.Audience}, CacheSize: size,
-		Checks: []auth.ClaimsCheck{func(*auth.Principal) error { verified = true; return nil }}})
+		Checks: []func(*auth.Principal) error{func(*auth.Principal) error { verified = true; return nil }}})
 	if err != nil {
 		return nil, err
 	}

@@ -30,7 +30,6 @@ type onceBinding struct {
 func (*onceBinding) Member() string       { return "jkt" }
 func (*onceBinding) Fields() []string     { return []string{"proof"} }
 func (*onceBinding) Scheme() string       { return "DPoP" }
-func (*onceBinding) Challenge() string    { return `algs="ES256"` }
 func (*onceBinding) Algorithms() []string { return []string{"ES256"} }
 
 func (b *onceBinding) Check(_ context.Context, token string, c *auth.Credentials, p *auth.Principal, member []byte) error {

@@ -32,7 +32,9 @@ func TestMatrixRandomBytes(t *testing.T) {
 	known := map[string]bool{}
 	renderer := issuer.Guard(&auth.GuardOptions{ResourceMetadata: metadataURL})
 	for _, r := range auth.Reasons() {
-		for _, line := range renderer.Challenge(&auth.Error{Reason: r}) {
+		h := http.Header{}
+		renderer.SetRefusalHeader(h, &auth.Error{Reason: r})
+		for _, line := range h["Www-Authenticate"] {
 			known[line] = true
 		}
 	}

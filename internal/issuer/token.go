@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/bearward/bearward/internal/jose"
-	auth "github.com/bearward/bearward/middleware"
 )
 
 // A Stage is the point of a token's making at which a Change is applied.
@@ -135,7 +134,7 @@ func (is *Issuer) goodToken(key *Key, scope string) (header, claims map[string]a
 	}
 	rename(claims, "client_id", first(c.ClientIDClaims, "client_id"), client)
 	if scope != "" {
-		rename(claims, "scope", first([]string{c.ScopeClaim}, "scope"), scopesAs(c.ScopeForm, scope))
+		rename(claims, "scope", first([]string{c.ScopeClaim}, "scope"), scopesAs(c.ScopeArray, scope))
 	}
 	for name, value := range c.FixedClaims {
 		claims[name] = value
@@ -164,9 +163,9 @@ func first(names []string, otherwise string) string {
 	return otherwise
 }
 
-// scopesAs returns scopes as form holds them.
-func scopesAs(form auth.ScopeForm, scope string) any {
-	if form == auth.ScopeArray {
+// scopesAs returns scopes as an array, or as one string.
+func scopesAs(array bool, scope string) any {
+	if array {
 		return strings.Fields(scope)
 	}
 	return scope

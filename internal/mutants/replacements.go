@@ -99,7 +99,6 @@ var replacements = map[string]string{
 	"middleware/profile-algorithms-unknown": `return nil`,
 	"middleware/reason-known":               `ok && e != nil`,
 	"middleware/scope-form-array":           `v.Kind == '['`,
-	"middleware/scope-form-string":          `v.Kind == '"'`,
 	"middleware/scope-single":               `scope == ""`,
 	"middleware/scope-type":                 `return nil`,
 	"middleware/scope-whole":                `true`,

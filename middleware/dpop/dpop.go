@@ -26,7 +26,6 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -174,16 +173,8 @@ func (b *Binding) Fields() []string { return []string{proofField} }
 // Scheme returns "DPoP" (RFC 9449 §7.1).
 func (b *Binding) Scheme() string { return "DPoP" }
 
-// Challenge returns the algorithms of accepted proofs as an auth-param (RFC 9449 §7.1).
-func (b *Binding) Challenge() string {
-	names := make([]string, len(b.algorithms))
-	for i, a := range b.algorithms {
-		names[i] = a.String()
-	}
-	return `algs="` + strings.Join(names, " ") + `"`
-}
-
-// Algorithms returns the names of the algorithms of accepted proofs.
+// Algorithms returns the names of the algorithms of accepted proofs, which challenges tell (RFC
+// 9449 §7.1).
 func (b *Binding) Algorithms() []string {
 	names := make([]string, len(b.algorithms))
 	for i, a := range b.algorithms {

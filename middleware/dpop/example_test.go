@@ -55,11 +55,11 @@ func ExampleBinding() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(binding.Scheme(), binding.Challenge(), binding.Algorithms(), binding.Member(), binding.Fields())
+	fmt.Println(binding.Scheme(), binding.Algorithms(), binding.Member(), binding.Fields())
 	err = binding.Check(context.Background(), "token", &auth.Credentials{}, nil, nil)
 	fmt.Println(err)
 	// Output:
-	// DPoP algs="ES256" [ES256] jkt [Dpop]
+	// DPoP [ES256] jkt [Dpop]
 	// auth: request refused: PROOF_INVALID
 }
 

@@ -83,7 +83,7 @@ func TestEachAnswer(t *testing.T) {
 		"a claim that is required":   {setup: active(nil), change: func(c *introspect.Config) { c.Claims.RequiredClaims = []string{"tenant"} }, want: auth.ReasonClaimInvalid},
 		"a claim that is fixed":      {setup: active(nil), change: func(c *introspect.Config) { c.Claims.FixedClaims = map[string]string{"client_id": "x"} }, want: auth.ReasonClaimInvalid},
 		"a check that says no": {setup: active(nil), change: func(c *introspect.Config) {
-			c.Claims.Checks = []auth.ClaimsCheck{func(*auth.Principal) error { return errors.New("no") }}
+			c.Claims.Checks = []func(*auth.Principal) error{func(*auth.Principal) error { return errors.New("no") }}
 		}, want: auth.ReasonClaimsRefused},
 		"a refresh token (Keycloak)":   {setup: active(map[string]any{"typ": "Refresh"}), want: auth.ReasonTokenTypeNotAccepted},
 		"an offline token (Keycloak)":  {setup: active(map[string]any{"typ": "Offline"}), want: auth.ReasonTokenTypeNotAccepted},

@@ -29,7 +29,7 @@ func (p Preset) Introspector(client introspect.ClientAuth, config *introspect.Co
 	own := p.Config
 	c.Claims = auth.Config{
 		Issuer: own.Issuer, Audiences: own.Audiences, Clients: own.Clients, Algorithms: own.Algorithms,
-		ScopeForm: auth.ScopeAny, ClientIDClaims: append([]string{"client_id"}, own.ClientIDClaims...),
+		ScopeArray: true, ClientIDClaims: append([]string{"client_id"}, own.ClientIDClaims...),
 		RolesClaim: own.RolesClaim, GroupsClaim: own.GroupsClaim, PermissionsClaim: own.PermissionsClaim,
 		Leeway: own.Leeway, MaxAge: own.MaxAge, MaxLifetime: own.MaxLifetime,
 		MaxTokenBytes: own.MaxTokenBytes, CacheSize: own.CacheSize, Checks: own.Checks,

@@ -33,7 +33,7 @@ func Okta(domain, authorizationServer string, audience ...string) Preset {
 		Audiences:      audience,
 		Types:          []string{"", "JWT", "at+jwt"},
 		ScopeClaim:     "scp",
-		ScopeForm:      auth.ScopeArray,
+		ScopeArray:     true,
 		ClientIDClaims: []string{"cid"},
 		RequiredClaims: []string{"sub", "client_id", "iat", "jti"},
 	}, host("domain", domain), segmentOf("authorization server", authorizationServer), given("audience", audience))
@@ -84,7 +84,7 @@ func IdentityServer(issuer string, audience ...string) Preset {
 		Issuer:         issuer,
 		Audiences:      audience,
 		Types:          []string{"at+jwt"},
-		ScopeForm:      auth.ScopeAny, // an array, or a string with EmitScopesAsSpaceDelimitedStringInJwt
+		ScopeArray:     true, // or a string, with EmitScopesAsSpaceDelimitedStringInJwt
 		RequiredClaims: []string{"client_id"},
 		RolesClaim:     []string{"role"},
 	}, given("issuer", []string{issuer}), given("audience", audience))
@@ -175,7 +175,7 @@ func Hydra(issuer string, audience ...string) Preset {
 		Audiences:      audience,
 		Types:          []string{"JWT", "at+jwt"},
 		ScopeClaim:     "scp",
-		ScopeForm:      auth.ScopeAny,
+		ScopeArray:     true,
 		ScopeFallback:  "scope", // strategies.jwt.scope_claim
 		RequiredClaims: []string{"sub", "iat", "jti"},
 	}, given("issuer", []string{issuer}), given("audience", audience))

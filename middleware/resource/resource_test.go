@@ -233,7 +233,6 @@ type proofs struct{ auth.SchemeBinding }
 func (*proofs) Member() string       { return "jkt" }
 func (*proofs) Fields() []string     { return []string{"DPoP"} }
 func (*proofs) Scheme() string       { return "DPoP" }
-func (*proofs) Challenge() string    { return "" }
 func (*proofs) Algorithms() []string { return []string{"ES256"} }
 
 type certificate struct{ auth.Binding }
