@@ -58,8 +58,9 @@ type Options struct {
 	// never lengthens it.
 	RefreshEvery time.Duration
 
-	// Cooldown limits the fetches that unknown key IDs cause: two at once, then one for each 75 to 100
-	// % of it, at random. So replicas under one flood do not fetch together. 1 s to 1 h, default 30 s.
+	// Cooldown limits the fetches that unknown key IDs cause: two at once, then one for each 75 to
+	// 100 % of it, at random. So replicas under one flood do not fetch together. 1 s to 1 h,
+	// default 30 s.
 	Cooldown time.Duration
 
 	// MaxStale is how long keys are used after the last good refresh. After it the Cache answers

@@ -43,10 +43,10 @@ func ExampleRules() {
 	delete(rules, "GET /debug")
 
 	for _, method := range []string{"GET", "PUT"} {
-		key, req, ok := rules.ForRoute(method, "/orders")
+		key, req, ok := rules.Find(method, "/orders")
 		fmt.Println(method, "/orders:", key, "=", req, ok)
 	}
-	_, _, ok := rules.ForRoute("GET", "/debug")
+	_, _, ok := rules.Find("GET", "/debug")
 	fmt.Println(ok)
 	// Output:
 	// auth: rule "GET /debug" has the zero Requirement

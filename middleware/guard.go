@@ -243,8 +243,8 @@ func (g *Guard) askRevoked(ctx context.Context, p *Principal) (refused *Error) {
 	return nil
 }
 
-// revokedUnknown says that GuardOptions.Revoked could not tell. What it says itself may be anything,
-// and is not told to the log unless it has a Detail.
+// revokedUnknown says that GuardOptions.Revoked could not tell. What it says itself may be
+// anything, and is not told to the log unless it has a Detail.
 func revokedUnknown(what string, err error) *Error {
 	e := &Error{Reason: ReasonUnavailable, Err: fmt.Errorf("auth: GuardOptions.Revoked %s: %w", what, err)}
 	if _, ok := errors.AsType[detailed](err); !ok {

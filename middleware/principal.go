@@ -280,8 +280,8 @@ func ClaimsOf[T any](p *Principal) (T, error) {
 	return v, err
 }
 
-// CheckClaims makes one of [Config].Checks of a function of the claims as a T. Claims that do not decode
-// into a T are refused.
+// CheckClaims makes one of [Config].Checks of a function of the claims as a T. Claims that do not
+// decode into a T are refused.
 func CheckClaims[T any](check func(*T) error) func(*Principal) error {
 	return func(p *Principal) error {
 		v, err := ClaimsOf[T](p)

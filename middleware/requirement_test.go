@@ -155,13 +155,13 @@ func TestRequirementAgreesWithItsTruthTable(t *testing.T) {
 func TestRules(t *testing.T) {
 	read, write := auth.Scopes("read"), auth.Scopes("write")
 	rules := auth.Rules{"GET /orders": read, "/orders": write}
-	if key, req, ok := rules.ForRoute("GET", "/orders"); !ok || key != "GET /orders" || req.String() != "read" {
+	if key, req, ok := rules.Find("GET", "/orders"); !ok || key != "GET /orders" || req.String() != "read" {
 		t.Errorf("the rule of the method: %q %v %v", key, req, ok)
 	}
-	if key, req, ok := rules.ForRoute("POST", "/orders"); !ok || key != "/orders" || req.String() != "write" {
+	if key, req, ok := rules.Find("POST", "/orders"); !ok || key != "/orders" || req.String() != "write" {
 		t.Errorf("the rule of all methods: %q %v %v", key, req, ok)
 	}
-	if _, req, ok := rules.ForRoute("GET", "/other"); ok || !req.IsZero() {
+	if _, req, ok := rules.Find("GET", "/other"); ok || !req.IsZero() {
 		t.Errorf("a route that no rule names: %v %v", req, ok)
 	}
 	for want, rules := range map[string]auth.Rules{

@@ -34,9 +34,9 @@ func (r Rules) Validate() error {
 	return errors.Join(errs...)
 }
 
-// ForRoute returns the rule of an HTTP route and its key: the one for the method, or else the one
+// Find returns the rule of an HTTP route and its key: the one for the method, or else the one
 // for all methods.
-func (r Rules) ForRoute(method, pattern string) (key string, req Requirement, ok bool) {
+func (r Rules) Find(method, pattern string) (key string, req Requirement, ok bool) {
 	key = method + " " + pattern
 	if req, ok = r[key]; ok { // check: method-rule
 		return key, req, true

@@ -64,7 +64,7 @@ func CheckRules(r chi.Routes, rules auth.Rules) error {
 		found.once(e)
 		covered := false
 		for _, method := range e.methods {
-			if key, _, ok := rules.ForRoute(method, e.pattern); ok {
+			if key, _, ok := rules.Find(method, e.pattern); ok {
 				delete(idle, key)
 				covered = true
 			}

@@ -118,7 +118,7 @@ func (t *table) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // guarded puts the rule of a route in front of next. A route without a rule denies every request.
 func (t *table) guarded(method, pattern string, p *keptContext, next http.Handler) http.Handler {
-	key, req, ok := t.rules.ForRoute(method, pattern)
+	key, req, ok := t.rules.Find(method, pattern)
 	if !ok {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			_, err := t.guard.Authorize(r.Context(), auth.RequestCredentials(w, r, method+" "+pattern), auth.Requirement{})

@@ -55,7 +55,7 @@ func (r route) rule(rules auth.Rules) (key string, req auth.Requirement, ok bool
 		req, ok = rules[r.key()]
 		return r.key(), req, ok
 	}
-	return rules.ForRoute(r.Method, r.host+r.Path)
+	return rules.Find(r.Method, r.host+r.Path)
 }
 
 // handler returns the handler that the router has for the route, or nil when another route takes

@@ -65,7 +65,7 @@ type writer struct {
 // operation writes what the rule of an operation asks for.
 func (w *writer) operation(at field, where, key string) {
 	method, pattern := cutKey(key)
-	_, need, ok := w.asked.ForRoute(method, pattern)
+	_, need, ok := w.asked.Find(method, pattern)
 	if !ok { // check: annotate-unnamed
 		w.faults.add(at.key, where, "no rule names it")
 		return

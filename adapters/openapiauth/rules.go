@@ -97,7 +97,7 @@ func Check(rules auth.Rules, document []byte, router Router, opts *Options) erro
 	idle := maps.Clone(rules)
 	for _, key := range slices.Sorted(maps.Keys(published)) {
 		method, pattern := cutKey(key)
-		used, need, ok := rules.ForRoute(method, pattern)
+		used, need, ok := rules.Find(method, pattern)
 		delete(idle, used)
 		switch {
 		case !ok: // check: check-unnamed

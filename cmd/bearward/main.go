@@ -1,5 +1,5 @@
-// Command bearward is what the people who run a guarded API use at a terminal. `bearward help` lists
-// what it can do.
+// Command bearward is what the people who run a guarded API use at a terminal. `bearward help`
+// lists what it can do.
 package main
 
 import (

@@ -17,8 +17,8 @@ import (
 	"github.com/bearward/bearward/middleware/resource"
 )
 
-// stepUp is the SDK's handler, and what RFC 9470 §4 adds to it: a challenge's acr_values and max_age
-// go into the next authorization request. The SDK does not do it by itself.
+// stepUp is the SDK's handler, and what RFC 9470 §4 adds to it: a challenge's acr_values and
+// max_age go into the next authorization request. The SDK does not do it by itself.
 type stepUp struct {
 	*sdkauth.AuthorizationCodeHandler
 	from url.Values // the challenge that is being answered; the SDK answers one at a time

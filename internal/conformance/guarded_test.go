@@ -237,7 +237,7 @@ func TestAssertGuardedAsksEveryMethodOfARule(t *testing.T) {
 	for open, want := range map[string]string{"": "", "POST": "/orders: Bearward (O-11): method POST", "HEAD": "/orders: RFC 6750 §3 (B-36): method HEAD", "DELETE": "DELETE /orders: RFC 6750 §3 (B-13): no token"} {
 		r := chi.NewRouter()
 		for _, method := range []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"} {
-			_, need, _ := rules.ForRoute(method, "/orders")
+			_, need, _ := rules.Find(method, "/orders")
 			if method == open {
 				need = auth.Public()
 			}

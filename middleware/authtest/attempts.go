@@ -18,7 +18,7 @@ func withQuery(path, query string) string {
 // methods are those that the rule does not name, and those that fall under it.
 func (a *assertion) methods() (all []attempt) {
 	for _, method := range []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND", "get", "BEARWARD"} {
-		if key, _, ok := a.rules.ForRoute(method, a.pattern); ok && key != a.key || method == a.method {
+		if key, _, ok := a.rules.Find(method, a.pattern); ok && key != a.key || method == a.method {
 			continue // asked by its own rule
 		}
 		row := "O-11"

@@ -42,7 +42,7 @@ func (a *assertion) assert() bool {
 	met := a.scopeSets(http.MethodGet) && a.claimSets()
 	if a.every {
 		for _, method := range []string{"POST", "PUT", "PATCH", "DELETE"} {
-			if key, _, _ := a.rules.ForRoute(method, a.pattern); met && key == a.key {
+			if key, _, _ := a.rules.Find(method, a.pattern); met && key == a.key {
 				met = a.scopeSets(method)
 			}
 		}

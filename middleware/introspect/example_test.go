@@ -66,8 +66,8 @@ func ExampleNew() {
 	// 401
 }
 
-// An issuer that has no preset, here Authentik: its metadata says where it is asked. The audience is
-// the client ID of the application that the tokens are for.
+// An issuer that has no preset, here Authentik: its metadata says where it is asked. The audience
+// is the client ID of the application that the tokens are for.
 func ExampleNew_authentik() {
 	client := introspect.Basic("orders-api", introspect.FixedSecret("secret"))
 	tokens, err := introspect.New(introspect.FromMetadata, client, introspect.Config{

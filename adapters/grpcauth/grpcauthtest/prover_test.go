@@ -47,8 +47,8 @@ func newMoody(t *testing.T, opts *dpop.Options) *moody {
 	rpctest.Register(m.server, &rpctest.Talk{
 		OnUnary: func(_ context.Context, in *rpctest.Message) (*rpctest.Message, error) { return in, answer() },
 		OnStream: func(ss grpc.ServerStream) error {
-			// With a retry policy, gRPC may lose the status of a stream that ends before its client has
-			// sent anything, and tell the caller io.EOF: so the message is waited for.
+			// With a retry policy, gRPC may lose the status of a stream that ends before its client
+			// has sent anything, and tell the caller io.EOF: so the message is waited for.
 			if err := ss.RecvMsg(new(rpctest.Message)); err != nil {
 				return err
 			}

@@ -71,8 +71,8 @@ type Config struct {
 	// ResourceServers are the APIs that may ask about tokens, by HTTP Basic.
 	ResourceServers []ResourceServer
 
-	// AnyScope lets every client ask for every scope, whatever it registered: clients of MCP register
-	// with the scopes of their first call, or none, and ask for more when they need it.
+	// AnyScope lets every client ask for every scope, whatever it registered: clients of MCP
+	// register with the scopes of their first call, or none, and ask for more when they need it.
 	AnyScope bool
 
 	// RegistrationToken is the initial access token that registration asks

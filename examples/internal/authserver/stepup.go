@@ -25,7 +25,8 @@ const (
 // errUnmet is RFC 9470 §5's: the user cannot log in as the application asks.
 const errUnmet = "unmet_authentication_requirements"
 
-// codeStep is how long a code is shown, and the one before and after it are accepted (RFC 6238 §5.2).
+// codeStep is how long a code is shown, and the one before and after it are accepted (RFC 6238
+// §5.2).
 const codeStep = 30 * time.Second
 
 // Code is the code of six digits that the user's device shows at that time (RFC 6238).
@@ -57,8 +58,8 @@ func (s *Server) useCode(u User, code string) bool {
 }
 
 // withKnownACRs leaves out of acr_values what is not known here, when something else is there: it
-// is a list of what would do, in order of preference (OpenID Connect Core §3.1.2.1). Go-oidc refuses
-// the request for one unknown value.
+// is a list of what would do, in order of preference (OpenID Connect Core §3.1.2.1). Go-oidc
+// refuses the request for one unknown value.
 func withKnownACRs(r *http.Request) *http.Request {
 	query := r.URL.Query()
 	known := slices.DeleteFunc(strings.Fields(query.Get("acr_values")), func(acr string) bool {

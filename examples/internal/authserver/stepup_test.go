@@ -33,7 +33,8 @@ func TestStepUp(t *testing.T) {
 	b := browse(t)
 
 	// visit opens the authorization endpoint, and answers the login page, when there is one, with
-	// the form. It returns how many login pages there were, and where the browser is sent in the end.
+	// the form. It returns how many login pages there were, and where the browser is sent in the
+	// end.
 	visit := func(form url.Values, verifier string, more ...oauth2.AuthCodeOption) (logins int, to *url.URL) {
 		t.Helper()
 		resp, err := b.Get(conf.AuthCodeURL("s", append(more, oauth2.S256ChallengeOption(verifier))...))
