@@ -1,0 +1,131 @@
+//go:build unix
+
+package soak_test
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"os"
+	"os/exec"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/redis/rueidis"
+
+	"github.com/bearward/bearward/adapters/redisauth"
+)
+
+// A redisServer is a real redis-server with an append-only file, which is restarted.
+type redisServer struct {
+	t       *testing.T
+	port    string
+	dir     string
+	cmd     *exec.Cmd
+	trouble spans // it is away
+	slow    spans // it answers late
+}
+
+func startRedis(t *testing.T) *redisServer {
+	t.Helper()
+	if _, err := exec.LookPath("redis-server"); err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal(err)
+		}
+		t.Skip("no redis-server; Debian's package redis-server has it")
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	_ = l.Close()
+	r := &redisServer{t: t, port: port, dir: t.TempDir()}
+	r.start()
+	t.Cleanup(func() { _ = r.cmd.Process.Kill(); _ = r.cmd.Wait() })
+	return r
+}
+
+func (r *redisServer) start() {
+	r.cmd = exec.Command("redis-server", "--bind", "127.0.0.1", "--port", r.port, "--save", "", "--appendonly", "yes", "--dir", r.dir)
+	if err := r.cmd.Start(); err != nil {
+		r.t.Error(err)
+	}
+}
+
+// restart stops it in good order, and starts it again.
+func (r *redisServer) restart() {
+	r.trouble.begin()
+	defer r.trouble.end()
+	_ = r.cmd.Process.Signal(syscall.SIGTERM)
+	_ = r.cmd.Wait()
+	r.start()
+	for range 500 {
+		conn, err := net.Dial("tcp", "127.0.0.1:"+r.port)
+		if err == nil {
+			_ = conn.Close()
+			return
+		}
+		time.Sleep(10 * time.Millisecond) // polls a port
+	}
+	r.t.Error("redis-server did not start again")
+}
+
+// hang stops it for a time without an answer.
+func (r *redisServer) hang(d time.Duration) {
+	r.trouble.begin()
+	defer r.trouble.end()
+	_ = r.cmd.Process.Signal(syscall.SIGSTOP)
+	time.Sleep(d) // real: the server stands still
+	_ = r.cmd.Process.Signal(syscall.SIGCONT)
+}
+
+// watch notes when the server is slower than a busy one: a loaded machine may stop it, too. It asks
+// over a connection of its own, until ctx ends.
+func (r *redisServer) watch(ctx context.Context) {
+	for ctx.Err() == nil {
+		conn, err := net.Dial("tcp", "127.0.0.1:"+r.port)
+		if err != nil {
+			time.Sleep(20 * time.Millisecond) // it is restarted, and that is noted
+			continue
+		}
+		for ctx.Err() == nil && r.ping(conn) {
+			time.Sleep(10 * time.Millisecond) // polls
+		}
+		_ = conn.Close()
+	}
+}
+
+// ping asks the server for a sign of life.
+func (r *redisServer) ping(conn net.Conn) bool {
+	noted := make(chan bool, 1)
+	slow := time.AfterFunc(slowly, func() { r.slow.begin(); noted <- true })
+	_, err := conn.Write([]byte("PING\r\n"))
+	if err == nil {
+		_, err = conn.Read(make([]byte, 16))
+	}
+	if !slow.Stop() {
+		<-noted
+		r.slow.end()
+	}
+	return err == nil
+}
+
+// stalls notes when this process gets no processor, until ctx ends.
+func (w *world) stalls(ctx context.Context) {
+	for last := time.Now(); ctx.Err() == nil; last = time.Now() {
+		time.Sleep(10 * time.Millisecond)
+		if time.Since(last) > slowly {
+			w.stalled.add(last, time.Now())
+		}
+	}
+}
+
+func (r *redisServer) store(logger *slog.Logger) *redisauth.Store {
+	store, err := redisauth.New(rueidis.ClientOption{InitAddress: []string{"127.0.0.1:" + r.port}}, &redisauth.Options{Logger: logger})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return store
+}
