@@ -58,6 +58,7 @@ func startApp(p ports, st *stack, m link, cfg stackConfig) (*app, error) {
 		},
 	}
 	config.Opaque = webapp.Opaque{Audience: opaqueAPI, MaxAge: answerAge}
+	config.Tools = webapp.Tools{URL: st.tools.url, EntryScope: "read:orders", Patience: cfg.patience}
 	for i, adapter := range api.Adapters() {
 		config.Opaque.APIs = append(config.Opaque.APIs, webapp.API{Adapter: adapter, URL: scheme + st.opaque[i].Addr()})
 		config.APIs = append(config.APIs, webapp.API{Adapter: adapter, URL: scheme + st.fleet[i].Addr()})

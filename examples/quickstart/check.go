@@ -30,6 +30,8 @@ type walk struct {
 	fleet     fleet
 	endpoints []endpoint
 	app       *client.Client
+
+	toolServer *toolServer
 }
 
 // check walks the whole way once, prints the table, and returns an error when
@@ -39,14 +41,17 @@ func check(ctx context.Context, out io.Writer) (err error) {
 	if w.link, err = (link{}).mutual(); err != nil {
 		return err
 	}
-	w.issuer, err = startIssuer(anyPort, 5*time.Minute, link{}, w.link, slog.New(slog.DiscardHandler))
-	if err != nil {
+	if w.toolServer, err = listenTools(link{}); err != nil {
 		return err
+	}
+	w.issuer, err = startIssuer(anyPort, 5*time.Minute, link{}, w.link, slog.New(slog.DiscardHandler), w.toolServer.url)
+	if err != nil {
+		return errors.Join(err, w.toolServer.shutdown(ctx))
 	}
 	defer func() {
 		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
 		defer cancel()
-		err = errors.Join(err, w.closeEndpoints(), w.fleet.shutdown(stop), w.issuer.shutdown(stop))
+		err = errors.Join(err, w.closeEndpoints(), w.fleet.shutdown(stop), w.toolServer.shutdown(stop), w.issuer.shutdown(stop))
 	}()
 	fmt.Fprintf(out, "Authorization server: %s\nAPI:                  %s behind %s\n", w.issuer.url, audience, strings.Join(api.Adapters(), ", "))
 	w.legend()
@@ -76,7 +81,7 @@ func (w *walk) run(ctx context.Context) error {
 	fmt.Fprintf(w.out, "The application registered itself as %s; alice and bob logged in and consented.\n", w.app.OAuth.ClientID)
 
 	for _, chapter := range []func(context.Context, *oauth2.Token, *oauth2.Token) error{
-		w.coldStart, w.whoMayCallWhat, w.badTokens, w.streams, w.rotation, w.outage, w.refresh, w.bound, w.certified, w.opaque,
+		w.coldStart, w.whoMayCallWhat, w.badTokens, w.streams, w.rotation, w.outage, w.refresh, w.bound, w.certified, w.opaque, w.tools,
 	} {
 		if err := chapter(ctx, reader, writer); err != nil {
 			return err

@@ -16,13 +16,14 @@ const (
 	opaqueTab = "Opaque, and revoked"
 )
 
-var tabs = []string{bearerTab, boundTab, opaqueTab}
+var tabs = []string{bearerTab, boundTab, opaqueTab, toolTab}
 
 // issued is a token beside that of the login.
 type issued struct {
 	scopes   []string
 	expiries []string // as the page may say it: the application reckons that of an opaque token
 	key      string
+	id       string // of a token for the tools
 	revoked  bool
 }
 
@@ -36,7 +37,7 @@ const (
 var getting = map[string]string{boundToKey: "Get a bound token", boundToCertificate: "Get a TLS-bound token", readByIssuer: "Get an opaque token"}
 
 // onTab are the tokens that each tab is about.
-var onTab = map[string][]string{boundTab: {boundToKey, boundToCertificate}, opaqueTab: {readByIssuer}}
+var onTab = map[string][]string{boundTab: {boundToKey, boundToCertificate}, opaqueTab: {readByIssuer}, toolTab: {forTools}}
 
 // learn takes in the tokens that were issued after the first n answers.
 func (r *random) learn(n int) {
@@ -64,6 +65,8 @@ func (r *random) learn(n int) {
 		raw, err := base64.RawURLEncoding.DecodeString(strings.Split(said.Access, ".")[1])
 		r.must(err)
 		var claims struct {
+			Aud   string
+			Jti   string
 			Scope string
 			Exp   int64
 			Cnf   struct {
@@ -85,6 +88,10 @@ func (r *random) learn(n int) {
 			continue
 		case claims.Cnf.Certificate != "":
 			r.further[boundToCertificate] = further
+			continue
+		case claims.Aud == r.stack.tools.url:
+			further.id = claims.Jti
+			r.further[forTools] = further
 			continue
 		}
 		r.scopes = strings.Fields(claims.Scope)
@@ -162,7 +169,7 @@ var needIssuer = []string{
 func (r *random) holdButtons(p page, down bool, wrong func(string, ...any)) {
 	missing := slices.ContainsFunc(r.registered, func(scope string) bool { return !slices.Contains(r.scopes, scope) })
 	noRefresh := map[string]string{"none": "you did not allow", "worthless": "Yours is worthless"}[r.refresh]
-	if want := map[string]int{bearerTab: 8, boundTab: 9, opaqueTab: 4}[p.Tab]; len(p.Buttons) != want {
+	if want := map[string]int{bearerTab: 8, boundTab: 9, opaqueTab: 4, toolTab: 4}[p.Tab]; len(p.Buttons) != want {
 		wrong("%d buttons, want %d", len(p.Buttons), want)
 	}
 	for _, b := range p.Buttons {
@@ -185,6 +192,9 @@ func (r *random) holdButtons(p page, down bool, wrong func(string, ...any)) {
 		}
 		if down && slices.Contains(needIssuer, b.Name) {
 			why = "The issuer is down"
+		}
+		if p.Tab == toolTab {
+			why = r.whyToolOff(b.Name, down)
 		}
 		if p.Tab == opaqueTab {
 			why = r.whyOpaqueOff(b.Name, down, why)

@@ -85,7 +85,7 @@ func TestKeyboardAndScreenReaderInABrowser(t *testing.T) {
 	b.key("\r", true)
 
 	want := []string{
-		"Skip to the content", "Bearward quickstart", "Bearer tokens", "Bound tokens", "Opaque, and revoked", "Register another one", "Log out",
+		"Skip to the content", "Bearward quickstart", "Bearer tokens", "Bound tokens", "Opaque, and revoked", "MCP", "Register another one", "Log out",
 		"Read the orders", "Place an order", "Read the figures", "Ask for more scopes",
 		"Let a token expire", "Replay a refresh token", "Rotate the keys", "Take the issuer down",
 	}

@@ -136,6 +136,9 @@ const faults = `(() => {
     const box = el.getBoundingClientRect();
     if (box.top < 0 || box.bottom > innerHeight || box.height < 24) found.push("an action is not in sight: " + el.innerText);
   }
+  for (const el of document.querySelectorAll(".tabs a")) {
+    if (el.getBoundingClientRect().right > innerWidth) found.push("a tab is not in sight: " + el.innerText);
+  }
   for (const el of document.querySelectorAll("pre, .tries button")) {
     if (el.checkVisibility() && (el.scrollWidth > el.clientWidth + 1 || el.scrollHeight > el.clientHeight + 1)) found.push("cut off: " + el.innerText.slice(0, 40));
   }

@@ -1,6 +1,6 @@
 // Quickstart shows the whole way on one machine: an authorization server, an
-// application that gets tokens from it, and the same API behind net/http, chi,
-// Echo and gRPC.
+// application that gets tokens from it, the same API behind net/http, chi,
+// Echo and gRPC, and an MCP server.
 //
 //	go run -C examples ./quickstart -check    walks the way once and checks every answer
 //	go run -C examples ./quickstart           stays up, and prints what to try

@@ -59,6 +59,7 @@ type random struct {
 	refresh    string            // kept, none or worthless
 	further    map[string]issued // the other tokens of this login
 
+	tools        tools
 	downByOpaque bool // the issuer went down on the tab of opaque tokens
 }
 
@@ -90,8 +91,11 @@ func (r *random) order() {
 // lastRegistered asks the issuer's consent page what the registration may ask for.
 func (r *random) lastRegistered() []string {
 	for _, call := range slices.Backward(r.spy.since(0)) {
-		var said struct{ Scope string }
-		if call.path == "/register" && json.Unmarshal(call.body, &said) == nil {
+		var said struct {
+			Name  string `json:"client_name"`
+			Scope string
+		}
+		if call.path == "/register" && json.Unmarshal(call.body, &said) == nil && said.Name != "MCP client" {
 			return strings.Fields(said.Scope)
 		}
 	}
@@ -114,8 +118,8 @@ func (r *random) untick(names []string, n int) (left []string) {
 // consent allows some of what is asked for.
 func (r *random) consent(again bool) {
 	r.t.Helper()
-	before := r.allow(func(scope string) bool { return again || scope != "admin:all" })
-	r.further = make(map[string]issued)
+	before := r.allow(r.mayAsk(func(scope string) bool { return again || scope != "admin:all" }))
+	r.further, r.tools = make(map[string]issued), tools{}
 	r.learn(before)
 	r.expiries = r.expiries[max(0, len(r.expiries)-1):]
 	r.hold(r.page(), "a login")
@@ -124,7 +128,7 @@ func (r *random) consent(again bool) {
 // consentFurther allows some of what is asked for another token.
 func (r *random) consentFurther(name string) {
 	r.t.Helper()
-	before := r.allow(func(scope string) bool { return scope != "admin:all" && scope != "offline_access" })
+	before := r.allow(r.mayAsk(func(scope string) bool { return scope != "admin:all" && scope != "offline_access" }))
 	old := r.further[name]
 	delete(r.further, name)
 	r.learn(before)
@@ -135,9 +139,20 @@ func (r *random) consentFurther(name string) {
 	r.hold(r.page(), "a login for a token: "+name)
 }
 
-// allow ticks some of the boxes of a consent page that asks for the registered scopes that wanted
-// accepts, and returns how many answers there were before it said yes.
-func (r *random) allow(wanted func(scope string) bool) (before int) {
+// mayAsk are the registered scopes that wanted accepts and a person is asked for.
+func (r *random) mayAsk(wanted func(scope string) bool) (scopes []string) {
+	for _, scope := range r.registered {
+		if scope != "openid" && wanted(scope) {
+			scopes = append(scopes, scope)
+		}
+	}
+	slices.Sort(scopes)
+	return scopes
+}
+
+// allow ticks some of the boxes of a consent page that asks for what is wanted, in order, and
+// returns how many answers there were before it said yes.
+func (r *random) allow(want []string) (before int) {
 	r.t.Helper()
 	const boxes = `JSON.stringify([...document.querySelectorAll("input[name=scope]:not(:disabled)")].map((el) => el.value))`
 	raw, err := chromedp.Run(r.ctx, chromedp.Evaluate[string](boxes))
@@ -145,13 +160,6 @@ func (r *random) allow(wanted func(scope string) bool) (before int) {
 	var asked []string
 	r.must(json.Unmarshal([]byte(raw), &asked))
 	slices.Sort(asked)
-	var want []string
-	for _, scope := range r.registered {
-		if scope != "openid" && wanted(scope) {
-			want = append(want, scope)
-		}
-	}
-	slices.Sort(want)
 	if !slices.Equal(asked, want) {
 		r.t.Errorf("the consent page asks for %v, want %v", asked, want)
 	}
@@ -200,6 +208,10 @@ func (r *random) step() {
 			return
 		}
 	}
+	if label == "Log in for the client" {
+		r.loginForTool()
+		return
+	}
 	if r.status != 200 {
 		r.t.Errorf("%s: status %d", label, r.status)
 	}
@@ -215,9 +227,24 @@ func (r *random) step() {
 		token.revoked = true
 		r.further[readByIssuer] = token
 	}
+	if label == "Start over" {
+		r.tools = tools{}
+		delete(r.further, forTools)
+	}
 	p := r.page()
-	r.hold(p, label)
-	r.holdAnswers(p, label, r.spy.since(before))
+	switch {
+	case toolScope[label] != "":
+		r.callTool(p, label, r.spy.since(before))
+		r.hold(p, label)
+	case label == "Start over":
+		r.hold(p, label)
+		if len(p.Steps) > 0 || r.spy.count() != before {
+			r.t.Errorf("%s: the page draws %v, %d requests were sent", label, p.Steps, r.spy.count()-before)
+		}
+	default:
+		r.hold(p, label)
+		r.holdAnswers(p, label, r.spy.since(before))
+	}
 	if r.IntN(4) == 0 { // what was said stays when the page is loaded again
 		again := r.page()
 		r.run(chromedp.Reload())

@@ -73,7 +73,7 @@ func (s *spy) dial() []grpc.DialOption {
 
 func newSpy() *spy { return &spy{secrets: make(map[string]string)} }
 
-var secretMember = regexp.MustCompile(`"(access_token|refresh_token|id_token|client_secret)":\s*"([^"]+)"`)
+var secretMember = regexp.MustCompile(`"(registration_access_token|access_token|refresh_token|id_token|client_secret)":\s*"([^"]+)"`)
 
 // over is a transport that the spy watches.
 func (s *spy) over(base http.RoundTripper) http.RoundTripper { return watched{s, base} }

@@ -64,6 +64,7 @@ type stack struct {
 	fleet  fleet
 	mutual fleet // for clients with certificates
 	opaque fleet // for tokens that only the issuer can read
+	tools  *toolServer
 	app    *app
 }
 
@@ -76,6 +77,8 @@ type stackConfig struct {
 	log   *slog.Logger
 	// age is how long the APIs use what the issuer told them; 0: as long as the pages say.
 	age time.Duration
+	// patience is how long a call of a tool waits for a person; 0: the application's default.
+	patience time.Duration
 }
 
 func (cfg stackConfig) watched(t http.RoundTripper) http.RoundTripper {
@@ -97,7 +100,13 @@ func startStack(p ports, cfg stackConfig) (_ *stack, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if st.issuer, err = startIssuer(p.issuer(), tokenLifetime, cfg.link, m, cfg.log.With("server", "issuer")); err != nil {
+	if st.tools, err = listenTools(cfg.link); err != nil {
+		return nil, err
+	}
+	if st.issuer, err = startIssuer(p.issuer(), tokenLifetime, cfg.link, m, cfg.log.With("server", "issuer"), st.tools.url); err != nil {
+		return nil, err
+	}
+	if err = st.tools.start(st.issuer.url, cfg.log.With("server", "mcp")); err != nil {
 		return nil, err
 	}
 	config := api.Config{
@@ -127,6 +136,9 @@ func (st *stack) shutdown(ctx context.Context) error {
 		errs = append(errs, st.app.shutdown(ctx))
 	}
 	errs = append(errs, st.fleet.shutdown(ctx), st.mutual.shutdown(ctx), st.opaque.shutdown(ctx))
+	if st.tools != nil {
+		errs = append(errs, st.tools.shutdown(ctx))
+	}
 	if st.issuer != nil {
 		errs = append(errs, st.issuer.shutdown(ctx))
 	}

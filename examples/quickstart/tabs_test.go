@@ -29,6 +29,7 @@ func (b *browser) bound() {
 	b.look("24-bound-replay")
 	b.certified()
 	b.opaque()
+	b.tools()
 	if text := b.press("Bearer tokens"); !strings.Contains(text, "The short-lived token works") {
 		b.t.Errorf("the other tab has lost what was tried there:\n%s", text)
 	}
@@ -63,6 +64,39 @@ func (b *browser) opaqueToken() {
 	b.wants(b.press("Allow"), "How you got the token", "letters and digits, without claims")
 	if p := b.read(); !strings.HasSuffix(b.location(), "/opaque") || p.Verdict != "promised" {
 		b.t.Errorf("at %s: %s", b.location(), p.Verdict)
+	}
+}
+
+// tools walks the whole way of a client of MCP, on a tab of its own.
+func (b *browser) tools() {
+	b.t.Helper()
+	b.wants(b.press("MCP"), "Call list_orders, and log in when the client waits for you.", "No call waits for a login.", "The client has nothing to forget yet.")
+	b.look("32-mcp")
+	b.says("Call list_orders", "Without a token the server refuses (401), and says where to log in. The client asks for read:orders, and waits for you.")
+	b.wants(b.text(), "A call waits for you. Log in, or start over.", "a call waits for your login")
+	b.look("33-mcp-refused")
+	b.wants(b.press("Log in for the client"), "Allow MCP client?", "See the orders")
+	b.look("34-mcp-consent")
+	b.press("Allow")
+	if p := b.read(); !strings.HasSuffix(b.location(), "/mcp") || p.Headline != "After the login the call works: alice sees 2 orders." || p.Verdict != "promised" {
+		b.t.Errorf("at %s: %q, %s", b.location(), p.Headline, p.Verdict)
+	}
+	b.look("35-mcp-called")
+	b.says("Call list_orders", "The call works: alice sees 2 orders.")
+	b.says("Call place_order", "The token has no write:orders: the server refuses the call (403), and says what it needs. The client asks for read:orders and write:orders, and waits for you.")
+	b.look("36-mcp-step-up")
+	b.wants(b.press("Log in for the client"), "Allow MCP client?", "Place orders")
+	b.press("Allow")
+	if p := b.read(); p.Headline != "After the login the call works: it placed order 3 for alice." || p.Verdict != "promised" {
+		b.t.Errorf("%q, %s", p.Headline, p.Verdict)
+	}
+	b.look("37-mcp-stepped-up")
+	b.says("Start over", "The client has no token any more: its next call is a first one.")
+	b.says("Call place_order", "Without a token the server refuses (401)")
+	b.press("Log in for the client")
+	b.press("Deny")
+	if p := b.read(); p.Headline != "You said no. The client got no token, and did not call again." || p.Verdict != "promised" {
+		b.t.Errorf("%q, %s", p.Headline, p.Verdict)
 	}
 }
 

@@ -55,6 +55,7 @@ type page struct {
 	Refresh, Issuer             string
 	Buttons                     []button
 	Calls                       []asked
+	Steps                       []step
 	Orders                      [][]string // of the first table
 	Figures                     string
 	Width, Height, WindowHeight int
@@ -97,6 +98,7 @@ const readPage = `(() => {
         Adapter: row.dataset.adapter, Status: text(row.querySelector("td .status")), Verdict: verdict(row), Text: text(row.lastElementChild),
       })),
     })),
+    Steps: all(".exchange").map((el) => ({ Route: text(el.querySelector(".route, .lanes + .unseen")), Status: text(el.querySelector("summary .status")) })),
     Orders: all("tr", document.querySelector(".orders tbody") || document.createElement("i")).map((row) => all("td", row).map(text)),
     Figures: text(document.querySelector(".figures")),
   });

@@ -73,8 +73,9 @@ type issuer struct {
 }
 
 // startIssuer serves an authorization server on addr; port 0 takes a free one. Clients with
-// certificates find it on a port of its own, by m; the zero m is nowhere.
-func startIssuer(addr string, lifetime time.Duration, l, m link, log *slog.Logger) (*issuer, error) {
+// certificates find it on a port of its own, by m; the zero m is nowhere. It issues tokens for the
+// orders API, and for more.
+func startIssuer(addr string, lifetime time.Duration, l, m link, log *slog.Logger, more ...string) (*issuer, error) {
 	listener, err := listen(addr)
 	if err != nil {
 		return nil, err
@@ -86,7 +87,7 @@ func startIssuer(addr string, lifetime time.Duration, l, m link, log *slog.Logge
 	url := l.scheme() + listener.Addr().String()
 	asker := newAsker()
 	server, err := authserver.New(authserver.Config{
-		Issuer: url, Audiences: []string{audience, otherAPI, opaqueAPI}, Scopes: scopes(), Users: people(),
+		Issuer: url, Audiences: append([]string{audience, otherAPI, opaqueAPI}, more...), Scopes: scopes(), Users: people(),
 		Opaque: []string{opaqueAPI}, ResourceServers: []authserver.ResourceServer{asker}, MutualURL: mutualURL, TokenLifetime: lifetime, Logger: log,
 	})
 	if err != nil {

@@ -47,6 +47,15 @@ func NoToken() Promise {
 	}
 }
 
+// LogIn promises the challenge of a request that brings no token to an MCP server: where its
+// metadata are (RFC 9728 §5.1), and the scope to ask for.
+func LogIn(metadata, scope string) Promise {
+	return Promise{
+		status: 401, challenge: `Bearer realm="api", resource_metadata="` + metadata + `", scope="` + scope + `"`, whole: true,
+		Text: `401 with resource_metadata and scope="` + scope + `"`,
+	}
+}
+
 // BadToken promises that the token is refused (RFC 6750 §3.1).
 func BadToken() Promise {
 	return Promise{status: 401, challenge: `error="invalid_token"`, Text: `401 error="invalid_token"`}

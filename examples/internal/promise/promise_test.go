@@ -18,6 +18,10 @@ func TestPromiseNoticesEachDifference(t *testing.T) {
 	if fault := promise.OKAs("alice").Or(promise.Needs("write:orders")).Broken(good); fault != "" {
 		t.Errorf("the second of two: %s", fault)
 	}
+	anonymous := promise.Outcome{Status: 401, Challenge: `Bearer realm="api", resource_metadata="https://a.example/md", scope="read"`}
+	if fault := promise.LogIn("https://a.example/md", "read").Broken(anonymous); fault != "" {
+		t.Errorf("where to log in: %s", fault)
+	}
 	for name, c := range map[string]struct {
 		p   promise.Promise
 		out promise.Outcome
@@ -30,6 +34,8 @@ func TestPromiseNoticesEachDifference(t *testing.T) {
 		"another caller":           {promise.OKAs("alice"), promise.Outcome{Status: 200, Sub: "bob"}},
 		"a caller where none is":   {promise.OKAnonymous(), promise.Outcome{Status: 200, Sub: "bob"}},
 		"an error without a token": {promise.NoToken(), promise.Outcome{Status: 401, Challenge: `Bearer realm="api", error="invalid_token"`}},
+		"no metadata":              {promise.LogIn("https://a.example/md", "read"), promise.Outcome{Status: 401, Challenge: `Bearer realm="api", scope="read"`}},
+		"another scope at a 401":   {promise.LogIn("https://a.example/md", "read"), promise.Outcome{Status: 401, Challenge: `Bearer realm="api", resource_metadata="https://a.example/md", scope="read write"`}},
 		"no Retry-After":           {promise.Unavailable(), promise.Outcome{Status: 503}},
 		"a challenge at a 503":     {promise.Unavailable(), promise.Outcome{Status: 503, RetryAfter: 1, Challenge: "Bearer"}},
 	} {

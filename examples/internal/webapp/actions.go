@@ -53,7 +53,7 @@ func (a *App) do(w http.ResponseWriter, r *http.Request) {
 	}
 	rec, ctx := record(ctx)
 	err = act.run(a, ctx, rec, l, t)
-	last := result{Action: act.Name, Title: act.Label, Parts: opened(rec.done())}
+	last := result{Action: act.Name, Title: act.Label, Parts: opened(rec.done()), opening: rec.opening}
 	if err != nil {
 		a.log.Warn("action", "name", act.Name, "err", err)
 		last.Parts = append(last.Parts, part{Problem: problemText(err)})
@@ -66,10 +66,13 @@ func (a *App) do(w http.ResponseWriter, r *http.Request) {
 }
 
 // opened marks what is shown in full: the first question that was not simply answered, or else the
-// first one, and whatever is not as promised.
+// first one, and whatever is not as promised. Of a tool's call it is the last message to the server.
 func opened(parts []part) []part {
 	telling := -1
 	for i, p := range parts {
+		if p.Exchange != nil && p.Exchange.check != nil {
+			telling = i
+		}
 		if p.Calls == nil {
 			continue
 		}
@@ -100,6 +103,7 @@ func problemText(err error) string {
 // situation is what decides which actions are possible.
 func (a *App) situation(l *login, t tokens) situation {
 	s := situation{Down: a.cfg.Issuer.Down(), Refresh: t.refreshState(), Bound: stateOf(t.Bound.Access), Certified: stateOf(t.Certified.Access), Opaque: t.Opaque.state()}
+	s.Tools = a.toolSituation(l)
 	s.Missing = missing(l.reg.Scopes, factsOf(t.Access).scopes)
 	return s
 }

@@ -73,6 +73,7 @@ func (a *App) dashboard(w http.ResponseWriter, r *http.Request) {
 
 // showDashboard writes the dashboard with the lesson of path. The caller has the lock of l.
 func (a *App) showDashboard(w http.ResponseWriter, status int, path string, l *login, t tokens) {
+	a.settleTools(l)
 	s := a.situation(l, t)
 	tabs := lessons(s)
 	open := lessonAt(tabs, path)
@@ -81,6 +82,9 @@ func (a *App) showDashboard(w http.ResponseWriter, status int, path string, l *l
 	switch open.Path {
 	case opaqueLesson:
 		n, views = opaqueNow(n, t), nil
+	case toolLesson:
+		token := l.tools.token()
+		n, views = toolNow(n, a.cfg.Tools.URL, s.Tools, token), viewOf("The client’s token, decoded", token)
 	case boundLesson:
 		n = boundNow(n, t)
 		views = append(viewOf("The token bound to a key, decoded", t.Bound.Access),

@@ -51,6 +51,11 @@ const (
 	needGoodOpaque      // one that is not revoked either, and the issuer up
 
 	needIssuerElsewhere // up; it is brought up on another tab
+
+	needListTool   // no call that waits; and the issuer, when the client cannot call the tool without
+	needPlaceTool  // likewise
+	needWaiting    // a call that waits, and the issuer up
+	needToolClient // something that the client can forget
 )
 
 // refreshState is what became of the refresh token.
@@ -70,6 +75,7 @@ type situation struct {
 	// Certified is that of the token which is bound to a certificate.
 	Certified tokenState
 	Opaque    tokenState
+	Tools     toolSituation
 	Missing   []string // scopes that the registration allows and the token has not
 }
 
@@ -101,6 +107,8 @@ func (s situation) blocked(n need) string {
 		return ""
 	case n == needOpaque, n == needGoodOpaque && s.Opaque != tokenGood:
 		return s.Opaque.blocked(blockedNoOpaq, blockedOldOpq)
+	case n >= needListTool:
+		return s.Tools.blocked(n, s.Down)
 	case n == needIssuerElsewhere && s.Down:
 		return blockedThere
 	case s.Down:
@@ -152,7 +160,7 @@ func lessons(s situation) []lesson {
 				outageAction(s.Down),
 			}},
 		},
-	}, boundTab(), opaqueTab(s.Down)}
+	}, boundTab(), opaqueTab(s.Down), toolTab(s.Tools)}
 	for _, l := range all {
 		for _, g := range l.Groups {
 			for i := range g.Actions {

@@ -28,6 +28,7 @@ type login struct {
 	Subject, Name string
 	results       map[string]result // of the last action of each tab, by the tab's path
 	remembers     memory            // of the APIs, about the opaque token
+	tools         *toolClient       // nil until a tool is called
 }
 
 // tokens is what is sealed.
@@ -62,7 +63,9 @@ func (a *App) current(ctx context.Context) *login {
 	return a.logins[handle]
 }
 
+// forget ends a login, whose lock the caller has.
 func (a *App) forget(l *login) {
+	l.tools.forget()
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	delete(a.logins, l.handle)
@@ -102,7 +105,7 @@ func (a *App) startLogin(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case l != nil && ask != "":
 		reg = l.reg // more for the same application
-	case isFurther(ask):
+	case isFurther(ask) || ask == askTool:
 		http.Redirect(w, r, "/", http.StatusSeeOther)
 		return
 	}
@@ -110,6 +113,10 @@ func (a *App) startLogin(w http.ResponseWriter, r *http.Request) {
 		a.failed(w, http.StatusConflict, failedPage{
 			Title: "The issuer is down", Text: "Nobody can log in until it is up again.", Down: true,
 		})
+		return
+	}
+	if ask == askTool {
+		a.startToolLogin(w, r, l)
 		return
 	}
 	conf, err := a.oauthConfig(reg)
@@ -153,14 +160,18 @@ func (a *App) callback(w http.ResponseWriter, r *http.Request) {
 		a.failed(w, http.StatusBadRequest, failedPage{Title: "This answer is not taken", Text: "It comes from another issuer than the one that was asked."})
 		return
 	}
+	// A code is spent even when the browser goes away meanwhile.
+	work, cancel := context.WithTimeout(context.WithoutCancel(ctx), actionTimeout)
+	defer cancel()
+	if at.Ask == askTool {
+		a.takeTool(work, w, r, at, answer)
+		return
+	}
 	if code := answer.Get("error"); code != "" {
 		a.finish(ctx, at, endedDenied)
 		a.failed(w, http.StatusForbidden, deniedPage(code))
 		return
 	}
-	// A code is spent even when the browser goes away meanwhile.
-	work, cancel := context.WithTimeout(context.WithoutCancel(ctx), actionTimeout)
-	defer cancel()
 	if isFurther(at.Ask) {
 		a.takeFurther(work, w, r, at, answer)
 		return

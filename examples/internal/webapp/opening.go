@@ -28,13 +28,22 @@ func frontChannel(conf *oauth2.Config, resource string, answer url.Values) []par
 		"scope": {strings.Join(conf.Scopes, " ")}, "resource": {resource}, "code_challenge_method": {"S256"},
 		"code_challenge": {"."}, "state": {"."}, "nonce": {"."},
 	}
+	return throughBrowser("application", conf.Endpoint.AuthURL, there, conf.RedirectURL, answer)
+}
+
+// throughBrowser tells the two steps of a login that go through the browser.
+func throughBrowser(who, issuer string, there url.Values, back string, answer url.Values) []part {
+	said, brought := "You logged in and chose what to allow.", "The issuer sends your browser back with a code that works once"
+	if answer.Get("error") != "" {
+		said, brought = "You did not allow it.", "The issuer sends your browser back without a code"
+	}
 	return []part{{Exchange: &exchange{
-		Title: "The application sends your browser to the issuer", From: "browser", To: "issuer", OK: true,
-		Request: append([]string{"GET " + conf.Endpoint.AuthURL, ""}, formLines(there)...), Status: "page",
-		Response: []string{"You logged in and chose what to allow."},
+		Title: "The " + who + " sends your browser to the issuer", From: "browser", To: "issuer", OK: true,
+		Request: append([]string{"GET " + issuer, ""}, formLines(there)...), Status: "page",
+		Response: []string{said},
 	}}, {Exchange: &exchange{
-		Title: "The issuer sends your browser back with a code that works once", From: "browser", To: "application", OK: true,
-		Request: append([]string{"GET " + conf.RedirectURL, ""}, formLines(answer)...), Status: "303",
+		Title: brought, From: "browser", To: who, OK: true,
+		Request: append([]string{"GET " + back, ""}, formLines(answer)...), Status: "303",
 		Response: []string{"The state is the one that this browser was given, and iss is the issuer that was asked."},
 	}}}
 }

@@ -42,6 +42,7 @@ type homePage struct {
 	Issuer string
 	URL    string
 	APIs   []API
+	Tools  string // the URL of the MCP server
 	Down   bool
 }
 
@@ -52,7 +53,7 @@ func (a *App) home(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	a.page(w, http.StatusOK, "home", homePage{
-		shell: shell{Title: "Start"}, App: a.registration(), Issuer: a.cfg.IssuerURL, URL: a.cfg.URL, APIs: a.cfg.APIs,
+		shell: shell{Title: "Start"}, App: a.registration(), Issuer: a.cfg.IssuerURL, URL: a.cfg.URL, APIs: a.cfg.APIs, Tools: a.cfg.Tools.URL,
 		Down: a.cfg.Issuer.Down(),
 	})
 }

@@ -41,6 +41,14 @@ func (p part) promised() bool {
 	return p.Problem == ""
 }
 
+// Lanes are who stands side by side where exchanges are drawn; none when nothing is drawn.
+func (r result) Lanes() []string {
+	if slices.ContainsFunc(r.Parts, func(p part) bool { return p.Exchange != nil && p.Exchange.lane != nil }) {
+		return lanes
+	}
+	return nil
+}
+
 // Promised tells whether everything was answered as promised.
 func (r result) Promised() bool {
 	return !slices.ContainsFunc(r.Parts, func(p part) bool { return !p.promised() })

@@ -3,6 +3,8 @@ package webapp
 import (
 	"bytes"
 	"testing"
+
+	"golang.org/x/oauth2"
 )
 
 func TestVaultOpensForItsOwnerAndKeyAlone(t *testing.T) {
@@ -36,5 +38,28 @@ func TestVaultOpensForItsOwnerAndKeyAlone(t *testing.T) {
 		if open() == nil {
 			t.Errorf("%s opens it", name)
 		}
+	}
+}
+
+// The SDK's client is given its token for one request at a time.
+func TestTheTokenForToolsIsSealed(t *testing.T) {
+	v, err := newVault(NewKey())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &toolClient{vault: v, owner: "alice"}
+	if got := c.token(); got != "" {
+		t.Errorf("before there is one: %q", got)
+	}
+	source, err := c.keep(t.Context(), nil, (&oauth2.Token{AccessToken: "a-token-in-clear", TokenType: "Bearer"}).WithExtra(map[string]any{"scope": "read:orders"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if bytes.Contains(c.sealed, []byte("a-token-in-clear")) {
+		t.Error("the token is stored in clear")
+	}
+	tok, err := source.Token()
+	if err != nil || tok.AccessToken != "a-token-in-clear" || tok.Extra("scope") != "read:orders" || c.token() != tok.AccessToken {
+		t.Errorf("Token() = %+v, %v", tok, err)
 	}
 }

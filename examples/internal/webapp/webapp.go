@@ -7,6 +7,7 @@
 package webapp
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -48,6 +49,7 @@ type Config struct {
 	APIs      []API
 	Mutual    Mutual
 	Opaque    Opaque
+	Tools     Tools
 	Key       []byte // 32 bytes; encrypts tokens and secrets at rest (AES-256-GCM)
 
 	TokenLifetime time.Duration     // what to give back to the issuer after a short token
@@ -71,6 +73,10 @@ type App struct {
 	registered []*registration // new logins use the last one
 	logins     map[string]*login
 	met        map[string]bool // the keys that every API has met
+	closed     bool
+
+	toolCalls map[*toolCall]bool // that are not over
+	toolsDone sync.WaitGroup
 }
 
 // maxLogins bounds how many people are logged in at a time.
@@ -86,6 +92,7 @@ func New(cfg Config) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
+	cfg.Tools.Patience = cmp.Or(cfg.Tools.Patience, 10*time.Minute)
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -96,6 +103,8 @@ func New(cfg Config) (*App, error) {
 		conns:    make(map[string]*grpc.ClientConn),
 		logins:   make(map[string]*login),
 		met:      make(map[string]bool),
+
+		toolCalls: make(map[*toolCall]bool),
 	}
 	for _, api := range slices.Concat(cfg.APIs, cfg.Opaque.APIs) {
 		if api.Adapter != "grpc" {
@@ -112,9 +121,10 @@ func New(cfg Config) (*App, error) {
 	return a, nil
 }
 
-// Close ends the connections to the APIs. It does not close the listener that
-// serves a.
+// Close ends calls of tools that are not over, and the connections to the APIs. It does not close
+// the listener that serves a.
 func (a *App) Close() error {
+	a.stopTools()
 	var errs []error
 	for _, conn := range a.conns {
 		errs = append(errs, conn.Close())

@@ -27,13 +27,18 @@ type exchange struct {
 	Fault             string // how the answer differs from what was promised; "" if it does not
 
 	wants string // the OAuth error that is promised; "": success
+	// check tells how an answer differs from what was promised; nil: wants says what is.
+	check func(resp *http.Response, body []byte) string
+	lane  *lane // where it is drawn; nil: it is not
 }
 
 // recorder collects the parts of one action.
 type recorder struct {
-	mu    sync.Mutex
-	parts []part
-	ahead exchange // names the exchanges that follow
+	mu      sync.Mutex
+	parts   []part
+	ahead   exchange                     // names the exchanges that follow
+	names   func(*http.Request) exchange // does so for each of them; nil: ahead does
+	opening string                       // of the headline, when what was recorded does not tell it
 }
 
 type recorderKey struct{}
@@ -59,19 +64,36 @@ func (r *recorder) add(parts ...part) {
 // note adds something that is no exchange.
 func (r *recorder) note(text string) { r.add(part{Note: text}) }
 
-// noteExchange adds what went through the wire under the name that was given to expect.
-func (r *recorder) noteExchange(e exchange, oauthError string) {
+// noteExchange adds what went through the wire under the name that was given to expect. The answer
+// is nil when there was none.
+func (r *recorder) noteExchange(req *http.Request, e exchange, resp *http.Response, body []byte) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	ahead := r.ahead
+	if r.names != nil {
+		ahead = r.names(req)
+	}
 	e.Title, e.From, e.To, e.Subject = ahead.Title, ahead.From, ahead.To, ahead.Subject
+	e.check, e.lane = ahead.check, ahead.lane
+	oauthError := oauthErrorOf(body)
 	switch {
+	case ahead.check != nil && resp != nil:
+		e.Fault = ahead.check(resp, body)
 	case ahead.wants != oauthError:
 		e.Fault = "the answer is " + strings.TrimSpace(e.Status+" "+oauthError)
 	case ahead.wants == "" && !e.OK:
 		e.Fault = "the answer is " + e.Status
 	}
 	r.parts = append(r.parts, part{Exchange: &e})
+}
+
+// oauthErrorOf is the OAuth error of an answer; "" when it is none.
+func oauthErrorOf(body []byte) string {
+	var refusal struct {
+		Error string `json:"error"`
+	}
+	_ = json.Unmarshal(body, &refusal) // no JSON: no OAuth error
+	return refusal.Error
 }
 
 func (r *recorder) done() []part {
@@ -95,7 +117,7 @@ func (t wire) RoundTrip(req *http.Request) (*http.Response, error) {
 	resp, err := t.base.RoundTrip(req)
 	if err != nil {
 		e.Status, e.Response = "no answer", []string{"The connection was closed without an answer."}
-		rec.noteExchange(e, "")
+		rec.noteExchange(req, e, nil, nil)
 		return nil, err
 	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxRecorded))
@@ -106,11 +128,7 @@ func (t wire) RoundTrip(req *http.Request) (*http.Response, error) {
 	resp.Body = io.NopCloser(bytes.NewReader(body))
 	e.Status, e.OK = fmt.Sprint(resp.StatusCode), resp.StatusCode < 400
 	e.Response = responseLines(resp, body)
-	var refusal struct {
-		Error string `json:"error"`
-	}
-	_ = json.Unmarshal(body, &refusal) // no JSON: no OAuth error
-	rec.noteExchange(e, refusal.Error)
+	rec.noteExchange(req, e, resp, body)
 	return resp, nil
 }
 
@@ -121,7 +139,12 @@ func requestLines(req *http.Request) []string {
 			lines = append(lines, name+": "+describeField(name, value))
 		}
 	}
-	if req.GetBody == nil || req.Header.Get("Content-Type") != "application/x-www-form-urlencoded" {
+	for _, name := range []string{mcpMethod, mcpName} {
+		if value := req.Header.Get(name); value != "" {
+			lines = append(lines, name+": "+value)
+		}
+	}
+	if req.GetBody == nil {
 		return lines
 	}
 	body, err := req.GetBody()
@@ -129,8 +152,23 @@ func requestLines(req *http.Request) []string {
 		return lines
 	}
 	raw, _ := io.ReadAll(io.LimitReader(body, maxForm))
-	form, _ := url.ParseQuery(string(raw))
-	return append(append(lines, ""), formLines(form)...)
+	switch req.Header.Get("Content-Type") {
+	case "application/x-www-form-urlencoded":
+		form, _ := url.ParseQuery(string(raw))
+		return append(append(lines, ""), formLines(form)...)
+	case "application/json":
+		return append(lines, memberLines(raw)...)
+	}
+	return lines
+}
+
+// memberLines are the members of a JSON object, after an empty line. They are none for anything else.
+func memberLines(body []byte) []string {
+	var members map[string]any
+	if json.Unmarshal(body, &members) != nil {
+		return nil
+	}
+	return append([]string{""}, strings.Split(pretty(hideMembers(members)), "\n")...)
 }
 
 // describeField says what a header field with credentials is, without them.
@@ -190,17 +228,16 @@ func responseLines(resp *http.Response, body []byte) []string {
 			lines = append(lines, name+": "+value)
 		}
 	}
-	var members map[string]any
-	if json.Unmarshal(body, &members) != nil {
-		return lines
-	}
-	return append(append(lines, ""), strings.Split(pretty(hideMembers(members)), "\n")...)
+	return append(lines, memberLines(body)...)
 }
 
 // harmlessMembers are the JSON members whose values are shown.
 var harmlessMembers = []string{
 	"token_type", "expires_in", "scope", "error", "error_description", "keys", "issuer", "jwks_uri", "token_endpoint",
 	"authorization_endpoint", "operation", "sub", "status", "orders", "stats", "type", "title", "detail", "code",
+	// of MCP, of registrations, and of what leads to them
+	"method", "params", "result", "resource", "resource_name", "authorization_servers", "scopes_supported", "bearer_methods_supported",
+	"registration_endpoint", "code_challenge_methods_supported", "client_name", "client_id", "redirect_uris", "token_endpoint_auth_method",
 }
 
 func hideMembers(members map[string]any) map[string]any {
@@ -210,6 +247,9 @@ func hideMembers(members map[string]any) map[string]any {
 		case name == "keys":
 			shown[name] = keyNames(value)
 		case slices.Contains(harmlessMembers, name):
+			if members, ok := value.(map[string]any); ok {
+				delete(members, "_meta") // of MCP: the names of the programs, again in each message
+			}
 			shown[name] = value
 		case strings.HasSuffix(name, "_token"):
 			shown[name] = "‹hidden›"
