@@ -28,7 +28,9 @@ type command struct {
 }
 
 // commands are what `bearward help` lists, in its order.
-var commands = []command{}
+var commands = []command{
+	{"doctor", "look at an issuer or an API, and say what to mend", runDoctor},
+}
 
 // A terminal is what a command reads and writes. Tests give one of their own.
 type terminal struct {

@@ -76,6 +76,8 @@ func TestNamesArePlain(t *testing.T) {
 
 // plainHere are the names that stay, by file, each with what speaks for it.
 var plainHere = map[string]string{
+	"cmd/bearward/internal/doctor/report.go Finding": "the word of its page, and of its JSON",
+
 	"middleware/evaluate.go Grants":            "exported: Guard.Grants answers for a handler what rules ask",
 	"jwks/cache.go Held":                       "exported: what users call",
 	"jwks/key.go Held":                         "exported: what users call",

@@ -1,0 +1,260 @@
+package doctor
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"mime"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+	"unicode"
+
+	"github.com/bearward/bearward/internal/fetch"
+)
+
+const (
+	maxBytes     = 512 << 10 // of a document: the default of jwks.Options.MaxBytes
+	maxRedirects = 3         // that jwks follows, when it follows any
+)
+
+// everyStatus is what an answer may have: all are facts.
+var everyStatus = func() (all []int) {
+	for s := 200; s < 600; s++ {
+		all = append(all, s)
+	}
+	return all
+}()
+
+// An answer is what came of one request over a connection of its own.
+type answer struct {
+	fetch.Answer
+	url      string
+	err      error
+	took     time.Duration
+	received time.Time
+	leaf     *x509.Certificate // of the server; nil without TLS
+}
+
+// ok reports whether there is a document.
+func (a *answer) ok() bool { return a.err == nil && a.Status == http.StatusOK }
+
+// outcome says what came, in a few words.
+func (a *answer) outcome() string {
+	if a.err != nil {
+		return a.err.Error()
+	}
+	return strings.TrimSpace(strconv.Itoa(a.Status) + " " + http.StatusText(a.Status))
+}
+
+// ask makes one GET over a new connection.
+func (e *examiner) ask(ctx context.Context, at string, header http.Header) answer {
+	options := fetch.Options{ProxyFromEnvironment: e.Proxy, DialTimeout: e.Timeout}
+	if e.Transport != nil {
+		transport := e.Transport.Clone()
+		defer transport.CloseIdleConnections()
+		options.HTTP = &http.Client{Transport: transport}
+	}
+	client := fetch.New(options)
+	defer client.Close()
+	if header == nil {
+		header = http.Header{"Accept": {"application/jwk-set+json, application/json"}}
+	}
+	var mu sync.Mutex // a handshake may end after its request was given up
+	var leaf *x509.Certificate
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{TLSHandshakeDone: func(s tls.ConnectionState, err error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if err == nil && len(s.PeerCertificates) > 0 {
+			leaf = s.PeerCertificates[0]
+		}
+	}})
+	ctx, cancel := context.WithTimeout(ctx, e.Timeout)
+	defer cancel()
+	began := time.Now()
+	got, err := client.Do(ctx, fetch.Request{URL: at, Header: header, MaxBytes: maxBytes, Statuses: everyStatus})
+	mu.Lock()
+	defer mu.Unlock()
+	a := answer{Answer: got, url: at, err: err, took: time.Since(began), received: time.Now(), leaf: leaf}
+	if name := client.UnusedProxy(at); err != nil && name != "" {
+		a.err = fmt.Errorf("%w (%s is set and not used: -proxy uses it)", err, name)
+	}
+	return a
+}
+
+// askAll asks for each of several documents at once.
+func (e *examiner) askAll(ctx context.Context, urls []string) []answer {
+	all := make([]answer, len(urls))
+	var wg sync.WaitGroup
+	for i, at := range urls {
+		wg.Go(func() { all[i] = e.ask(ctx, at, nil) })
+	}
+	wg.Wait()
+	return all
+}
+
+// unanswered adds why there was no answer.
+func (e *examiner) unanswered(a *answer, id string) {
+	var refused *tls.CertificateVerificationError
+	switch {
+	case errors.As(a.err, &refused):
+		e.find("CERTIFICATE_REFUSED", origin(a.url), "The certificate is not accepted: %v.", refused.Err)
+	case errors.Is(a.err, fetch.ErrTooLong):
+		e.find("DOCUMENT_TOO_LARGE", a.url, "The document has more than %d bytes.", maxBytes)
+	case errors.Is(a.err, context.DeadlineExceeded):
+		e.find(id, origin(a.url), "No answer within %v.", e.Timeout)
+	default:
+		e.find(id, origin(a.url), "No answer: %v.", a.err)
+	}
+}
+
+// redirects follows a redirect as far as it stays on its host, to tell where it leads, and returns
+// the last answer. Nothing but the request for the same document is sent.
+func (e *examiner) redirects(ctx context.Context, first *answer) answer {
+	a := *first
+	from, err := url.Parse(first.url)
+	if err != nil {
+		return a
+	}
+	at := from
+	for followed := 0; a.err == nil && isRedirect(&a); followed++ {
+		to, err := at.Parse(a.Header.Get("Location"))
+		switch {
+		case err != nil || a.Header.Get("Location") == "":
+			e.find("REDIRECT_LEAVES_HOST", first.url, "It redirects (%d) to no URL.", a.Status)
+			return a
+		case to.Scheme == "http" && from.Scheme == "https": // check: redirect-downgrade
+			e.find("REDIRECT_TO_HTTP", first.url, "It redirects (%d) to %s.", a.Status, fetch.RedactURL(to.String()))
+			return a
+		case to.Scheme != from.Scheme || to.Host != from.Host: // check: redirect-elsewhere
+			e.find("REDIRECT_LEAVES_HOST", first.url, "It redirects (%d) to %s.", a.Status, fetch.RedactURL(to.String()))
+			return a
+		case followed == maxRedirects:
+			e.find("REDIRECT_CHAIN", first.url, "It redirects more than %d times.", maxRedirects)
+			return a
+		}
+		at = to
+		a = e.ask(ctx, at.String(), nil)
+	}
+	if !e.SameHostRedirects {
+		e.find("REDIRECTED", first.url, "It redirects (%d) to %s on the same host, which answers %s.", first.Status, fetch.RedactURL(at.String()), a.outcome())
+	}
+	return a
+}
+
+func isRedirect(a *answer) bool {
+	return a.Status/100 == 3 && a.Status != http.StatusNotModified && a.Status != http.StatusMultipleChoices
+}
+
+// clockTrail is the hosts whose certificate and clock were looked at.
+type clockTrail map[string]bool
+
+const (
+	leeway         = 30 * time.Second // the default of auth.Config.Leeway
+	certificateEnd = 14 * 24 * time.Hour
+)
+
+// transport looks at what every answer of a host has in common.
+func (e *examiner) transport(a *answer) {
+	host := origin(a.url)
+	if a.err != nil || e.seen[host] {
+		return
+	}
+	if e.seen == nil {
+		e.seen = clockTrail{}
+	}
+	e.seen[host] = true
+	if c := a.leaf; c != nil {
+		left := c.NotAfter.Sub(a.received)
+		// A third of its life is when those that are renewed by a program are renewed.
+		if left < min(certificateEnd, c.NotAfter.Sub(c.NotBefore)/3) {
+			e.find("CERTIFICATE_ENDS_SOON", host, "The certificate ends in %s, at %s.", days(left), c.NotAfter.UTC().Format(time.RFC3339))
+		}
+	}
+	if u, err := url.Parse(a.url); err == nil && u.Scheme == "http" && !fetch.IsLoopback(u.Hostname()) {
+		e.find("HTTP_WITHOUT_TLS", host, "It is read over plain http.")
+	}
+	if apart, ok := clockApart(a); ok && apart.Abs() > leeway {
+		ahead := "behind"
+		if apart > 0 {
+			ahead = "ahead of"
+		}
+		e.find("CLOCK_APART", host, "The server's clock is %v %s this machine's.", apart.Abs().Round(time.Second), ahead)
+	}
+}
+
+// clockApart returns how far the server's clock is ahead of ours. A copy out of a cache has the
+// Date of when it was made, and its age since (RFC 9110 §6.6.1, RFC 9111 §5.1).
+func clockApart(a *answer) (time.Duration, bool) {
+	date, err := http.ParseTime(a.Header.Get("Date"))
+	if err != nil {
+		return 0, false
+	}
+	date = date.Add(age(a.Header))
+	switch sent := a.received.Add(-a.took); {
+	case date.Before(sent.Add(-time.Second)): // Date has whole seconds
+		return date.Sub(sent), true
+	case date.After(a.received):
+		return date.Sub(a.received), true
+	}
+	return 0, true
+}
+
+// age returns what Age says, 0 when it says nothing.
+func age(h http.Header) time.Duration {
+	n, err := strconv.ParseUint(h.Get("Age"), 10, 31)
+	if err != nil {
+		return 0
+	}
+	return time.Duration(n) * time.Second
+}
+
+// contentType adds a finding when the document is not sent as JSON.
+func (e *examiner) contentType(a *answer) {
+	sent := a.Header.Get("Content-Type")
+	switch media, _, err := mime.ParseMediaType(sent); {
+	case err == nil && (media == "application/json" || strings.HasSuffix(media, "+json")):
+	case sent == "":
+		e.find("CONTENT_TYPE", a.url, "It has no Content-Type.")
+	default:
+		e.find("CONTENT_TYPE", a.url, "It is sent as %s.", quote(sent))
+	}
+}
+
+// origin returns scheme and host of a URL.
+func origin(raw string) string {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return raw
+	}
+	return u.Scheme + "://" + u.Host
+}
+
+func days(d time.Duration) string {
+	if d < 48*time.Hour {
+		return d.Round(time.Minute).String()
+	}
+	return fmt.Sprintf("%d days", int(d/(24*time.Hour)))
+}
+
+// quote returns what a stranger wrote as a text that a terminal shows and does not obey.
+func quote(s string) string { return strconv.Quote(truncate(s)) }
+
+// truncate bounds what a document makes a report say.
+func truncate(s string) string { return strings.ToValidUTF8(s[:min(len(s), 256)], "") }
+
+// clean takes the control characters out of a text: errors of the network may have some.
+func clean(s string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) { // check: terminal
+			return '?'
+		}
+		return r
+	}, s)
+}
