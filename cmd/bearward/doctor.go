@@ -28,7 +28,8 @@ set, caching, redirects, certificate and clock, over several connections. Which 
 the key cache of an API says.
 
 doctor sends GET requests alone, and no secret: to an API, one without a token and then tokens that it
-makes up. It prints no key. For a certificate authority of your own set SSL_CERT_FILE.
+makes up. It prints no key. For a certificate authority of your own set SSL_CERT_FILE
+(Linux), or add it to the system's.
 
 Exit codes: 0 no fault, 1 a fault (with -strict, a warning too), 2 wrong usage, 3 it could not be told.
 
@@ -137,10 +138,15 @@ func doctorText(r *doctor.Report, colour bool) string {
 	}
 	for _, f := range r.Findings {
 		m := doctorMarks[f.Severity]
-		fmt.Fprintf(&b, "%s  %s\n", paint(m.colour, fmt.Sprintf("%s %-7s  %s", m.mark, f.Severity, f.ID)), f.Where)
+		head := fmt.Sprintf("%s %-7s  %s", m.mark, f.Severity, f.ID)
+		between := "  "
+		if len([]rune(head))+len(between)+len([]rune(f.Where)) > columns {
+			between = "\n   "
+		}
+		b.WriteString(paint(m.colour, head) + between + f.Where + "\n")
 		b.WriteString(wrap("   ", f.What))
 		b.WriteString(wrap("   ", f.Means))
-		b.WriteString(wrap("   → ", f.Do+" ("+string(f.Side)+")"))
+		b.WriteString(wrap("   → ", string(f.Side)+": "+f.Do))
 		b.WriteByte('\n')
 	}
 	if len(r.Findings) == 0 {
@@ -163,9 +169,11 @@ func doctorText(r *doctor.Report, colour bool) string {
 	return b.String()
 }
 
-// wrap breaks a text into lines of at most 96 columns, each after prefix or as much blank.
+// columns is how wide a line is, but for a URL that is longer.
+const columns = 80
+
+// wrap breaks a text into lines, each after prefix or as much blank.
 func wrap(prefix, text string) string {
-	const columns = 96
 	var b strings.Builder
 	line, indent := prefix, strings.Repeat(" ", len([]rune(prefix)))
 	empty := true

@@ -89,19 +89,21 @@ func TestDoctorWritesForPeople(t *testing.T) {
 	issuer := startIssuer(t, noStore)
 	want := `metadata         ISSUER/.well-known/oauth-authorization-server
 endpoints        authorization, token
-key set          ISSUER/jwks.json
+key set          ISSUER/jwks.json: 114 bytes
+caching          Cache-Control "no-store", ETag
 keys             1 used, 0 left out: "k" EdDSA
 
 ! warning  CONTENT_TYPE  ISSUER/jwks.json
    It is sent as "text/plain".
    This module reads it all the same. Other software does not.
-   → Send application/json, or application/jwk-set+json for a key set (RFC 8414 §3.2, RFC 7517
-     §8.5, RFC 9728 §3.2). (issuer)
+   → issuer: Send application/json, or application/jwk-set+json for a key set
+     (RFC 8414 §3.2, RFC 7517 §8.5, RFC 9728 §3.2).
 
 · note     NOT_CACHEABLE  ISSUER/jwks.json
    Cache-Control is "no-store".
    Each API asks again after about a minute, in place of ten.
-   → Send Cache-Control: max-age=600 or more, unless keys change that often. (issuer)
+   → issuer: Send Cache-Control: max-age=600 or more, unless keys change that
+     often.
 
 1 warning, 1 note
 `

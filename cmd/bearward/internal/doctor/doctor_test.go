@@ -133,6 +133,40 @@ func TestNothingIsLeftRunning(t *testing.T) {
 	}
 }
 
+// Forms that say the same wrong thing are one finding.
+func TestAFaultOfAllFormsIsToldOnce(t *testing.T) {
+	l := &lab{path: "/tenant"} // four forms, of which three have the document
+	member("issuer", "https://other.example")(l)
+	if report := l.examine(t); len(report.Findings) != 1 {
+		t.Errorf("got %+v", report.Findings)
+	}
+}
+
+func TestAlarmsComeFirst(t *testing.T) {
+	l := new(lab)
+	l.keys = func(keys []map[string]any) []map[string]any {
+		keys[0]["d"] = "AAAA"
+		return keys
+	}
+	l.metadata = func(_ string, m map[string]any) { m["token_endpoint"] = "http://issuer.example/token" }
+	l.api = func(w http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Path == documentPath {
+			w.Header().Set("Access-Control-Allow-Origin", "*")
+			body("application/json", `{"resource":"other","authorization_servers":["`+l.is.URL()+`"]}`)(w, r)
+			return true
+		}
+		body("application/json", "[]")(w, r)
+		return true
+	}
+	var got []string
+	for _, f := range l.examine(t).Findings {
+		got = append(got, f.ID)
+	}
+	if want := []string{"PRIVATE_KEY_PUBLISHED", "API_OPEN", "API_METADATA_RESOURCE", "ENDPOINT_REFUSED"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 // What an issuer writes is shown, and moves no cursor.
 func TestAReportHasNoControlCharacters(t *testing.T) {
 	l := new(lab)

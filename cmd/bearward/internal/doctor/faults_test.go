@@ -271,7 +271,10 @@ var faults = []faulty{
 			h.Set("Date", time.Now().Add(-time.Hour).UTC().Format(http.TimeFormat))
 		}
 	}},
-	{"no ETag", []string{"NO_ETAG"}, header("Etag", "")},
+	{"a large set without an ETag", []string{"NO_ETAG"}, func(l *lab) {
+		header("Etag", "")(l)
+		first(func(k map[string]any) { k["x5c"] = []string{strings.Repeat("x", 40<<10)} })(l)
+	}},
 	{"replicas have their own keys", []string{"REPLICAS_DIFFER"}, func(l *lab) {
 		l.keys = func(keys []map[string]any) []map[string]any { return keys[l.sets.Load()%2:] }
 	}},

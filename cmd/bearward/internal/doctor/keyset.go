@@ -21,6 +21,7 @@ const (
 	refresh    = 10 * time.Minute // the default of jwks.Options.RefreshEvery
 	shortest   = time.Minute      // between two refreshes, whatever Cache-Control says
 	longMaxAge = 24 * time.Hour
+	largeSet   = 32 << 10 // bytes of a key set that is not worth reading again every ten minutes
 )
 
 // keySet looks at the key set. Which keys are used is what the cache says.
@@ -50,6 +51,7 @@ func (v *visit) keySet(ctx context.Context) {
 		v.find("KEY_SET_NOT_SERVED", at, "It answers %s.", a.outcome())
 		return
 	}
+	v.report.fact("key set", "%s: %d bytes", fetch.RedactURL(at), len(a.Body))
 	v.contentType(&a)
 	v.freshness(&a)
 	v.unreadable(&a)
@@ -100,7 +102,6 @@ var skipped = map[jwks.SkipReason]string{
 func (v *visit) keys(at string) {
 	if len(v.cache.Keys) > 0 {
 		v.known = v.cache.Keys[0]
-		v.report.fact("key set", "%s", fetch.RedactURL(at))
 		v.report.fact("keys", "%d used, %d left out: %s", len(v.cache.Keys), len(v.cache.Skipped), names(v.cache.Keys))
 	}
 	secrets := map[string]bool{} // "k" is a private part, too
@@ -166,9 +167,17 @@ func (v *visit) freshness(a *answer) {
 	if old := age(a.Header); old > refresh {
 		v.find("SERVED_OLD", a.url, "The answer is %v old (Age).", old)
 	}
-	if a.Header.Get("ETag") == "" {
-		v.find("NO_ETAG", a.url, "The answer has no ETag.")
+	tag := "no ETag"
+	if a.Header.Get("ETag") != "" {
+		tag = "ETag"
+	} else if len(a.Body) > largeSet {
+		v.find("NO_ETAG", a.url, "The answer has %d bytes, and no ETag.", len(a.Body))
 	}
+	said := "no Cache-Control"
+	if lines := a.Header.Values("Cache-Control"); len(lines) > 0 {
+		said = "Cache-Control " + quote(strings.Join(lines, ", "))
+	}
+	v.report.fact("caching", "%s, %s", said, tag)
 	if v.cache.err == nil && v.cache.took > slowFetch {
 		v.find("SLOW", v.name, "Metadata and key set together took %v.", v.cache.took.Round(100*time.Millisecond))
 	}

@@ -15,6 +15,7 @@ type Kind struct {
 	ID       string
 	Severity Severity
 	MCP      bool // a Fault when Options.MCP is set
+	Alarm    bool // stands before all others: keys or data are open to anybody
 	Side     Side
 	Means    string // what it means for an API that this module guards
 	Do       string // what to change
@@ -101,10 +102,10 @@ var kinds = [...]Kind{
 	{ID: "KEYS_NOT_FETCHED", Severity: Fault, Side: SideIssuer,
 		Means: "This module's own key cache got no keys, for the reason that it tells.",
 		Do:    "Mend what the reason names."},
-	{ID: "PRIVATE_KEY_PUBLISHED", Severity: Fault, Side: SideIssuer,
+	{ID: "PRIVATE_KEY_PUBLISHED", Severity: Fault, Alarm: true, Side: SideIssuer,
 		Means: "ANYBODY CAN SIGN TOKENS. This module drops the private part, and so cannot tell who signed.",
 		Do:    "Stop signing with this key now, publish another, and treat every token since it was published as forged. Find what exports private keys."},
-	{ID: "SYMMETRIC_KEY_PUBLISHED", Severity: Fault, Side: SideIssuer,
+	{ID: "SYMMETRIC_KEY_PUBLISHED", Severity: Fault, Alarm: true, Side: SideIssuer,
 		Means: "A SECRET IS PUBLIC. This module never uses it. Software that takes HMAC from a key set accepts anybody's tokens (RFC 8725 §3.5).",
 		Do:    "Withdraw it and change the secret wherever it is used. Publish public keys alone."},
 	{ID: "KEY_WEAK", Severity: Fault, Side: SideIssuer,
@@ -155,10 +156,10 @@ var kinds = [...]Kind{
 		Means: "A cache in front of the issuer serves this copy: a new key is seen that much later, and a withdrawn one is used longer.",
 		Do:    "Have the cache keep it ten minutes at most, or purge it when keys change."},
 	{ID: "NO_ETAG", Severity: Note, Side: SideIssuer,
-		Means: "Each refresh reads the whole set.",
-		Do:    "Send an ETag; it costs little."},
+		Means: "Each API reads all of it every ten minutes.",
+		Do:    "Send an ETag, and leave out certificate chains and old keys."},
 	{ID: "REPLICAS_DIFFER", Severity: Fault, Side: SideIssuer,
-		Means: "The keys depend on which replica answers: tokens are refused at random, and tokens' new keys vanish at the next refresh.",
+		Means: "The keys depend on which replica answers: tokens are refused at random, and a new key may be gone again after the next refresh.",
 		Do:    "Have all replicas read their keys from one place. If a rotation is under way, ask again in a minute."},
 	{ID: "METADATA_DIFFERS", Severity: Warning, Side: SideIssuer,
 		Means: "Answers depend on which replica gives them. The next refresh may find another key set, or another name.",
@@ -194,10 +195,10 @@ var kinds = [...]Kind{
 	{ID: "API_FAILING", Severity: Open, Side: SideAPI,
 		Means: "The API, or a proxy before it, fails before it asks for a token.",
 		Do:    "Look at its log. A Guard answers 503 only to tokens that it cannot verify."},
-	{ID: "API_OPEN", Severity: Fault, Side: SideAPI,
+	{ID: "API_OPEN", Severity: Fault, Alarm: true, Side: SideAPI,
 		Means: "THE OPERATION IS NOT GUARDED: it answers anybody.",
 		Do:    "Put the Guard around it, and hold that with authtest.AssertGuarded. If it is meant to be public, do not name it by -api-operation."},
-	{ID: "API_TAKES_FORGED_TOKENS", Severity: Fault, Side: SideAPI,
+	{ID: "API_TAKES_FORGED_TOKENS", Severity: Fault, Alarm: true, Side: SideAPI,
 		Means: "ANYBODY CAN FORGE A TOKEN: signatures are not verified.",
 		Do:    "Find what accepts the token: a gateway that only decodes it, or a parser that takes \"none\"."},
 	{ID: "API_FAILS_ON_TOKENS", Severity: Fault, Side: SideAPI,

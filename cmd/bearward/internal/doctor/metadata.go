@@ -189,6 +189,7 @@ func (v *visit) disagreements() {
 // noKeySet tells why the cache found no key set.
 func (v *visit) noKeySet() {
 	documents, failing := false, false
+	var said []string // forms that say the same are one finding
 	for i := range v.forms {
 		f := &v.forms[i]
 		switch {
@@ -200,7 +201,10 @@ func (v *visit) noKeySet() {
 			failing = true
 		case f.members != nil:
 			documents = true
-			v.contradiction(f)
+			if told := f.text("issuer") + " " + f.text("jwks_uri"); !slices.Contains(said, told) {
+				said = append(said, told)
+				v.contradiction(f)
+			}
 		}
 	}
 	if !documents && !failing {
@@ -214,7 +218,7 @@ func (v *visit) contradiction(f *form) {
 	switch {
 	case name == v.name:
 		if err := fetch.CheckNamedURL(f.text("jwks_uri"), v.url, v.AllowHTTP); err != nil {
-			v.find("KEY_SET_URL_REFUSED", f.url, "Its jwks_uri %s %v.", quote(fetch.RedactURL(f.text("jwks_uri"))), err)
+			v.find("KEY_SET_URL_REFUSED", f.url, "Its jwks_uri%s %v.", inURL(f.text("jwks_uri")), err)
 		}
 	case strings.TrimSuffix(name, "/") == strings.TrimSuffix(v.name, "/"):
 		v.find("ISSUER_MISMATCH", f.url, "Its issuer is %s, not %s: they differ in the trailing slash.", quote(name), quote(v.name))
@@ -235,7 +239,7 @@ func (v *visit) metadata() {
 		}
 		offers = append(offers, kind)
 		if err := fetch.CheckNamedURL(f.text(name), v.url, v.AllowHTTP); err != nil {
-			v.find("ENDPOINT_REFUSED", f.url, "Its %s %s %v.", quote(name), quote(fetch.RedactURL(f.text(name))), err)
+			v.find("ENDPOINT_REFUSED", f.url, "Its %s%s %v.", name, inURL(f.text(name)), err)
 		}
 	}
 	if len(offers) > 0 {
@@ -244,6 +248,14 @@ func (v *visit) metadata() {
 	if algs, ok := f.texts("id_token_signing_alg_values_supported"); ok && !slices.ContainsFunc(algs, isKnown) {
 		v.find("ALGORITHMS_UNKNOWN", f.url, "It signs by %s alone, so far as it says.", quote(strings.Join(algs, ", ")))
 	}
+}
+
+// inURL returns a URL that a document names, without a query, for a sentence that begins before it.
+func inURL(raw string) string {
+	if _, err := url.Parse(raw); raw == "" || err != nil {
+		return ""
+	}
+	return " " + quote(fetch.RedactURL(raw))
 }
 
 func isKnown(alg string) bool { return jose.AlgorithmNamed(alg).Known() }

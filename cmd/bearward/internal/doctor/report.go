@@ -78,10 +78,14 @@ func (r *Report) add(f Finding) {
 	}
 }
 
-// sort puts the worst first, and what was found first before the rest.
+// sort puts alarms first, then the worst, and what was found first before the rest.
 func (r *Report) sort() {
 	order := Severities()
-	slices.SortStableFunc(r.Findings, func(a, b Finding) int {
-		return cmp.Compare(slices.Index(order, a.Severity), slices.Index(order, b.Severity))
-	})
+	rank := func(f Finding) int {
+		if kindOf(f.ID).Alarm {
+			return -1
+		}
+		return slices.Index(order, f.Severity)
+	}
+	slices.SortStableFunc(r.Findings, func(a, b Finding) int { return cmp.Compare(rank(a), rank(b)) })
 }
