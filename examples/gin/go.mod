@@ -2,10 +2,14 @@ module github.com/bearward/bearward/examples/gin
 
 go 1.26.0
 
-replace github.com/bearward/bearward => ../..
+replace (
+	github.com/bearward/bearward => ../..
+	github.com/bearward/bearward/adapters/ginauth => ../../adapters/ginauth
+)
 
 require (
 	github.com/bearward/bearward v0.1.0
+	github.com/bearward/bearward/adapters/ginauth v0.1.0
 	github.com/gin-gonic/gin v1.12.0
 )
 
@@ -49,3 +53,4 @@ require (
 	golang.org/x/text v0.43.0 // indirect
 	google.golang.org/protobuf v1.36.12 // indirect
 )
+

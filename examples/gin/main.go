@@ -1,5 +1,4 @@
-// Gin protects one route of a gin router, by an adapter that is written here: Bearward has none for
-// gin. Its defaults fit the quickstart: start that, then this.
+// Gin protects one route of a gin engine. Its defaults fit the quickstart: start that, then this.
 package main
 
 import (
@@ -14,6 +13,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/bearward/bearward/adapters/ginauth"
 	auth "github.com/bearward/bearward/middleware"
 )
 
@@ -25,8 +25,8 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 
-	handler, guard := newHandler(*issuer, *audience)
-	server := &http.Server{Addr: *addr, Handler: handler, ReadHeaderTimeout: 5 * time.Second}
+	engine, guard := newEngine(*issuer, *audience)
+	server := &http.Server{Addr: *addr, Handler: engine, ReadHeaderTimeout: 5 * time.Second}
 	go func() {
 		if err := server.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
 			log.Fatal(err)
@@ -37,36 +37,17 @@ func main() {
 	_ = guard.Close()
 }
 
-func newHandler(issuer, audience string) (http.Handler, *auth.Guard) {
+func newEngine(issuer, audience string) (*gin.Engine, *auth.Guard) {
+	// region: gin
 	guard, err := auth.New(issuer, audience, nil)
 	if err != nil {
 		log.Fatal(err)
 	}
-	r := gin.New()
-	r.GET("/orders", enforce(guard, auth.Scopes("read:orders")), listOrders)
-	return r, guard
+	engine := gin.New()
+	ginauth.NewRouter(guard, engine).GET("/orders", auth.Scopes("read:orders"), listOrders)
+	// endregion
+	return engine, guard
 }
-
-// enforce returns a middleware of gin that accepts only requests that meet req.
-//
-// region: adapter
-func enforce(guard *auth.Guard, req auth.Requirement) gin.HandlerFunc {
-	if err := guard.CanEnforce(req); err != nil {
-		panic(err)
-	}
-	return func(c *gin.Context) {
-		credentials := auth.RequestCredentials(c.Writer, c.Request, c.Request.Method+" "+c.FullPath())
-		ctx, err := guard.Authorize(c.Request.Context(), credentials, req)
-		if err != nil {
-			guard.Refuse(c.Writer, c.Request, err)
-			c.Abort()
-			return
-		}
-		c.Request = c.Request.WithContext(ctx)
-	}
-}
-
-// endregion
 
 func listOrders(c *gin.Context) {
 	caller, _ := auth.PrincipalFrom(c.Request.Context())

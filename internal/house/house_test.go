@@ -163,6 +163,11 @@ var rules = []rule{
 		code:  []string{"middleware"},
 		tests: []string{"middleware", "middleware/authtest", "middleware/dpop", "middleware/resource"},
 	},
+	{ // its tests bind tokens to keys
+		room:  "adapters/ginauth",
+		code:  []string{"middleware"},
+		tests: []string{"middleware", "middleware/authtest", "middleware/dpop", "internal/*"},
+	},
 	{ // it implements the stores of these
 		room: "adapters/redisauth",
 		code: []string{"middleware", "middleware/dpop", "middleware/revocation"},
