@@ -92,6 +92,7 @@ endpoints        authorization, token
 key set          ISSUER/jwks.json: 114 bytes
 caching          Cache-Control "no-store", ETag
 keys             1 used, 0 left out: "k" EdDSA
+replicas         8 new connections, to 1 address
 
 ! warning  CONTENT_TYPE  ISSUER/jwks.json
    It is sent as "text/plain".

@@ -40,6 +40,7 @@ type answer struct {
 	took     time.Duration
 	received time.Time
 	leaf     *x509.Certificate // of the server; nil without TLS
+	remote   string            // the address that was dialled
 }
 
 // ok reports whether there is a document.
@@ -68,20 +69,28 @@ func (e *examiner) ask(ctx context.Context, at string, header http.Header) answe
 	}
 	var mu sync.Mutex // a handshake may end after its request was given up
 	var leaf *x509.Certificate
-	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{TLSHandshakeDone: func(s tls.ConnectionState, err error) {
-		mu.Lock()
-		defer mu.Unlock()
-		if err == nil && len(s.PeerCertificates) > 0 {
-			leaf = s.PeerCertificates[0]
-		}
-	}})
+	var remote string
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		TLSHandshakeDone: func(s tls.ConnectionState, err error) {
+			mu.Lock()
+			defer mu.Unlock()
+			if err == nil && len(s.PeerCertificates) > 0 {
+				leaf = s.PeerCertificates[0]
+			}
+		},
+		GotConn: func(info httptrace.GotConnInfo) {
+			mu.Lock()
+			defer mu.Unlock()
+			remote = info.Conn.RemoteAddr().String()
+		},
+	})
 	ctx, cancel := context.WithTimeout(ctx, e.Timeout)
 	defer cancel()
 	began := time.Now()
 	got, err := client.Do(ctx, fetch.Request{URL: at, Header: header, MaxBytes: maxBytes, Statuses: everyStatus})
 	mu.Lock()
 	defer mu.Unlock()
-	a := answer{Answer: got, url: at, err: err, took: time.Since(began), received: time.Now(), leaf: leaf}
+	a := answer{Answer: got, url: at, err: err, took: time.Since(began), received: time.Now(), leaf: leaf, remote: remote}
 	if name := client.UnusedProxy(at); err != nil && name != "" {
 		a.err = fmt.Errorf("%w (%s is set and not used: -proxy uses it)", err, name)
 	}
@@ -114,38 +123,59 @@ func (e *examiner) unanswered(a *answer, id string) {
 	}
 }
 
-// redirects follows a redirect as far as it stays on its host, to tell where it leads, and returns
-// the last answer. Nothing but the request for the same document is sent.
-func (e *examiner) redirects(ctx context.Context, first *answer) answer {
-	a := *first
+// A move is where a redirect leads.
+type move struct {
+	id, what string // of the finding
+	last     answer
+}
+
+// follow follows a redirect as far as it stays on its host. Nothing but the request for the same
+// document is sent.
+func (e *examiner) follow(ctx context.Context, first *answer) move {
+	m := move{last: *first}
 	from, err := url.Parse(first.url)
 	if err != nil {
-		return a
+		return m
 	}
 	at := from
-	for followed := 0; a.err == nil && isRedirect(&a); followed++ {
-		to, err := at.Parse(a.Header.Get("Location"))
+	for followed := 0; m.last.err == nil && isRedirect(&m.last); followed++ {
+		location := m.last.Header.Get("Location")
+		to, err := at.Parse(location)
+		if err == nil {
+			m.what = fmt.Sprintf("It redirects (%d) to %s", m.last.Status, fetch.RedactURL(to.String()))
+		}
 		switch {
-		case err != nil || a.Header.Get("Location") == "":
-			e.find("REDIRECT_LEAVES_HOST", first.url, "It redirects (%d) to no URL.", a.Status)
-			return a
+		case err != nil || location == "":
+			m.id, m.what = "REDIRECT_LEAVES_HOST", fmt.Sprintf("It redirects (%d) to no URL", m.last.Status)
+			return m
 		case to.Scheme == "http" && from.Scheme == "https": // check: redirect-downgrade
-			e.find("REDIRECT_TO_HTTP", first.url, "It redirects (%d) to %s.", a.Status, fetch.RedactURL(to.String()))
-			return a
+			m.id = "REDIRECT_TO_HTTP"
+			return m
 		case to.Scheme != from.Scheme || to.Host != from.Host: // check: redirect-elsewhere
-			e.find("REDIRECT_LEAVES_HOST", first.url, "It redirects (%d) to %s.", a.Status, fetch.RedactURL(to.String()))
-			return a
+			m.id = "REDIRECT_LEAVES_HOST"
+			return m
 		case followed == maxRedirects:
-			e.find("REDIRECT_CHAIN", first.url, "It redirects more than %d times.", maxRedirects)
-			return a
+			m.id, m.what = "REDIRECT_CHAIN", fmt.Sprintf("It redirects more than %d times", maxRedirects)
+			return m
 		}
 		at = to
-		a = e.ask(ctx, at.String(), nil)
+		m.last = e.ask(ctx, at.String(), nil)
 	}
-	if !e.SameHostRedirects {
-		e.find("REDIRECTED", first.url, "It redirects (%d) to %s on the same host, which answers %s.", first.Status, fetch.RedactURL(at.String()), a.outcome())
+	m.id = "REDIRECTED"
+	m.what += fmt.Sprintf(" on the same host, which answers %s", m.last.outcome())
+	return m
+}
+
+// moved adds a redirect. It is no fault where the document is read elsewhere, and nothing at all
+// where the API follows it.
+func (e *examiner) moved(at string, m move, needed bool) {
+	if m.id == "REDIRECTED" && e.SameHostRedirects {
+		return
 	}
-	return a
+	if !needed {
+		m.id = "REDIRECTED"
+	}
+	e.find(m.id, at, "%s.", m.what)
 }
 
 func isRedirect(a *answer) bool {

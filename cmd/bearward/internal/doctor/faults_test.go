@@ -216,7 +216,8 @@ var faults = []faulty{
 	{"an endpoint over http", []string{"ENDPOINT_REFUSED"}, member("token_endpoint", "http://issuer.example/token")},
 	{"HMAC alone", []string{"ALGORITHMS_UNKNOWN"}, member("id_token_signing_alg_values_supported", []string{"HS256", "none"})},
 	{"a form redirects on its host", []string{"REDIRECTED"}, at("/oauth-authorization-server", redirect("/.well-known/openid-configuration"))},
-	{"a form redirects to http", []string{"REDIRECT_TO_HTTP"}, at("/oauth-authorization-server", redirect("http://issuer.example/"))},
+	{"a form redirects to a login page elsewhere", []string{"REDIRECTED"}, at("/oauth-authorization-server", redirect("https://login.example/"))},
+	{"all redirects to http", []string{"METADATA_MISSING", "REDIRECT_TO_HTTP"}, at("", redirect("http://issuer.example/"))},
 	{"the key set redirects to another host", []string{"KEY_SET_NOT_SERVED", "REDIRECT_LEAVES_HOST"}, at("/jwks.json", redirect("https://keys.example.com/"))},
 	{"the key set redirects to a file", []string{"KEY_SET_NOT_SERVED", "REDIRECT_LEAVES_HOST"}, at("/jwks.json", redirect("file:///etc/passwd"))},
 	{"the key set redirects to itself", []string{"KEY_SET_NOT_SERVED", "REDIRECT_CHAIN"}, at("/jwks.json", redirect("/jwks.json"))},
@@ -269,6 +270,13 @@ var faults = []faulty{
 		l.header = func(h http.Header) {
 			h.Set("Age", "3600")
 			h.Set("Date", time.Now().Add(-time.Hour).UTC().Format(http.TimeFormat))
+		}
+	}},
+	{"a copy that is past its life", []string{"SERVED_STALE"}, func(l *lab) {
+		l.header = func(h http.Header) {
+			h.Set("Age", "7200")
+			h.Set("Cache-Control", "max-age=3600")
+			h.Set("Date", time.Now().Add(-2*time.Hour).UTC().Format(http.TimeFormat))
 		}
 	}},
 	{"a large set without an ETag", []string{"NO_ETAG"}, func(l *lab) {

@@ -3,8 +3,8 @@ package doctor
 import (
 	"context"
 	"crypto/rsa"
-	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -37,8 +37,8 @@ func (v *visit) keySet(ctx context.Context) {
 		v.unanswered(&a, "ISSUER_UNREACHABLE")
 		return
 	case isRedirect(&a):
-		v.moved = append(v.moved, at)
-		v.redirects(ctx, &a)
+		v.moves[at] = v.follow(ctx, &a)
+		v.moved(at, v.moves[at], true)
 		if v.cache.err != nil {
 			v.find("KEY_SET_NOT_SERVED", at, "It answers %s.", a.outcome())
 		}
@@ -104,35 +104,63 @@ func (v *visit) keys(at string) {
 		v.known = v.cache.Keys[0]
 		v.report.fact("keys", "%d used, %d left out: %s", len(v.cache.Keys), len(v.cache.Skipped), names(v.cache.Keys))
 	}
+	groups := groups{}
 	secrets := map[string]bool{} // "k" is a private part, too
 	for _, s := range v.cache.Skipped {
 		secrets[s.KeyID] = secrets[s.KeyID] || s.Reason == jwks.SkipSymmetric
-		v.find(skipped[s.Reason], at, "%s is left out (%s).", ordinal(s.Index, s.KeyID), s.Reason)
+		groups.add(skipped[s.Reason], "left out ("+string(s.Reason)+")", ordinal(s.Index, s.KeyID))
 	}
 	for _, id := range v.cache.Exposed {
 		if !secrets[id] {
-			v.find("PRIVATE_KEY_PUBLISHED", at, "The key with the ID %s is published with its private part.", quote(id))
+			groups.add("PRIVATE_KEY_PUBLISHED", "published with the private part", quote(id))
 		}
 	}
 	ids := map[string]int{}
 	for _, k := range v.cache.Keys {
 		if k.ID == "" {
-			v.find("KEY_WITHOUT_ID", at, "A key (%s) has no \"kid\".", algorithm(k))
-		} else if ids[k.ID+" "+algorithm(k)]++; ids[k.ID+" "+algorithm(k)] == 2 {
-			v.find("KEY_ID_SHARED", at, "Two keys or more have the ID %s.", quote(k.ID))
+			groups.add("KEY_WITHOUT_ID", "without a \"kid\"", algorithm(k))
+		} else if ids[k.ID+" "+algorithm(k)]++; ids[k.ID+" "+algorithm(k)] > 1 {
+			groups.add("KEY_ID_SHARED", "under the ID of another", quote(k.ID))
 		}
 		if _, ok := k.Public.(*rsa.PublicKey); ok && k.Algorithm == "" {
-			v.find("KEY_WITHOUT_ALGORITHM", at, "The RSA key with the ID %s has no \"alg\".", quote(k.ID))
+			groups.add("KEY_WITHOUT_ALGORITHM", "without an \"alg\"", quote(k.ID))
 		}
 	}
+	for _, g := range slices.SortedFunc(maps.Keys(groups), func(a, b group) int { return strings.Compare(a.id+a.what, b.id+b.what) }) {
+		v.find(g.id, at, "%s %s: %s.", plural(len(groups[g]), "key"), g.what, list(groups[g]))
+	}
+}
+
+// groups are keys of which the same is to be told: an issuer that has a fault in one key often has
+// it in all.
+type groups map[group][]string
+
+type group struct{ id, what string }
+
+func (g groups) add(id, what, key string) { g[group{id, what}] = append(g[group{id, what}], key) }
+
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// list names the first few of all.
+func list(all []string) string {
+	const most = 5
+	if len(all) > most {
+		return strings.Join(all[:most], ", ") + fmt.Sprintf(" and %d more", len(all)-most)
+	}
+	return strings.Join(all, ", ")
 }
 
 // ordinal names a key by its place in the set, and its ID.
 func ordinal(index int, id string) string {
 	if id == "" {
-		return fmt.Sprintf("Key %d of the set, without an ID,", index+1)
+		return fmt.Sprintf("number %d", index+1)
 	}
-	return fmt.Sprintf("Key %d of the set, with the ID %s,", index+1, quote(id))
+	return fmt.Sprintf("number %d (%s)", index+1, quote(id))
 }
 
 func algorithm(k *jwks.Key) string {
@@ -142,17 +170,13 @@ func algorithm(k *jwks.Key) string {
 	return k.Algorithm
 }
 
-// names lists keys by ID and algorithm, a few of them.
+// names lists keys by ID and algorithm.
 func names(keys []*jwks.Key) string {
-	const most = 5
 	var all []string
-	for _, k := range keys[:min(len(keys), most)] {
+	for _, k := range keys {
 		all = append(all, quote(k.ID)+" "+algorithm(k))
 	}
-	if len(keys) > most {
-		all = append(all, fmt.Sprintf("and %d more", len(keys)-most))
-	}
-	return strings.Join(all, ", ")
+	return list(all)
 }
 
 // freshness looks at what the key set's answer says about its life, and how long the cache took.
@@ -164,7 +188,10 @@ func (v *visit) freshness(a *answer) {
 	case life > longMaxAge:
 		v.find("CACHED_LONG", a.url, "Cache-Control lets it be kept for %s.", days(life))
 	}
-	if old := age(a.Header); old > refresh {
+	switch old := age(a.Header); {
+	case life >= 0 && old > life+refresh:
+		v.find("SERVED_STALE", a.url, "The answer is %v old (Age), and says that it may be kept for %v.", old, life)
+	case old > refresh:
 		v.find("SERVED_OLD", a.url, "The answer is %v old (Age).", old)
 	}
 	tag := "no ETag"
@@ -180,74 +207,5 @@ func (v *visit) freshness(a *answer) {
 	v.report.fact("caching", "%s, %s", said, tag)
 	if v.cache.err == nil && v.cache.took > slowFetch {
 		v.find("SLOW", v.name, "Metadata and key set together took %v.", v.cache.took.Round(100*time.Millisecond))
-	}
-}
-
-// replicas reads metadata and key set several times, each time over a new connection.
-func (v *visit) replicas(ctx context.Context) {
-	documents := []string{v.at}
-	if v.used != nil {
-		documents = append(documents, v.used.url)
-	}
-	for _, at := range documents {
-		if slices.Contains(v.moved, at) {
-			continue
-		}
-		var tries []answer
-		for range v.Tries {
-			tries = append(tries, v.ask(ctx, at, nil))
-		}
-		failed := slices.DeleteFunc(slices.Clone(tries), func(a answer) bool { return a.ok() })
-		if len(failed) > 0 {
-			v.find("REPLICA_FAILS", at, "%d of %d new connections got no document: %s.", len(failed), len(tries), failed[0].outcome())
-		}
-		tries = slices.DeleteFunc(tries, func(a answer) bool { return !a.ok() })
-		if at == documents[0] {
-			v.compareKeys(at, tries)
-		} else {
-			v.compareMetadata(at, tries)
-		}
-	}
-}
-
-// compareKeys tells which keys some answers have and others lack.
-func (v *visit) compareKeys(at string, tries []answer) {
-	have := map[string]int{}
-	for i := range tries {
-		keys, err := jwks.Parse(tries[i].Body)
-		if err != nil {
-			v.find("REPLICAS_DIFFER", at, "Some answers are a key set, and others are not: %v.", err)
-			return
-		}
-		for _, k := range keys {
-			have[quote(k.ID)+" "+algorithm(k)+" "+fingerprint(k)]++
-		}
-	}
-	var some []string
-	for key, n := range have {
-		if n < len(tries) {
-			name := key[:strings.LastIndex(key, " ")]
-			some = append(some, fmt.Sprintf("%s in %d", name, n))
-		}
-	}
-	if len(some) > 0 {
-		slices.Sort(some)
-		v.find("REPLICAS_DIFFER", at, "%d answers have different keys: %s.", len(tries), strings.Join(some[:min(len(some), 6)], ", "))
-	}
-}
-
-// compareMetadata tells which members differ between answers.
-func (v *visit) compareMetadata(at string, tries []answer) {
-	for i := 1; i < len(tries); i++ {
-		a, errA := readAny(tries[0].Body)
-		b, errB := readAny(tries[i].Body)
-		if err := errors.Join(errA, errB); err != nil {
-			v.find("METADATA_DIFFERS", at, "Some answers are a JSON object, and others are not.")
-			return
-		}
-		if name := differs(a, b); name != "" {
-			v.find("METADATA_DIFFERS", at, "Answers differ in %s.", quote(name))
-			return
-		}
 	}
 }

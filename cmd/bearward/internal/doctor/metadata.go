@@ -54,9 +54,9 @@ type visit struct {
 	url   *url.URL
 	cache cacheAnswer
 	forms []form
-	used  *form    // that names the key set; nil when that is not known
-	at    string   // the URL of the key set, "" when it is not known
-	moved []string // documents that redirect
+	used  *form           // that names the key set; nil when that is not known
+	at    string          // the URL of the key set, "" when it is not known
+	moves map[string]move // by the URL of the document that redirects
 }
 
 // issuer looks at one issuer. The error says that the name cannot be an issuer's.
@@ -66,14 +66,15 @@ func (e *examiner) issuer(ctx context.Context, name string) error {
 		_, err := e.askCache(ctx, name)
 		return err
 	}
-	v := &visit{examiner: e, name: name, url: u}
+	v := &visit{examiner: e, name: name, url: u, moves: map[string]move{}}
 	if err := v.read(ctx); err != nil {
 		return err
 	}
 	e.report.Issuers = append(e.report.Issuers, name)
 	found := len(e.report.Findings)
-	v.everyForm(ctx)
+	v.followForms(ctx)
 	v.choose()
+	v.everyForm()
 	if v.used != nil {
 		v.disagreements()
 		v.metadata()
@@ -145,17 +146,28 @@ func (v *visit) choose() {
 	}
 }
 
+// followForms reads the documents that forms redirect to, as the cache does when it may.
+func (v *visit) followForms(ctx context.Context) {
+	for i := range v.forms {
+		f := &v.forms[i]
+		if f.err != nil || !isRedirect(&f.answer) {
+			continue
+		}
+		m := v.follow(ctx, &f.answer)
+		if v.moves[f.url] = m; v.SameHostRedirects && m.last.ok() {
+			f.members = readObject(m.last.Body)
+		}
+	}
+}
+
 // everyForm looks at what all forms have in common, whichever is used.
-func (v *visit) everyForm(ctx context.Context) {
+func (v *visit) everyForm() {
 	for i := range v.forms {
 		f := &v.forms[i]
 		v.transport(&f.answer)
 		switch {
 		case f.err == nil && isRedirect(&f.answer):
-			v.moved = append(v.moved, f.url)
-			if to := v.redirects(ctx, &f.answer); v.SameHostRedirects && to.ok() {
-				f.members = readObject(to.Body)
-			}
+			v.moved(f.url, v.moves[f.url], v.used == nil)
 		case f.ok() && f.members == nil:
 			v.find("METADATA_NOT_JSON", f.url, "It answers 200 with something that is no JSON object%s.", looksLike(&f.answer))
 		case f.ok():
