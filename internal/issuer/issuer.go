@@ -6,6 +6,7 @@ package issuer
 import (
 	"crypto"
 	"fmt"
+	"maps"
 	"net/url"
 	"strings"
 	"sync/atomic"
@@ -29,6 +30,8 @@ type Options struct {
 	// the first of its Audiences, stand where URL and Audience are empty. Default nil: that of RFC
 	// 9068.
 	Form *auth.Config
+	// Claims are put into every good token, in place of what stands there. Default none.
+	Claims map[string]any
 	// NewKey makes a private key for an algorithm. It is called under a lock, and must not call the
 	// Issuer. Default GenerateKey.
 	NewKey func(auth.Algorithm) (crypto.Signer, error)
@@ -39,6 +42,7 @@ type Options struct {
 type Issuer struct {
 	url, audience, keySet string
 	form                  *auth.Config // nil: RFC 9068
+	claims                map[string]any
 	keys                  keyring
 	served                served
 	issued                atomic.Int64 // tokens, for their IDs
@@ -47,7 +51,7 @@ type Issuer struct {
 // New returns a healthy Issuer. As after a rotation it publishes two keys: its predecessor, and the
 // one that signs. The error names the option that cannot be used.
 func New(opts Options) (*Issuer, error) {
-	is := &Issuer{url: opts.URL, audience: opts.Audience, keySet: opts.KeySetURL}
+	is := &Issuer{url: opts.URL, audience: opts.Audience, keySet: opts.KeySetURL, claims: maps.Clone(opts.Claims)}
 	alg := opts.Algorithm
 	if opts.Form != nil {
 		form := *opts.Form

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 
@@ -43,11 +44,12 @@ type Draft struct {
 
 // Token returns a good access token with the space-delimited scopes, changed as changes say: each
 // at its stage, in the order given. It is of client "client" for user "alice", issued now and good
-// for an hour.
+// for an hour, or as long as Form allows.
 func (is *Issuer) Token(scope string, changes ...Change) (string, error) {
 	key := is.keys.current()
 	d := &Draft{Issuer: is, Key: key, Algorithm: is.keys.alg.String()}
 	d.Header, d.Claims = is.goodToken(key, scope)
+	maps.Copy(d.Claims, is.claims)
 	return d.Finish(changes...)
 }
 
@@ -135,6 +137,9 @@ func (is *Issuer) goodToken(key *Key, scope string) (header, claims map[string]a
 	rename(claims, "client_id", first(c.ClientIDClaims, "client_id"), client)
 	if scope != "" {
 		rename(claims, "scope", first([]string{c.ScopeClaim}, "scope"), scopesAs(c.ScopeArray, scope))
+	}
+	if iat := claims["iat"].(int64); c.MaxLifetime > 0 {
+		claims["exp"] = min(claims["exp"].(int64), iat+int64(c.MaxLifetime/time.Second))
 	}
 	for name, value := range c.FixedClaims {
 		claims[name] = value

@@ -36,6 +36,9 @@ type Options struct {
 	// lets a token choose, the first name counts. URL and Audience must be empty then. Default nil:
 	// the form of RFC 9068.
 	Config *auth.Config
+	// Claims are put into every good token, in place of what stands there: for presets whose checks
+	// ask for them (Preset.Example). Default none.
+	Claims Claims
 	// KeySetURL is where the key set is, an https URL, for presets that know it (Preset.KeySetURL).
 	// Sources are given it then, and find no metadata. Default "": below URL, and found by
 	// metadata.
@@ -69,7 +72,7 @@ func NewIssuer(tb testing.TB, opts *Options) *Issuer {
 		opts = new(Options)
 	}
 	core := issuer.Options{
-		URL: opts.URL, Audience: opts.Audience, KeySetURL: opts.KeySetURL, Algorithm: opts.Algorithm, Form: opts.Config,
+		URL: opts.URL, Audience: opts.Audience, KeySetURL: opts.KeySetURL, Algorithm: opts.Algorithm, Form: opts.Config, Claims: opts.Claims,
 		NewKey: func(alg auth.Algorithm) (crypto.Signer, error) {
 			key, err := keyPool.acquire(alg)
 			if err == nil {

@@ -75,18 +75,21 @@ func ExamplePreset() {
 func ExampleNamed() {
 	p, err := provider.Named("okta", "https://dev-1234.okta.com/oauth2/default", "api://default")
 	fmt.Println(p.Config.Issuer, err)
+	p, err = provider.Named("github-actions", "https://token.actions.githubusercontent.com", "https://api.example", "9919")
+	fmt.Println(p.Config.FixedClaims, err)
 	_, err = provider.Named("keycloack", "https://sso.example/realms/shop", "orders-api")
 	fmt.Println(err)
 	// Output:
 	// https://dev-1234.okta.com/oauth2/default <nil>
-	// provider: "keycloack" is no preset; there are [auth0 cognito dex entra entra-v1 fusionauth google hydra identityserver keycloak okta pingone zitadel]
+	// map[repository_owner_id:9919] <nil>
+	// provider: "keycloack" is no preset; there are [auth0 aws-alb clerk cloudflare-access cognito dex entra entra-v1 firebase fusionauth github-actions gitlab-ci google google-cloud google-iap hydra identityserver keycloak kubernetes okta pingone supabase workos zitadel]
 }
 
 // For a program's usage text.
 func ExampleNames() {
 	fmt.Println(provider.Names())
 	// Output:
-	// [auth0 cognito dex entra entra-v1 fusionauth google hydra identityserver keycloak okta pingone zitadel]
+	// [auth0 aws-alb clerk cloudflare-access cognito dex entra entra-v1 firebase fusionauth github-actions gitlab-ci google google-cloud google-iap hydra identityserver keycloak kubernetes okta pingone supabase workos zitadel]
 }
 
 // The long way: a key cache with settings, and two issuers in front of one API.

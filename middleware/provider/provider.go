@@ -48,8 +48,16 @@ type Preset struct {
 	// Hydra's admin port. It must then be set before [Preset.Introspector] is used:
 	// introspect.FromMetadata has the issuer's metadata name it.
 	IntrospectionURL string
+	// Header is the field of the request that has the bare token in place of Authorization, where a
+	// proxy signs callers in: for GuardOptions.Header. Default "": Authorization.
+	Header string
+	// Example are claims that the provider's tokens have besides those that Config names, such that
+	// Config.Checks accept them: for authtest.Options.Claims. Nothing is checked by them. Default
+	// nil: there are no such claims.
+	Example map[string]any
 
-	err error
+	inCluster bool // the keys are the Kubernetes cluster's that this process runs in
+	err       error
 }
 
 // Err returns what is wrong with the values that the preset was made from, or nil.
@@ -82,70 +90,6 @@ func (p Preset) Verifier(keys jwks.Source) (*auth.Verifier, error) {
 		return nil, p.err
 	}
 	return auth.NewVerifier(keys, p.Config)
-}
-
-// Names are the names that Named takes.
-func Names() []string {
-	return []string{"auth0", "cognito", "dex", "entra", "entra-v1", "fusionauth", "google", "hydra", "identityserver", "keycloak", "okta", "pingone", "zitadel"}
-}
-
-// Named returns the preset of that name for an issuer given by its URL, for programs that take both
-// from flags. The audience is the app client's ID for cognito.
-func Named(name, issuer, audience string) (Preset, error) {
-	p := named(name, issuer, audience)
-	if p.err == nil && p.Config.Issuer != issuer { // check: named-issuer
-		p.err = fmt.Errorf("provider: the issuer of %s for this tenant is %q, not %q", name, p.Config.Issuer, issuer)
-	}
-	return p, p.err
-}
-
-func named(name, issuer, audience string) Preset {
-	u, err := url.Parse(issuer)
-	if err != nil || u.Host == "" {
-		u = new(url.URL)
-	}
-	segment := func(i int) string {
-		if parts := strings.Split(strings.Trim(u.Path, "/"), "/"); i < len(parts) {
-			return parts[i]
-		}
-		return ""
-	}
-	switch name {
-	case "auth0":
-		return Auth0(u.Host, audience)
-	case "cognito":
-		region, _, _ := strings.Cut(strings.TrimPrefix(u.Host, "cognito-idp."), ".")
-		return Cognito(region, segment(0), audience)
-	case "dex":
-		return Dex(issuer, audience)
-	case "entra":
-		if slices.Contains(microsoftV2, u.Host) { // check: entra-cloud
-			return entra(u.Host, segment(0), []string{audience})
-		}
-		return Entra(segment(0), audience)
-	case "entra-v1":
-		if _, ok := microsoftV1[u.Host]; ok { // check: entra-v1-cloud
-			return entraV1(u.Host, segment(0), []string{audience})
-		}
-		return EntraV1(segment(0), audience)
-	case "fusionauth":
-		return FusionAuth(issuer, issuer, audience)
-	case "google":
-		return Google()
-	case "hydra":
-		return Hydra(issuer, audience)
-	case "identityserver":
-		return IdentityServer(issuer, audience)
-	case "keycloak":
-		return Keycloak(issuer, audience)
-	case "okta":
-		return Okta(u.Host, segment(1), audience)
-	case "pingone":
-		return PingOne(strings.TrimPrefix(u.Host, "auth.pingone."), segment(0), audience)
-	case "zitadel":
-		return ZITADEL(issuer, audience)
-	}
-	return refused("%q is no preset; there are %v", name, Names())
 }
 
 // refused is a preset that cannot be used.
