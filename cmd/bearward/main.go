@@ -30,6 +30,7 @@ type command struct {
 // commands are what `bearward help` lists, in its order.
 var commands = []command{
 	{"doctor", "look at an issuer or an API, and say what to mend", runDoctor},
+	{"rules", "show, compare and check rules: who may call what", runRules},
 }
 
 // A terminal is what a command reads and writes. Tests give one of their own.

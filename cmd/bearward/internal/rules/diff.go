@@ -1,0 +1,99 @@
+package rules
+
+import (
+	"slices"
+	"strings"
+
+	auth "github.com/bearward/bearward/middleware"
+)
+
+// A Change is one operation whose rule differs.
+type Change struct {
+	Operation string `json:"operation"`
+	Old       string `json:"old"` // what it asked for; "" where no rule named it
+	New       string `json:"new"`
+	// OldBy and NewBy are the wider rule that counts on the side where Operation has none of its
+	// own, such as "/orders" for "GET /orders".
+	OldBy string `json:"old_by,omitempty"`
+	NewBy string `json:"new_by,omitempty"`
+	// Gains and Loses are who may call it now and could not before, and the reverse. Each has what
+	// is listed, and nothing else that the two rules name: "no token", "any token", or what a token
+	// has, such as "read:orders and role:admin".
+	Gains []string `json:"gains"`
+	Loses []string `json:"loses"`
+	// TooMany is true where the rules name too much to try every caller: Gains and Loses are empty.
+	TooMany bool `json:"too_many,omitempty"`
+}
+
+// Diff returns what differs from old to new, in the order of Keys.
+func Diff(old, new auth.Rules) ([]Change, error) {
+	changed := auth.Rules{}
+	for _, key := range old.Diff(new) {
+		changed[key] = auth.AnyToken() // for the order of keys
+	}
+	changes := make([]Change, 0, len(changed))
+	for _, key := range Keys(changed) {
+		c := Change{Operation: key, Gains: []string{}, Loses: []string{}}
+		var was, is auth.Requirement
+		was, c.Old, c.OldBy = rule(old, key)
+		is, c.New, c.NewBy = rule(new, key)
+		all, ok := callers(was, is)
+		if c.TooMany = !ok; ok {
+			before, err := allowed(was, all)
+			if err != nil {
+				return nil, err
+			}
+			after, err := allowed(is, all)
+			if err != nil {
+				return nil, err
+			}
+			c.Gains = fewest(all, func(i int) bool { return after[i] && !before[i] })
+			c.Loses = fewest(all, func(i int) bool { return before[i] && !after[i] })
+		}
+		changes = append(changes, c)
+	}
+	return changes, nil
+}
+
+// rule returns what counts for an operation, and by which wider rule.
+func rule(rules auth.Rules, key string) (req auth.Requirement, words, by string) {
+	req, ok := rules[key]
+	if !ok {
+		if by, ok = wider(rules, key); !ok {
+			return auth.Requirement{}, "", ""
+		}
+		req = rules[by]
+	}
+	return req, req.String(), by
+}
+
+// fewest returns the callers that are in, but for those who have all that another one has.
+func fewest(all []caller, in func(int) bool) []string {
+	least := []string{}
+	var kept []caller
+	for i, c := range all {
+		if !in(i) || slices.ContainsFunc(kept, c.hasAllOf) {
+			continue
+		}
+		kept = append(kept, c)
+		least = append(least, c.String())
+	}
+	return least
+}
+
+func (c caller) hasAllOf(other caller) bool {
+	if c.anonymous || other.anonymous {
+		return false
+	}
+	return !slices.ContainsFunc(other.has, func(word string) bool { return !slices.Contains(c.has, word) })
+}
+
+func (c caller) String() string {
+	switch {
+	case c.anonymous:
+		return "no token"
+	case len(c.has) == 0:
+		return "any token"
+	}
+	return strings.Join(c.has, " and ")
+}

@@ -1,0 +1,94 @@
+package rules_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/bearward/bearward/cmd/bearward/internal/rules"
+	auth "github.com/bearward/bearward/middleware"
+)
+
+// one is a rule of one operation.
+func one(t *testing.T, need string) auth.Rules {
+	t.Helper()
+	if need == "" {
+		return auth.Rules{"/other": auth.AnyToken()}
+	}
+	req, err := auth.ParseRequirement(need)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return auth.Rules{"/other": auth.AnyToken(), "/a": req}
+}
+
+func TestWhoGainsAndLoses(t *testing.T) {
+	for _, tt := range []struct{ from, to, gains, loses string }{
+		{"a", "a and b", "", "a"},
+		{"a", "b", "b", "a"},
+		{"a and b", "a or b", "a; b", ""},
+		{"a and (b or c)", "a and b", "", "a and c"},
+		{"any token", "a", "", "any token"},
+		{"any token", "bound token", "", "any token"},
+		{"bound token", "any token", "any token", ""},
+		{"optional", "any token", "", "no token"},
+		{"optional", "public", "", ""},
+		{"a", "report-only a", "no token; any token", ""},
+		{"", "public", "no token; any token", ""},
+		{"a", "", "", "a"},
+		{`role:"Order Admin"`, "group:ops and permission:p", "group:ops and permission:p", `role:"Order Admin"`},
+		{"acr:gold", "acr:\"gold platinum\"", "acr:platinum", ""},
+		{"authenticated-within:5m", "authenticated-within:1m", "", "authenticated-within:5m"},
+		{"authenticated-within:1m", "authenticated-within:1h", "authenticated-within:1h", ""},
+		{"issuer:https://i.example", "user:https://i.example|alice", "", "issuer:https://i.example"},
+		{"client:https://i.example|job", "user:https://i.example|job", "user:https://i.example|job", "client:https://i.example|job"},
+	} {
+		changes, err := rules.Diff(one(t, tt.from), one(t, tt.to))
+		if err != nil || len(changes) != 1 {
+			t.Errorf("%q to %q: %v, %v", tt.from, tt.to, changes, err)
+			continue
+		}
+		c := changes[0]
+		if gains, loses := strings.Join(c.Gains, "; "), strings.Join(c.Loses, "; "); gains != tt.gains || loses != tt.loses || c.TooMany {
+			t.Errorf("%q to %q: gains %q, want %q; loses %q, want %q; %v", tt.from, tt.to, gains, tt.gains, loses, tt.loses, c.TooMany)
+		}
+	}
+}
+
+func TestTooManyNamesAreNotTried(t *testing.T) {
+	need := "a0"
+	for i := 1; i < 12; i++ {
+		need += fmt.Sprintf(" and a%d", i)
+	}
+	for more, want := range map[string]bool{"": false, " and a12": true} {
+		changes, err := rules.Diff(one(t, "public"), one(t, need+more))
+		if err != nil || len(changes) != 1 || changes[0].TooMany != want || want != (len(changes[0].Loses) == 0) {
+			t.Errorf("%+v, %v", changes, err)
+		}
+	}
+}
+
+func TestAChangeOfAllMethodsIsNotOneOfAMethod(t *testing.T) {
+	from := auth.Rules{"/a": auth.Scopes("x"), "GET /a": auth.Scopes("y")}
+	to := auth.Rules{"GET /a": auth.Scopes("y")}
+	changes, err := rules.Diff(from, to)
+	if err != nil || len(changes) != 1 || changes[0].Operation != "/a" || changes[0].NewBy != "" || changes[0].New != "" {
+		t.Errorf("%+v, %v", changes, err)
+	}
+}
+
+func TestPatternsThatDifferInParametersAlone(t *testing.T) {
+	for text, want := range map[string]bool{
+		"/a/{id} = x\n/a/{key} = x":     true,
+		"/a/{id} = x\n/a/:id = x":       true,
+		"/a/{p...} = x\n/a/*path = x":   true,
+		"/a/{id} = x\n/a/{id}/b = x":    false,
+		"/a/{id} = x\nGET /a/{key} = x": false, // for other methods, the first is asked
+		"/a/b = x\n/a/c = x":            false,
+	} {
+		_, remarks := rules.Check(text)
+		if got := len(remarks) > 0; got != want {
+			t.Errorf("%q: %+v", text, remarks)
+		}
+	}
+}
