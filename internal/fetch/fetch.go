@@ -133,6 +133,7 @@ type Request struct {
 	Body     []byte      // of a POST
 	MaxBytes int         // of the answer's body, after decompression
 	Statuses []int       // that are answers; nil: 200. Any other is a *StatusError
+	Partial  bool        // a body that is too long, or breaks off, is what was read of it: no error
 }
 
 // An Answer is what the server sent.
@@ -166,6 +167,10 @@ func (c *Client) Do(ctx context.Context, r Request) (Answer, error) {
 		return Answer{}, newStatusError(resp)
 	}
 	a.Body, err = io.ReadAll(io.LimitReader(resp.Body, int64(r.MaxBytes)+1))
+	if r.Partial {
+		a.Body = a.Body[:min(len(a.Body), r.MaxBytes)]
+		return a, nil
+	}
 	if err != nil {
 		return Answer{}, err
 	}

@@ -55,6 +55,25 @@ func TestPostSendsItsFormAndReadsTheStatusesItAskedFor(t *testing.T) {
 	}
 }
 
+// Partial is for answers of which the beginning tells enough.
+func TestPartialTakesWhatWasRead(t *testing.T) {
+	url := server(t, func(w http.ResponseWriter, r *http.Request) {
+		io.WriteString(w, "0123456789")
+		http.NewResponseController(w).Flush()
+		panic(http.ErrAbortHandler)
+	})
+	c := client(t, fetch.Options{})
+	for most, want := range map[int]string{5: "01234", 100: "0123456789"} {
+		a, err := c.Do(t.Context(), fetch.Request{URL: url, MaxBytes: most, Partial: true})
+		if err != nil || a.Status != 200 || string(a.Body) != want {
+			t.Errorf("%d bytes: got %d %q, %v", most, a.Status, a.Body, err)
+		}
+		if _, err := c.Do(t.Context(), fetch.Request{URL: url, MaxBytes: most}); err == nil {
+			t.Errorf("%d bytes: no error without Partial", most)
+		}
+	}
+}
+
 // Credentials that are posted are for one URL alone, although a redirect with 307 would send them
 // again.
 func TestPostFollowsNoRedirect(t *testing.T) {

@@ -12,13 +12,14 @@ import (
 	"strings"
 	"time"
 
+	"github.com/bearward/bearward/internal/fetch"
 	"github.com/bearward/bearward/middleware/resource"
 )
 
 // apiDocument looks at the API's document (RFC 9728), and returns the issuers that it names.
 func (e *examiner) apiDocument(ctx context.Context) (issuers []string) {
 	e.documentURL, _ = resource.URL(e.API) // checked with the options
-	f := form{answer: e.ask(ctx, e.documentURL, nil)}
+	f := form{answer: e.ask(ctx, e.documentURL)}
 	e.transport(&f.answer)
 	if f.ok() {
 		f.members = readObject(f.Body)
@@ -37,7 +38,7 @@ func (e *examiner) apiDocument(ctx context.Context) (issuers []string) {
 		e.find("API_METADATA_MISSING", f.url, "No JSON object%s: it answers %s.", looksLike(&f.answer), f.outcome())
 		return nil
 	}
-	e.report.fact("document", "%s", f.url)
+	e.report.fact("document", "%s", fetch.RedactURL(f.url))
 	e.contentType(&f.answer)
 	if got := f.text("resource"); got != e.API { // compared byte for byte (RFC 9728 §3.3)
 		e.find("API_METADATA_RESOURCE", f.url, "Its resource is %s, not %s.", quote(got), quote(e.API))
@@ -61,13 +62,13 @@ func (e *examiner) operation(ctx context.Context) {
 	if named {
 		at = origin(e.API) + e.Operation
 	}
-	a := e.ask(ctx, at, http.Header{"Accept": {"application/json"}})
+	a := e.call(ctx, at, "")
 	e.transport(&a)
 	if a.err != nil {
 		e.unanswered(&a, "API_UNREACHABLE")
 		return
 	}
-	e.report.fact("without a token", "%s answers %s", at, a.outcome())
+	e.report.fact("without a token", "%s answers %s", fetch.RedactURL(at), a.outcome())
 	switch {
 	case a.Status == http.StatusUnauthorized:
 		e.challenge(&a)
@@ -107,7 +108,7 @@ func (e *examiner) challenge(a *answer) {
 		case !ok:
 			e.find("API_CHALLENGE_METADATA", a.url, "The challenge has no resource_metadata.")
 		case named != e.documentURL:
-			e.find("API_CHALLENGE_ELSEWHERE", a.url, "The challenge names %s. The document of %s is at %s.", quote(named), quote(e.API), e.documentURL)
+			e.find("API_CHALLENGE_ELSEWHERE", a.url, "The challenge names another document%s. The document of %s is at %s.", inURL(named), quote(e.API), e.documentURL)
 		}
 	}
 }
@@ -115,7 +116,7 @@ func (e *examiner) challenge(a *answer) {
 // forged sends tokens that nobody has signed.
 func (e *examiner) forged(ctx context.Context, at string) {
 	for _, token := range e.forgeries() {
-		a := e.ask(ctx, at, http.Header{"Accept": {"application/json"}, "Authorization": {"Bearer " + token}})
+		a := e.call(ctx, at, "Bearer "+token)
 		switch {
 		case a.err != nil:
 			e.unanswered(&a, "API_UNREACHABLE")

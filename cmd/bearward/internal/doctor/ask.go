@@ -54,8 +54,25 @@ func (a *answer) outcome() string {
 	return strings.TrimSpace(strconv.Itoa(a.Status) + " " + http.StatusText(a.Status))
 }
 
-// ask makes one GET over a new connection.
-func (e *examiner) ask(ctx context.Context, at string, header http.Header) answer {
+// documentHeader is what is sent for a document: what jwks sends.
+var documentHeader = http.Header{"Accept": {"application/jwk-set+json, application/json"}}
+
+// ask makes one GET for a document over a new connection.
+func (e *examiner) ask(ctx context.Context, at string) answer {
+	return e.do(ctx, fetch.Request{URL: at, Header: documentHeader.Clone()})
+}
+
+// call makes one GET of an operation over a new connection. What matters is how it begins: the
+// answer may be long, or a stream without an end.
+func (e *examiner) call(ctx context.Context, at, authorization string) answer {
+	header := http.Header{"Accept": {"application/json"}}
+	if authorization != "" {
+		header.Set("Authorization", authorization)
+	}
+	return e.do(ctx, fetch.Request{URL: at, Header: header, Partial: true})
+}
+
+func (e *examiner) do(ctx context.Context, r fetch.Request) answer {
 	options := fetch.Options{ProxyFromEnvironment: e.Proxy, DialTimeout: e.Timeout}
 	if e.Transport != nil {
 		transport := e.Transport.Clone()
@@ -64,9 +81,6 @@ func (e *examiner) ask(ctx context.Context, at string, header http.Header) answe
 	}
 	client := fetch.New(options)
 	defer client.Close()
-	if header == nil {
-		header = http.Header{"Accept": {"application/jwk-set+json, application/json"}}
-	}
 	var mu sync.Mutex // a handshake may end after its request was given up
 	var leaf *x509.Certificate
 	var remote string
@@ -87,11 +101,12 @@ func (e *examiner) ask(ctx context.Context, at string, header http.Header) answe
 	ctx, cancel := context.WithTimeout(ctx, e.Timeout)
 	defer cancel()
 	began := time.Now()
-	got, err := client.Do(ctx, fetch.Request{URL: at, Header: header, MaxBytes: maxBytes, Statuses: everyStatus})
+	r.MaxBytes, r.Statuses = maxBytes, everyStatus
+	got, err := client.Do(ctx, r)
 	mu.Lock()
 	defer mu.Unlock()
-	a := answer{Answer: got, url: at, err: err, took: time.Since(began), received: time.Now(), leaf: leaf, remote: remote}
-	if name := client.UnusedProxy(at); err != nil && name != "" {
+	a := answer{Answer: got, url: r.URL, err: err, took: time.Since(began), received: time.Now(), leaf: leaf, remote: remote}
+	if name := client.UnusedProxy(r.URL); err != nil && name != "" {
 		a.err = fmt.Errorf("%w (%s is set and not used: -proxy uses it)", err, name)
 	}
 	return a
@@ -102,7 +117,7 @@ func (e *examiner) askAll(ctx context.Context, urls []string) []answer {
 	all := make([]answer, len(urls))
 	var wg sync.WaitGroup
 	for i, at := range urls {
-		wg.Go(func() { all[i] = e.ask(ctx, at, nil) })
+		wg.Go(func() { all[i] = e.ask(ctx, at) })
 	}
 	wg.Wait()
 	return all
@@ -159,7 +174,7 @@ func (e *examiner) follow(ctx context.Context, first *answer) move {
 			return m
 		}
 		at = to
-		m.last = e.ask(ctx, at.String(), nil)
+		m.last = e.ask(ctx, at.String())
 	}
 	m.id = "REDIRECTED"
 	m.what += fmt.Sprintf(" on the same host, which answers %s", m.last.outcome())

@@ -60,6 +60,7 @@ func Examine(ctx context.Context, o Options) (*Report, error) {
 	if o.Tries == 0 {
 		o.Tries = defaultTries
 	}
+	o.Operation = strings.TrimPrefix(o.Operation, "GET ") // as rules are written
 	if err := o.check(); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUsage, err)
 	}

@@ -3,6 +3,7 @@ package doctor_test
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -139,6 +140,49 @@ func TestAFaultOfAllFormsIsToldOnce(t *testing.T) {
 	member("issuer", "https://other.example")(l)
 	if report := l.examine(t); len(report.Findings) != 1 {
 		t.Errorf("got %+v", report.Findings)
+	}
+}
+
+// A document can name thousands of endpoints: a report is for people.
+func TestFewEndpointsAreLookedAt(t *testing.T) {
+	l := new(lab)
+	l.metadata = func(_ string, m map[string]any) {
+		for i := range 1000 {
+			m[fmt.Sprintf("number_%d_endpoint", i)] = "http://issuer.example/"
+		}
+	}
+	if n := len(l.examine(t).Findings); n == 0 || n > 32 {
+		t.Errorf("%d findings", n)
+	}
+}
+
+// The query of a URL may be a secret.
+func TestNoQueryIsTold(t *testing.T) {
+	const secret = "?code=sesame"
+	l := new(lab)
+	l.metadata = func(path string, m map[string]any) {
+		m["jwks_uri"] = m["jwks_uri"].(string) + secret
+		m["token_endpoint"] = "http://issuer.example/" + secret
+		if strings.HasSuffix(path, "openid-configuration") {
+			m["jwks_uri"] = l.is.URL() + "/other" + secret
+		}
+	}
+	l.keys = func(keys []map[string]any) []map[string]any { return append(keys, keys[0]) }
+	l.api = func(w http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Path == "/orders" {
+			challenge(`Bearer resource_metadata="https://other.example/`+secret+`"`)(w, r)
+		} else {
+			redirect("https://login.example/"+secret)(w, r)
+		}
+		return true
+	}
+	l.options = func(o *doctor.Options) { o.Operation += secret }
+	report := l.examine(t)
+	if want := []string{"API_CHALLENGE_ELSEWHERE", "API_METADATA_MISSING", "ENDPOINT_REFUSED", "FORMS_DISAGREE", "KEY_REPEATED"}; !slices.Equal(ids(report), want) {
+		t.Errorf("got %q, want %q", ids(report), want)
+	}
+	if text, err := json.Marshal(report); err != nil || strings.Contains(string(text), "sesame") {
+		t.Errorf("%v: %s", err, text)
 	}
 }
 

@@ -344,6 +344,12 @@ var faults = []faulty{
 	{"the API closes connections", []string{"API_UNREACHABLE"}, api("/orders", func(http.ResponseWriter, *http.Request) bool { panic(http.ErrAbortHandler) })},
 	{"the API fails", []string{"API_FAILING"}, api("/orders", always(status(502)))},
 	{"an open operation", []string{"API_OPEN"}, api("/orders", always(body("application/json", "[]")))},
+	{"an open operation with a long answer", []string{"API_OPEN"}, api("/orders", always(body("text/csv", strings.Repeat("order,", 200<<10))))},
+	{"an open stream", []string{"API_OPEN"}, api("/orders", func(w http.ResponseWriter, _ *http.Request) bool {
+		_, _ = w.Write([]byte("data: order\n\n"))
+		_ = http.NewResponseController(w).Flush()
+		panic(http.ErrAbortHandler)
+	})},
 	{"signatures are not verified", []string{"API_TAKES_FORGED_TOKENS"}, api("/orders", func(w http.ResponseWriter, r *http.Request) bool {
 		return strings.Count(r.Header.Get("Authorization"), ".") == 2 && !strings.HasSuffix(r.Header.Get("Authorization"), ".")
 	})},

@@ -27,7 +27,7 @@ const (
 // keySet looks at the key set. Which keys are used is what the cache says.
 func (v *visit) keySet(ctx context.Context) {
 	at := v.at
-	a := v.ask(ctx, at, nil)
+	a := v.ask(ctx, at)
 	v.transport(&a)
 	if u, err := url.Parse(at); err == nil && u.Hostname() != v.url.Hostname() {
 		v.find("KEY_SET_ELSEWHERE", at, "The key set is on %s, not on %s.", u.Hostname(), v.url.Hostname())

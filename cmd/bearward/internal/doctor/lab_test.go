@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"log"
+	"log/slog"
 	"maps"
 	"net"
 	"net/http"
@@ -104,7 +105,7 @@ func (l *lab) startAPI(t *testing.T, o *doctor.Options) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	keys, err := jwks.FromIssuer(l.is.URL(), &jwks.Options{Client: &http.Client{Transport: o.Transport}})
+	keys, err := jwks.FromIssuer(l.is.URL(), &jwks.Options{Client: &http.Client{Transport: o.Transport}, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

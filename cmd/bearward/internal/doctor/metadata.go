@@ -192,7 +192,7 @@ func (v *visit) disagreements() {
 		}
 		for _, name := range []string{"issuer", "jwks_uri"} {
 			if a, b := f.text(name), v.used.text(name); a != b {
-				v.find("FORMS_DISAGREE", f.url, "Its %s is %s. At %s, which this module uses, it is %s.", name, quote(a), v.used.url, quote(b))
+				v.find("FORMS_DISAGREE", f.url, "Its %s is%s. At %s, which this module uses, it is%s.", name, inURL(a), v.used.url, inURL(b))
 			}
 		}
 	}
@@ -239,6 +239,8 @@ func (v *visit) contradiction(f *form) {
 	}
 }
 
+const maxEndpoints = 32 // that are looked at: a document may have thousands
+
 // metadata looks at the members of the document that is used.
 func (v *visit) metadata() {
 	f := v.used
@@ -248,6 +250,9 @@ func (v *visit) metadata() {
 		kind, ok := strings.CutSuffix(name, "_endpoint")
 		if !ok || f.text(name) == "" {
 			continue
+		}
+		if len(offers) == maxEndpoints { // check: endpoints
+			break
 		}
 		offers = append(offers, kind)
 		if err := fetch.CheckNamedURL(f.text(name), v.url, v.AllowHTTP); err != nil {
@@ -264,7 +269,7 @@ func (v *visit) metadata() {
 
 // inURL returns a URL that a document names, without a query, for a sentence that begins before it.
 func inURL(raw string) string {
-	if _, err := url.Parse(raw); raw == "" || err != nil {
+	if _, err := url.Parse(raw); err != nil || raw == "" {
 		return ""
 	}
 	return " " + quote(fetch.RedactURL(raw))

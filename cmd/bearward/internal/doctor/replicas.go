@@ -29,7 +29,7 @@ func (v *visit) replicas(ctx context.Context) {
 		}
 		var tries []answer
 		for range v.Tries {
-			tries = append(tries, v.ask(ctx, at, nil))
+			tries = append(tries, v.ask(ctx, at))
 		}
 		all = append(all, tries...)
 		failed := slices.DeleteFunc(slices.Clone(tries), func(a answer) bool { return a.ok() })
