@@ -115,9 +115,10 @@ func TestACallThatWaitsEnds(t *testing.T) {
 	s.until("Nobody logged in within 3 s, so the client gave up.")
 	s.presses("tool-list", refusedWithout) // and begins again
 
-	// An answer to a call that was given up is not taken.
+	// An answer to a call that was given up is not taken, by another one that waits either.
 	_, page := s.post("/login", url.Values{"ask": {"tool"}})
 	s.presses("tool-forget", "its next call is a first one")
+	s.presses("tool-list", refusedWithout)
 	action := formAction.FindStringSubmatch(page)
 	if action == nil {
 		t.Fatalf("no form on the page:\n%s", page)
@@ -127,7 +128,6 @@ func TestACallThatWaitsEnds(t *testing.T) {
 		t.Errorf("an answer that came too late: %d\n%s", status, page)
 	}
 
-	s.presses("tool-list", refusedWithout)
 	s.post("/logout", nil)
 	other.presses("tool-list", refusedWithout)
 	shutdown()

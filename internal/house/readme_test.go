@@ -225,7 +225,7 @@ func commandExists(tree fs.FS, command string) error {
 	case "bash":
 		_, err := fs.Stat(tree, strings.Fields(rest + " .")[0])
 		return err
-	case "curl", "git", "grpcurl", "prometheus":
+	case "curl", "git", "grpcurl", "npx", "prometheus":
 		return nil
 	case "go":
 		if strings.HasPrefix(rest, "test ") {
