@@ -35,6 +35,9 @@ var listAllPublic = sync.OnceValues(func() (map[*public]*reader, error) {
 	}
 	all := map[*public]*reader{}
 	for _, dir := range dirs {
+		if strings.HasPrefix(filepath.ToSlash(dir), "internal/") {
+			continue // it has none
+		}
 		r, pkgs, err := listPublic(dir)
 		if err != nil {
 			return nil, err
