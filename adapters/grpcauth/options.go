@@ -126,7 +126,7 @@ func (i *interceptors) stream(srv any, ss grpc.ServerStream, info *grpc.StreamSe
 	if rule.requirement.IsPublic() && !rule.changes { // check: public-watched
 		return handler(srv, &guardedStream{ServerStream: ss, ctx: ctx})
 	}
-	return i.serveWatched(srv, &guardedStream{ServerStream: ss, ctx: ctx}, info.FullMethod, rule, handler)
+	return i.serveWatched(srv, ss, ctx, info.FullMethod, rule, handler)
 }
 
 // answer returns an empty header, and nil when no Binding can set a field.

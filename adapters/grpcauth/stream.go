@@ -2,23 +2,47 @@ package grpcauth
 
 import (
 	"context"
-	"sync/atomic"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/status"
+
+	auth "github.com/bearward/bearward/middleware"
+	"github.com/bearward/bearward/middleware/openstream"
 )
+
+// serveWatched runs the handler of a stream, and rechecks the stream while it is open.
+func (i *interceptors) serveWatched(srv any, ss grpc.ServerStream, ctx context.Context, method string, r rule, handler grpc.StreamHandler) error {
+	return openstream.Serve(ctx, openstream.Config{
+		Guard:        i.guard,
+		Requirement:  r.requirement,
+		Credentials:  func(ctx context.Context) auth.Credentials { return i.credentials(ctx, method, r.key, nil) },
+		AllowExpired: i.options.AllowExpiredStreams,
+		Refused:      func(err error) error { return i.refuseStream(ss, err, nil) },
+		Ended:        func(refused error) { writeStatus(ss, refused) },
+		Gone:         func(err error) error { return status.FromContextError(err).Err() },
+	}, func(ctx context.Context, open *openstream.Stream) error {
+		return handler(srv, &guardedStream{ServerStream: ss, ctx: ctx, open: open})
+	})
+}
+
+// writeStatus ends the call with the status of refused. gRPC sends it at once, fails the pending
+// Recv and Send of the handler, and cancels its context, as it does when a handler returns. It has
+// that method for its own use; without it, the handler learns of the end with the next message.
+func writeStatus(ss grpc.ServerStream, refused error) {
+	s, ok := grpc.ServerTransportStreamFromContext(ss.Context()).(interface {
+		WriteStatus(*status.Status) error
+	})
+	if ok {
+		_ = s.WriteStatus(status.Convert(refused)) // check: stream-released
+	}
+}
 
 // A guardedStream is a stream whose context carries the Principal, and that ends with the first
 // recheck that refuses it.
 type guardedStream struct {
 	grpc.ServerStream
 	ctx  context.Context
-	look atomic.Pointer[look] // the last that holds messages or ended the stream, nil before
-}
-
-// A look is a recheck of an open stream for which messages wait.
-type look struct {
-	done    chan struct{} // closed when refused is known
-	refused error         // what ends the stream; nil when it goes on
+	open *openstream.Stream // nil for one that is not rechecked
 }
 
 func (s *guardedStream) Context() context.Context { return s.ctx }
@@ -46,14 +70,9 @@ func (s *guardedStream) SendMsg(m any) error {
 	return err
 }
 
-// end returns why the stream is gone, nil while it is not. It waits for the look at the token's
-// end.
 func (s *guardedStream) end() error {
-	l := s.look.Load()
-	if l == nil {
+	if s.open == nil {
 		return nil
 	}
-	// A mutex would hold up the clock of a testing/synctest bubble.
-	<-l.done // check: passes-while-rechecked
-	return l.refused
+	return s.open.Ended()
 }

@@ -172,6 +172,11 @@ var rules = []rule{
 		room: "adapters/redisauth",
 		code: []string{"middleware", "middleware/dpop", "middleware/revocation"},
 	},
+	{ // it rechecks its streams
+		room:  "adapters/grpcauth",
+		code:  []string{"middleware", "middleware/openstream"},
+		tests: []string{"jwks", "middleware", "middleware/authtest", "internal/*"},
+	},
 	{
 		room:  "adapters/*",
 		code:  []string{"middleware"},

@@ -42,7 +42,7 @@ func (farConn) RemoteAddr() net.Addr {
 }
 
 // serve serves server in memory until hangUp.
-func serve(server *grpc.Server, options *Options) *connections {
+func serve(server Server, options *Options) *connections {
 	c := &connections{listener: bufconn.Listen(1 << 16), served: make(chan struct{}), options: options}
 	var l net.Listener = c.listener
 	if options.Certificate != nil {

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"maps"
+	"net"
 	"slices"
 	"strings"
 	"testing"
@@ -58,6 +59,14 @@ type Options struct {
 	TLS *tls.Config
 }
 
+// A Server is what AssertGuarded asks: a *grpc.Server, or another one that speaks gRPC.
+type Server interface {
+	// GetServiceInfo tells the methods of each service.
+	GetServiceInfo() map[string]grpc.ServiceInfo
+	// Serve returns when the listener is closed.
+	Serve(net.Listener) error
+}
+
 // AssertGuarded tests server, the API's own, behind a Guard that trusts issuer. It calls each
 // method of rules as attackers and careless clients would. It fails the test for every answer that
 // breaks a row of the conformance matrix. Each failure names the rule, the source and the row:
@@ -97,7 +106,7 @@ type Options struct {
 // few fetches.
 //
 // Rules that cannot be used, and options that name what is not there, end the test.
-func AssertGuarded(tb testing.TB, issuer *authtest.Issuer, server *grpc.Server, rules auth.Rules, opts *Options) {
+func AssertGuarded(tb testing.TB, issuer *authtest.Issuer, server Server, rules auth.Rules, opts *Options) {
 	tb.Helper()
 	if err := rules.Validate(); err != nil {
 		tb.Fatalf("grpcauthtest: AssertGuarded: %v", err)
@@ -164,7 +173,7 @@ type method struct {
 func (m method) stream() bool { return m.client || m.server }
 
 // methodsOf returns what is registered, by name. The exact rule of a method wins.
-func methodsOf(server *grpc.Server, rules auth.Rules) (all []method) {
+func methodsOf(server Server, rules auth.Rules) (all []method) {
 	services := server.GetServiceInfo()
 	for _, service := range slices.Sorted(maps.Keys(services)) {
 		for _, info := range services[service].Methods {

@@ -1,11 +1,9 @@
-package grpcauth
+package openstream
 
 import (
 	"context"
 	"math/rand/v2"
 	"time"
-
-	"google.golang.org/grpc/status"
 
 	auth "github.com/bearward/bearward/middleware"
 )
@@ -31,11 +29,9 @@ const (
 
 // A watcher rechecks one open stream.
 type watcher struct {
-	*interceptors
-	stream  *guardedStream
-	method  string
-	rule    rule
-	cancel  func()        // ends the stream's context
+	Config
+	stream  *Stream
+	cancel  func()        // ends the handler's context
 	stopped chan struct{} // closed when watch has ended
 
 	until    time.Time // the end of the token, zero for none
@@ -51,21 +47,21 @@ type watcher struct {
 }
 
 // watch rechecks the stream until it is refused, its handler came back or its caller is gone.
-func (w *watcher) watch(running context.Context) {
+func (w *watcher) watch(running, accepted context.Context) {
 	defer close(w.stopped)
 	defer func() {
 		if w.panicked = panickedWith(recover()); w.panicked != nil {
-			w.finish(errRecheckFailed)
+			w.finish(w.Refused(errRecheckFailed))
 		}
 	}()
-	w.accepted(w.stream.ctx)
+	w.accepted(accepted)
 	w.step = clockStep
 	timer := time.NewTimer(w.wait())
 	defer timer.Stop()
 	for {
 		select {
 		case <-running.Done():
-			w.close(status.FromContextError(running.Err()).Err()) // check: handed-out-when-gone
+			w.close(w.Gone(running.Err())) // check: handed-out-when-gone
 			return
 		case <-timer.C:
 		}
@@ -87,7 +83,7 @@ func (w *watcher) accepted(ctx context.Context) {
 }
 
 // ends reports whether the token's own end ends the stream.
-func (w *watcher) ends() bool { return !w.until.IsZero() && !w.options.AllowExpiredStreams }
+func (w *watcher) ends() bool { return !w.until.IsZero() && !w.AllowExpired }
 
 // wait returns how long it is until the next recheck.
 func (w *watcher) wait() time.Duration {
@@ -128,10 +124,10 @@ func (w *watcher) recheck(running context.Context) bool {
 			w.stream.look.Load().refused = nil
 		}
 	case running.Err() != nil:
-		w.close(status.FromContextError(running.Err()).Err())
+		w.close(w.Gone(running.Err()))
 		return false
 	case !w.outlives(err, holds): // check: stream-refused
-		w.finish(w.refuseStream(w.stream.ServerStream, err, nil))
+		w.finish(w.Refused(err))
 		return false
 	}
 	return true
@@ -161,7 +157,7 @@ func (w *watcher) ask(running context.Context, timeout time.Duration) (context.C
 			a.panicked = panickedWith(recover())
 			asking <- a
 		}()
-		a.ctx, a.err = w.guard.Recheck(ctx, w.credentials(ctx, w.method, w.rule.key, nil), w.rule.requirement)
+		a.ctx, a.err = w.Guard.Recheck(ctx, w.Credentials(ctx), w.Requirement)
 	}()
 	// check: recheck-bounded
 	select {
@@ -196,7 +192,7 @@ func (w *watcher) outlives(err error, holds bool) bool {
 	switch {
 	case holds: // check: unjudged-at-expiry
 		return false
-	case w.options.AllowExpiredStreams && e.Reason == auth.ReasonTokenExpired:
+	case w.AllowExpired && e.Reason == auth.ReasonTokenExpired:
 		w.unjudged, w.retry = time.Time{}, firstRetry // check: expired-is-decided
 		return w.known                                // check: expired-when-public
 	case e.Status() < 500: // check: recheck-refused
@@ -210,9 +206,12 @@ func (w *watcher) outlives(err error, holds bool) bool {
 
 // finish ends the stream.
 func (w *watcher) finish(refused error) {
+	defer w.cancel()
 	w.refused = refused
 	w.close(refused)
-	w.end(refused)
+	if w.Ended != nil {
+		w.Ended(refused)
+	}
 }
 
 // close keeps messages from passing any more.
