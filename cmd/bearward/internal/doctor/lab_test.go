@@ -2,6 +2,8 @@ package doctor_test
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"log"
 	"log/slog"
@@ -12,6 +14,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -61,7 +64,7 @@ func (l *lab) start(t *testing.T) doctor.Options {
 	if l.plain {
 		l.issuer.Start()
 	} else {
-		l.issuer.StartTLS()
+		startTLS(l.issuer)
 	}
 	t.Cleanup(l.issuer.Close)
 	transport := l.transport()
@@ -75,11 +78,20 @@ func (l *lab) start(t *testing.T) doctor.Options {
 	return o
 }
 
+// serverTLS is what the servers show, and what clients trust. A handshake with an elliptic curve is
+// faster than with the RSA key of httptest.
+var serverTLS = sync.OnceValues(func() (tls.Certificate, *x509.CertPool) { return certificateUntil(time.Now().AddDate(0, 0, 300)) })
+
+func startTLS(server *httptest.Server) {
+	certificate, _ := serverTLS()
+	server.TLS = &tls.Config{Certificates: []tls.Certificate{certificate}}
+	server.StartTLS()
+}
+
 // transport trusts the servers, and finds the issuer at every name of example.com, too.
 func (l *lab) transport() *http.Transport {
-	other := httptest.NewTLSServer(http.NotFoundHandler()) // for the certificate authority of every TLS server of httptest
-	defer other.Close()
-	transport := other.Client().Transport.(*http.Transport).Clone()
+	_, pool := serverTLS()
+	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}, ForceAttemptHTTP2: true}
 	dial := new(net.Dialer).DialContext
 	transport.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
 		if host, _, _ := net.SplitHostPort(address); strings.HasSuffix(host, "example.com") {
@@ -129,7 +141,7 @@ func (l *lab) startAPI(t *testing.T, o *doctor.Options) {
 	mux := httpauth.NewMux(guard)
 	mux.Handle("GET /orders", auth.Scopes("read:orders"), http.NotFoundHandler())
 	guarded = document.Handler(mux)
-	l.apiServer.StartTLS()
+	startTLS(l.apiServer)
 	t.Cleanup(l.apiServer.Close)
 }
 
