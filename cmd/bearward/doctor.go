@@ -82,24 +82,13 @@ func runDoctor(ctx context.Context, t terminal, args []string) int {
 		enc.SetIndent("", "  ")
 		err = enc.Encode(report)
 	default:
-		_, err = io.WriteString(t.out, doctorText(report, t.colour))
+		_, err = io.WriteString(t.out, t.doctorText(report))
 	}
 	if err != nil {
 		fmt.Fprintf(t.err, "bearward doctor: %v\n", err)
 		return exitOpen
 	}
 	return doctorCode(report, *strict)
-}
-
-// parseAnywhere parses flags that stand before, between and after the arguments, and returns these.
-func parseAnywhere(flags *flag.FlagSet, args []string) (rest []string, err error) {
-	for {
-		if err := flags.Parse(args); err != nil || flags.NArg() == 0 {
-			return rest, err
-		}
-		rest = append(rest, flags.Arg(0))
-		args = flags.Args()[1:]
-	}
 }
 
 // doctorCode is the exit code. What is wrong for sure counts more than what could not be told.
@@ -122,16 +111,10 @@ var doctorMarks = map[doctor.Severity]struct{ mark, colour string }{
 }
 
 // doctorText writes a report for people.
-func doctorText(r *doctor.Report, colour bool) string {
-	paint := func(code, s string) string {
-		if !colour {
-			return s
-		}
-		return "\x1b[" + code + "m" + s + "\x1b[0m"
-	}
+func (t terminal) doctorText(r *doctor.Report) string {
 	var b strings.Builder
 	for _, f := range r.Facts {
-		fmt.Fprintf(&b, "%s  %s\n", paint("2", fmt.Sprintf("%-15s", f.Name)), f.Text)
+		fmt.Fprintf(&b, "%s  %s\n", t.paint("2", fmt.Sprintf("%-15s", f.Name)), f.Text)
 	}
 	if len(r.Facts) > 0 {
 		b.WriteByte('\n')
@@ -143,14 +126,14 @@ func doctorText(r *doctor.Report, colour bool) string {
 		if len([]rune(head))+len(between)+len([]rune(f.Where)) > columns {
 			between = "\n   "
 		}
-		b.WriteString(paint(m.colour, head) + between + f.Where + "\n")
+		b.WriteString(t.paint(m.colour, head) + between + f.Where + "\n")
 		b.WriteString(wrap("   ", f.What))
 		b.WriteString(wrap("   ", f.Means))
 		b.WriteString(wrap("   → ", string(f.Side)+": "+f.Do))
 		b.WriteByte('\n')
 	}
 	if len(r.Findings) == 0 {
-		b.WriteString(paint("1;32", "✓ nothing found") + "\n")
+		b.WriteString(t.paint("1;32", "✓ nothing found") + "\n")
 		return b.String()
 	}
 	var counts []string
@@ -166,27 +149,5 @@ func doctorText(r *doctor.Report, colour bool) string {
 		}
 	}
 	b.WriteString(strings.Join(counts, ", ") + "\n")
-	return b.String()
-}
-
-// columns is how wide a line is, but for a URL that is longer.
-const columns = 80
-
-// wrap breaks a text into lines, each after prefix or as much blank.
-func wrap(prefix, text string) string {
-	var b strings.Builder
-	line, indent := prefix, strings.Repeat(" ", len([]rune(prefix)))
-	empty := true
-	for word := range strings.FieldsSeq(text) {
-		if !empty && len([]rune(line))+1+len([]rune(word)) > columns {
-			b.WriteString(line + "\n")
-			line, empty = indent, true
-		}
-		if !empty {
-			line += " "
-		}
-		line, empty = line+word, false
-	}
-	b.WriteString(line + "\n")
 	return b.String()
 }
