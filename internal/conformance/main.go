@@ -152,8 +152,8 @@ func readFiles(pattern string) ([]ran, error) {
 }
 
 // runTests runs the tests of the module that bear rows, and those of the modules below adapters.
-// With them run those of bench that read other people's vectors, and those of examples that have
-// other people's clients.
+// With them run those of bench that read other people's vectors, those of examples that have other
+// people's clients, and the rehearsal of a release.
 func runTests() ([]ran, error) {
 	all, err := goTest(".", "./jwks/...", "./middleware/...", "./adapters/...", "./cmd/...", "./internal/...")
 	if err != nil {
@@ -174,8 +174,12 @@ func runTests() ([]ran, error) {
 	if err != nil {
 		return nil, err
 	}
+	consumers, err := goTest("internal/release", ".")
+	if err != nil {
+		return nil, err
+	}
 	clients, err := goTest("examples", "./mcp")
-	return slices.Concat(all, vectors, clients), err
+	return slices.Concat(all, vectors, consumers, clients), err
 }
 
 func goTest(dir string, packages ...string) ([]ran, error) {
