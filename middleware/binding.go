@@ -154,9 +154,10 @@ func bindingError(err error) *Error {
 	return bindingRefused(err)
 }
 
-// ReadsFields returns the names of the header fields that the Bindings of g read, in canonical form
-// and sorted. It returns nil when g has no Bindings: nothing then reads more of Credentials than
-// Operation and Authorization.
+// ReadsFields returns the names of the header fields that g reads beside Authorization, in
+// canonical form and sorted: those of its Bindings, and GuardOptions.Header. It returns nil when g
+// has neither: nothing then reads more of Credentials than Operation, Authorization, Answer and
+// Params.
 func (g *Guard) ReadsFields() []string { return slices.Clone(g.readsFields) }
 
 // boundRequest is what the proofs of a sender-constrained token were checked against, by value.

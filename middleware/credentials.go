@@ -16,13 +16,14 @@ import (
 // in. They come from the header alone; a token in a query, form or cookie is never looked at
 // (RFC 9700 §4.3.2).
 //
-// The fields from Method to Answer are for sender-constrained tokens alone ("cnf"): the Bindings of
-// the Guard read them. For net/http, [RequestCredentials] makes them of a request.
+// The fields from Method to Header are for sender-constrained tokens ("cnf"): the Bindings of the
+// Guard read them. For net/http, [RequestCredentials] makes them of a request.
 type Credentials struct {
 	// Operation is the key of the rule, such as "GET /orders": for hooks; no decision depends on
 	// it. It must not hold what the caller sent.
 	Operation string
-	// Authorization is every value of the field of that name, as received.
+	// Authorization is every value of the field of that name, as received. It is not read by a
+	// Guard that takes the token from another field of Header (GuardOptions.Header).
 	Authorization []string
 
 	// Method is the request's, and POST over gRPC.
@@ -41,9 +42,11 @@ type Credentials struct {
 	TLS *tls.ConnectionState
 	// Header is the request's. Over gRPC it has the fields that [Guard.ReadsFields] names.
 	Header http.Header
-	// Answer is the header of the answer, such as http.ResponseWriter.Header returns: a Binding may
-	// set fields in it (DPoP-Nonce). The adapter sends them with every answer, accepted and
-	// refused. With nil, a Binding that has to answer refuses with ReasonInternal.
+	// Answer is the header of the answer, such as http.ResponseWriter.Header returns. A Binding may
+	// set fields in it (DPoP-Nonce). The Guard sets those for caches: Vary where an operation is
+	// Optional or only reported on, and what GuardOptions.Header asks for. The adapter sends them
+	// with every answer, accepted and refused. With nil, a Binding that has to answer refuses with
+	// ReasonInternal, and caches are told nothing.
 	Answer http.Header
 
 	// Params tells what the router found in the request's path, for [PathValue] in checks of
@@ -52,8 +55,8 @@ type Credentials struct {
 	Params interface{ Param(name string) string }
 
 	// Complete fills in what costs something to gather, of the fields from Method to Header. It is
-	// called at most once, for a sender-constrained token, before anything of them is read. Default
-	// none: they are complete.
+	// called at most once, before anything of them is read: for a sender-constrained token, and
+	// where GuardOptions.Header is set. Default none: they are complete.
 	Complete func(ctx context.Context, c *Credentials)
 }
 

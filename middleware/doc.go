@@ -34,7 +34,7 @@
 // # The order of checks
 //
 //  1. the credentials: exactly one Authorization value, of scheme Bearer or of a [SchemeBinding],
-//     and nothing from query, form or cookie;
+//     or one of [GuardOptions].Header, and nothing from query, form or cookie;
 //  2. the size, 16 KiB by default, and the compact form in strict base64url;
 //  3. the header: algorithm, critical extensions, type; keys that a token brings along are never
 //     used;

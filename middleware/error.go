@@ -27,8 +27,9 @@ type Error struct {
 	acr       []string      // that a client is to ask for, in order of preference
 	within    time.Duration // what the authentication may be old; 0 for any
 	about     *detail
-	scheme    int  // which of the Guard's schemes the caller used, for the challenge
-	boundOnly bool // the rule accepts bound tokens alone
+	scheme    int    // which of the Guard's schemes the caller used, for the challenge
+	boundOnly bool   // the rule accepts bound tokens alone
+	field     string // that a malformed request has the token in, "" for Authorization
 }
 
 // orInternal returns e, or the Error of a program that made none of its nil *Error.
@@ -54,12 +55,21 @@ func (g *Guard) challenged(err *Error, req Requirement, o *outcome) *Error {
 	if g.tellScopes && len(scopes) == 0 && err.Status() == http.StatusUnauthorized { // check: scope-in-challenge
 		scopes = req.ChallengeScopes()
 	}
-	if o.scheme == err.scheme && boundOnly == err.boundOnly && len(scopes) == len(err.Scopes) {
+	field := g.fieldTold(err.Reason)
+	if o.scheme == err.scheme && boundOnly == err.boundOnly && field == err.field && len(scopes) == len(err.Scopes) {
 		return err
 	}
 	e := *err
-	e.Scopes, e.scheme, e.boundOnly = scopes, o.scheme, boundOnly
+	e.Scopes, e.scheme, e.boundOnly, e.field = scopes, o.scheme, boundOnly, field
 	return &e
+}
+
+// fieldTold returns GuardOptions.Header where a refusal for r names it.
+func (g *Guard) fieldTold(r Reason) string {
+	if g.header == nil || r != ReasonInvalidRequest {
+		return ""
+	}
+	return g.header.name
 }
 
 // A detail is what one check saw. Its note is a constant text, or one that is made of the
@@ -96,7 +106,14 @@ func (e *Error) Unwrap() error { return e.orInternal().Err }
 func (e *Error) Status() int { return responseFor(e.orInternal().Reason).status }
 
 // Description returns the constant text of the answer to the caller.
-func (e *Error) Description() string { return responseFor(e.orInternal().Reason).text }
+func (e *Error) Description() string {
+	e = e.orInternal()
+	text := responseFor(e.Reason).text
+	if e.field != "" {
+		text = strings.Replace(text, authorizationField, e.field, 1)
+	}
+	return text
+}
 
 // Params returns what a challenge tells a client of e, by the names of its parameters. They are
 // "error" and "scope" (RFC 6750 §3), "acr_values" and "max_age" (RFC 9470 §3), each only where

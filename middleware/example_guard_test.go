@@ -208,6 +208,25 @@ func ExampleGuard_Recheck() {
 	// Output: auth: request refused: INSUFFICIENT_SCOPE
 }
 
+// An API behind Cloudflare Access, whose tokens come in a field of their own.
+func ExampleGuard_TokenField() {
+	guard, err := auth.NewGuard(everybody{}, &auth.GuardOptions{Header: "Cf-Access-Jwt-Assertion"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	orders := guard.Require("read:orders")(http.HandlerFunc(ok))
+	for _, field := range []string{guard.TokenField(), "Authorization"} {
+		r := httptest.NewRequest("GET", "/orders", nil)
+		r.Header.Set(field, "TOKEN")
+		w := httptest.NewRecorder()
+		orders.ServeHTTP(w, r)
+		fmt.Println(w.Code, w.Header().Get("Vary"), w.Header().Get("Cache-Control"))
+	}
+	// Output:
+	// 200 Cf-Access-Jwt-Assertion private
+	// 401 Cf-Access-Jwt-Assertion no-store
+}
+
 // The address of the connection, for Bindings that believe one proxy.
 func ExampleConnContext() {
 	server := &http.Server{ConnContext: auth.ConnContext}

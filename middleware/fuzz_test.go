@@ -104,7 +104,7 @@ func FuzzAuthorization(f *testing.F) {
 	g := mustGuard(NewGuard(refuser{}, nil))
 	f.Fuzz(func(t *testing.T, value string) {
 		read := func() (string, *Error) {
-			token, _, refused := g.credentials([]string{value})
+			token, _, refused := g.presentedToken([]string{value})
 			if refused == nil {
 				refused = checkSyntax(token)
 			}

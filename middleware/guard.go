@@ -18,6 +18,7 @@ type Guard struct {
 	schemes       []scheme // Bearer, and then those of bindings
 	bearerIsPlain bool     // every Binding has a scheme of its own, and there is one
 	requireBound  bool
+	header        *tokenField // nil for Authorization
 	profile       Profile
 	impliedBy     map[string][]string // the scopes that imply each, by GuardOptions.Implies
 	tellScopes    bool                // in every 401
@@ -71,12 +72,15 @@ func (g *Guard) Close() error {
 // Asked again with the context that it returned and the same credentials, it does not verify again,
 // but compares with req again. Guards in a row that share a Binding check a request's proof once.
 //
-// An adapter has duties. It sends the header in Credentials.Answer with every answer, and "Vary:
-// Authorization" with every answer to an Optional operation. It gives every value of the field in
-// Credentials.Authorization, and what its router found in the path in Credentials.Params. It writes
-// a refusal by [Guard.Refuse], or sets its header by [Guard.SetRefusalHeader].
+// An adapter has duties. It sends the header in Credentials.Answer with every answer: what Bindings
+// say, and what caches must know. It gives every value of the field in Credentials.Authorization,
+// and what its router found in the path in Credentials.Params. It writes a refusal by
+// [Guard.Refuse], or sets its header by [Guard.SetRefusalHeader].
 // authtest.AssertGuarded asks for all but the answer's header and Params.
 func (g *Guard) Authorize(ctx context.Context, c Credentials, req Requirement) (context.Context, error) {
+	if g.header != nil {
+		c = g.inHeader(ctx, c)
+	}
 	innermost := grantOf(ctx)
 	o := outcome{innermost: innermost, before: g.earlier(ctx, innermost, &c)}
 	return g.decide(ctx, &c, req, &o)
@@ -85,9 +89,11 @@ func (g *Guard) Authorize(ctx context.Context, c Credentials, req Requirement) (
 // Recheck authorizes a request again that goes on, such as an open stream, by the context that
 // Authorize returned for it. It verifies the token, asks GuardOptions.Revoked and compares with
 // req, as if for the first time. Bindings are not asked, since a request's proof is spent; those
-// that had proved the token count. With another context, or another Authorization value, it is
-// Authorize.
+// that had proved the token count. With another context, or another token, it is Authorize.
 func (g *Guard) Recheck(ctx context.Context, c Credentials, req Requirement) (context.Context, error) {
+	if g.header != nil {
+		c = g.inHeader(ctx, c)
+	}
 	o := outcome{innermost: grantOf(ctx)}
 	for gr := o.innermost; gr != nil; gr = grantOf(gr.Context) {
 		if gr.guard == g && gr.presented.sameToken(&c) { // check: recheck-credentials
@@ -104,6 +110,7 @@ func (g *Guard) decide(ctx context.Context, c *Credentials, req Requirement, o *
 	if req.IsPublic() {
 		return ctx, nil
 	}
+	g.tellCaches(c.Answer, req)
 	var start time.Time
 	if g.onDecision != nil {
 		start = time.Now()
@@ -123,10 +130,11 @@ func (g *Guard) decide(ctx context.Context, c *Credentials, req Requirement, o *
 		callHook(ctx, g.onDecision, Decision{Operation: c.Operation, Err: err, Principal: o.principal, Elapsed: time.Since(start), Repeated: o.before != nil,
 			Cached: o.cached, KeyAge: g.keyAge(o.principal), ReportOnly: reportOnly})
 	}
-	switch {
-	case err != nil && !reportOnly:
+	if err != nil && !reportOnly {
 		return ctx, err
-	case err == nil && o.before != nil:
+	}
+	g.keepPrivate(c.Answer, o.principal)
+	if err == nil && o.before != nil {
 		return ctx, nil
 	}
 	return g.grant(ctx, c, o), nil
@@ -153,7 +161,7 @@ func (g *Guard) authorize(ctx context.Context, c *Credentials, req Requirement, 
 	if o.before != nil {
 		o.principal, o.scheme, o.bound = o.before.principal, o.before.scheme, o.before.presented.bound
 	} else {
-		token, scheme, err := g.credentials(c.Authorization)
+		token, scheme, err := g.presentedToken(c.Authorization)
 		if err != nil {
 			if o.scheme = scheme; req.IsOptional() && err.Reason == ReasonCredentialsMissing { // check: optional-anonymous
 				return nil

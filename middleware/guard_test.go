@@ -489,6 +489,18 @@ func TestGuardMisconfigured(t *testing.T) {
 		{"a field that is none", func() {
 			must(auth.NewGuard(v, &auth.GuardOptions{Bindings: []auth.Binding{&schemeBinding{scheme: "DPoP", field: "a b"}}}))
 		}, "a b"},
+		{"a header that is none", func() { must(auth.NewGuard(v, &auth.GuardOptions{Header: "a b"})) }, "a b"},
+		{"the header Authorization", func() { must(auth.NewGuard(v, &auth.GuardOptions{Header: "authorization"})) }, "GuardOptions.Header cannot be Authorization"},
+		{"the header Cookie", func() { must(auth.NewGuard(v, &auth.GuardOptions{Header: "cookie"})) }, "GuardOptions.Header cannot be Cookie"},
+		{"the header Proxy-Authorization", func() { must(auth.NewGuard(v, &auth.GuardOptions{Header: "PROXY-AUTHORIZATION"})) }, "GuardOptions.Header cannot be Proxy-Authorization"},
+		{"the header DPoP", func() { must(auth.NewGuard(v, &auth.GuardOptions{Header: "DPoP"})) }, "GuardOptions.Header cannot be Dpop"},
+		{"the header Host", func() { must(auth.NewGuard(v, &auth.GuardOptions{Header: "host"})) }, "GuardOptions.Header cannot be Host"},
+		{"a header, and tokens of a scheme", func() {
+			must(auth.NewGuard(v, &auth.GuardOptions{Header: "X-Token", Bindings: []auth.Binding{&schemeBinding{scheme: "DPoP"}}}))
+		}, "GuardOptions.Header does not go with Bindings of scheme DPoP"},
+		{"a header that a binding reads", func() {
+			must(auth.NewGuard(v, &auth.GuardOptions{Header: "proof", Bindings: []auth.Binding{&fakeBinding{member: "jkt"}}}))
+		}, "one of the Bindings reads"},
 		{"bound tokens without bindings", func() { must(auth.NewGuard(v, &auth.GuardOptions{RequireBound: true})) }, "GuardOptions.RequireBound"},
 		{"a scope with a space", func() { auth.Scopes("read write") }, "read write"},
 		{"a scope with a quote", func() { auth.AnyScope("read", `a"b`) }, "is not a scope"},

@@ -68,9 +68,6 @@ func (h *enforced) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.next.ServeHTTP(w, r)
 		return
 	}
-	if h.req.IsOptional() {
-		w.Header().Add("Vary", "Authorization") // check: vary
-	}
 	ctx, err := h.guard.Authorize(r.Context(), h.of(w, r), h.req)
 	if err != nil { // check: http-refuse
 		h.guard.Refuse(w, r, err)

@@ -23,6 +23,16 @@ type GuardOptions struct {
 	// hooks, client, snapshot file. With several issuers they adjust the cache of each. Default:
 	// the defaults of jwks.Options. It is an error where the caller brings the keys.
 	Keys *jwks.Options
+	// Header names the one field that carries the bare token in place of Authorization. It is for
+	// an API behind a proxy that signs callers in: Cf-Access-Jwt-Assertion,
+	// X-Goog-Iap-Jwt-Assertion. Authorization is then not read at all. A request needs exactly one
+	// value, without "Bearer"; over gRPC it is that of the metadata's key. Before the handler runs,
+	// every answer gets "Vary" of the field, and that to a token "Cache-Control: private". Caches
+	// know Authorization alone (RFC 9111 §3.5). Challenges stay those of Bearer, since a 401 needs
+	// one (RFC 9110 §11.6.1): what helps is to come by the proxy. It cannot be Authorization,
+	// Cookie, DPoP, Host or Proxy-Authorization, and does not go with a [SchemeBinding]. Default
+	// none.
+	Header string
 	// Bindings check the members of "cnf". Each checks one member, and may have an authentication
 	// scheme of its own. Default none: every sender-constrained token is refused.
 	Bindings []Binding
@@ -105,6 +115,9 @@ func NewGuard(v TokenVerifier, opts *GuardOptions) (*Guard, error) {
 		g.challenge += `, resource_metadata="` + g.metadata + `"`
 	}
 	if err := g.addBindings(opts.Bindings); err != nil {
+		return nil, err
+	}
+	if err := g.useHeader(opts.Header); err != nil {
 		return nil, err
 	}
 	if g.requireBound && len(g.bindings) == 0 { // check: require-bound-by-nothing

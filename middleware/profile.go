@@ -65,6 +65,9 @@ func optionFaults(opts *GuardOptions) (faults []string) {
 	if !opts.RequireBound { // check: profile-require-bound
 		faults = append(faults, "RequireBound is false")
 	}
+	if opts.Header != "" { // check: profile-header
+		faults = append(faults, "Header is set, and tokens come in Authorization")
+	}
 	for i, b := range opts.Bindings {
 		s, scheme := b.(SchemeBinding)
 		switch member := b.Member(); {

@@ -78,6 +78,10 @@ func TestFAPI2NamesAllThatItDoesNotAllow(t *testing.T) {
 			change: func(o *auth.GuardOptions) { o.Bindings, o.RequireBound = nil, false },
 			want:   []string{"Bindings is empty", "RequireBound is false"},
 		},
+		"tokens in another field": {
+			change: func(o *auth.GuardOptions) { o.Bindings, o.Header = o.Bindings[1:], "X-Token" },
+			want:   []string{"Header is set, and tokens come in Authorization"},
+		},
 		"no RequireBound": {change: func(o *auth.GuardOptions) { o.RequireBound = false }, want: []string{"RequireBound is false"}},
 		"nothing that checks revocation": {
 			change: noRevoked, want: []string{"Revoked is nil, and the verifier does not say that it checks revocation"},

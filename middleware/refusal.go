@@ -18,7 +18,7 @@ func (g *Guard) prepare() {
 	g.bodies = make(map[Reason][]byte, len(reasons))
 	g.lines = make(map[Reason][]string, len(reasons))
 	for _, r := range reasons {
-		e := &Error{Reason: r}
+		e := &Error{Reason: r, field: g.fieldTold(r)}
 		g.bodies[r] = e.problem()
 		for i := range g.schemes {
 			g.lines[r] = append(g.lines[r], g.challengeLine(e, i))
@@ -81,7 +81,7 @@ func (g *Guard) challengeLine(err *Error, scheme int) string {
 	var b strings.Builder
 	b.WriteString(g.schemes[scheme].name + " " + g.challenge)
 	if v.error != "" {
-		b.WriteString(`, error="` + v.error + `", error_description="` + v.text + `"`)
+		b.WriteString(`, error="` + v.error + `", error_description="` + err.Description() + `"`)
 	}
 	if scopes := err.validScopes(); len(scopes) > 0 {
 		b.WriteString(`, scope="` + strings.Join(scopes, " ") + `"`)
@@ -122,7 +122,7 @@ func (e *Error) problem() []byte {
 	b := append([]byte(`{"type":"about:blank","title":`), quoteJSON(http.StatusText(v.status))...)
 	b = append(b, `,"status":`...)
 	b = strconv.AppendInt(b, int64(v.status), 10)
-	b = append(append(b, `,"detail":`...), quoteJSON(v.text)...)
+	b = append(append(b, `,"detail":`...), quoteJSON(e.Description())...)
 	b = append(append(b, `,"code":`...), quoteJSON(v.code)...)
 	params := e.Params()
 	for _, name := range []string{"scope", "acr_values", "max_age"} {

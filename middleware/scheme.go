@@ -21,9 +21,18 @@ const bearerScheme = 0
 // everyScheme stands for all of them: a request with several Authorization values.
 const everyScheme = -1
 
-// credentials returns the token that the one Authorization value holds, unexamined, and its scheme
-// (RFC 6750 §2.1, RFC 9110 §11.4).
-func (g *Guard) credentials(values []string) (token string, scheme int, refused *Error) {
+// presentedToken returns the token that the one value of the Guard's field holds, unexamined, and
+// its scheme.
+func (g *Guard) presentedToken(values []string) (token string, scheme int, refused *Error) {
+	if g.header != nil {
+		token, refused = g.header.token(values)
+		return token, bearerScheme, refused
+	}
+	return g.inAuthorization(values)
+}
+
+// inAuthorization is presentedToken for Authorization (RFC 6750 §2.1, RFC 9110 §11.4).
+func (g *Guard) inAuthorization(values []string) (token string, scheme int, refused *Error) {
 	if len(values) == 0 {
 		return "", bearerScheme, missingHeader
 	}

@@ -99,9 +99,6 @@ func authorize(guard *auth.Guard, c echo.Context, operation string, req auth.Req
 		return nil
 	}
 	r := c.Request()
-	if req.IsOptional() {
-		c.Response().Header().Add(echo.HeaderVary, echo.HeaderAuthorization)
-	}
 	sent := auth.RequestCredentials(c.Response(), r, operation)
 	sent.Params = c
 	ctx, err := guard.Authorize(r.Context(), sent, req)

@@ -71,8 +71,8 @@ type interceptors struct {
 	table    *table
 	rules    auth.Rules // that the table is made of
 	options  Options
-	fields   []string                                 // that the guard's Bindings read
-	binds    bool                                     // it has some
+	fields   []string                                 // that the guard reads
+	binds    bool                                     // there are some
 	complete func(context.Context, *auth.Credentials) // fills in what they read
 	answers  sync.Pool                                // of http.Header, empty: a plain token costs none
 }
@@ -161,7 +161,10 @@ func (i *interceptors) authorize(ctx context.Context, method string, answer http
 	if rule.requirement.IsPublic() {
 		return ctx, nil
 	}
-	return i.guard.Authorize(ctx, i.credentials(ctx, method, rule.key, answer), rule.requirement)
+	ctx, err := i.guard.Authorize(ctx, i.credentials(ctx, method, rule.key, answer), rule.requirement)
+	delete(answer, "Vary") // these are for HTTP's caches
+	delete(answer, "Cache-Control")
+	return ctx, err
 }
 
 // credentials returns what the caller presented.

@@ -211,7 +211,7 @@ func (h *handler) entry(r *http.Request, named []rule) auth.Requirement {
 	for _, rule := range named {
 		anonymous = anonymous && takesAnonymous(rule.requirement)
 	}
-	if anonymous && len(r.Header["Authorization"]) == 0 { // check: entry
+	if anonymous && len(r.Header[h.guard.TokenField()]) == 0 { // check: entry
 		return auth.Optional()
 	}
 	return auth.AnyToken()
@@ -220,9 +220,6 @@ func (h *handler) entry(r *http.Request, named []rule) auth.Requirement {
 // authorize asks guard about each of the rules. A refusal names the scopes of the rules in named.
 func (h *handler) authorize(w http.ResponseWriter, r *http.Request, ctx context.Context, rules, named []rule) (context.Context, *auth.Error) {
 	for _, rule := range rules {
-		if rule.requirement.IsOptional() && !slices.Contains(w.Header()["Vary"], "Authorization") {
-			w.Header().Add("Vary", "Authorization")
-		}
 		accepted, err := h.guard.Authorize(ctx, auth.RequestCredentials(w, r, rule.key), rule.requirement)
 		if err != nil {
 			return ctx, h.withScopes(ctx, auth.AsError(err), named)

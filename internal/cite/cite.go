@@ -89,7 +89,9 @@ var sources = map[string]string{
 	"S-09":  "RFC 9700 §4.13",
 	"S-10":  "RFC 9700 §4.13",
 	"SU-01": "RFC 9470 §3",
+	"W-05":  "Bearward",
 	"W-06":  "Bearward",
+	"W-26":  "Bearward",
 }
 
 // Row returns the source of the row with its ID behind it, such as "RFC 9068 §4 (AT-18)". It panics

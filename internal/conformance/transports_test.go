@@ -55,6 +55,7 @@ type answer struct {
 	all        string            // everything that came back: header fields, body, trailer, status and details
 	metadata   map[string]string // the ErrorInfo's; nil in HTTP
 	stored     string            // Cache-Control, in HTTP
+	header     http.Header       // HTTP's, or gRPC's
 	nonces     []string          // DPoP-Nonce; in gRPC of the header when the call is accepted, and of the trailer otherwise
 }
 
@@ -218,7 +219,7 @@ func (s setup) overHTTP(t *testing.T, h http.Handler) transport {
 		if err != nil {
 			t.Fatal(err)
 		}
-		a := answer{status: resp.StatusCode, challenges: resp.Header["Www-Authenticate"], retryAfter: resp.Header.Get("Retry-After"), nonces: resp.Header["Dpop-Nonce"], stored: resp.Header.Get("Cache-Control"),
+		a := answer{status: resp.StatusCode, header: resp.Header, challenges: resp.Header["Www-Authenticate"], retryAfter: resp.Header.Get("Retry-After"), nonces: resp.Header["Dpop-Nonce"], stored: resp.Header.Get("Cache-Control"),
 			all: fmt.Sprintf("%v\n%s", resp.Header, body)}
 		if a.status == 200 {
 			a.body = string(body)
@@ -282,7 +283,10 @@ func (s setup) overGRPC(t *testing.T, method string) transport {
 		ctx := metadata.NewOutgoingContext(t.Context(), md)
 		body, header, trailer, err := rpctest.CallHeader(ctx, conns[ask.need](ask.client), method, canary)
 		st := status.Convert(err)
-		a := answer{status: statusOf[st.Code()], challenges: trailer["www-authenticate"], body: body, nonces: header["dpop-nonce"]}
+		a := answer{status: statusOf[st.Code()], challenges: trailer["www-authenticate"], body: body, nonces: header["dpop-nonce"], header: http.Header{}}
+		for name, values := range header {
+			a.header[http.CanonicalHeaderKey(name)] = values
+		}
 		if err != nil {
 			a.nonces = trailer["dpop-nonce"]
 		}

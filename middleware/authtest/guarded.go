@@ -30,6 +30,9 @@ type GuardedOptions struct {
 	// Prepare adds to each request what the routes need besides a token, such as a body's
 	// Content-Type. Default nothing.
 	Prepare func(*http.Request)
+	// Header is the GuardOptions.Header of the API's Guard: each token comes in that field, bare.
+	// It does not go with Prover. Default: tokens come in Authorization.
+	Header string
 	// Prover is for APIs with a dpop.Binding. Every token is then bound to the Prover's key, and
 	// each request has a proof (RFC 9449). What a thief of tokens would try is tried too. Nonces
 	// that answers bring are put into later proofs. Default nil: plain tokens.
@@ -70,6 +73,10 @@ type GuardedOptions struct {
 //
 // Routes for callers without a token (auth.Optional) answer with Vary: Authorization, or must not
 // be stored (RFC 9110 §12.5.5, RFC 9111 §3.5).
+//
+// With GuardedOptions.Header, a good token in Authorization alone must not count, nor one in the
+// field with "Bearer" in front. An answer to a good token must tell caches of the field (RFC 9111
+// §3.5).
 //
 // With GuardedOptions.Prover, each question but those about thieves has a token that is bound, and
 // a proof. A thief has a bound token, and neither its key nor a new proof. He sends it under
@@ -112,6 +119,9 @@ func AssertGuarded(tb testing.TB, issuer *Issuer, h http.Handler, rules auth.Rul
 	}
 	if (opts.Prover == nil) != (opts.Origin == "") {
 		tb.Fatal("authtest: AssertGuarded: GuardedOptions.Prover and Origin go together")
+	}
+	if opts.Header != "" && opts.Prover != nil {
+		tb.Fatal("authtest: AssertGuarded: GuardedOptions.Header and Prover do not go together")
 	}
 	if opts.Prover != nil && opts.Certificate != nil {
 		tb.Fatal("authtest: AssertGuarded: GuardedOptions.Prover and Certificate do not go together: ask twice")

@@ -2,6 +2,7 @@ package authtest
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -36,6 +37,7 @@ func (a *assertion) assert() bool {
 	if !a.accepts(token) {
 		return false
 	}
+	a.inHeader(token)
 	a.thieves(token)
 	a.want("B-08", "two tokens", a.send(request{}, token, token), 400, `error="invalid_request"`)
 	a.badTokens()
@@ -117,6 +119,22 @@ func (a *assertion) withoutToken(token string) bool {
 	return true
 }
 
+// inHeader asks an API whose tokens come in a field of their own.
+func (a *assertion) inHeader(token string) {
+	a.tb.Helper()
+	field := a.options.Header
+	if field == "" {
+		return
+	}
+	if !a.need.IsOptional() {
+		a.want("W-05", "the token in Authorization, and none in "+field, a.send(request{header: map[string]string{"Authorization": "Bearer " + token}}), 401, "realm=")
+	}
+	a.want("W-05", "a token with its scheme in "+field, a.send(request{}, "Bearer "+token), 400, `error="invalid_request"`)
+	if got := a.send(request{}, token); got.reached() && !a.varies(got.header) {
+		a.failf("W-26", "a good token in "+field, `got %s without "Vary: %s": a cache may give one caller's answer to another (RFC 9111 §3.5)`, got, field)
+	}
+}
+
 // leastAnswer is how many bytes an answer must have to be known again in another.
 const leastAnswer = 8
 
@@ -147,21 +165,24 @@ func (a *assertion) optional(token string) {
 		return
 	}
 	for what, got := range map[string]reply{anonymous: got, "an optional operation, with a good token": a.send(request{}, token)} {
-		if got.reached() && !varies(got.header) {
-			a.failf("O-08", what, `got %s without "Vary: Authorization": a cache may give one caller's answer to another (RFC 9110 §12.5.5)`, got)
+		if got.reached() && !a.varies(got.header) {
+			a.failf("O-08", what, `got %s without "Vary: %s": a cache may give one caller's answer to another (RFC 9110 §12.5.5)`, got, a.tokenField())
 		}
 	}
 }
 
+// tokenField is the field that tokens come in.
+func (k *kit) tokenField() string { return cmp.Or(k.options.Header, "Authorization") }
+
 // varies reports whether caches are told that the answer depends on the token, or not to store it.
-func varies(h http.Header) bool {
+func (k *kit) varies(h http.Header) bool {
 	for _, directive := range strings.Split(strings.ToLower(strings.Join(h.Values("Cache-Control"), ",")), ",") {
 		if directive = strings.TrimSpace(directive); directive == "no-store" || directive == "private" {
 			return true
 		}
 	}
 	for _, name := range strings.Split(strings.Join(h.Values("Vary"), ","), ",") {
-		if name = strings.TrimSpace(name); name == "*" || strings.EqualFold(name, "Authorization") {
+		if name = strings.TrimSpace(name); name == "*" || strings.EqualFold(name, k.tokenField()) {
 			return true
 		}
 	}

@@ -63,12 +63,20 @@ func (k *kit) scheme() string {
 // the last is proved.
 func (k *kit) present(r *http.Request, path string, s *stolen, tokens []string) {
 	k.tb.Helper()
+	if s != nil && k.options.Header != "" {
+		r.Header.Set(k.options.Header, s.token)
+		return
+	}
 	if s != nil {
 		r.Header.Set("Authorization", s.scheme+" "+s.token)
 		r.Header["Dpop"] = s.proofs
 		return
 	}
 	for _, token := range tokens {
+		if k.options.Header != "" {
+			r.Header.Add(k.options.Header, token)
+			continue
+		}
 		r.Header.Add("Authorization", k.scheme()+" "+token)
 		if k.options.Prover != nil {
 			r.Header.Set("DPoP", k.options.Prover.Proof(r.Method, k.options.Origin+path, token))

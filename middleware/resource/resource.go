@@ -132,6 +132,9 @@ func audienceOf(guard *auth.Guard) string {
 // members returns what does not change.
 func (d *Document) members() (map[string]any, error) {
 	m := map[string]any{"resource": d.meta.Resource, "bearer_methods_supported": []string{"header"}}
+	if d.guard.TokenField() != "Authorization" { // check: bearer-methods
+		m["bearer_methods_supported"] = []string{} // none of RFC 6750
+	}
 	for _, text := range []struct{ name, field, value string }{
 		{"resource_name", "", d.meta.Name}, {"resource_documentation", "Documentation", d.meta.Documentation},
 		{"resource_policy_uri", "Policy", d.meta.Policy}, {"resource_tos_uri", "TermsOfService", d.meta.TermsOfService},
