@@ -69,9 +69,6 @@ func authorize(guard *auth.Guard, c *gin.Context, operation string, req auth.Req
 		return true
 	}
 	r, w := c.Request, c.Writer
-	if req.IsOptional() {
-		w.Header().Add("Vary", "Authorization") // check: vary
-	}
 	sent := auth.RequestCredentials(w, r, operation)
 	sent.Params = c
 	ctx, err := guard.Authorize(r.Context(), sent, req)
