@@ -13,11 +13,11 @@ import (
 )
 
 // chosen is the one mutant that is on, read once so that a test cannot change it half-way.
-var chosen = os.Getenv("BEARWARD_MUTANT")
+var chosen = os.Getenv("MUTANT")
 
 // On reports whether the check called name is removed: whether the environment variable
-// BEARWARD_MUTANT names it. The first time that it is, name is appended as a line to the file named
-// by BEARWARD_MUTANT_REACHED, if any, to prove that a test came here. It is safe for concurrent
+// MUTANT names it. The first time that it is, name is appended as a line to the file named
+// by MUTANT_REACHED, if any, to prove that a test came here. It is safe for concurrent
 // use.
 func On(name string) bool {
 	if name != chosen {
@@ -28,7 +28,7 @@ func On(name string) bool {
 }
 
 var reached = sync.OnceFunc(func() {
-	path := os.Getenv("BEARWARD_MUTANT_REACHED")
+	path := os.Getenv("MUTANT_REACHED")
 	if path == "" {
 		return
 	}

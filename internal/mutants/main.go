@@ -13,7 +13,7 @@
 // of the go command carries the mutants, so nothing that is shipped can ever switch a check off.
 //
 // Each package's tests are built once, with every mutant in them, when they are first asked, and
-// run once per mutant with BEARWARD_MUTANT set to its name: the test that killed it when README.md
+// run once per mutant with MUTANT set to its name: the test that killed it when README.md
 // was written first, then the tests of the check's own package, then those of every package that
 // links it, until one kills it. A mutant is killed when it was reached and an assertion failed. One
 // that makes the tests crash or run out of time is not: nothing has said what is wrong.

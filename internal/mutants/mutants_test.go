@@ -18,10 +18,10 @@ var module = map[string]string{
 import "os"
 
 func On(name string) bool {
-	if os.Getenv("BEARWARD_MUTANT") != name {
+	if os.Getenv("MUTANT") != name {
 		return false
 	}
-	f, err := os.OpenFile(os.Getenv("BEARWARD_MUTANT_REACHED"), os.O_APPEND|os.O_WRONLY, 0)
+	f, err := os.OpenFile(os.Getenv("MUTANT_REACHED"), os.O_APPEND|os.O_WRONLY, 0)
 	if err != nil {
 		panic(err)
 	}

@@ -68,7 +68,7 @@ func (c *suite) rowsThatKill(ctx context.Context, m mutant, d rowTests) ([]strin
 		one, cancel := context.WithTimeout(ctx, j.timeout)
 		cmd := exec.CommandContext(one, j.binary, "-test.short", "-test.run="+d.tests(pkg), "-test.timeout="+j.timeout.String())
 		cmd.Dir = j.dir
-		cmd.Env = append(os.Environ(), "BEARWARD_MUTANT="+m.name)
+		cmd.Env = append(os.Environ(), "MUTANT="+m.name)
 		out, _ := cmd.CombinedOutput() // that it fails is what is looked for
 		cancel()
 		all = append(all, d.rows(pkg, string(out))...)

@@ -355,7 +355,7 @@ func (c *suite) start(ctx context.Context, j *testBinary, name, trace string, ti
 	defer cancel()
 	cmd := exec.CommandContext(ctx, j.binary, append(flags, "-test.short", "-test.failfast", "-test.timeout="+timeout.String())...)
 	cmd.Dir = j.dir
-	cmd.Env = append(os.Environ(), "BEARWARD_MUTANT="+name, "BEARWARD_MUTANT_REACHED="+trace)
+	cmd.Env = append(os.Environ(), "MUTANT="+name, "MUTANT_REACHED="+trace)
 	cmd.WaitDelay = time.Second
 	out, err := cmd.CombinedOutput()
 	return string(out), err

@@ -1,8 +1,15 @@
 package provider_test
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
+	"log"
+	"os"
+	"strings"
 
+	"github.com/bearward/bearward/jwks"
+	auth "github.com/bearward/bearward/middleware"
 	"github.com/bearward/bearward/middleware/provider"
 )
 
@@ -28,6 +35,26 @@ func ExampleKubernetes() {
 	// https://kubernetes.default.svc.cluster.local [orders-api]
 	// keys: https://kubernetes.default.svc/openid/v1/jwks
 	// provider: audience "https://kubernetes.default.svc.cluster.local" is the API server's own, which every pod's default token names: give the API one of its own
+}
+
+// An API server that has a name of its own. Outside the cluster there is no such file.
+func ExampleInCluster() {
+	client, err := provider.InCluster(&provider.ClusterOptions{
+		Hosts:     []string{"kubernetes.shop.internal:6443"},
+		TokenFile: "/var/run/secrets/keys/token",
+	})
+	if err != nil {
+		fmt.Println(errors.Is(err, fs.ErrNotExist))
+		return
+	}
+	p := provider.Kubernetes("https://kubernetes.shop.internal:6443", "orders-api")
+	guard, err := p.Guard(&auth.GuardOptions{Keys: &jwks.Options{Client: client}})
+	if err == nil {
+		defer guard.Close()
+	}
+	fmt.Println(err)
+	// Output:
+	// true
 }
 
 // Jobs of one repository of one owner, in the environment that reviewers guard.
@@ -106,4 +133,46 @@ func ExampleFirebase() {
 	show(provider.Firebase("my-project"))
 	// Output:
 	// https://securetoken.google.com/my-project [my-project]
+}
+
+// A program whose issuer is settled where it is deployed.
+func ExampleFromEnv() {
+	defer setenv(map[string]string{
+		"BEARWARD_PRESET":   "keycloak",
+		"BEARWARD_ISSUER":   "https://sso.example/realms/shop",
+		"BEARWARD_AUDIENCE": "orders-api",
+	})()
+	// region: env
+	guard, err := provider.FromEnv(nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer guard.Close()
+	// endregion
+	fmt.Println(guard.Status()[0].Issuer)
+	// Output:
+	// https://sso.example/realms/shop
+}
+
+// setenv sets variables of the prefix BEARWARD_, and no others, until what it returns is called.
+func setenv(variables map[string]string) (undo func()) {
+	var before []string
+	for _, entry := range os.Environ() {
+		if name, _, _ := strings.Cut(entry, "="); strings.HasPrefix(name, "BEARWARD_") {
+			before = append(before, entry)
+			os.Unsetenv(name)
+		}
+	}
+	for name, value := range variables {
+		os.Setenv(name, value)
+	}
+	return func() {
+		for name := range variables {
+			os.Unsetenv(name)
+		}
+		for _, entry := range before {
+			name, value, _ := strings.Cut(entry, "=")
+			os.Setenv(name, value)
+		}
+	}
 }

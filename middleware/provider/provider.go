@@ -14,11 +14,11 @@
 //
 // # Startup and runtime
 //
-// Presets do no I/O and hold nothing; a value may be copied and used from many goroutines.
-// [Preset.Guard] makes a Guard with a key cache of its own, which the Guard's Close stops.
-// [Preset.Source] and [Preset.Verifier] are for settings of the key cache and for several issuers
-// in front of one API. In tests, authtest.Options.Config makes an issuer whose tokens have a
-// preset's form.
+// Presets do no I/O and hold nothing, but for the files that [Kubernetes] reads in a cluster. A
+// value may be copied and used from many goroutines. [Preset.Guard] makes a Guard with a key cache
+// of its own, which the Guard's Close stops. [Preset.Source] and [Preset.Verifier] are for settings
+// of the key cache and for several issuers in front of one API. In tests, authtest.Options.Config
+// makes an issuer whose tokens have a preset's form.
 //
 // What each issuer's tokens were seen to look like is in testdata, with the source of each sample.
 package provider
@@ -68,6 +68,17 @@ func (p Preset) Err() error { return p.err }
 func (p Preset) Source(opts *jwks.Options) (*jwks.Cache, error) {
 	if p.err != nil {
 		return nil, p.err
+	}
+	if p.inCluster && (opts == nil || opts.Client == nil) {
+		client, err := InCluster(nil)
+		if err != nil {
+			return nil, fmt.Errorf("%w: outside the cluster, jwks.Options.Client has to reach %s", err, p.KeySetURL)
+		}
+		within := jwks.Options{}
+		if opts != nil {
+			within = *opts
+		}
+		within.Client, opts = client, &within
 	}
 	if p.KeySetURL == "" {
 		return jwks.FromIssuer(p.Config.Issuer, opts)

@@ -69,6 +69,20 @@ var curveKey = sync.OnceValue(func() *ecdsa.PrivateKey {
 // under the sample's key ID.
 func keySet(t *testing.T, s samples, kid string) jwks.Static {
 	t.Helper()
+	doc, err := json.Marshal(map[string]any{"keys": keyMembers(t, s, kid)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	set, err := jwks.Parse(doc)
+	if err != nil && len(set) == 0 {
+		t.Fatalf("%v: %s", err, doc)
+	}
+	return set
+}
+
+// keyMembers are the keys of keySet.
+func keyMembers(t *testing.T, s samples, kid string) []map[string]any {
+	t.Helper()
 	number := func(n *big.Int) string { return base64.RawURLEncoding.EncodeToString(n.Bytes()) }
 	var keys []map[string]any
 	for i, member := range s.JWKS.Keys {
@@ -88,15 +102,7 @@ func keySet(t *testing.T, s samples, kid string) jwks.Static {
 		}
 		keys = append(keys, k)
 	}
-	doc, err := json.Marshal(map[string]any{"keys": keys})
-	if err != nil {
-		t.Fatal(err)
-	}
-	set, err := jwks.Parse(doc)
-	if err != nil && len(set) == 0 {
-		t.Fatalf("%v: %s", err, doc)
-	}
-	return set
+	return keys
 }
 
 // shift moves a sample's dates to now, and keeps everything else.

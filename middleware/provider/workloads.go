@@ -23,8 +23,9 @@ import (
 // (expirationSeconds: 600).
 //
 // With an issuer of kubernetes.default.svc, the keys are those of the cluster that the program runs
-// in. Sources: kubernetes.io "Configure Service Accounts for Pods", sections "Launch a Pod using
-// service account token projection" and "Service account issuer discovery".
+// in. [InCluster] fetches them, unless the options bring a Client. Sources: kubernetes.io
+// "Configure Service Accounts for Pods", sections "Launch a Pod using service account token
+// projection" and "Service account issuer discovery".
 func Kubernetes(issuer string, audience ...string) Preset {
 	const inCluster = "https://kubernetes.default.svc"
 	p := of(auth.Config{
