@@ -31,6 +31,7 @@ type command struct {
 var commands = []command{
 	{"doctor", "look at an issuer or an API, and say what to mend", runDoctor},
 	{"rules", "show, compare and check rules: who may call what", runRules},
+	{"dev", "run an issuer on this machine that gives tokens, for development", runDev},
 }
 
 // A terminal is what a command reads and writes. Tests give one of their own.

@@ -35,6 +35,9 @@ type Options struct {
 	// NewKey makes a private key for an algorithm. It is called under a lock, and must not call the
 	// Issuer. Default GenerateKey.
 	NewKey func(auth.Algorithm) (crypto.Signer, error)
+	// ThumbprintIDs has the ID of each key be its thumbprint (RFC 7638). Issuers that follow each
+	// other at one URL then never give one ID to two keys. Default false: key-1, key-2 and so on.
+	ThumbprintIDs bool
 }
 
 // An Issuer is an authorization server's public face: an http.Handler of its documents, and a maker
@@ -79,7 +82,7 @@ func New(opts Options) (*Issuer, error) {
 	} else if err := checkURL(is.url); err != nil {
 		return nil, fmt.Errorf("Options.URL: %w", err)
 	}
-	is.keys = keyring{alg: alg, newKey: opts.NewKey}
+	is.keys = keyring{alg: alg, newKey: opts.NewKey, byThumbprint: opts.ThumbprintIDs}
 	if is.keys.newKey == nil {
 		is.keys.newKey = GenerateKey
 	}

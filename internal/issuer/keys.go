@@ -7,6 +7,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -29,6 +30,8 @@ type Key struct {
 type keyring struct {
 	alg    auth.Algorithm
 	newKey func(auth.Algorithm) (crypto.Signer, error)
+
+	byThumbprint bool // are their IDs
 
 	mu          sync.Mutex
 	made        int
@@ -60,7 +63,11 @@ func (k *keyring) make() (*Key, error) {
 		return nil, fmt.Errorf("make a %v key: %w", k.alg, err)
 	}
 	k.made++
-	return &Key{fmt.Sprintf("key-%d", k.made), private}, nil
+	key := &Key{fmt.Sprintf("key-%d", k.made), private}
+	if k.byThumbprint {
+		key.ID, err = key.Thumbprint()
+	}
+	return key, err
 }
 
 // add adds a new key to the set. The lock is held.
@@ -215,4 +222,11 @@ func (key *Key) PublicMembers() map[string]string {
 		m["kty"], m["crv"], m["x"] = "OKP", "Ed25519", b64(public)
 	}
 	return m
+}
+
+// Thumbprint returns the thumbprint of the key (RFC 7638).
+func (key *Key) Thumbprint() (string, error) {
+	text, err := json.Marshal(key.PublicMembers()) // sorted, and without spaces: the form of RFC 7638 §3
+	sum := sha256.Sum256(text)
+	return Encode(sum[:]), err
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -156,6 +157,22 @@ func (is *Issuer) goodToken(key *Key, scope string) (header, claims map[string]a
 func rename(claims map[string]any, old, name string, value any) {
 	delete(claims, old)
 	claims[name] = value
+}
+
+// SetList sets the claim that path leads to, through objects that are made where they are missing,
+// to names behind those that stand there.
+func SetList(claims map[string]any, path, names []string) {
+	for _, name := range path[:len(path)-1] {
+		inner, ok := claims[name].(map[string]any)
+		if !ok {
+			inner = map[string]any{}
+			claims[name] = inner
+		}
+		claims = inner
+	}
+	last := path[len(path)-1]
+	before, _ := claims[last].([]string)
+	claims[last] = append(slices.Clone(before), names...)
 }
 
 // first returns the first of names that is not empty, or otherwise the default.

@@ -108,4 +108,6 @@ var replacements = map[string]string{
 	"middleware/openstream/stream-expiry":       `false`,
 	"middleware/openstream/unjudged-at-expiry":  `false`,
 	"middleware/openstream/unjudged-too-long":   `w.unjudged = time.Now()`,
+
+	"cmd/bearward/internal/dev/dev-body-bound": `s.answer(w, r.Body, r.URL.Path)`,
 }

@@ -5,10 +5,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"slices"
 	"strings"
 	"time"
 
+	"github.com/bearward/bearward/internal/issuer"
 	auth "github.com/bearward/bearward/middleware"
 )
 
@@ -32,7 +32,7 @@ func (is *Issuer) ClaimsFor(need auth.Requirement) Claims {
 		if len(list.path) == 0 {
 			list.path = []string{list.kind + "s"}
 		}
-		claims.put(list.path, names)
+		issuer.SetList(claims, list.path, names)
 	}
 	if len(need.Names("authenticated-within")) > 0 {
 		claims["auth_time"] = time.Now().Unix()
@@ -55,22 +55,6 @@ func (is *Issuer) ClaimsFor(need auth.Requirement) Claims {
 		}
 	}
 	return best
-}
-
-// put sets the claim that path leads to, beside what other paths have put there.
-func (c Claims) put(path, names []string) {
-	at := map[string]any(c)
-	for _, name := range path[:len(path)-1] {
-		inner, ok := at[name].(map[string]any)
-		if !ok {
-			inner = map[string]any{}
-			at[name] = inner
-		}
-		at = inner
-	}
-	last := path[len(path)-1]
-	before, _ := at[last].([]string)
-	at[last] = append(slices.Clone(before), names...)
 }
 
 // subjects returns the claims of those whom need names, of the issuer, and none.

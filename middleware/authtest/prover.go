@@ -2,7 +2,6 @@ package authtest
 
 import (
 	"crypto/sha256"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"sync/atomic"
@@ -46,13 +45,8 @@ func newProver(tb testing.TB, alg auth.Algorithm) (*Prover, error) {
 	tb.Cleanup(func() { keyPool.release(alg, key) })
 	p := &Prover{tb: tb, alg: alg, key: &issuer.Key{Private: key}}
 	p.jwk = p.key.PublicMembers()
-	text, err := json.Marshal(p.jwk) // sorted, and without spaces: the form of RFC 7638 §3
-	if err != nil {
-		return nil, err
-	}
-	sum := sha256.Sum256(text)
-	p.print = issuer.Encode(sum[:])
-	return p, nil
+	p.print, err = p.key.Thumbprint()
+	return p, err
 }
 
 // Thumbprint returns the thumbprint of the key (RFC 7638), which "cnf.jkt" holds.
