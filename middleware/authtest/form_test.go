@@ -75,8 +75,13 @@ func TestIssuersInTheFormOfPresets(t *testing.T) {
 					t.Errorf("%s is not among the defects", d)
 				}
 			}
-			authtest.AssertGuarded(t, issuer, guard.Require("read:orders")(http.HandlerFunc(listOrders)),
-				auth.Rules{"/": auth.Scopes("read:orders")}, nil)
+			own, err := p.Guard(&auth.GuardOptions{Keys: &jwks.Options{Client: issuer.Client()}}) // which knows the proxy's header
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer own.Close()
+			authtest.AssertGuarded(t, issuer, own.Require("read:orders")(http.HandlerFunc(listOrders)),
+				auth.Rules{"/": auth.Scopes("read:orders")}, &authtest.GuardedOptions{Header: p.Header})
 		})
 	}
 }

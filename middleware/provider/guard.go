@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 
@@ -14,7 +15,8 @@ import (
 // function of this package: it is a Preset whose Config has an Issuer and Audiences.
 //
 // Opts may be nil. Its Keys adjust every cache, so they must not name a SnapshotFile for several.
-// Guard does no I/O. The error says which preset cannot be used, or that two are of one issuer.
+// Where it has no Header, the presets' Preset.Header counts, which must be the same for all. Guard
+// does no I/O. The error says which preset cannot be used, or that two are of one issuer.
 func Guard(opts *auth.GuardOptions, presets ...Preset) (*auth.Guard, error) {
 	if len(presets) == 0 {
 		return nil, errors.New("provider: Guard needs a Preset")
@@ -31,7 +33,24 @@ func Guard(opts *auth.GuardOptions, presets ...Preset) (*auth.Guard, error) {
 		return nil, fmt.Errorf("provider: GuardOptions.Keys.SnapshotFile is one file for %d issuers", len(presets))
 	}
 	o.Keys = nil
+	if o.Header == "" {
+		var err error
+		if o.Header, err = headerOf(presets); err != nil {
+			return nil, err
+		}
+	}
 	return guard(&o, &keys, presets)
+}
+
+// headerOf returns the header field that the tokens of all presets come in.
+func headerOf(presets []Preset) (string, error) {
+	for _, p := range presets[1:] {
+		if p.Header != presets[0].Header { // check: header-differs
+			return "", fmt.Errorf("provider: tokens of %s come in %s, and those of %s in %s: make a Guard for each, or set GuardOptions.Header",
+				presets[0].Config.Issuer, cmp.Or(presets[0].Header, "Authorization"), p.Config.Issuer, cmp.Or(p.Header, "Authorization"))
+		}
+	}
+	return presets[0].Header, nil
 }
 
 // guard makes what Guard returns. With an error, nothing that it made is left running.

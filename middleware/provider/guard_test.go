@@ -3,6 +3,7 @@ package provider_test
 import (
 	"bytes"
 	"net/http"
+	"net/http/httptest"
 	"runtime"
 	"slices"
 	"strings"
@@ -129,6 +130,8 @@ func TestGuardIsNotMadeOfWhatCannotBe(t *testing.T) {
 		"a preset that cannot be used":   {nil, []provider.Preset{good, bad}, "Okta's org authorization server"},
 		"two of one issuer":              {nil, []provider.Preset{good, good}, "two Verifiers for issuer"},
 		"a Config that cannot be":        {nil, []provider.Preset{good, {Config: auth.Config{Issuer: "https://issuer.example"}}}, "Config.Audiences"},
+		"a header, and none":             {nil, []provider.Preset{good, provider.CloudflareAccess("acme.cloudflareaccess.com", "a")}, "come in Authorization, and those of https://acme.cloudflareaccess.com in Cf-Access-Jwt-Assertion"},
+		"two headers":                    {nil, []provider.Preset{provider.CloudflareAccess("acme.cloudflareaccess.com", "a"), provider.GoogleIAP("/projects/1/apps/a")}, "make a Guard for each"},
 		"options of the guard":           {&auth.GuardOptions{Realm: "\n"}, []provider.Preset{good}, "GuardOptions.Realm"},
 		"options of the keys":            {&auth.GuardOptions{Keys: &jwks.Options{MaxKeys: -1}}, []provider.Preset{good}, "Options.MaxKeys"},
 		"one snapshot file for two sets": {&auth.GuardOptions{Keys: &jwks.Options{SnapshotFile: "keys"}}, []provider.Preset{good, {Config: auth.Config{Issuer: "https://issuer.example", Audiences: []string{"a"}}}}, "SnapshotFile"},
@@ -195,5 +198,53 @@ func TestPresetsUnderFAPI2(t *testing.T) {
 	_, err = provider.Cognito("eu-west-1", "eu-west-1_a", "client").Guard(opts)
 	if err == nil || !strings.Contains(err.Error(), "may sign by RS256") {
 		t.Errorf("an issuer that signs by RS256 alone: %v", err)
+	}
+}
+
+// A token that a proxy adds is read where the proxy puts it, and nowhere else.
+func TestTheProxysHeader(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		preset provider.Preset
+		opts   string // GuardOptions.Header
+		want   string
+	}{
+		{"Cloudflare Access", provider.CloudflareAccess("acme.cloudflareaccess.com", "a"), "", "Cf-Access-Jwt-Assertion"},
+		{"Google IAP", provider.GoogleIAP("/projects/1/apps/a"), "", "X-Goog-Iap-Jwt-Assertion"},
+		{"another of the options", provider.GoogleIAP("/projects/1/apps/a"), "X-Caller", "X-Caller"},
+		{"AWS's, of the options", provider.Keycloak("https://sso.example/realms/shop", "orders-api"), "X-Amzn-Oidc-Accesstoken", "X-Amzn-Oidc-Accesstoken"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			issuer := authtest.NewIssuer(t, &authtest.Options{Config: &tt.preset.Config, KeySetURL: tt.preset.KeySetURL, Claims: tt.preset.Example})
+			guard, err := tt.preset.Guard(&auth.GuardOptions{Header: tt.opts, Keys: &jwks.Options{Client: issuer.Client()}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer guard.Close()
+			poll(t, func() bool { return guard.Ready() == nil })
+			handler := guard.Enforce(auth.AnyToken())(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }))
+			ask := func(field, value string) int {
+				r := httptest.NewRequestWithContext(t.Context(), "GET", "/", nil)
+				r.Header.Set(field, value)
+				w := httptest.NewRecorder()
+				handler.ServeHTTP(w, r)
+				return w.Code
+			}
+			token := issuer.Token("")
+			if got := ask(tt.want, token); got != http.StatusNoContent {
+				t.Errorf("in %s: %d", tt.want, got)
+			}
+			for _, field := range []string{"Authorization", "Cf-Access-Jwt-Assertion", "X-Goog-Iap-Jwt-Assertion", "X-Amzn-Oidc-Data"} {
+				if field == tt.want {
+					continue
+				}
+				if got := ask(field, "Bearer "+token); got != http.StatusUnauthorized {
+					t.Errorf("in %s: %d", field, got)
+				}
+				if got := ask(field, token); got != http.StatusUnauthorized {
+					t.Errorf("bare in %s: %d", field, got)
+				}
+			}
+		})
 	}
 }

@@ -49,7 +49,8 @@ type Preset struct {
 	// introspect.FromMetadata has the issuer's metadata name it.
 	IntrospectionURL string
 	// Header is the field of the request that has the bare token in place of Authorization, where a
-	// proxy signs callers in: for GuardOptions.Header. Default "": Authorization.
+	// proxy signs callers in. [Guard] has it as GuardOptions.Header, unless its options name
+	// another; set it yourself where Source and Verifier are used. Default "": Authorization.
 	Header string
 	// Example are claims that the provider's tokens have besides those that Config names, such that
 	// Config.Checks accept them: for authtest.Options.Claims. Nothing is checked by them. Default
