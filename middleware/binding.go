@@ -46,10 +46,8 @@ var bindingReasons = []Reason{
 	ReasonUnavailable, ReasonInternal,
 }
 
-// checkBindings compares the scheme with what the token is bound by, and then asks a Binding about
-// every member of cnf. A member that no Binding checks refuses the token: it is never taken for a
-// plain bearer token (RFC 9700 §4.10.1).
-func (g *Guard) checkBindings(ctx context.Context, c *Credentials, token string, o *outcome) *Error {
+// checkSender compares the scheme with what the token is bound by.
+func (g *Guard) checkSender(o *outcome) *Error {
 	p := o.verified
 	if p.cnf == nil {
 		switch {
@@ -63,7 +61,15 @@ func (g *Guard) checkBindings(ctx context.Context, c *Credentials, token string,
 	if p.cnf.err != nil {
 		return bindingRefused(p.cnf.err)
 	}
-	if refused := g.checkScheme(p.cnf.members, o); refused != nil {
+	return g.checkScheme(p.cnf.members, o)
+}
+
+// checkBindings compares the scheme with what the token is bound by, and then asks a Binding about
+// every member of cnf. A member that no Binding checks refuses the token: it is never taken for a
+// plain bearer token (RFC 9700 §4.10.1).
+func (g *Guard) checkBindings(ctx context.Context, c *Credentials, token string, o *outcome) *Error {
+	p := o.verified
+	if refused := g.checkSender(o); refused != nil || p.cnf == nil {
 		return refused
 	}
 	if o.rechecking { // without the request's proof, which is spent

@@ -208,22 +208,46 @@ func (r *claimReader) date(p *Principal, claim int) (jose.NumericDate, *Error) {
 }
 
 // times reads exp and iat.
-func (r *claimReader) times(p *Principal) (err *Error) {
-	if p.exp, err = r.date(p, claimExp); err != nil {
+func (r *claimReader) times(p *Principal) *Error {
+	if err := r.expiry(p); err != nil {
 		return err
 	}
+	return r.issuedAt(p)
+}
+
+func (r *claimReader) expiry(p *Principal) (err *Error) {
+	p.exp, err = r.date(p, claimExp)
+	return err
+}
+
+func (r *claimReader) issuedAt(p *Principal) (err *Error) {
 	p.iat, err = r.date(p, claimIat)
 	return err
 }
 
 // identity reads sub, jti and the client ID.
 func (r *claimReader) identity(p *Principal) (err *Error) {
-	if p.subject, err = r.text(p, ReasonClaimInvalid, claimSub); err != nil {
+	if err = r.subject(p); err != nil {
 		return err
 	}
-	if p.tokenID, err = r.text(p, ReasonClaimInvalid, claimJti); err != nil {
+	if err = r.tokenID(p); err != nil {
 		return err
 	}
+	return r.client(p)
+}
+
+func (r *claimReader) subject(p *Principal) (err *Error) {
+	p.subject, err = r.text(p, ReasonClaimInvalid, claimSub)
+	return err
+}
+
+func (r *claimReader) tokenID(p *Principal) (err *Error) {
+	p.tokenID, err = r.text(p, ReasonClaimInvalid, claimJti)
+	return err
+}
+
+// client reads the first client ID that the token has.
+func (r *claimReader) client(p *Principal) (err *Error) {
 	for _, claim := range r.plan.clientIDs {
 		if r.has(claim) {
 			p.clientID, err = r.text(p, ReasonClaimInvalid, claim)
@@ -272,32 +296,52 @@ func (r *claimReader) scopes(p *Principal, claim int, array bool) *Error {
 	return r.fault(ReasonClaimInvalid, claim, "scopes in the configured form", jose.ErrWrongType)
 }
 
-// authentication checks the types of auth_time, acr and amr when they are there (RFC 9068 §2.2.1).
-// It is asked of tokens that say they are of that profile alone: other issuers write them as they
-// like, and nothing here uses them.
-func (r *claimReader) authentication(p *Principal) *Error {
-	if _, err := r.date(p, claimAuthTime); err != nil {
-		return err
+// The types of auth_time, acr and amr are checked when they are there (RFC 9068 §2.2.1). They are
+// checked of tokens that say they are of that profile alone: other issuers write them as they like.
+
+func (r *claimReader) authTime(p *Principal) *Error {
+	_, err := r.date(p, claimAuthTime)
+	return err
+}
+
+func (r *claimReader) acr(p *Principal) *Error {
+	_, err := r.text(p, ReasonClaimInvalid, claimAcr)
+	return err
+}
+
+func (r *claimReader) amr(p *Principal) *Error {
+	if !r.has(claimAmr) {
+		return nil
 	}
-	if _, err := r.text(p, ReasonClaimInvalid, claimAcr); err != nil {
-		return err
-	}
-	if r.has(claimAmr) {
-		if err := r.Strings(r.raw, p.doc, r.found[claimAmr], func(string) {}); err != nil { // check: amr-type
-			return r.fault(ReasonClaimInvalid, claimAmr, "an array of strings", err)
-		}
+	if err := r.Strings(r.raw, p.doc, r.found[claimAmr], func(string) {}); err != nil { // check: amr-type
+		return r.fault(ReasonClaimInvalid, claimAmr, "an array of strings", err)
 	}
 	return nil
 }
 
-// required checks that the plan's required claims are there. An empty string counts as missing.
+// required checks that the plan's required claims are there.
 func (r *claimReader) required(p *Principal) *Error {
 	for _, claim := range r.plan.required {
-		if v := r.found[claim]; v.Kind == 0 || v.Kind == '"' && v.End-v.Start == len(`""`) { // check: required-claims
-			return r.fault(ReasonClaimInvalid, claim, "a value", errMissing)
+		if err := r.requiredClaim(claim); err != nil {
+			return err
 		}
 	}
-	if r.plan.needsID && p.clientID == "" { // check: required-client-id
+	if r.plan.needsID {
+		return r.requiredClient(p)
+	}
+	return nil
+}
+
+// requiredClaim checks that a claim is there. An empty string counts as missing.
+func (r *claimReader) requiredClaim(claim int) *Error {
+	if v := r.found[claim]; v.Kind == 0 || v.Kind == '"' && v.End-v.Start == len(`""`) { // check: required-claims
+		return r.fault(ReasonClaimInvalid, claim, "a value", errMissing)
+	}
+	return nil
+}
+
+func (r *claimReader) requiredClient(p *Principal) *Error {
+	if p.clientID == "" { // check: required-client-id
 		return r.fault(ReasonClaimInvalid, r.plan.clientIDs[0], "a value", errMissing)
 	}
 	return nil
@@ -306,15 +350,22 @@ func (r *claimReader) required(p *Principal) *Error {
 // fixed checks the claims whose value the configuration fixes.
 func (r *claimReader) fixed(p *Principal) *Error {
 	for _, f := range r.plan.fixed {
-		got, err := r.text(p, ReasonClaimInvalid, f.claim)
-		if err != nil {
+		if err := r.fixedClaim(p, f); err != nil {
 			return err
 		}
-		if !r.has(f.claim) || got != f.value { // check: fixed-claims
-			fault := r.fault(ReasonClaimInvalid, f.claim, f.value, nil)
-			fault.about.seen = printable(got)
-			return fault
-		}
+	}
+	return nil
+}
+
+func (r *claimReader) fixedClaim(p *Principal, f fixedClaim) *Error {
+	got, err := r.text(p, ReasonClaimInvalid, f.claim)
+	if err != nil {
+		return err
+	}
+	if !r.has(f.claim) || got != f.value { // check: fixed-claims
+		fault := r.fault(ReasonClaimInvalid, f.claim, f.value, nil)
+		fault.about.seen = printable(got)
+		return fault
 	}
 	return nil
 }

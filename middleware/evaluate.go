@@ -13,7 +13,8 @@ type evaluation struct {
 	ctx   context.Context
 	guard *Guard
 	p     *Principal
-	lost  bool // it is refused already: checks of the program's own are not asked
+	at    time.Time // the zero time for now
+	lost  bool      // it is refused already: checks of the program's own are not asked
 }
 
 // lacks are the kinds of what a caller lacks, the ones that come first having precedence.
@@ -52,11 +53,16 @@ func (s shortfall) first() lacks { return s.lacks & -s.lacks }
 
 // meets reports whether p meets r, which needs a token.
 func (g *Guard) meets(ctx context.Context, p *Principal, r Requirement) *Error {
-	n := r.node
+	return g.compare(&evaluation{ctx: ctx, guard: g, p: p}, r)
+}
+
+// compare is meets, at the time of e.
+func (g *Guard) compare(e *evaluation, r Requirement) *Error {
+	n, p := r.node, e.p
 	if n.bound && p.cnf == nil { // check: requirement-bound
 		return errBindingRequired // whatever else is missing: another token is needed first
 	}
-	s := n.met(&evaluation{ctx: ctx, guard: g, p: p})
+	s := n.met(e)
 	if s.met() {
 		return nil
 	}
@@ -145,7 +151,7 @@ func (n *node) leaf(e *evaluation) lacks {
 	case kindACR:
 		met, lacking = slices.Contains(n.acr, e.p.told().acr), lacksLogin // check: acr-short
 	case kindWithin:
-		met, lacking = e.p.authenticatedWithin(n.within, time.Now()), lacksLogin // check: auth-time-short
+		met, lacking = e.p.authenticatedWithin(n.within, e.time()), lacksLogin // check: auth-time-short
 	}
 	if met {
 		return 0

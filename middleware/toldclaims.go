@@ -78,7 +78,7 @@ func (v *Verifier) toldClaims(claims []byte, anyAudience bool, now time.Time) (*
 			return nil, err
 		}
 	}
-	if err := v.checkTimes(r, p, now); err != nil {
+	if err := v.checkTimes(s, p, now); err != nil {
 		return nil, err
 	}
 	for _, check := range v.config.Checks {

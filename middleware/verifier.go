@@ -33,6 +33,7 @@ type Verifier struct {
 	keys        jwks.Source
 	cacheLookup func(kid string) ([]*jwks.Key, error) // what keys can tell without I/O, nil when it cannot be asked
 	plan        *claimPlan
+	claimSteps  []claimStep
 	skimNames   []string // the claims that are looked at before a fetch
 	allowed     [jose.Algorithms]bool
 	rsaDefault  jose.Algorithm
@@ -45,6 +46,7 @@ type Verifier struct {
 // scratch is the memory that one verification needs and the next can use again.
 type scratch struct {
 	claims                            claimReader
+	head                              jose.Header
 	header, payload, signature, input []byte
 	skimmed                           []jose.Value
 }
@@ -63,6 +65,7 @@ func NewVerifier(keys jwks.Source, config Config) (*Verifier, error) {
 		return nil, fmt.Errorf("auth: NewVerifier: the keys are those of issuer %q, and Config.Issuer is %q", cache.Issuer(), c.Issuer)
 	}
 	v := &Verifier{config: c, keys: keys, cacheLookup: cacheLookup(keys), plan: newClaimPlan(c), skimNames: skimNames(c)}
+	v.claimSteps = newClaimSteps(c, v.plan)
 	algorithms := make([]jose.Algorithm, len(c.Algorithms))
 	for i, a := range c.Algorithms {
 		algorithms[i] = jose.Algorithm(a)
@@ -161,13 +164,16 @@ func (v *Verifier) verify(ctx context.Context, raw string, tokens *tokenCache) (
 		return nil, v.badSignature(head)
 	}
 	now := time.Now() // the keys may have been waited for
-	p, err := v.readClaims(s, parts, now)
+	p, err := v.readClaims(s, parts)
 	if err != nil {
 		return nil, err
 	}
 	p.key, p.verifiedBy = key, v
-	if err := v.claims(s, p, head, now); err != nil {
-		return nil, err
+	s.head = head
+	for i := range v.claimSteps {
+		if err := v.claimSteps[i].check(v, s, p, now); err != nil {
+			return nil, err
+		}
 	}
 	if _, ok := v.headers.find(parts.Header); !ok {
 		v.headers.add(parts.Header, head)
@@ -199,11 +205,23 @@ func (v *Verifier) tellKeys() {
 var microsoftNonce = &detail{claim: "nonce", expected: "absent from the header",
 	note: "its header has a nonce: a token for Microsoft Graph or another API of Microsoft, which no other API can verify"}
 
+// size bounds the token's size.
+func (v *Verifier) size(raw string) *Error {
+	if len(raw) > v.config.MaxTokenBytes { // check: token-size
+		return &Error{Reason: ReasonTokenTooLarge}
+	}
+	return nil
+}
+
 // split bounds the token's size and splits it.
 func (v *Verifier) split(raw string) (jose.Compact, *Error) {
-	if len(raw) > v.config.MaxTokenBytes { // check: token-size
-		return jose.Compact{}, &Error{Reason: ReasonTokenTooLarge}
+	if err := v.size(raw); err != nil {
+		return jose.Compact{}, err
 	}
+	return splitCompact(raw)
+}
+
+func splitCompact(raw string) (jose.Compact, *Error) {
 	parts, err := jose.Split(raw)
 	if err != nil {
 		return jose.Compact{}, notCompact(err)
@@ -216,27 +234,51 @@ func (v *Verifier) header(s *scratch, parts jose.Compact) (jose.Header, *Error) 
 	if h, ok := v.headers.find(parts.Header); ok {
 		return h, nil
 	}
-	var err error
-	if s.header, err = jose.DecodeHeader(s.header[:0], parts.Header); err != nil {
-		return jose.Header{}, malformed("header", err)
+	if err := s.readHeader(parts); err != nil {
+		return jose.Header{}, err
 	}
-	h, err := s.claims.Header(s.header)
-	if err != nil {
-		return h, malformed("header", err)
+	for i := range headerSteps {
+		if err := headerSteps[i].check(v, &s.head); err != nil {
+			return jose.Header{}, err
+		}
 	}
-	if h.Algorithm == 0 || !v.allowed[h.Algorithm] { // check: algorithm-allowed
-		return h, &Error{Reason: ReasonAlgorithmNotAllowed, about: &detail{claim: "alg", expected: fmt.Sprint(v.config.Algorithms), seen: wellKnownAlgorithm(h.AlgorithmName)}}
-	}
-	if h.Extension != "" { // check: extensions
-		return h, &Error{Reason: ReasonExtensionNotSupported, about: &detail{claim: h.Extension, expected: "absent"}}
-	}
-	if !v.acceptsType(h) { // check: type-accepted
-		return h, &Error{Reason: ReasonTokenTypeNotAccepted, about: &detail{claim: "typ", expected: oneOf(v.config.Types), seen: wellKnownType(h)}}
-	}
-	return h, nil
+	return s.head, nil
 }
 
-func (v *Verifier) acceptsType(h jose.Header) bool {
+// readHeader reads the header into s.head.
+func (s *scratch) readHeader(parts jose.Compact) *Error {
+	var err error
+	if s.header, err = jose.DecodeHeader(s.header[:0], parts.Header); err != nil {
+		return malformed("header", err)
+	}
+	if s.head, err = s.claims.Header(s.header); err != nil {
+		return malformed("header", err)
+	}
+	return nil
+}
+
+func (v *Verifier) checkAlgorithm(h *jose.Header) *Error {
+	if h.Algorithm == 0 || !v.allowed[h.Algorithm] { // check: algorithm-allowed
+		return &Error{Reason: ReasonAlgorithmNotAllowed, about: &detail{claim: "alg", expected: fmt.Sprint(v.config.Algorithms), seen: wellKnownAlgorithm(h.AlgorithmName)}}
+	}
+	return nil
+}
+
+func (v *Verifier) checkExtensions(h *jose.Header) *Error {
+	if h.Extension != "" { // check: extensions
+		return &Error{Reason: ReasonExtensionNotSupported, about: &detail{claim: h.Extension, expected: "absent"}}
+	}
+	return nil
+}
+
+func (v *Verifier) checkType(h *jose.Header) *Error {
+	if !v.acceptsType(h) { // check: type-accepted
+		return &Error{Reason: ReasonTokenTypeNotAccepted, about: &detail{claim: "typ", expected: oneOf(v.config.Types), seen: wellKnownType(*h)}}
+	}
+	return nil
+}
+
+func (v *Verifier) acceptsType(h *jose.Header) bool {
 	typ := jose.MediaType(h.Type)
 	// An empty "typ" is not an absent one.
 	if typ == "" && h.HasType { // check: type-empty
@@ -254,9 +296,8 @@ func decodePart(dst []byte, part, name string) ([]byte, *Error) {
 	return out, nil
 }
 
-// readClaims finds the claims, and reads and checks iss, aud and exp. They are read once, from the
-// bytes that the signature is over.
-func (v *Verifier) readClaims(s *scratch, parts jose.Compact, now time.Time) (*Principal, *Error) {
+// readClaims finds the claims. They are read once, from the bytes that the signature is over.
+func (v *Verifier) readClaims(s *scratch, parts jose.Compact) (*Principal, *Error) {
 	var refused *Error
 	if s.payload, refused = decodePart(s.payload, parts.Payload, "claims"); refused != nil {
 		return nil, refused
@@ -264,29 +305,24 @@ func (v *Verifier) readClaims(s *scratch, parts jose.Compact, now time.Time) (*P
 	if err := s.claims.read(v.plan, s.payload); err != nil { // check: claims-json
 		return nil, malformed("claims", err)
 	}
-	p := &Principal{doc: string(s.payload), leeway: v.config.Leeway}
-	if refused = v.checkIssuerAudienceExpiry(s, p, now); refused != nil {
-		return nil, refused
-	}
-	return p, nil
+	return &Principal{doc: string(s.payload), leeway: v.config.Leeway}, nil
 }
 
-// checkIssuerAudienceExpiry checks that the token is of our issuer, meant for us, and has not
-// expired.
-func (v *Verifier) checkIssuerAudienceExpiry(s *scratch, p *Principal, now time.Time) *Error {
-	for _, read := range [...]func(*claimReader, *Principal) *Error{
-		(*claimReader).issuer, (*claimReader).audience, (*claimReader).identity, (*claimReader).times,
-	} {
-		if err := read(&s.claims, p); err != nil {
-			return err
-		}
-	}
+func (v *Verifier) checkIssuer(_ *scratch, p *Principal, _ time.Time) *Error {
 	if p.issuer != v.config.Issuer { // check: issuer
 		return v.otherIssuer()
 	}
+	return nil
+}
+
+func (v *Verifier) checkAudience(s *scratch, p *Principal, _ time.Time) *Error {
 	if !v.isMeantForUs(p, s) { // check: audience
 		return v.otherAudience()
 	}
+	return nil
+}
+
+func (v *Verifier) checkExpiry(_ *scratch, p *Principal, now time.Time) *Error {
 	if p.exp.Sec < 0 || p.exp.Sec == 0 && p.exp.Nsec <= 0 { // check: expiry-required
 		return noExpiry() // an absent exp reads as 0
 	}
@@ -343,52 +379,57 @@ func (v *Verifier) isMeantForUs(p *Principal, s *scratch) bool {
 	return slices.ContainsFunc(p.aud, func(a string) bool { return slices.Contains(v.config.Audiences, a) })
 }
 
-// claims checks the claims of a token whose signature is good; issuer, audience and expiry were
-// read from the same bytes.
-func (v *Verifier) claims(s *scratch, p *Principal, h jose.Header, now time.Time) *Error {
-	r := &s.claims
-	isAccessToken := jose.MediaType(h.Type) == accessTokenType
-	if isAccessToken {
-		if err := r.authentication(p); err != nil {
-			return err
-		}
-	}
-	for _, check := range [...]func(*claimReader, *Principal) *Error{
-		(*claimReader).required, (*claimReader).fixed, (*claimReader).readConfirmation, (*claimReader).readScopes,
+// checkTimes checks nbf and iat, and how long the token is good for.
+func (v *Verifier) checkTimes(s *scratch, p *Principal, now time.Time) *Error {
+	for _, check := range [...]func(*Verifier, *scratch, *Principal, time.Time) *Error{
+		(*Verifier).checkNotBefore, (*Verifier).checkIssuedAt, (*Verifier).checkLifetime,
 	} {
-		if err := check(r, p); err != nil {
+		if err := check(v, s, p, now); err != nil {
 			return err
-		}
-	}
-	if err := v.checkTimes(r, p, now); err != nil {
-		return err
-	}
-	if mark := r.idTokenMark(); mark >= 0 && !isAccessToken && !v.config.InsecureAllowIDTokens { // check: id-token-marks
-		return &Error{Reason: ReasonIDToken, about: &detail{claim: v.plan.names[mark], expected: "absent"}}
-	}
-	for _, check := range v.config.Checks {
-		if err := check(p); err != nil { // check: config-checks
-			return &Error{Reason: ReasonClaimsRefused, Err: err}
 		}
 	}
 	return nil
 }
 
-// checkTimes checks nbf and iat, and how long the token is good for.
-func (v *Verifier) checkTimes(r *claimReader, p *Principal, now time.Time) *Error {
+func (v *Verifier) checkNotBefore(s *scratch, p *Principal, now time.Time) *Error {
 	var err *Error
-	if r.notBefore, err = r.date(p, claimNbf); err != nil {
+	if s.claims.notBefore, err = s.claims.date(p, claimNbf); err != nil {
 		return err
 	}
-	latest := now.Add(v.config.Leeway)
-	if r.notBefore.Time().After(latest) { // check: not-before
+	if s.claims.notBefore.Time().After(now.Add(v.config.Leeway)) { // check: not-before
 		return &Error{Reason: ReasonTokenNotYetValid, about: &detail{claim: "nbf", expected: "a time that has come"}}
 	}
-	if p.iat.Time().After(latest) { // check: issued-in-future
+	return nil
+}
+
+func (v *Verifier) checkIssuedAt(_ *scratch, p *Principal, now time.Time) *Error {
+	if p.iat.Time().After(now.Add(v.config.Leeway)) { // check: issued-in-future
 		return &Error{Reason: ReasonTokenIssuedInFuture, about: &detail{claim: "iat", expected: "a time that has come"}}
 	}
+	return nil
+}
+
+func (v *Verifier) checkLifetime(_ *scratch, p *Principal, _ time.Time) *Error {
 	if limit := v.config.MaxLifetime; limit > 0 && p.exp.Time().After(p.iat.Time().Add(limit)) { // check: max-lifetime
 		return &Error{Reason: ReasonTokenTooOld, about: &detail{claim: "exp", expected: "at most " + limit.String() + " after iat"}}
+	}
+	return nil
+}
+
+// checkIDToken looks for marks of an ID token.
+func (v *Verifier) checkIDToken(s *scratch, _ *Principal, _ time.Time) *Error {
+	if mark := s.claims.idTokenMark(); mark >= 0 && !isAccessToken(&s.head) && !v.config.InsecureAllowIDTokens { // check: id-token-marks
+		return &Error{Reason: ReasonIDToken, about: &detail{claim: v.plan.names[mark], expected: "absent"}}
+	}
+	return nil
+}
+
+// askChecks asks the program's own checks.
+func (v *Verifier) askChecks(_ *scratch, p *Principal, _ time.Time) *Error {
+	for _, check := range v.config.Checks {
+		if err := check(p); err != nil { // check: config-checks
+			return &Error{Reason: ReasonClaimsRefused, Err: err}
+		}
 	}
 	return nil
 }

@@ -128,9 +128,10 @@ type rule struct {
 var rules = []rule{
 	{room: "internal/fetch", code: []string{}},
 	{room: "internal/jose", code: []string{}},
+	{room: "internal/steps", code: []string{}},
 	{room: "internal/tokencache", code: []string{}},
 	{room: "jwks", code: []string{"internal/fetch", "internal/jose"}},
-	{room: "middleware", code: []string{"jwks", "internal/jose", "internal/tokencache"}},
+	{room: "middleware", code: []string{"jwks", "internal/jose", "internal/steps", "internal/tokencache"}},
 	{room: "internal/issuer", code: []string{"jwks", "middleware", "internal/jose"}},
 	{room: "middleware/authtest", code: []string{"jwks", "middleware", "internal/certfields", "internal/cite", "internal/issuer"}},
 	{ // it reads proofs by the parts that read tokens, and remembers their keys as those remember tokens
@@ -140,6 +141,10 @@ var rules = []rule{
 	{ // it asks an issuer as the key cache does, and remembers as the verifier does
 		room: "middleware/introspect",
 		code: []string{"jwks", "middleware", "internal/fetch", "internal/jose", "internal/tokencache"},
+	},
+	{ // it is told what each check of the Guard finds
+		room: "middleware/explain",
+		code: []string{"jwks", "middleware", "internal/steps"},
 	},
 	{ // presets know where their provider's endpoint is
 		room: "middleware/provider",
