@@ -227,6 +227,13 @@ func commandExists(tree fs.FS, command string) error {
 		return err
 	case "curl", "git", "grpcurl", "npx", "prometheus":
 		return nil
+	case "bearward":
+		main, err := fs.ReadFile(tree, "cmd/bearward/main.go")
+		name, _, _ := strings.Cut(rest, " ")
+		if err == nil && name != "help" && !strings.Contains(string(main), "\t{\""+name+"\", ") {
+			err = fmt.Errorf("bearward has no command %q", name)
+		}
+		return err
 	case "go":
 		if strings.HasPrefix(rest, "test ") {
 			return nil
@@ -278,9 +285,10 @@ func figureIn(t *testing.T, name, pattern string) int {
 
 func TestRender(t *testing.T) {
 	tree := fstest.MapFS{
-		"nginx.conf":         {Data: []byte("server {\n    # region: on\n    gzip on;\n    # endregion\n}\n")},
-		"Makefile":           {Data: []byte("test: unit ## all\n")},
-		"examples/a/main.go": {Data: []byte("package main\n\nfunc main() {\n\t// region: six\n\tif x {\n\t\t// region: in\n\t\ty()\n\t\t// endregion\n\t}\n\t// endregion\n}\n\n// region: apart\n\nfunc z() {}\n\n// endregion\n")},
+		"nginx.conf":           {Data: []byte("server {\n    # region: on\n    gzip on;\n    # endregion\n}\n")},
+		"cmd/bearward/main.go": {Data: []byte("\t{\"dev\", \"\", runDev},\n")},
+		"Makefile":             {Data: []byte("test: unit ## all\n")},
+		"examples/a/main.go":   {Data: []byte("package main\n\nfunc main() {\n\t// region: six\n\tif x {\n\t\t// region: in\n\t\ty()\n\t\t// endregion\n\t}\n\t// endregion\n}\n\n// region: apart\n\nfunc z() {}\n\n// endregion\n")},
 	}
 	block := func(info, body string) string { return "Text.\n\n```" + info + "\n" + body + "```\nMore.\n" }
 	six := "if x {\n\ty()\n}\n"
@@ -301,6 +309,8 @@ func TestRender(t *testing.T) {
 		{"an example that exists", block("sh", "go run -C examples ./a -check # comment\n"), "", ""},
 		{"an example that does not", block("sh", "go run -C examples ./b\n"), "", "examples/b"},
 		{"a package that does not exist", block("sh", "go get "+module+"/nowhere\n"), "", "nowhere"},
+		{"a command of bearward", block("sh", "bearward dev token\n"), "", ""},
+		{"one that it lacks", block("sh", "bearward serve\n"), "", `bearward has no command "serve"`},
 		{"a command that nobody checks", block("sh", "rm -rf x\n"), "", "cannot tell"},
 		{"output in a console block", block("console", "$ make test\nok everything\n"), "", ""},
 		{"another language", block("json", "{}\n"), "", ""},
