@@ -167,3 +167,24 @@ func (s scopeless) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	return resp, err
 }
+
+// Two new keys within the server's cooldown: it does not know the second one at once. The client
+// does not trouble the person again, and the page shows what the server answered at first.
+func TestAToolWhoseServerHasNotMetTheKey(t *testing.T) {
+	t.Parallel()
+	st, p := startPeople(t, link{}, 0)
+	s := meet(t, st, p, alice, "read:orders")
+	for range 6 { // the first keys may come with those that the server fetches at its start
+		if _, err := st.issuer.RotateNow(); err != nil {
+			t.Fatal(err)
+		}
+		s.presses("tool-list", refusedWithout)
+		page := s.allow(st, url.Values{"ask": {"tool"}}, url.Values{"decision": {"allow"}, "scope": {"read:orders"}})
+		s.says("login for a tool", page, "promised", "After the login the call works: alice sees 2 orders.")
+		if strings.Count(page, "what the server offers, with the new token") > 1 {
+			return
+		}
+		s.presses("tool-forget", "its next call is a first one")
+	}
+	t.Log("the machine is so busy that the cooldown was over each time")
+}

@@ -85,6 +85,9 @@ func (p Promise) Silent() Promise {
 // Or is kept by what keeps p or q.
 func (p Promise) Or(q Promise) Promise {
 	p.Text += " or " + q.Text
+	if p.or != nil {
+		q = p.or.Or(q)
+	}
 	p.or = &q
 	return p
 }

@@ -18,6 +18,9 @@ func TestPromiseNoticesEachDifference(t *testing.T) {
 	if fault := promise.OKAs("alice").Or(promise.Needs("write:orders")).Broken(good); fault != "" {
 		t.Errorf("the second of two: %s", fault)
 	}
+	if fault := promise.OKAs("alice").Or(promise.Needs("write:orders")).Or(promise.Unavailable()).Broken(good); fault != "" {
+		t.Errorf("the second of three: %s", fault)
+	}
 	anonymous := promise.Outcome{Status: 401, Challenge: `Bearer realm="api", resource_metadata="https://a.example/md", scope="read"`}
 	if fault := promise.LogIn("https://a.example/md", "read").Broken(anonymous); fault != "" {
 		t.Errorf("where to log in: %s", fault)

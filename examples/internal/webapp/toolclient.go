@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"net/url"
 	"strings"
 	"sync"
@@ -138,6 +137,7 @@ type toolCall struct {
 
 	mu      sync.Mutex
 	refused refusal // the last one
+	again   bool    // an answer that does not know the token's key is not the last one
 
 	// asked is where the person is asked, nil when the call does not wait. It changes under the
 	// login's lock.
@@ -155,9 +155,8 @@ type toolAnswer struct {
 
 // A refusal is what the server refused, and with what.
 type refusal struct {
-	status    int
-	token     string // that it was sent
-	challenge string
+	status int
+	token  string // that it was sent
 }
 
 type toolCallKey struct{}
@@ -205,26 +204,12 @@ func (a *App) stopTools() {
 	a.toolsDone.Wait()
 }
 
-// run connects and calls the tool. A server that has not met the token's key yet is called again
-// for a while.
+// run connects and calls the tool.
 func (c *toolCall) run(ctx context.Context) (toolAnswer, error) {
-	for left := settleTime; ; left -= askAgain {
-		said, err := c.try(ctx)
-		c.mu.Lock()
-		status := c.refused.status
-		c.mu.Unlock()
-		if err == nil || status != http.StatusServiceUnavailable || c.app.cfg.Issuer.Down() || left <= 0 || ctx.Err() != nil {
-			return said, err
-		}
-		pause(ctx, askAgain)
-	}
-}
-
-func (c *toolCall) try(ctx context.Context) (toolAnswer, error) {
 	var said toolAnswer
 	client := mcp.NewClient(&mcp.Implementation{Name: "quickstart", Version: "1"}, nil)
 	session, err := client.Connect(ctx, &mcp.StreamableClientTransport{
-		Endpoint: c.app.cfg.Tools.URL, HTTPClient: c.app.hc, OAuthHandler: c.client.auth, DisableStandaloneSSE: true, MaxRetries: -1,
+		Endpoint: c.app.cfg.Tools.URL, HTTPClient: c.httpClient(), OAuthHandler: c.client.auth, DisableStandaloneSSE: true, MaxRetries: -1,
 	}, nil)
 	if err != nil {
 		return said, fmt.Errorf("webapp: connect: %w", err)

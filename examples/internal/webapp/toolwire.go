@@ -2,6 +2,7 @@ package webapp
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -19,6 +20,60 @@ const (
 	mcpMethod = "Mcp-Method"
 	mcpName   = "Mcp-Name"
 )
+
+// httpClient is how the client's messages are sent.
+func (c *toolCall) httpClient() *http.Client {
+	return &http.Client{Transport: settled{c, c.app.hc.Transport}, Timeout: c.app.hc.Timeout}
+}
+
+// settled sends a message again to a server that has not met the token's key yet, for a while. The
+// SDK would have the person log in once more.
+type settled struct {
+	call *toolCall
+	next http.RoundTripper
+}
+
+func (s settled) RoundTrip(req *http.Request) (*http.Response, error) {
+	kid := keyOfTools(tokenOf(req))
+	for deadline := time.Now().Add(settleTime); ; {
+		again := kid != "" && !s.call.app.hasMet(kid) && time.Now().Before(deadline) && !s.call.app.cfg.Issuer.Down()
+		s.call.mu.Lock()
+		s.call.again = again
+		s.call.mu.Unlock()
+		resp, err := s.next.RoundTrip(req)
+		if err != nil || !again || resp.StatusCode != http.StatusUnauthorized && resp.StatusCode != http.StatusServiceUnavailable {
+			return resp, err
+		}
+		resp.Body.Close()
+		pause(req.Context(), askAgain)
+		if req, err = rewound(req); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// rewound is a request that was sent, to be sent again.
+func rewound(req *http.Request) (_ *http.Request, err error) {
+	req = req.Clone(req.Context())
+	if req.GetBody != nil {
+		req.Body, err = req.GetBody()
+	}
+	return req, errors.Join(err, req.Context().Err())
+}
+
+// tokenOf is the access token of a message; "" when it has none.
+func tokenOf(req *http.Request) string {
+	_, token, _ := strings.Cut(req.Header.Get("Authorization"), " ")
+	return token
+}
+
+// keyOfTools names a token's key among those that the MCP server meets; "" for no token.
+func keyOfTools(token string) string {
+	if token == "" {
+		return ""
+	}
+	return "mcp " + keyID(token)
+}
 
 // name names an exchange of the client, and promises what comes of it.
 func (c *toolCall) name(req *http.Request) exchange {
@@ -42,8 +97,7 @@ func (c *toolCall) name(req *http.Request) exchange {
 
 // nameMessage names a message to the server.
 func (c *toolCall) nameMessage(req *http.Request, e *exchange) {
-	_, token, _ := strings.Cut(req.Header.Get("Authorization"), " ")
-	method := methodOf(req)
+	token, method := tokenOf(req), methodOf(req)
 	what := "The client asks what the server offers"
 	switch method {
 	case "server/discover":
@@ -95,15 +149,19 @@ func (c *toolCall) check(method, token string, resp *http.Response, body []byte)
 	c.mu.Lock()
 	c.refused = refusal{}
 	if out.Status != http.StatusOK {
-		c.refused = refusal{out.Status, token, out.Challenge}
+		c.refused = refusal{out.Status, token}
 	}
+	again := c.again
 	c.mu.Unlock()
-	kid := "mcp " + keyID(token)
+	kid := keyOfTools(token)
 	want := c.promised(method, token)
-	if token != "" && !c.app.hasMet(kid) {
+	if kid != "" && !c.app.hasMet(kid) {
 		want = want.Or(promise.Unavailable()) // not to know a key yet is no fault
+		if again {
+			want = want.Or(promise.BadToken())
+		}
 	}
-	if out.Status == http.StatusOK || out.Status == http.StatusForbidden {
+	if kid != "" && (out.Status == http.StatusOK || out.Status == http.StatusForbidden) {
 		c.app.meet(kid)
 	}
 	return want.Broken(out)
