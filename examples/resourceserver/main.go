@@ -144,6 +144,10 @@ func parse(args []string, stderr io.Writer) (cfg api.Config, shared string, err 
 	fs.Func("issuer", "exact issuer `URL` of the tokens (required); may be given several times", func(url string) error { return addIssuer(&cfg, url) })
 	fs.StringVar(&cfg.Audience, "audience", "", "this API's `name` in the tokens' aud (required)")
 	fs.StringVar(&cfg.Preset, "preset", "", "`name` of the issuer's make, when its tokens are not of RFC 9068: "+strings.Join(provider.Names(), ", "))
+	fs.Func("callers", "with -preset: those who may call, with commas between, where the issuer serves everybody", func(s string) error {
+		cfg.Callers = strings.Split(s, ",")
+		return nil
+	})
 	fs.DurationVar(&cfg.Refresh, "refresh", 0, "longest `time` between two fetches of the issuer's keys (default 10m)")
 	fs.DurationVar(&cfg.MaxStale, "max-stale", 0, "`time` after the last good fetch at which keys are no longer used (default 24h)")
 	fs.BoolVar(&cfg.GuardHealth, "guard-health", false, "with -adapter grpc: the health service needs read:orders")

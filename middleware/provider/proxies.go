@@ -47,9 +47,8 @@ func CloudflareAccess(team string, audience ...string) Preset {
 // /projects/NUMBER/apps/PROJECT. The token is in X-Goog-Iap-Jwt-Assertion: see Preset.Header. The
 // subject is accounts.google.com:ID. Health checks have no token: make their route public.
 //
-// Refused are other backends' tokens, those of nobody, which IAP makes when it lets everybody
-// through, and those that live longer than eleven minutes. Source: docs.cloud.google.com "Securing
-// your app with signed headers".
+// Refused are other backends' tokens, those without a subject, and those that live longer than
+// eleven minutes. Source: docs.cloud.google.com "Securing your app with signed headers".
 func GoogleIAP(audience ...string) Preset {
 	p := of(auth.Config{
 		Issuer:         "https://cloud.google.com/iap",

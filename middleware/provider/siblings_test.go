@@ -1,11 +1,13 @@
 package provider_test
 
 import (
+	"encoding/json"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/bearward/bearward/jwks"
 	auth "github.com/bearward/bearward/middleware"
 	"github.com/bearward/bearward/middleware/provider"
 )
@@ -54,7 +56,7 @@ func TestSiblings(t *testing.T) {
 		{"a person with a nonce", "Google Cloud", claims{"nonce": "n"}, auth.ReasonIDToken},
 		{"the issuer without a scheme", "Google Cloud", claims{"iss": "accounts.google.com"}, auth.ReasonIssuerNotTrusted},
 		{"another backend", "Google IAP", claims{"aud": "/projects/123456789012/global/backendServices/1"}, auth.ReasonAudienceMismatch},
-		{"everybody whom IAP lets through", "Google IAP", claims{"sub": nil}, auth.ReasonClaimInvalid},
+		{"a token of IAP without a subject", "Google IAP", claims{"sub": nil}, auth.ReasonClaimInvalid},
 		{"a token for an hour", "Google IAP", claims{"exp": time.Hour}, auth.ReasonTokenTooOld},
 		{"an anonymous user of Firebase", "Firebase", claims{"firebase": claims{"sign_in_provider": "anonymous"}}, auth.ReasonClaimsRefused},
 		{"no provider", "Firebase", claims{"firebase": nil}, auth.ReasonClaimsRefused},
@@ -97,5 +99,20 @@ func TestClerkWithAnAudience(t *testing.T) {
 	}
 	if _, err := r.verify(nil, map[string]any{"azp": "https://evil.example"}); reason(err) != auth.ReasonClaimsRefused {
 		t.Errorf("another origin: %v", err)
+	}
+}
+
+// Cloudflare publishes its keys beside certificates in PEM, which are no part of a key set.
+func TestCloudflareKeySet(t *testing.T) {
+	doc, err := json.Marshal(map[string]any{
+		"keys":         keyMembers(t, load(t, "cloudflare-access"), "k1"),
+		"public_cert":  map[string]any{"kid": "k1", "cert": "-----BEGIN CERTIFICATE-----"},
+		"public_certs": []any{map[string]any{"kid": "k1", "cert": "-----BEGIN CERTIFICATE-----"}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if keys, err := jwks.Parse(doc); err != nil || len(keys) != 2 {
+		t.Errorf("%d keys, %v", len(keys), err)
 	}
 }

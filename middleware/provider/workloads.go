@@ -61,8 +61,9 @@ func serviceAccount(p *auth.Principal) error {
 // audience, so without an owner there is no preset. Config.FixedClaims may ask for more, such as
 // repository_id or environment. The subject can be customized by the owner.
 //
-// Refused are jobs of other owners. A pull request from a fork gets no token. [Named] also knows
-// the issuers of GitHub Enterprise Server. Source: docs.github.com "OpenID Connect reference".
+// Refused are jobs of other owners. A pull request from a fork gets no token, unless the repository
+// lets forks write. [Named] also knows the issuers of GitHub Enterprise Server. Source:
+// docs.github.com "OpenID Connect reference".
 func GitHubActions(owners []string, audience ...string) Preset {
 	return gitHubActions(gitHubIssuer, owners, audience)
 }
@@ -106,8 +107,8 @@ func GitLabCI(issuer string, namespaces []string, audience ...string) Preset {
 // GoogleCloud is for service accounts of Google Cloud, by their ID tokens for the API's audience.
 // The metadata server, Pub/Sub, Cloud Tasks and Cloud Scheduler make such tokens. Callers are the
 // service accounts' e-mail addresses or numeric IDs. Everybody can have a token of this issuer for
-// any audience, so without one there is no preset. A token from the metadata server has the address
-// with format=full alone.
+// any audience, so without one there is no preset. A token may lack the address: ask the metadata
+// server for format=full, or generateIdToken for includeEmail.
 //
 // Refused are other service accounts, an address that Google has not verified, and people who
 // signed in with Google, whose tokens have at_hash or nonce. Google's access tokens are opaque: see

@@ -33,6 +33,8 @@ type Config struct {
 	Audience string // this API's name in the tokens' "aud"
 	Preset   string // a name of package provider; "": an issuer of RFC 9068 tokens
 
+	Callers []string // those who may call, for presets that ask for them (provider.Named)
+
 	MoreIssuers []string // whose tokens are accepted beside those of Issuer, for the same Audience
 
 	Refresh  time.Duration // jwks.Options.RefreshEvery; 0: its default
@@ -140,6 +142,7 @@ func newGuard(cfg Config, addr net.Addr, meter *meter) (*auth.Guard, io.Closer, 
 	if err != nil {
 		return nil, nil, err
 	}
+	options.Header = all[0].preset.Header // one Preset for all
 	guard, tokens, err := cfg.guardOf(all, options, meter)
 	if err != nil {
 		return nil, nil, errors.Join(err, all.Close())

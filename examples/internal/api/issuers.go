@@ -25,7 +25,7 @@ func (cfg Config) presets() (all []provider.Preset, err error) {
 	for _, issuer := range append([]string{cfg.Issuer}, cfg.MoreIssuers...) {
 		preset := provider.Preset{Config: auth.Config{Issuer: issuer, Audiences: []string{cfg.Audience}}}
 		if cfg.Preset != "" {
-			if preset, err = provider.Named(cfg.Preset, issuer, cfg.Audience); err != nil {
+			if preset, err = provider.Named(cfg.Preset, issuer, cfg.Audience, cfg.Callers...); err != nil {
 				return nil, err
 			}
 		}
