@@ -14,7 +14,7 @@ type evaluation struct {
 	guard *Guard
 	p     *Principal
 	at    time.Time // the zero time for now
-	lost  bool      // it is refused already: checks of the program's own are not asked
+	free  bool      // what costs nothing is asked: checks of the program's own count as met
 }
 
 // lacks are the kinds of what a caller lacks, the ones that come first having precedence.
@@ -108,7 +108,7 @@ func (n *node) met(e *evaluation) shortfall {
 		if s := n.children[0].met(e); !s.met() { // check: with-scopes
 			return s
 		}
-		if e.lost {
+		if e.free {
 			return shortfall{}
 		}
 		// check: with-check
@@ -159,14 +159,19 @@ func (n *node) leaf(e *evaluation) lacks {
 	return lacking
 }
 
+// all asks checks of the program's own last, of callers who have all else.
 func (n *node) all(e *evaluation) shortfall {
+	if n.checks && !e.free { // check: checks-last
+		e.free = true
+		s := n.all(e)
+		if e.free = false; !s.met() {
+			return s
+		}
+	}
 	var s shortfall
-	lost := e.lost
 	for _, c := range n.children {
 		s = s.and(c.met(e)) // check: all-of
-		e.lost = lost || s.lacks&^lacksOther != 0
 	}
-	e.lost = lost
 	return s
 }
 
@@ -192,7 +197,7 @@ func (n *node) detailed(e *evaluation) shortfall {
 		return shortfall{lacksSense, n, told.detailsErr}
 	}
 	for _, entry := range told.details {
-		if entry.Type != nil && *entry.Type == n.name && n.detail(e.ctx, entry.raw) { // check: detail-type
+		if entry.Type != nil && *entry.Type == n.name && (e.free || n.detail(e.ctx, entry.raw)) { // check: detail-type
 			return shortfall{}
 		}
 	}

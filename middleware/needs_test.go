@@ -3,6 +3,7 @@ package auth_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -536,6 +537,56 @@ type fixedVerifier struct{ p *auth.Principal }
 
 func (v *fixedVerifier) VerifyToken(context.Context, string) (*auth.Principal, error) {
 	return v.p, nil
+}
+
+// A check of the program's own may cost a look into a database: callers who are refused anyway do
+// not cause it.
+func TestChecksAreAskedLast(t *testing.T) {
+	const claims = `{"iss":"https://a.example","sub":"alice","scope":"read","roles":["clerk"],"authorization_details":[{"type":"pay"}]}`
+	var asked []string
+	note := func(what string, met bool) bool { asked = append(asked, what); return met }
+	detail := func(met bool) auth.Requirement {
+		return auth.Detail("pay", func(context.Context, *struct{}) bool { return note("detail", met) })
+	}
+	check := func(r auth.Requirement, met bool) auth.Requirement {
+		return r.With(func(context.Context, *auth.Principal) error {
+			if note("check", met) {
+				return nil
+			}
+			return errors.New("no")
+		})
+	}
+	role, scope := auth.Role("owner"), auth.Scopes("write")
+	have := auth.AllOf(auth.Role("clerk"), auth.Scopes("read"))
+	for name, tt := range map[string]struct {
+		req   auth.Requirement
+		want  auth.Reason
+		asked string
+	}{
+		"a scope is missing, behind a detail":        {auth.AllOf(detail(true), scope), auth.ReasonInsufficientScope, ""},
+		"a scope is missing, before a detail":        {auth.AllOf(scope, detail(true)), auth.ReasonInsufficientScope, ""},
+		"a role is missing, behind a check":          {auth.AllOf(check(auth.AnyToken(), true), role), auth.ReasonForbidden, ""},
+		"a role is missing, before a check":          {auth.AllOf(role, check(auth.AnyToken(), true)), auth.ReasonForbidden, ""},
+		"a role is missing, before a detail":         {auth.AllOf(role, detail(true)), auth.ReasonForbidden, ""},
+		"a detail of another type":                   {auth.AllOf(check(auth.AnyToken(), true), auth.Detail("other", func(context.Context, *struct{}) bool { return true })), auth.ReasonInsufficientScope, ""},
+		"deeper":                                     {auth.AllOf(auth.AnyOf(detail(true), check(have, true)), auth.AllOf(auth.AnyToken(), role)), auth.ReasonForbidden, ""},
+		"an alternative without its scope":           {auth.AnyOf(auth.AllOf(detail(true), scope), have), "", ""},
+		"an alternative without its scope, and none": {auth.AnyOf(auth.AllOf(detail(true), scope), auth.AllOf(role, detail(true))), auth.ReasonInsufficientScope, ""},
+		"all is there":                               {auth.AllOf(detail(true), have, check(have, true)), "", "detail check"},
+		"a check that says no":                       {auth.AllOf(check(have, false), have), auth.ReasonForbidden, "check"},
+		"a detail that says no":                      {auth.AllOf(have, detail(false)), auth.ReasonInsufficientScope, "detail"},
+		"a check of a detail":                        {auth.AllOf(check(detail(true), true), have), "", "detail check"},
+	} {
+		asked = nil
+		refused, _ := decide(t, nil, tt.req, claims)
+		var got auth.Reason
+		if refused != nil {
+			got = refused.Reason
+		}
+		if got != tt.want || strings.Join(asked, " ") != tt.asked {
+			t.Errorf("%s: %q, asked %q; want %q, asked %q", name, got, asked, tt.want, tt.asked)
+		}
+	}
 }
 
 // A plain token where every way needs a bound one is refused before checks of the program's own are

@@ -69,7 +69,8 @@ func Scopes(first string, rest ...string) Requirement { return ofScopes(kindAll,
 // so that clients do not ask for more than they need. It panics as Scopes does.
 func AnyScope(first string, rest ...string) Requirement { return ofScopes(kindAny, first, rest) }
 
-// AllOf requires every one of the given requirements. It panics when one of them is the zero
+// AllOf requires every one of the given requirements. Checks of the program's own ([Detail],
+// [Requirement.With]) are asked last, of callers who meet all else. It panics when one of them is the zero
 // Requirement, Public or Optional, and when no value of "acr" could meet all of them.
 func AllOf(first Requirement, rest ...Requirement) Requirement {
 	return ofRequirements(kindAll, "AllOf", first, rest)
