@@ -2,8 +2,11 @@ package mcpauth
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	sdkauth "github.com/modelcontextprotocol/go-sdk/auth"
@@ -19,6 +22,7 @@ import (
 type authorized struct {
 	op        operation
 	principal *auth.Principal // nil for an operation that takes requests without a token
+	token     string          // a hash, of a token that names nobody
 }
 
 // extraKey is where TokenInfo.Extra has the *authorized.
@@ -53,20 +57,30 @@ func withTokenInfo(next http.Handler) http.Handler {
 // tokenInfo tells the SDK about the token. UserID is how it binds a session to who began it.
 func (a *authorized) tokenInfo() *sdkauth.TokenInfo {
 	p := a.principal
-	return &sdkauth.TokenInfo{Scopes: p.Scopes(), Expiration: p.ValidUntil(), UserID: userID(p), Extra: map[string]any{extraKey: a}}
+	return &sdkauth.TokenInfo{Scopes: p.Scopes(), Expiration: p.ValidUntil(), UserID: a.userID(), Extra: map[string]any{extraKey: a}}
 }
 
 // userID tells callers apart: subjects by their issuer and kind, and by their client where the
-// token names no subject. The issuer is quoted: it may have a bar, as the subject may.
-func userID(p *auth.Principal) string {
-	id := p.Identity()
+// token names no subject. A token that names neither is a caller of its own: its session ends with
+// it. The issuer is quoted: it may have a bar, as the subject may.
+func (a *authorized) userID() string {
+	id := a.principal.Identity()
 	if id.Subject == "" {
-		id.Subject, id.Client = p.ClientID(), true
+		id.Subject, id.Client = a.principal.ClientID(), true
+	}
+	if id.Subject == "" { // check: nobody
+		return "token:" + a.token
 	}
 	if id.Client { // check: user-or-client
 		return "client:" + strconv.Quote(id.Issuer) + "|" + id.Subject
 	}
 	return "user:" + strconv.Quote(id.Issuer) + "|" + id.Subject
+}
+
+// hashOf returns a text that tells tokens apart, and is none.
+func hashOf(values []string) string {
+	sum := sha256.Sum256([]byte(strings.Join(values, ",")))
+	return hex.EncodeToString(sum[:])
 }
 
 // authorizedOf returns what was decided about req, nil when nothing was.

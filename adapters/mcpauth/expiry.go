@@ -2,6 +2,7 @@ package mcpauth
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"net/http"
 	"sync"
@@ -10,34 +11,47 @@ import (
 	auth "github.com/bearward/bearward/middleware"
 )
 
-// errExpired is the cause with which the context of a request ends at its token's end.
-var errExpired = &auth.Error{Reason: auth.ReasonTokenExpired}
+// errExpired is the cause with which the context of a request ends at its token's end, and
+// errWithdrawn that when a recheck did not accept it.
+var (
+	errExpired   = &auth.Error{Reason: auth.ReasonTokenExpired}
+	errWithdrawn = errors.New("mcpauth: the request is not authorized any more")
+)
 
-// serveUntil serves r, and reports false when it was cut at the deadline before anything was
-// written. Without sessions the SDK waits for its tool, which need not look at its context: then
-// next runs on by itself, and what it writes goes nowhere.
-func serveUntil(deadline time.Time, w http.ResponseWriter, r *http.Request, next http.Handler) bool {
-	// check: stream-expiry
-	ctx, cancel := context.WithDeadlineCause(r.Context(), deadline, errExpired)
-	defer cancel()
+// serveUntil serves r until a deadline, the zero Time for none, or until a recheck does not accept
+// the request. It returns the fault when it was cut before anything was written. Without sessions
+// the SDK waits for its tool, which need not look at its context: then next runs on by itself, and
+// what it writes goes nowhere.
+func serveUntil(deadline time.Time, recheck *watcher, w http.ResponseWriter, r *http.Request, next http.Handler) fault {
+	ctx, withdraw := context.WithCancelCause(r.Context())
+	defer withdraw(nil)
+	if !deadline.IsZero() {
+		var cancel context.CancelFunc
+		// check: stream-expiry
+		ctx, cancel = context.WithDeadlineCause(ctx, deadline, errExpired)
+		defer cancel()
+	}
 	until := &untilWriter{to: w, header: w.Header().Clone()}
 	if until.header == nil {
 		until.header = make(http.Header)
 	}
+	defer until.end("") // also where a recheck panics
 	done := make(chan any, 1)
 	go func() {
 		defer func() { done <- recover() }()
 		next.ServeHTTP(until, r.WithContext(ctx))
 	}()
-	select {
-	case v := <-done:
+	v, ended, goesOn := recheck.watch(ctx, done)
+	switch {
+	case !ended:
 		return until.finish(v, ctx)
-	case <-ctx.Done():
-	}
-	if context.Cause(ctx) != errExpired { // the caller is gone
+	case !goesOn:
+		withdraw(errWithdrawn)
+		return until.end(faultWithdrawn)
+	case context.Cause(ctx) != errExpired: // the caller is gone
 		return until.finish(<-done, ctx)
 	}
-	return until.end()
+	return until.end(faultExpired)
 }
 
 // An untilWriter writes to a response until its end.
@@ -93,22 +107,25 @@ func (u *untilWriter) FlushError() error {
 
 func (u *untilWriter) Flush() { _ = u.FlushError() }
 
-// end keeps the handler from writing, and reports whether it has written.
-func (u *untilWriter) end() bool {
+// end keeps the handler from writing, and returns the fault when it has not written.
+func (u *untilWriter) end(f fault) fault {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.ended = true
-	return u.wrote
+	if u.wrote {
+		return ""
+	}
+	return f
 }
 
 // finish ends a response whose handler came back, or panicked with v.
-func (u *untilWriter) finish(v any, ctx context.Context) bool {
+func (u *untilWriter) finish(v any, ctx context.Context) fault {
 	if v != nil {
 		panic(v)
 	}
 	if context.Cause(ctx) == errExpired {
-		return u.end()
+		return u.end(faultExpired)
 	}
 	u.WriteHeader(http.StatusOK) // as net/http does, when nothing was written
-	return true
+	return ""
 }

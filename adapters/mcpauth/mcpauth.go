@@ -132,7 +132,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			h.answer(w, nil, refused)
 			return
 		}
-		h.serve(w, r, ctx, operation{}, nil, nil)
+		h.serve(w, r, ctx, h.table.byKey(r.Method), operation{}, nil, nil)
 	default:
 		w.Header().Set("Allow", "GET, POST, DELETE")
 		http.Error(w, http.StatusText(http.StatusMethodNotAllowed), http.StatusMethodNotAllowed)
@@ -187,7 +187,7 @@ func (h *handler) post(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	h.serve(w, r, ctx, op, body, id)
+	h.serve(w, r, ctx, rules, op, body, id)
 }
 
 // maxAnswered is the longest body that is read only to repeat its ID in a refusal, in bytes.
@@ -285,8 +285,8 @@ func writeError(w http.ResponseWriter, status int, id []byte, text string, data 
 	_, _ = w.Write(body)
 }
 
-// serve lets the SDK serve a request that was authorized.
-func (h *handler) serve(w http.ResponseWriter, r *http.Request, ctx context.Context, op operation, body, id []byte) {
+// serve lets the SDK serve a request that was authorized by rules.
+func (h *handler) serve(w http.ResponseWriter, r *http.Request, ctx context.Context, rules []rule, op operation, body, id []byte) {
 	p, _ := auth.PrincipalFrom(ctx)
 	// The SDK keeps the context of the request that begins a session: it must not name a caller,
 	// and is not ctx.
@@ -297,12 +297,13 @@ func (h *handler) serve(w http.ResponseWriter, r *http.Request, ctx context.Cont
 	if body != nil {
 		inner.Body, inner.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 	}
-	inner = withAuthorized(inner, &authorized{op, p})
-	if p == nil || p.ValidUntil().IsZero() {
-		h.next.ServeHTTP(w, inner)
-		return
+	a := &authorized{op: op, principal: p}
+	if p != nil && p.Subject() == "" && p.ClientID() == "" {
+		a.token = hashOf(r.Header[h.guard.TokenField()])
 	}
-	if !serveUntil(p.ValidUntil(), w, inner, h.next) {
-		h.refuse(w, r, http.StatusGatewayTimeout, id, faultExpired) // not 401: clients would call the tool again
+	inner = withAuthorized(inner, a)
+	recheck := &watcher{guard: h.guard, asked: r, ctx: ctx, rules: rules}
+	if f := serveUntil(p.ValidUntil(), recheck, w, inner, h.next); f != "" {
+		h.refuse(w, r, http.StatusGatewayTimeout, id, f) // not 401: clients would call the tool again
 	}
 }

@@ -17,14 +17,16 @@ const (
 	faultOrigin  fault = "the request comes from a web origin that is not allowed"
 	faultUnread  fault = "the body cannot be read, or is longer than 4 MiB"
 	faultExpired fault = "the access token expired before the answer"
-	faultSyntax  fault = "the body is not one JSON object, each of its members once, in UTF-8"
-	faultBatch   fault = "the body is a batch of messages"
-	faultCase    fault = "the body has a member whose name differs from one of the protocol in case alone"
-	faultMethod  fault = "method is not a string with a method's name"
-	faultAnswer  fault = "the body is both a request and a response, or neither"
-	faultName    fault = "the request does not name its tool, prompt or resource in a string"
-	faultHeaders fault = "Mcp-Method or Mcp-Name stands twice"
-	faultDiffers fault = "Mcp-Method or Mcp-Name differs from the body"
+	// faultWithdrawn tells of a recheck.
+	faultWithdrawn fault = "the request was not authorized any more before the answer"
+	faultSyntax    fault = "the body is not one JSON object, each of its members once, in UTF-8"
+	faultBatch     fault = "the body is a batch of messages"
+	faultCase      fault = "the body has a member whose name differs from one of the protocol in case alone"
+	faultMethod    fault = "method is not a string with a method's name"
+	faultAnswer    fault = "the body is both a request and a response, or neither"
+	faultName      fault = "the request does not name its tool, prompt or resource in a string"
+	faultHeaders   fault = "Mcp-Method or Mcp-Name stands twice"
+	faultDiffers   fault = "Mcp-Method or Mcp-Name differs from the body"
 )
 
 // The members that decide what a message asks for, and those that go with them.
