@@ -70,8 +70,8 @@ func Scopes(first string, rest ...string) Requirement { return ofScopes(kindAll,
 func AnyScope(first string, rest ...string) Requirement { return ofScopes(kindAny, first, rest) }
 
 // AllOf requires every one of the given requirements. Checks of the program's own ([Detail],
-// [Requirement.With]) are asked last, of callers who meet all else. It panics when one of them is the zero
-// Requirement, Public or Optional, and when no value of "acr" could meet all of them.
+// [Requirement.With]) are asked last, of callers who meet all else. It panics when one of them is
+// the zero Requirement, Public or Optional, and when no value of "acr" could meet all of them.
 func AllOf(first Requirement, rest ...Requirement) Requirement {
 	return ofRequirements(kindAll, "AllOf", first, rest)
 }

@@ -77,9 +77,10 @@ func (w *watcher) goesOn(err error) bool {
 		return false
 	case w.unjudged.IsZero():
 		w.unjudged = w.since
+	case time.Since(w.unjudged) >= maxUnjudged: // check: unjudged-too-long
+		return false
 	}
-	// check: unjudged-too-long
-	return time.Since(w.unjudged) < maxUnjudged
+	return true
 }
 
 // wait returns how long it is until the next recheck, or until the one that was begun is late.
@@ -92,7 +93,10 @@ func (w *watcher) wait() time.Duration {
 	}
 	wait := w.retry/2 + rand.N(w.retry/2)
 	w.retry = min(2*w.retry, recheckEvery/2)
-	return max(min(wait, time.Until(w.unjudged.Add(maxUnjudged))), 0)
+	if left := time.Until(w.unjudged.Add(maxUnjudged)); left > 0 {
+		wait = min(wait, left)
+	}
+	return wait
 }
 
 // watch returns when ctx has ended, done says that the handler came back, or a recheck ends the

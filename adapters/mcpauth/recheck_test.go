@@ -54,7 +54,9 @@ func goOn(t *testing.T, guard *auth.Guard, table auth.Rules, writes bool, tool, 
 	h := mcpauth.Handler(next, guard, table, nil)
 	ended := make(chan end, 1)
 	began := time.Now()
-	r := httpRequest(t, strings.NewReader(call(tool)), token)
+	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Hour) // the bubble's
+	t.Cleanup(cancel)
+	r := httpRequest(t, strings.NewReader(call(tool)), token).WithContext(ctx)
 	go func() {
 		w := newRecorder()
 		h.ServeHTTP(w, r)
@@ -135,7 +137,10 @@ func TestRequestsAreRechecked(t *testing.T) {
 				again := asked > 1
 				mu.Unlock()
 				if again {
-					<-stuck
+					select {
+					case <-stuck:
+					case <-t.Context().Done():
+					}
 				}
 				return nil
 			})
