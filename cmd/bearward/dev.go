@@ -196,8 +196,12 @@ func devText(t terminal, o dev.Options, server *dev.Server, token string) string
 	} else {
 		fmt.Fprintf(&b, "  preset, err := provider.Named(%q, %q, %q)\n  guard, err := preset.Guard(nil)\n", o.Preset, server.URL(), o.Audience)
 	}
-	title("The same for the environment:")
-	fmt.Fprintf(&b, "  export BEARWARD_ISSUER=%s BEARWARD_AUDIENCE=%s\n", server.URL(), o.Audience)
+	title("Or provider.FromEnv(nil), and:")
+	fmt.Fprintf(&b, "  export BEARWARD_ISSUER=%s BEARWARD_AUDIENCE=%s", server.URL(), shellWord(o.Audience))
+	if o.Preset != "" {
+		fmt.Fprintf(&b, " BEARWARD_PRESET=%s", o.Preset)
+	}
+	b.WriteString("\n")
 	title("A token for it:")
 	fmt.Fprintf(&b, "  TOKEN=%s\n", token)
 	fmt.Fprintf(&b, "  curl -i -H \"Authorization: Bearer $TOKEN\" http://127.0.0.1:8080/orders\n")
@@ -206,7 +210,18 @@ func devText(t terminal, o dev.Options, server *dev.Server, token string) string
 	if server.Base() != "http://"+devAddr {
 		at = " -issuer " + server.Base()
 	}
-	fmt.Fprintf(&b, "  bearward dev token%s -scopes %q\n", at, strings.Join(o.Token.Scopes, " "))
+	fmt.Fprintf(&b, "  bearward dev token%s -scopes %s\n", at, shellWord(strings.Join(o.Token.Scopes, " ")))
 	fmt.Fprintf(&b, "\nIt serves %s until it is interrupted (Ctrl-C).\n", server.URL())
 	return b.String()
+}
+
+// shellWord quotes text for a POSIX shell, where it must be.
+func shellWord(text string) string {
+	plain := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-._~:/@%+=,", r)
+	}
+	if text != "" && !strings.ContainsFunc(text, func(r rune) bool { return !plain(r) }) {
+		return text
+	}
+	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"regexp"
 	"strings"
 	"testing"
@@ -158,7 +159,7 @@ func TestDevWritesWhatIsNeeded(t *testing.T) {
   TOKEN=JWT
   curl -i -H "Authorization: Bearer $TOKEN" http://API/orders
 Others, from a second terminal:
-  bearward dev token -issuer http://HOST -scopes "read:orders"
+  bearward dev token -issuer http://HOST -scopes read:orders
 
 It serves http://HOST%s until it is interrupted (Ctrl-C).
 `
@@ -168,14 +169,14 @@ It serves http://HOST%s until it is interrupted (Ctrl-C).
 	}{
 		{nil, `The guard of your API:
   guard, err := auth.New("http://HOST", "https://orders.example", nil)
-The same for the environment:
+Or provider.FromEnv(nil), and:
   export BEARWARD_ISSUER=http://HOST BEARWARD_AUDIENCE=https://orders.example
 ` + fmt.Sprintf(tail, "")},
-		{[]string{"-preset", "keycloak", "-aud", "shop"}, `The guard of your API:
-  preset, err := provider.Named("keycloak", "http://HOST/realms/dev", "shop")
+		{[]string{"-preset", "keycloak", "-aud", "the shop"}, `The guard of your API:
+  preset, err := provider.Named("keycloak", "http://HOST/realms/dev", "the shop")
   guard, err := preset.Guard(nil)
-The same for the environment:
-  export BEARWARD_ISSUER=http://HOST/realms/dev BEARWARD_AUDIENCE=shop
+Or provider.FromEnv(nil), and:
+  export BEARWARD_ISSUER=http://HOST/realms/dev BEARWARD_AUDIENCE='the shop' BEARWARD_PRESET=keycloak
 ` + fmt.Sprintf(tail, "/realms/dev")},
 	} {
 		plain := startDev(t, false, tt.args...)
@@ -210,6 +211,37 @@ func TestDevMakesTokensInTheFormOfAPreset(t *testing.T) {
 	p, _ := auth.PrincipalFrom(ctx)
 	if err != nil || p.Subject() != "bob" || fmt.Sprint(p.Roles()) != "[admin Order Admin]" {
 		t.Errorf("got %v, %v", p, err)
+	}
+}
+
+// The environment that dev prints is the one that an API reads.
+func TestDevPrintsTheEnvironmentOfAnAPI(t *testing.T) {
+	for _, entry := range os.Environ() {
+		if name, value, _ := strings.Cut(entry, "="); strings.HasPrefix(name, "BEARWARD_") {
+			t.Setenv(name, value) // for what it is set to afterwards
+			os.Unsetenv(name)
+		}
+	}
+	d := startDev(t, false, "-preset", "keycloak")
+	export := regexp.MustCompile(`(?m)^  export (.*)$`).FindStringSubmatch(d.out)[1]
+	for _, entry := range strings.Fields(export) {
+		name, value, _ := strings.Cut(entry, "=")
+		t.Setenv(name, value)
+	}
+	guard, err := provider.FromEnv(nil)
+	api := serveAPI(t, guard, err)
+	if got := askAPI(t, api, anyToken.FindString(d.out)); got != http.StatusOK {
+		t.Errorf("status %d", got)
+	}
+}
+
+func TestShellWordsAreQuoted(t *testing.T) {
+	for text, want := range map[string]string{
+		"https://orders.example": "https://orders.example", "a b": "'a b'", "": "''", "it's $HOME": `'it'\''s $HOME'`, "a;b": "'a;b'",
+	} {
+		if got := shellWord(text); got != want {
+			t.Errorf("%q: got %s, want %s", text, got, want)
+		}
 	}
 }
 
