@@ -20,11 +20,13 @@ import (
 //	/pkg.Svc/Method   = read:orders
 //	DELETE /orders    = role:"Order Admin" and acr:urn:example:mfa and authenticated-within:5m
 //	POST /nightly     = client:https://issuer.example|nightly-job
+//	tools/call cancel = write:orders
 //
-// Each line is a rule: its key, an equals sign with spaces around it, and what it asks for. That is
-// "public", "optional", or scopes, "any token", "bound token" and the terms below, joined by "and"
-// or "or". Parentheses are needed where both occur. In front of all but "public", "report-only"
-// stands for [Requirement.ReportOnly].
+// Each line is a rule: its key, an equals sign with spaces around it, and what it asks for. The key
+// is an operation of HTTP, gRPC or the Model Context Protocol (adapters/mcpauth). What it asks for
+// is "public", "optional", or scopes, "any token", "bound token" and the terms below, joined by
+// "and" or "or". Parentheses are needed where both occur. In front of all but "public",
+// "report-only" stands for [Requirement.ReportOnly].
 //
 // Terms with a colon are role:NAME, group:NAME, permission:NAME, issuer:NAME, user:ISSUER|SUBJECT
 // and client:ISSUER|SUBJECT ([Subject]). Two more are acr:VALUE, or acr:"VALUE VALUE" for one of
@@ -157,6 +159,7 @@ func (p *ruleParser) rule() (string, Requirement) {
 		p.fail(p.tokens[equals], "expected an operation before the equals sign")
 	case len(key) > 2:
 		p.fail(key[2], "expected an equals sign: an operation is a method and a pattern, or a pattern alone")
+	case len(key) == 2 && slices.Contains(namedOperations, words[0]):
 	case !strings.Contains(words[len(words)-1], "/"):
 		p.fail(key[len(key)-1], "expected a pattern with a slash, as in GET /orders or /pkg.Service/Method")
 	case len(key) == 2 && strings.Trim(words[0], "ABCDEFGHIJKLMNOPQRSTUVWXYZ-") != "":
@@ -170,6 +173,9 @@ func (p *ruleParser) rule() (string, Requirement) {
 	}
 	return strings.Join(words, " "), req
 }
+
+// namedOperations are the methods of the Model Context Protocol that a name follows, or a URI.
+var namedOperations = []string{"tools/call", "prompts/get", "resources/read"}
 
 // methods are those of IANA's registry (RFC 9110 §16.1.1).
 var methods = strings.Fields("ACL BASELINE-CONTROL BIND CHECKIN CHECKOUT CONNECT COPY DELETE GET HEAD LABEL LINK LOCK MERGE MKACTIVITY MKCALENDAR " +

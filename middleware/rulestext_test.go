@@ -23,6 +23,11 @@ func TestParseRules(t *testing.T) {
 		"/catalogue = optional\n" +
 		"/healthz = public\n" +
 		"/pkg.Svc/* = \"any\" and \"a#b\" and \"(\"\n" +
+		"tools/call list_orders = a\n" +
+		"tools/call * = b\n" +
+		"prompts/get reminder = a\n" +
+		"resources/read orders://{id} = a\n" +
+		"tools/list = any token\n" +
 		"GET api.example/x = ((a))")
 	if err != nil {
 		t.Fatal(err)
@@ -30,6 +35,7 @@ func TestParseRules(t *testing.T) {
 	want := map[string]string{
 		"GET /orders": "read:orders", "POST /orders": "write:orders and (admin or owner)", "GET /orders/{id}": "read:orders and any token", "GET /all": "a and b and c",
 		"GET /one": "a or b", "/me": "any token", "/catalogue": "optional", "/healthz": "public", "/pkg.Svc/*": `"any" and "a#b" and "("`, "GET api.example/x": "a",
+		"tools/call list_orders": "a", "tools/call *": "b", "prompts/get reminder": "a", "resources/read orders://{id}": "a", "tools/list": "any token",
 	}
 	got := map[string]string{}
 	for key, r := range rules {
@@ -53,6 +59,10 @@ func TestParseRulesSaysWhereAndWhat(t *testing.T) {
 		"GET /orders=x":                         "line 1, column 14: expected \" = \"",
 		"GET /a /b = x":                         "line 1, column 8: expected an equals sign",
 		"GET orders = x":                        "line 1, column 5: expected a pattern with a slash",
+		"tools/calls a = x":                     "line 1, column 13: expected a pattern with a slash",
+		"Tools/call a = x":                      "line 1, column 12: expected a pattern with a slash",
+		"tools/call a b = x":                    "line 1, column 14: expected an equals sign",
+		"tools/call \"a\" = x":                  "line 1, column 12: expected a method and a pattern",
 		"get /orders = x":                       "line 1, column 1: expected a method in upper case",
 		"FOO /orders = x":                       "line 1, column 1: \"FOO\" is no method of HTTP",
 		"GETS /orders = x":                      "line 1, column 1: \"GETS\" is no method of HTTP",

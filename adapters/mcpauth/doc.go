@@ -22,8 +22,9 @@
 //	response              the client's answer to a question of the server (sampling, elicitation)
 //	GET, DELETE           the standing stream of a session, and its end
 //
-// An operation that no rule names is denied with 403. When several templates match a URI, the rule
-// of each must be met, whichever the server picks.
+// auth.ParseRules reads the first three from text, too. An operation that no rule names is denied
+// with 403. When several templates match a URI, the rule of each must be met, whichever the server
+// picks.
 //
 // # What is authorized is what runs
 //

@@ -3,6 +3,7 @@ package mcpauth_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -98,6 +99,15 @@ func ExampleCheck() {
 	// Output:
 	// mcpauth: no rule for "tools/call cancel_order": every request is denied
 	// mcpauth: nothing that the server has uses rule "tools/call cancel_orders"
+}
+
+// The rules of tools can stand in a file, which `bearward rules` checks and compares.
+func ExampleProtocol_text() {
+	rules := mcpauth.Protocol()
+	tools, err := auth.ParseRules("tools/call list_orders  = read:orders\ntools/call cancel_order = write:orders\n")
+	maps.Copy(rules, tools)
+	fmt.Println(mcpauth.Check(shop(), rules), err)
+	// Output: <nil> <nil>
 }
 
 // What every client sends needs a token, whosever it is.

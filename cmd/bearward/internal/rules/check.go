@@ -87,7 +87,10 @@ func (w *warner) look(line, column int, key string, req auth.Requirement) {
 	if other, ok := wider(w.rules, key); ok && w.rules[other].String() == req.String() {
 		warn("%s says what %s says already", key, other)
 	}
-	shape := parameter.ReplaceAllString(key, "/{}")
+	shape := key
+	if _, ok := namedOperation(key); !ok { // templates of URIs may differ in that: all that match are asked
+		shape = parameter.ReplaceAllString(key, "/{}")
+	}
 	if first, ok := w.patterns[shape]; ok {
 		warn("%s differs from line %d in the names of parameters alone: no router has both, and one is never asked", key, first.line)
 	} else {
@@ -110,11 +113,19 @@ func (w *warner) look(line, column int, key string, req auth.Requirement) {
 // and *path of Echo and gin.
 var parameter = regexp.MustCompile(`/(\{[^/]*\}|:[^/]+|\*[^/]*)`)
 
+// namedOperation returns the method of a key of the Model Context Protocol that has a name.
+func namedOperation(key string) (method string, ok bool) {
+	method, _, ok = strings.Cut(key, " ")
+	return method, ok && strings.Contains(method, "/")
+}
+
 // wider returns the key whose rule counts where the one of key is missing: the pattern for all
-// methods, or the whole gRPC service.
+// methods, the whole gRPC service, or the tools and prompts without a rule of their own.
 func wider(rules auth.Rules, key string) (string, bool) {
 	other := key
-	if _, pattern, ok := strings.Cut(key, " "); ok {
+	if method, ok := namedOperation(key); ok {
+		other = method + " *"
+	} else if _, pattern, ok := strings.Cut(key, " "); ok {
 		other = pattern
 	} else if i := strings.LastIndexByte(key, '/'); i > 0 && strings.Contains(key[:i], ".") && strings.Count(key, "/") == 2 {
 		other = key[:i] + "/*"

@@ -79,12 +79,15 @@ func TestAChangeOfAllMethodsIsNotOneOfAMethod(t *testing.T) {
 
 func TestPatternsThatDifferInParametersAlone(t *testing.T) {
 	for text, want := range map[string]bool{
-		"/a/{id} = x\n/a/{key} = x":     true,
-		"/a/{id} = x\n/a/:id = x":       true,
-		"/a/{p...} = x\n/a/*path = x":   true,
-		"/a/{id} = x\n/a/{id}/b = x":    false,
-		"/a/{id} = x\nGET /a/{key} = x": false, // for other methods, the first is asked
-		"/a/b = x\n/a/c = x":            false,
+		"/a/{id} = x\n/a/{key} = x":                              true,
+		"/a/{id} = x\n/a/:id = x":                                true,
+		"/a/{p...} = x\n/a/*path = x":                            true,
+		"/a/{id} = x\n/a/{id}/b = x":                             false,
+		"/a/{id} = x\nGET /a/{key} = x":                          false, // for other methods, the first is asked
+		"/a/b = x\n/a/c = x":                                     false,
+		"resources/read o://{a} = x\nresources/read o://{b} = x": false,
+		"tools/call a = x\ntools/call * = x":                     true, // says the same
+		"tools/call a = x\ntools/call * = y":                     false,
 	} {
 		_, remarks := rules.Check(text)
 		if got := len(remarks) > 0; got != want {
