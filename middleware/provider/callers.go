@@ -13,8 +13,9 @@ import (
 // withCaller has c accept tokens alone whose claim is one of values. One value is fixed, so that a
 // refusal names what is wanted.
 func withCaller(c auth.Config, claim string, values []string) auth.Config {
+	c.FixedClaims = map[string]string{} // to be added to
 	if len(values) == 1 {
-		c.FixedClaims = map[string]string{claim: values[0]}
+		c.FixedClaims[claim] = values[0]
 		return c
 	}
 	values = slices.Clone(values)

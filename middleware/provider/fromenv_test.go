@@ -41,6 +41,8 @@ func TestFromEnv(t *testing.T) {
 			authtest.Options{Config: form(provider.Clerk("clerk.shop.example", "https://shop.example")), KeySetURL: "https://clerk.shop.example/.well-known/jwks.json"}},
 		{"keys elsewhere", []string{"BEARWARD_ISSUER=https://issuer.example", "BEARWARD_AUDIENCE=https://api.example", "BEARWARD_KEY_SET_URL=https://keys.example/set"},
 			authtest.Options{KeySetURL: "https://keys.example/set"}},
+		{"a proxy", []string{"BEARWARD_PRESET=cloudflare-access", "BEARWARD_ISSUER=https://acme.cloudflareaccess.com", "BEARWARD_AUDIENCE=a"},
+			authtest.Options{Config: form(provider.CloudflareAccess("acme.cloudflareaccess.com", "a")), KeySetURL: "https://acme.cloudflareaccess.com/cdn-cgi/access/certs"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			environ(t, tt.variables...)
@@ -52,7 +54,12 @@ func TestFromEnv(t *testing.T) {
 			defer guard.Close()
 			poll(t, func() bool { return guard.Ready() == nil })
 			ask := func(changes ...authtest.Change) error {
-				_, err := guard.Authorize(t.Context(), auth.Credentials{Authorization: []string{"Bearer " + issuer.Token("read", changes...)}}, auth.Scopes("read"))
+				token := issuer.Token("read", changes...)
+				c := auth.Credentials{Authorization: []string{"Bearer " + token}}
+				if tt.name == "a proxy" {
+					c = auth.Credentials{Header: http.Header{"Cf-Access-Jwt-Assertion": {token}}}
+				}
+				_, err := guard.Authorize(t.Context(), c, auth.Scopes("read"))
 				return err
 			}
 			if err := ask(); err != nil {

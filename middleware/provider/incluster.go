@@ -41,7 +41,7 @@ type ClusterOptions struct {
 // that the program runs in, where they are not public: see [Kubernetes]. It reads both files for
 // each request, since kubelet replaces them. The token goes to Hosts alone, by https and GET:
 // neither where a redirect leads nor to another host that metadata names. Those are asked without
-// it. Every server needs a certificate of CAFile.
+// it. Every server needs a certificate of CAFile. No proxy is used.
 //
 // The error says which file cannot be used, as outside a cluster. The client holds no connection
 // and may be used from many goroutines. Opts may be nil. Source: kubernetes.io "Accessing the

@@ -33,7 +33,7 @@ type tlsServer struct {
 
 func newTLSServer(t *testing.T, ca *authtest.CA, answer http.HandlerFunc) *tlsServer {
 	t.Helper()
-	s := &tlsServer{certificate: ca.Certificate("127.0.0.1").TLS()}
+	s := &tlsServer{certificate: ca.Certificate("127.0.0.1", "localhost").TLS()}
 	s.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.mu.Lock()
 		s.asked = append(s.asked, strings.Join(r.Header.Values("Authorization"), ","))
@@ -204,6 +204,29 @@ func TestInClusterKeepsTheTokenToItsHosts(t *testing.T) {
 	r.Body.Close()
 	if asked := api.askedWith(); !slices.Equal(asked, []string{""}) {
 		t.Errorf("a POST has %q", asked)
+	}
+}
+
+// A name is the same in capitals (RFC 3986 §3.2.2), and another port another server.
+func TestInClusterKnowsItsHosts(t *testing.T) {
+	ca := authtest.NewCA(t)
+	api, beside := newTLSServer(t, ca, hello), newTLSServer(t, ca, hello)
+	_, port, _ := strings.Cut(api.host(), ":")
+	client, err := provider.InCluster(newPod(t, ca, "token-1").options("LocalHost:" + port))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, other, _ := strings.Cut(beside.host(), ":")
+	for _, url := range []string{"https://localhost:" + port, "https://LOCALHOST:" + port, "https://127.0.0.1:" + port, "https://localhost:" + other} {
+		if _, err := get(t, client, url); err != nil {
+			t.Error(err)
+		}
+	}
+	if asked, want := api.askedWith(), []string{"Bearer token-1", "Bearer token-1", ""}; !slices.Equal(asked, want) {
+		t.Errorf("asked with %q, want %q", asked, want)
+	}
+	if asked := beside.askedWith(); !slices.Equal(asked, []string{""}) {
+		t.Errorf("the server beside it was asked with %q", asked)
 	}
 }
 

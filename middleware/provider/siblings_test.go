@@ -89,6 +89,21 @@ func TestSiblings(t *testing.T) {
 	}
 }
 
+// More can be asked of a job, whether there is one owner or two.
+func TestJobsOfOneRepository(t *testing.T) {
+	for _, owners := range [][]string{{"65"}, {"64", "65"}} {
+		p := provider.GitHubActions(owners, "https://github.com/octo-org")
+		p.Config.FixedClaims["repository_id"] = "74"
+		r := newRig(t, "github-actions", "environment prod", p, nil)
+		if _, err := r.verify(nil, nil); err != nil {
+			t.Errorf("owners %q: %v", owners, err)
+		}
+		if _, err := r.verify(nil, map[string]any{"repository_id": "75"}); reason(err) != auth.ReasonClaimInvalid {
+			t.Errorf("owners %q: another repository: %v", owners, err)
+		}
+	}
+}
+
 // Where a JWT template adds an audience, the origin counts all the same.
 func TestClerkWithAnAudience(t *testing.T) {
 	p := provider.Clerk("clerk.your-site.com", "https://example.com")
