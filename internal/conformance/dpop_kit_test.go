@@ -23,7 +23,7 @@ import (
 const dpopOrigin = "https://api.example"
 
 // acceptedProofs is the parameter of every challenge of the scheme.
-const acceptedProofs = "ES256 EdDSA PS256 RS256"
+const acceptedProofs = "ES256 EdDSA Ed25519 PS256 RS256"
 
 // A replayStore is one that a test can replace between its requests.
 type replayStore struct{ dpop.ReplayStore }

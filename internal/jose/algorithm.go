@@ -76,8 +76,8 @@ const Algorithms = int(EdDSA) + 1
 // FAPI2 returns the algorithms that the FAPI 2.0 Security Profile allows (§5.4.1).
 func FAPI2() []Algorithm { return []Algorithm{PS256, ES256, EdDSA} }
 
-// ed25519Name is the second name of EdDSA (RFC 9864 §2.2).
-const ed25519Name = "Ed25519"
+// Ed25519Name is the second name of EdDSA (RFC 9864 §2.2).
+const Ed25519Name = "Ed25519"
 
 // Known reports whether a is one of the constants.
 func (a Algorithm) Known() bool { return a >= RS256 && a <= EdDSA }
@@ -93,7 +93,7 @@ func (a Algorithm) String() string {
 // AlgorithmNamed returns the algorithm of that exact name, and 0 for any other. The comparison is
 // case-sensitive (RFC 7515 §4.1.1).
 func AlgorithmNamed(name string) Algorithm {
-	if name == ed25519Name {
+	if name == Ed25519Name {
 		return EdDSA
 	}
 	for a := RS256; a <= EdDSA; a++ {

@@ -174,11 +174,13 @@ func (b *Binding) Fields() []string { return []string{proofField} }
 func (b *Binding) Scheme() string { return "DPoP" }
 
 // Algorithms returns the names of the algorithms of accepted proofs, which challenges tell (RFC
-// 9449 §7.1).
+// 9449 §7.1). EdDSA is there under both its names: clients may know Ed25519 alone (RFC 9864 §2.2).
 func (b *Binding) Algorithms() []string {
-	names := make([]string, len(b.algorithms))
-	for i, a := range b.algorithms {
-		names[i] = a.String()
+	names := make([]string, 0, len(b.algorithms)+1)
+	for _, a := range b.algorithms {
+		if names = append(names, a.String()); a == auth.EdDSA {
+			names = append(names, jose.Ed25519Name)
+		}
 	}
 	return names
 }

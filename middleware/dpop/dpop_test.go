@@ -141,13 +141,26 @@ func TestEveryProofDefectIsRefusedForItsReason(t *testing.T) {
 				}
 				challenge := w.Header()["Www-Authenticate"]
 				if len(challenge) == 0 || !strings.HasPrefix(challenge[0], "DPoP ") || !strings.Contains(challenge[0], want) ||
-					!strings.Contains(challenge[0], `algs="ES256 EdDSA PS256 RS256"`) {
+					!strings.Contains(challenge[0], `algs="ES256 EdDSA Ed25519 PS256 RS256"`) {
 					t.Errorf("challenge %q", challenge)
 				}
 			})
 		}
 		if w := g.ask(proved(p, token)); w.Code != 200 {
 			t.Fatalf("%v: a good proof: %d", alg, w.Code)
+		}
+	}
+}
+
+// EdDSA has a second name, for clients that choose of fully specified ones (RFC 9864 §2.2). The
+// challenge names what is accepted.
+func TestTheSecondNameOfEdDSA(t *testing.T) {
+	for _, alg := range []auth.Algorithm{auth.EdDSA, auth.ES256} {
+		g, p := guard(t, nil, &dpop.Options{Algorithms: []auth.Algorithm{alg}}), authtest.NewProver(t, auth.EdDSA)
+		w := g.ask(proved(p, g.issuer.Token("read:orders", p.Confirmation()), authtest.Header{"alg": "Ed25519"}))
+		challenge := g.ask(request("GET", "/orders")).Header().Get("WWW-Authenticate")
+		if accepted := alg == auth.EdDSA; (w.Code == 200) != accepted || strings.Contains(challenge, `algs="EdDSA Ed25519"`) != accepted {
+			t.Errorf("%v: %d %v, challenge %s", alg, w.Code, g.last, challenge)
 		}
 	}
 }

@@ -36,6 +36,6 @@ func Example_readme() {
 		fmt.Println(challenge)
 	}
 	// Output:
-	// DPoP realm="api", algs="ES256 EdDSA PS256 RS256"
+	// DPoP realm="api", algs="ES256 EdDSA Ed25519 PS256 RS256"
 	// Bearer realm="api"
 }

@@ -45,7 +45,7 @@ func ExampleNew() {
 	}
 	// Output:
 	// 200 your orders
-	// 401 DPoP realm="api", error="invalid_dpop_proof", error_description="The DPoP proof is not valid", algs="ES256 EdDSA PS256 RS256"
+	// 401 DPoP realm="api", error="invalid_dpop_proof", error_description="The DPoP proof is not valid", algs="ES256 EdDSA Ed25519 PS256 RS256"
 	// 401 Bearer realm="api", error="invalid_token", error_description="The access token is not one for this authentication scheme"
 }
 

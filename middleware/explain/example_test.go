@@ -20,13 +20,13 @@ func ExampleToken() {
 	report := explain.Token(context.Background(), guard, token, &explain.Options{Requirement: &orders})
 	fmt.Println(report.Outcome, report.Reason)
 	for _, s := range report.Faults() {
-		fmt.Printf("%s %s: %s, has %s\n", s.Part, s.Name, s.Reason, s.Has)
+		fmt.Printf("%s %s: %s\n", s.Part, s.Name, s.Reason)
 	}
 	// Output:
 	// refused AUDIENCE_MISMATCH
-	// claims aud: AUDIENCE_MISMATCH, has a string
-	// claims exp: TOKEN_EXPIRED, has a time 1h0m0s ago
-	// rule write:orders: INSUFFICIENT_SCOPE, has a string
+	// claims aud: AUDIENCE_MISMATCH
+	// claims exp: TOKEN_EXPIRED
+	// rule write:orders: INSUFFICIENT_SCOPE
 }
 
 func ExampleReport_Faults() {

@@ -42,7 +42,7 @@ func OKAnonymous() Promise { return Promise{status: 200, Text: "200 anonymous"} 
 // of an API that takes bound tokens, too.
 func NoToken() Promise {
 	return Promise{
-		status: 401, challenge: "DPoP realm=\"api\", algs=\"ES256 EdDSA PS256 RS256\"\nBearer realm=\"api\"", whole: true,
+		status: 401, challenge: "DPoP realm=\"api\", algs=\"ES256 EdDSA Ed25519 PS256 RS256\"\nBearer realm=\"api\"", whole: true,
 		Text: `401 realm="api"`,
 	}
 }
