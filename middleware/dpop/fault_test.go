@@ -130,7 +130,7 @@ func TestTheLogTellsWhatIsWrongWithAProof(t *testing.T) {
 		`"exp" has passed, or is not a number`:                                                                       {authtest.Claims{"exp": canary}},
 		`"nonce" is not a text`:                                                                                      {authtest.Claims{"nonce": 7}},
 		`"typ" is missing or not dpop+jwt`:                                                                           {authtest.Header{"typ": canary}},
-		`"alg" is missing or none of the accepted algorithms: ES256, EdDSA, Ed25519, PS256, RS256`:                            {authtest.Header{"alg": canary}},
+		`"alg" is missing or none of the accepted algorithms: ES256, EdDSA, Ed25519, PS256, RS256`:                   {authtest.Header{"alg": canary}},
 		`"jwk" is not a public key in its one spelling, or a weak one`:                                               {authtest.Header{"jwk": map[string]string{"kty": canary}}},
 		"the proof's header is not a JSON object in base64url whose members are of their types and stand there once": {authtest.Header{"kid": 7}},
 	} {
