@@ -81,7 +81,7 @@ func devFlags(o *dev.Options) *flag.FlagSet {
 	flags.StringVar(&o.Addr, "addr", devAddr, "the loopback address and port (`HOST:PORT`) to listen on")
 	flags.StringVar(&o.Preset, "preset", "", "the `NAME` of a provider, whose form tokens get: "+strings.Join(dev.Presets(), ", "))
 	flags.StringVar(&o.KeyFile, "keys", "", "the `FILE` that keeps the key that signs; it is made where there is none")
-	flags.DurationVar(&o.Rotate, "rotate", 0, "make a new key each time this has gone by, 1s or more (default never)")
+	flags.DurationVar(&o.Rotate, "rotate", 0, "make a new key each time this has gone by, 1s or more (default never); an API fetches unknown keys twice at once, and then every 30s")
 	return flags
 }
 
@@ -180,7 +180,7 @@ func devServe(ctx context.Context, t terminal, args []string) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprint(t.err, t.paint("1;31", "DEVELOPMENT ONLY: every program on this machine gets any token from this issuer.\n"+
+	fmt.Fprint(t.err, terminal{colour: t.errColour}.paint("1;31", "DEVELOPMENT ONLY: every program on this machine gets any token from this issuer.\n"+
 		"No API that others reach may trust it.")+"\n\n")
 	io.WriteString(t.out, devText(t, o, server, token))
 	return server.Serve(ctx)

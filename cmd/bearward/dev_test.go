@@ -31,7 +31,7 @@ func startDev(t *testing.T, colour bool, args ...string) *devRun {
 	var stderr strings.Builder
 	code := make(chan int, 1)
 	go func() {
-		code <- run(ctx, terminal{out: write, err: &stderr, colour: colour}, append([]string{"dev", "-addr", "127.0.0.1:0"}, args...))
+		code <- run(ctx, terminal{out: write, err: &stderr, colour: colour, errColour: colour}, append([]string{"dev", "-addr", "127.0.0.1:0"}, args...))
 		write.Close()
 	}()
 	d := new(devRun)

@@ -40,11 +40,15 @@ type terminal struct {
 	out    io.Writer
 	err    io.Writer
 	colour bool // out is a terminal, and NO_COLOR is not set
+	// errColour is the same of err.
+	errColour bool
 }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	code := run(ctx, terminal{in: os.Stdin, out: os.Stdout, err: os.Stderr, colour: colours(os.Stdout, os.Getenv)}, os.Args[1:])
+	code := run(ctx, terminal{
+		in: os.Stdin, out: os.Stdout, err: os.Stderr, colour: colours(os.Stdout, os.Getenv), errColour: colours(os.Stderr, os.Getenv),
+	}, os.Args[1:])
 	stop()
 	os.Exit(code)
 }
