@@ -93,6 +93,8 @@ func TestNamedCallers(t *testing.T) {
 		{"supabase", "https://a.supabase.co/auth/v1", "orders-api", nil, `the audience is "authenticated" whatever the API`},
 		{"firebase", "https://securetoken.google.com/my-project", "orders-api", nil, `the audience is "my-project"`},
 		{"github-actions", "https://token.actions.githubusercontent.com/", "api", []string{"65"}, "the issuer of github-actions"},
+		{"github-actions", "https://token.actions.githubusercontent.com/octocat-inc/x", "api", []string{"65"}, "the issuer of github-actions"},
+		{"github-actions", "https://token.actions.githubusercontent.com.evil.example", "api", []string{"65"}, "the issuer of github-actions"},
 		{"github-actions", "http://github.example/_services/token", "api", []string{"65"}, "is not an https URL"},
 		{"cloudflare-access", "https://acme.cloudflareaccess.com/", "a", nil, "the issuer of cloudflare-access"},
 	} {
@@ -100,11 +102,13 @@ func TestNamedCallers(t *testing.T) {
 			t.Errorf("%s: %v, want %q", tt.name, err, tt.want)
 		}
 	}
-	p, err := provider.Named("github-actions", "https://github.example/_services/token", "api", "65")
-	if err != nil || p.Config.Issuer != "https://github.example/_services/token" {
-		t.Errorf("Enterprise Server: issuer %q, %v", p.Config.Issuer, err)
+	for _, issuer := range []string{"https://github.example/_services/token", "https://token.actions.githubusercontent.com/octocat-inc"} {
+		p, err := provider.Named("github-actions", issuer, "api", "65")
+		if err != nil || p.Config.Issuer != issuer {
+			t.Errorf("an enterprise: issuer %q, want %q, %v", p.Config.Issuer, issuer, err)
+		}
 	}
-	p, err = provider.Named("clerk", "https://clerk.shop.example", "orders-api", "https://shop.example")
+	p, err := provider.Named("clerk", "https://clerk.shop.example", "orders-api", "https://shop.example")
 	if err != nil || !slices.Equal(p.Config.Audiences, []string{"orders-api"}) {
 		t.Errorf("Clerk with an audience: %q, %v", p.Config.Audiences, err)
 	}

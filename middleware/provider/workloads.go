@@ -62,8 +62,8 @@ func serviceAccount(p *auth.Principal) error {
 // repository_id or environment. The subject can be customized by the owner.
 //
 // Refused are jobs of other owners. A pull request from a fork gets no token, unless the repository
-// lets forks write. [Named] also knows the issuers of GitHub Enterprise Server. Source:
-// docs.github.com "OpenID Connect reference".
+// lets forks write. [Named] also knows the issuers of GitHub Enterprise Server, and of enterprises
+// that have a token URL of their own. Source: docs.github.com "OpenID Connect reference".
 func GitHubActions(owners []string, audience ...string) Preset {
 	return gitHubActions(gitHubIssuer, owners, audience)
 }
@@ -71,7 +71,8 @@ func GitHubActions(owners []string, audience ...string) Preset {
 const gitHubIssuer = "https://token.actions.githubusercontent.com"
 
 func gitHubActions(issuer string, owners, audience []string) Preset {
-	if !strings.HasSuffix(issuer, "/_services/token") { // of Enterprise Server // check: github-issuer
+	enterprise, _ := strings.CutPrefix(issuer, gitHubIssuer+"/")
+	if segmentOf("enterprise", enterprise) != nil && !strings.HasSuffix(issuer, "/_services/token") { // check: github-issuer
 		issuer = gitHubIssuer
 	}
 	return of(withCaller(auth.Config{
