@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/bearward/bearward/internal/jose"
+	"github.com/bearward/bearward/internal/peer"
 )
 
 // Credentials are what a caller presented, over any transport. Adapters written elsewhere fill them
@@ -82,39 +83,11 @@ func RequestCredentials(w http.ResponseWriter, r *http.Request, operation string
 	return c
 }
 
-type peerKey struct{}
-
 // ConnContext is for http.Server.ConnContext. It keeps the address of the connection's other end,
 // or the name of the Unix socket that it came by. Bindings need it that believe a proxy and nobody
 // else: middlewares that rewrite http.Request.RemoteAddr cannot change it. Under
 // grpc.Server.ServeHTTP it serves as well. It changes nothing for connections of other kinds.
-func ConnContext(ctx context.Context, conn net.Conn) context.Context {
-	if peer := peerOf(conn.RemoteAddr(), conn.LocalAddr()); peer.IsValid() {
-		return context.WithValue(ctx, peerKey{}, peer)
-	}
-	return ctx
-}
-
-// peerOf returns Credentials.Peer of a connection between two ends, the zero Addr when it has none.
-// By a Unix socket it is the near end that has a name: the far one is a client, which need not have
-// any.
-func peerOf(remote, local net.Addr) netip.Addr {
-	if socket, ok := local.(*net.UnixAddr); ok {
-		if socket.Name == "" { // check: socket-unnamed
-			return netip.Addr{}
-		}
-		return netip.IPv6Unspecified().WithZone(socket.Name)
-	}
-	switch a := remote.(type) {
-	case nil:
-		return netip.Addr{}
-	case *net.TCPAddr:
-		return a.AddrPort().Addr().Unmap()
-	default:
-		p, _ := netip.ParseAddrPort(a.String())
-		return p.Addr().Unmap()
-	}
-}
+func ConnContext(ctx context.Context, conn net.Conn) context.Context { return peer.With(ctx, conn) }
 
 // complete makes c ready for Bindings.
 func (c *Credentials) complete(ctx context.Context) {
@@ -123,7 +96,7 @@ func (c *Credentials) complete(ctx context.Context) {
 		c.Complete = nil
 	}
 	if !c.Peer.IsValid() {
-		c.Peer, _ = ctx.Value(peerKey{}).(netip.Addr)
+		c.Peer = peer.From(ctx)
 	}
 }
 

@@ -22,6 +22,7 @@ import (
 
 	"github.com/bearward/bearward/adapters/chiauth"
 	"github.com/bearward/bearward/adapters/echoauth"
+	"github.com/bearward/bearward/adapters/forwardauth"
 	"github.com/bearward/bearward/adapters/grpcauth"
 	"github.com/bearward/bearward/adapters/httpauth"
 	"github.com/bearward/bearward/jwks"
@@ -40,6 +41,7 @@ var (
 	_ grpc.ServerOption
 	_ = chiauth.Check
 	_ = echoauth.Check
+	_ = forwardauth.New
 	_ = grpcauth.Check
 	_ = httpauth.NewMux
 	_ = jwks.New

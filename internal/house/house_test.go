@@ -128,10 +128,11 @@ type rule struct {
 var rules = []rule{
 	{room: "internal/fetch", code: []string{}},
 	{room: "internal/jose", code: []string{}},
+	{room: "internal/peer", code: []string{}},
 	{room: "internal/steps", code: []string{}},
 	{room: "internal/tokencache", code: []string{}},
 	{room: "jwks", code: []string{"internal/fetch", "internal/jose"}},
-	{room: "middleware", code: []string{"jwks", "internal/jose", "internal/steps", "internal/tokencache"}},
+	{room: "middleware", code: []string{"jwks", "internal/jose", "internal/peer", "internal/steps", "internal/tokencache"}},
 	{room: "internal/issuer", code: []string{"jwks", "middleware", "internal/jose"}},
 	{room: "middleware/authtest", code: []string{"jwks", "middleware", "internal/certfields", "internal/cite", "internal/issuer"}},
 	{ // it reads proofs by the parts that read tokens, and remembers their keys as those remember tokens
@@ -181,6 +182,11 @@ var rules = []rule{
 		room:  "adapters/grpcauth",
 		code:  []string{"middleware", "middleware/openstream"},
 		tests: []string{"jwks", "middleware", "middleware/authtest", "internal/*"},
+	},
+	{ // it hears gateways alone: it must know who asks before a token does
+		room:  "adapters/forwardauth",
+		code:  []string{"middleware", "internal/peer"},
+		tests: []string{"middleware", "middleware/authtest", "middleware/dpop", "internal/*"},
 	},
 	{
 		room:  "adapters/*",

@@ -1,0 +1,143 @@
+package forwardauth
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+
+	auth "github.com/bearward/bearward/middleware"
+)
+
+// A table finds the rule of a request as http.ServeMux does.
+type table struct {
+	exact  *http.ServeMux
+	folded *http.ServeMux // of the same rules in lower case
+}
+
+// A route is a rule in a ServeMux. It answers nothing: it tells a match that it was reached.
+type route struct {
+	key     string
+	pattern string // its path, as in the key
+	req     auth.Requirement
+}
+
+func (r *route) ServeHTTP(w http.ResponseWriter, reached *http.Request) {
+	m := w.(*match)
+	m.route, m.request = r, reached
+}
+
+// is reports whether the rule is for one path, and this is it.
+func (r *route) is(path string) bool { return strings.TrimSuffix(r.pattern, "{$}") == path }
+
+// A match is what a ServeMux found. It takes the answers of its redirects and drops them.
+type match struct {
+	route   *route
+	request *http.Request // with its values of the path
+}
+
+func (*match) Header() http.Header         { return http.Header{} }
+func (*match) Write(p []byte) (int, error) { return len(p), nil }
+func (*match) WriteHeader(int)             {}
+func (m *match) Param(name string) string  { return m.request.PathValue(name) }
+func find(mux *http.ServeMux, method, path string) *match {
+	m := new(match)
+	mux.ServeHTTP(m, &http.Request{Method: method, URL: &url.URL{Path: path}, RequestURI: path, Header: http.Header{}})
+	return m
+}
+
+// newTable returns a table of rules, or an error that names each that cannot be one.
+func newTable(guard *auth.Guard, rules auth.Rules) (*table, error) {
+	if err := rules.Validate(); err != nil {
+		return nil, fmt.Errorf("forwardauth: %w", err)
+	}
+	t := &table{exact: http.NewServeMux(), folded: http.NewServeMux()}
+	var errs []error
+	for _, key := range slices.Sorted(maps.Keys(rules)) {
+		if err := guard.CanEnforce(rules[key]); err != nil { // check: rule-enforceable
+			errs = append(errs, fmt.Errorf("forwardauth: rule %q: %w", key, err))
+			continue
+		}
+		if err := t.add(key, rules[key]); err != nil {
+			errs = append(errs, fmt.Errorf("forwardauth: rule %q: %w", key, err))
+		}
+	}
+	return t, errors.Join(errs...)
+}
+
+// add puts a rule into both multiplexers.
+func (t *table) add(key string, req auth.Requirement) error {
+	method, pattern, ok := strings.Cut(key, " ")
+	if !ok {
+		method, pattern = "", key
+	}
+	if !strings.HasPrefix(pattern, "/") { // check: rule-host
+		return errors.New("a pattern begins with a slash: the host is in Options.For")
+	}
+	if service, grpc := strings.CutSuffix(pattern, "/*"); grpc {
+		pattern = service + "/{method}"
+	}
+	r := &route{key, pattern, req}
+	if text := handle(t.exact, method, pattern, r); text != "" {
+		return errors.New(text)
+	}
+	if text := handle(t.folded, method, foldPattern(pattern), r); text != "" { // check: rule-case
+		return fmt.Errorf("without regard to case, %s", text)
+	}
+	return nil
+}
+
+// handle returns what mux panics with where it cannot take a pattern.
+func handle(mux *http.ServeMux, method, pattern string, r *route) (text string) {
+	defer func() {
+		if v := recover(); v != nil {
+			text, _, _ = strings.Cut(fmt.Sprint(v), "\n")
+			text = registered.ReplaceAllString(strings.TrimSuffix(text, ":"), "")
+		}
+	}()
+	mux.Handle(strings.TrimLeft(method+" "+pattern, " "), r)
+	return ""
+}
+
+// registered is a line of this package, which says nothing to who wrote the rules.
+var registered = regexp.MustCompile(` \(registered at [^)]*\)`)
+
+// foldPattern writes the literal parts of a pattern in lower case.
+func foldPattern(pattern string) string {
+	parts := strings.Split(pattern, "/")
+	for i, p := range parts {
+		if !strings.HasPrefix(p, "{") {
+			parts[i] = strings.ToLower(p)
+		}
+	}
+	return strings.Join(parts, "/")
+}
+
+// find returns the rule of a request, a match without a route when there is none. It is false where
+// a router that ignores case, or the last slash, would choose another rule.
+func (t *table) find(method, path string) (m *match, ok bool) {
+	m = find(t.exact, method, path)
+	other := find(t.folded, method, strings.ToLower(path))
+	if m.route != nil && other.route != m.route { // check: path-case
+		return m, false
+	}
+	if m.route == nil || m.route.is(path) || path == "/" {
+		return m, true
+	}
+	if without, slash := strings.CutSuffix(path, "/"); slash {
+		other = find(t.exact, method, without)
+		if other.route != nil && other.route != m.route { // check: path-last-slash
+			return m, false
+		}
+		return m, true
+	}
+	other = find(t.exact, method, path+"/")
+	if other.route != nil && other.route != m.route && other.route.is(path+"/") { // check: path-no-slash
+		return m, false
+	}
+	return m, true
+}

@@ -1,0 +1,57 @@
+-- Asks a gate about each request: `http-request lua.bearward http://127.0.0.1:9001`.
+-- It needs HAProxy 2.5 or later, built with Lua.
+
+local identity = { "x-auth-subject", "x-auth-issuer", "x-auth-client", "x-auth-scopes" }
+local hop = { ["connection"] = true, ["content-length"] = true, ["transfer-encoding"] = true, ["upgrade"] = true,
+              ["keep-alive"] = true, ["te"] = true, ["trailer"] = true, ["expect"] = true, ["proxy-connection"] = true,
+              ["host"] = true, ["x-forwarded-method"] = true, ["x-forwarded-proto"] = true,
+              ["x-forwarded-host"] = true, ["x-forwarded-uri"] = true }
+
+-- list returns the values of a table that counts from 0, as HAProxy's do.
+local function list(values)
+  local all = {}
+  local i = 0
+  while values[i] do
+    all[#all + 1] = values[i]
+    i = i + 1
+  end
+  return all
+end
+
+local function refuse(txn, status, headers, body)
+  local reply = txn:reply()
+  reply:set_status(status)
+  for name, values in pairs(headers or {}) do
+    if name == "www-authenticate" or name == "retry-after" or name == "content-type" or name == "dpop-nonce" then
+      for _, value in ipairs(list(values)) do reply:add_header(name, value) end
+    end
+  end
+  reply:add_header("cache-control", "no-store")
+  reply:set_body(body or "")
+  txn:done(reply)
+end
+
+core.register_action("bearward", { "http-req" }, function(txn, gate)
+  local headers = {}
+  for name, values in pairs(txn.http:req_get_headers()) do
+    if not hop[name] then headers[name] = list(values) end
+  end
+  -- A field that Connection names may be taken away on the way.
+  local connection = string.lower(txn.sf:req_fhdr("connection") or "")
+  if string.find(connection, "auth", 1, true) or string.find(connection, "forwarded", 1, true) then
+    return refuse(txn, 400)
+  end
+  headers["x-forwarded-method"] = { txn.sf:method() }
+  headers["x-forwarded-proto"] = { txn.sf:ssl_fc() == 1 and "https" or "http" }
+  headers["x-forwarded-host"] = { txn.sf:req_fhdr("host") or "" }
+  headers["x-forwarded-uri"] = { txn.sf:pathq() }
+
+  local answer = core.httpclient():get({ url = gate .. "/", headers = headers, timeout = 5000 })
+  if not answer or answer.status == 0 then return refuse(txn, 503) end
+  if answer.status ~= 200 then return refuse(txn, answer.status, answer.headers, answer.body) end
+  for _, name in ipairs(identity) do
+    local values = list(answer.headers[name] or {})
+    if #values ~= 1 then return refuse(txn, 500) end
+    txn.http:req_set_header(name, values[1])
+  end
+end, 1)
