@@ -4,14 +4,17 @@ go 1.26.0
 
 replace (
 	github.com/bearward/bearward => ..
+	github.com/bearward/bearward/adapters/connectauth => ../adapters/connectauth
 	github.com/bearward/bearward/adapters/mcpauth => ../adapters/mcpauth
 	github.com/bearward/bearward/adapters/promauth => ../adapters/promauth
 	github.com/bearward/bearward/adapters/redisauth => ../adapters/redisauth
 )
 
 require (
+	connectrpc.com/connect v1.21.1
 	github.com/alexedwards/scs/v2 v2.9.0
 	github.com/bearward/bearward v0.1.0
+	github.com/bearward/bearward/adapters/connectauth v0.1.0
 	github.com/bearward/bearward/adapters/mcpauth v0.1.0
 	github.com/bearward/bearward/adapters/promauth v0.1.0
 	github.com/bearward/bearward/adapters/redisauth v0.1.0

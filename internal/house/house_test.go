@@ -169,6 +169,11 @@ var rules = []rule{
 		code:  []string{"middleware"},
 		tests: []string{"middleware", "middleware/authtest", "middleware/dpop", "middleware/resource"},
 	},
+	{ // it rechecks its streams, and the kit for gRPC servers tests it, too
+		room:  "adapters/connectauth",
+		code:  []string{"middleware", "middleware/openstream"},
+		tests: []string{"middleware", "middleware/authtest", "middleware/dpop", "adapters/grpcauth/grpcauthtest", "internal/*"},
+	},
 	{ // its tests bind tokens to keys
 		room:  "adapters/ginauth",
 		code:  []string{"middleware"},

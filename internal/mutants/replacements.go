@@ -110,4 +110,7 @@ var replacements = map[string]string{
 	"middleware/openstream/unjudged-too-long":   `w.unjudged = time.Now()`,
 
 	"cmd/bearward/internal/dev/dev-body-bound": `s.answer(w, r.Body, r.URL.Path)`,
+	"adapters/connectauth/challenge-trailer":   `false`,
+	"adapters/connectauth/public-watched":      `c.rule.requirement.IsPublic()`,
+	"adapters/connectauth/rule-form":           `!ok`,
 }

@@ -60,7 +60,7 @@ type reply struct {
 	info       *errdetails.ErrorInfo // of the guard, nil when it has none
 	retry      bool                  // with a RetryInfo
 	nonce      string                // in the header, or the trailer
-	challenges []string              // in the www-authenticate trailer
+	challenges []string              // in the www-authenticate trailer, or the header where HTTP allows no such trailer
 	silent     bool                  // nothing came in time
 	message    []byte                // the first, when the code is OK
 }
@@ -99,6 +99,11 @@ func (r reply) challenge(scheme string) string {
 		}
 	}
 	return strings.Join(r.challenges, ", ")
+}
+
+// isNoPath reports whether net/http's HTTP/2 refused the name, which is no path, by itself.
+func (r reply) isNoPath(name string) bool {
+	return !strings.HasPrefix(name, "/") && r.code == codes.Internal && strings.Contains(r.text, "PROTOCOL_ERROR")
 }
 
 // refused reports whether the guard said no.
@@ -210,6 +215,9 @@ func replyOf(stream grpc.ClientStream, err error) reply {
 	if stream != nil {
 		r.nonce = strings.Join(stream.Trailer()["dpop-nonce"], ", ")
 		r.challenges = stream.Trailer()["www-authenticate"]
+		if header, err := stream.Header(); err == nil && len(r.challenges) == 0 {
+			r.challenges = header["www-authenticate"]
+		}
 	}
 	return r
 }
