@@ -119,15 +119,7 @@ func (g *Guard) examineRule(x *examination, p *Principal, req Requirement) {
 		}
 		return
 	}
-	var asked []*node
-	for _, n := range parts {
-		if !n.checks {
-			asked = append(asked, n)
-		}
-	}
-	if len(asked) > 0 {
-		x.first(g.compare(&evaluation{ctx: x.ctx, guard: g, p: p, at: x.now}, Requirement{(&node{kind: kindAll, children: asked}).withNeeds()}))
-	}
+	x.first(g.compare(&evaluation{ctx: x.ctx, guard: g, p: p, at: x.now, free: true}, req))
 	for _, n := range parts {
 		part := Requirement{n}
 		if n.checks {

@@ -30,6 +30,7 @@ type command struct {
 // commands are what `bearward help` lists, in its order.
 var commands = []command{
 	{"doctor", "look at an issuer or an API, and say what to mend", runDoctor},
+	{"explain", "tell why a token is refused, and what to change", runExplain},
 	{"rules", "show, compare and check rules: who may call what", runRules},
 	{"dev", "run an issuer on this machine that gives tokens, for development", runDev},
 }

@@ -112,7 +112,7 @@ func Token(ctx context.Context, guard *auth.Guard, token string, opts *Options) 
 		q.Requirement = o.Requirement
 	}
 	found := steps.Examine(ctx, q)
-	doc := documents{header: found.Header, claims: found.Claims, at: o.At, values: o.Claims}
+	doc := documents{header: found.Header, claims: found.Claims, size: len(token), at: o.At, values: o.Claims}
 	r := &Report{Version: 1, Outcome: "accepted", At: o.At.UTC(), SignatureVerified: found.Verified, NeedsProof: found.Proof}
 	if found.Refusal != nil {
 		e := auth.AsError(found.Refusal)

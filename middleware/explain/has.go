@@ -13,6 +13,7 @@ import (
 // documents are what a token has, to tell people of. Nothing is decided by them.
 type documents struct {
 	header, claims []byte
+	size           int // of the token, in bytes
 	at             time.Time
 	values         bool
 }
@@ -39,6 +40,9 @@ func find(doc []byte, name string) (value any, ok bool) {
 
 // has says what the token has where a fault is: its form and, with values, what it says.
 func (d documents) has(part, claim string, e *auth.Error) string {
+	if e.Reason == auth.ReasonTokenTooLarge {
+		return fmt.Sprintf("%d bytes", d.size)
+	}
 	if part == "token" || claim == "" {
 		return ""
 	}
@@ -56,7 +60,13 @@ func (d documents) has(part, claim string, e *auth.Error) string {
 	if !ok {
 		return "no " + claim
 	}
+	if part == "key" && !d.values { // that it is a string says nothing
+		return ""
+	}
 	text := form(value)
+	if e.Reason == auth.ReasonInsufficientScope && claim != "authorization_details" {
+		text = scopes(value)
+	}
 	if number, ok := value.(json.Number); ok && isTime(claim) {
 		if sec, err := number.Float64(); err == nil && sec < 1<<53 && sec > -1<<53 {
 			text = "a time " + away(time.Unix(int64(sec), 0).Sub(d.at))
@@ -108,6 +118,21 @@ func form(value any) string {
 		return fmt.Sprintf("an array of %d elements", len(v))
 	}
 	return "an object"
+}
+
+// scopes counts the scopes that a rule finds too few.
+func scopes(value any) string {
+	n := 0
+	switch v := value.(type) {
+	case string:
+		n = len(strings.Fields(v))
+	case []any:
+		n = len(v)
+	}
+	if n == 1 {
+		return "1 scope, another"
+	}
+	return fmt.Sprintf("%d scopes, this not among them", n)
 }
 
 // near tells names that differ from the ones accepted by what people often get wrong.
