@@ -79,6 +79,27 @@ func ExampleCheck() {
 	// openapiauth: POST /orders: the rule is "any token", the document says "write:orders"
 }
 
+// What a reviewer wants to see of a new document.
+func ExampleDiff() {
+	rules := auth.Rules{"GET /orders": auth.Scopes("read:orders"), "DELETE /orders": auth.Scopes("admin:all")}
+	document := []byte(`{
+  "openapi": "3.1.0",
+  "paths": {"/orders": {"get": {"security": []}, "post": {"security": [{"login": ["write:orders"]}]}}},
+  "components": {"securitySchemes": {"login": {"type": "openIdConnect", "openIdConnectUrl": "https://login.example"}}}
+}`)
+	differences, err := openapiauth.Diff(rules, document, openapiauth.Chi, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, d := range differences {
+		fmt.Println(d)
+	}
+	// Output:
+	// GET /orders: the rule is "read:orders", the document says "public"
+	// no rule names POST /orders, which the document has as "write:orders"
+	// the document has no operation for rule "DELETE /orders"
+}
+
 // The document that is published says what the code does: a generator's output, for one.
 func ExampleAnnotate() {
 	document := []byte(`openapi: 3.1.0

@@ -81,19 +81,17 @@ func (o *Options) check() error {
 	return errors.Join(errs...)
 }
 
-// Check returns an error that names every difference between rules, such as those in a program's
-// code, and what the document says. Use it in a test that the published document is right. A
-// requirement with a check of the program's own (With) is a difference. When the document cannot be
-// read, the error is that of [Rules].
-func Check(rules auth.Rules, document []byte, router Router, opts *Options) error {
+// Diff returns every difference between rules, such as those in a program's code, and what the
+// document says. Each is a sentence; those of the document's operations come first. A requirement
+// with a check of the program's own (With) is a difference. When the document cannot be read, the
+// error is that of [Rules].
+func Diff(rules auth.Rules, document []byte, router Router, opts *Options) ([]string, error) {
 	published, err := Rules(document, router, opts)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	var errs []error
-	add := func(format string, args ...any) {
-		errs = append(errs, fmt.Errorf("openapiauth: "+format, args...))
-	}
+	var all []string
+	add := func(format string, args ...any) { all = append(all, fmt.Sprintf(format, args...)) }
 	idle := maps.Clone(rules)
 	for _, key := range slices.Sorted(maps.Keys(published)) {
 		method, pattern := cutKey(key)
@@ -108,6 +106,20 @@ func Check(rules auth.Rules, document []byte, router Router, opts *Options) erro
 	}
 	for _, key := range slices.Sorted(maps.Keys(idle)) {
 		add("the document has no operation for rule %q", key) // check: check-idle
+	}
+	return all, nil
+}
+
+// Check returns an error that names every difference that [Diff] finds. Use it in a test that the
+// published document is right.
+func Check(rules auth.Rules, document []byte, router Router, opts *Options) error {
+	all, err := Diff(rules, document, router, opts)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, difference := range all {
+		errs = append(errs, errors.New("openapiauth: "+difference))
 	}
 	return errors.Join(errs...)
 }
