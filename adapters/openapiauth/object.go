@@ -53,9 +53,15 @@ func (f *faults) table(n *yaml.Node, where string) (object, bool) {
 	return o, true
 }
 
-// object reads a mapping whose keys are OpenAPI's own, without the extensions ("x-...").
-func (f *faults) object(n *yaml.Node, where string) (object, bool) {
+// object reads a mapping whose keys are OpenAPI's own, without the extensions ("x-..."). One of ours
+// that is not among those that have a meaning there is a fault: what it was to narrow would be open.
+func (f *faults) object(n *yaml.Node, where string, ours ...string) (object, bool) {
 	o, ok := f.table(n, where)
+	for _, at := range o {
+		if strings.HasPrefix(strings.ToLower(at.name), "x-bearward") && !slices.Contains(ours, at.name) { // check: extension-elsewhere
+			f.add(at.key, where, "%q has no meaning here: %s stands beside the security of an operation", at.name, extension)
+		}
+	}
 	return slices.DeleteFunc(o, func(at field) bool { return strings.HasPrefix(at.name, "x-") }), ok
 }
 

@@ -142,7 +142,7 @@ var methods = []string{"get", "put", "post", "delete", "options", "head", "patch
 
 // operation returns what an Operation Object asks for, the zero Requirement when it has faults.
 func (r *reader) operation(at field, where string) auth.Requirement {
-	o, ok := r.faults.object(at.value, where)
+	o, ok := r.faults.object(at.value, where, extension)
 	if !ok {
 		return auth.Requirement{}
 	}
