@@ -93,6 +93,7 @@ func TestWhatIsWrongWithARoutePanicsAndNamesIt(t *testing.T) {
 		`route "GET /v1/orders": the zero Requirement`: func() { ginauth.NewRouter(guard, gin.New()).Group("/v1").GET("/orders", auth.Requirement{}, open) },
 		`route "GET /orders" has a nil handler`:        func() { ginauth.NewRouter(guard, gin.New()).GET("/orders", read, nil) },
 		`"/files/:id" has a parameter`:                 func() { ginauth.NewRouter(guard, gin.New()).StaticFS("/files/:id", read, http.Dir(".")) },
+		`"/:tenant/files" has a parameter`:             func() { ginauth.NewRouter(guard, gin.New()).Group("/:tenant").StaticFS("/files", read, http.Dir(".")) },
 		`"/files" has no file system`:                  func() { ginauth.NewRouter(guard, gin.New()).StaticFS("/files", read, nil) },
 		"handlers are already registered":              func() { r := ginauth.NewRouter(guard, gin.New()); r.PUT("/a", read, open); r.PUT("/a", read, open) },
 		"conflicts with existing wildcard": func() {

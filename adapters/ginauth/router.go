@@ -106,13 +106,14 @@ func (r *Router) Match(methods []string, path string, req auth.Requirement, h gi
 // StaticFS serves the files of fs below prefix, for GET and HEAD. What is not there is answered as
 // http.FileServer does, and directories are listed; with gin.Dir(root, false) they are not.
 func (r *Router) StaticFS(prefix string, req auth.Requirement, fs http.FileSystem) {
-	if strings.ContainsAny(prefix, ":*") {
-		panic(fmt.Sprintf("ginauth: StaticFS: %q has a parameter", prefix))
+	whole := joined(r.to.BasePath(), prefix)
+	if strings.ContainsAny(whole, ":*") { // check: static-parameter
+		panic(fmt.Sprintf("ginauth: StaticFS: %q has a parameter", whole))
 	}
 	if fs == nil {
 		panic(fmt.Sprintf("ginauth: StaticFS: %q has no file system", prefix))
 	}
-	files := http.StripPrefix(strings.TrimSuffix(joined(r.to.BasePath(), prefix), "/"), http.FileServer(fs))
+	files := http.StripPrefix(strings.TrimSuffix(whole, "/"), http.FileServer(fs))
 	r.Match([]string{http.MethodGet, http.MethodHead}, path.Join(prefix, "/*filepath"), req, gin.WrapH(files))
 }
 

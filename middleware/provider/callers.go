@@ -18,13 +18,34 @@ func withCaller(c auth.Config, claim string, values []string) auth.Config {
 		c.FixedClaims[claim] = values[0]
 		return c
 	}
+	c.Checks = append(c.Checks, oneOf(claim, values))
+	return c
+}
+
+// oneOf checks that a claim is one of values.
+func oneOf(claim string, values []string) func(*auth.Principal) error {
 	values = slices.Clone(values)
-	c.Checks = append(c.Checks, auth.CheckClaims(func(claims *map[string]any) error {
+	return auth.CheckClaims(func(claims *map[string]any) error {
 		if got, ok := (*claims)[claim].(string); !ok || !slices.Contains(values, got) { // check: caller
 			return fmt.Errorf("%s is none of those that may call", claim)
 		}
 		return nil
-	}))
+	})
+}
+
+// calledBy has p check its callers whatever becomes of Config, whose FixedClaims and Checks may be
+// replaced by those who want to ask for more: the issuer serves everybody.
+func (p Preset) calledBy(check func(*auth.Principal) error) Preset {
+	p.callers = check
+	return p
+}
+
+// config is Config with what does not depend on it.
+func (p Preset) config() auth.Config {
+	c := p.Config
+	if p.callers != nil {
+		c.Checks = append(slices.Clone(c.Checks), p.callers) // check: callers-kept
+	}
 	return c
 }
 

@@ -26,7 +26,7 @@ func (p Preset) Introspector(client introspect.ClientAuth, config *introspect.Co
 	if config != nil {
 		c = *config
 	}
-	own := p.Config
+	own := p.config()
 	c.Claims = auth.Config{
 		Issuer: own.Issuer, Audiences: own.Audiences, Clients: own.Clients, Algorithms: own.Algorithms,
 		ScopeArray: true, ClientIDClaims: append([]string{"client_id"}, own.ClientIDClaims...),

@@ -39,6 +39,12 @@ func WorkOS(domain string, audience ...string) Preset {
 // lets it live 30 s longer. Sources: clerk.com/docs "Session tokens" and "Manual JWT verification".
 func Clerk(domain string, allowed ...string) Preset {
 	allowed = slices.Clone(allowed)
+	origin := func(p *auth.Principal) error {
+		if !slices.Contains(allowed, p.ClientID()) { // whatever the audience // check: clerk-origin
+			return errors.New("the origin is none of those that may call")
+		}
+		return nil
+	}
 	p := of(auth.Config{
 		Issuer:         "https://" + domain,
 		Clients:        allowed,
@@ -48,12 +54,7 @@ func Clerk(domain string, allowed ...string) Preset {
 		RequiredClaims: []string{"sub", "client_id", "iat", "sid"},
 		RolesClaim:     []string{"o", "rol"},
 		Checks: []func(*auth.Principal) error{
-			func(p *auth.Principal) error {
-				if !slices.Contains(allowed, p.ClientID()) { // whatever the audience // check: clerk-origin
-					return errors.New("the origin is none of those that may call")
-				}
-				return nil
-			},
+			origin,
 			auth.CheckClaims(func(c *struct {
 				Status *string `json:"sts"`
 			}) error {
@@ -67,7 +68,7 @@ func Clerk(domain string, allowed ...string) Preset {
 	if p.err == nil {
 		p.KeySetURL = p.Config.Issuer + "/.well-known/jwks.json"
 	}
-	return p
+	return p.calledBy(origin)
 }
 
 // Supabase is for the users of a Supabase project, by the host of its API: PROJECT.supabase.co, or

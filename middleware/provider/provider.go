@@ -38,7 +38,8 @@ import (
 // function that has the issuer's name, and a Guard of it by [Preset.Guard]. It is plain data, and
 // may be copied. A mistake in what it was made from is an error when it is used.
 type Preset struct {
-	// Config is what a Verifier checks.
+	// Config is what a Verifier checks. The callers that a preset was given are checked besides,
+	// whatever Config becomes.
 	Config auth.Config
 	// KeySetURL is where the keys are, when that cannot be found by the issuer's metadata. Default
 	// "": by RFC 8414 or OpenID Connect discovery.
@@ -57,7 +58,8 @@ type Preset struct {
 	// nil: there are no such claims.
 	Example map[string]any
 
-	inCluster bool // the keys are the Kubernetes cluster's that this process runs in
+	callers   func(*auth.Principal) error // who may call, of an issuer that serves everybody
+	inCluster bool                        // the keys are the Kubernetes cluster's that this process runs in
 	err       error
 }
 
@@ -101,7 +103,7 @@ func (p Preset) Verifier(keys jwks.Source) (*auth.Verifier, error) {
 	if p.err != nil {
 		return nil, p.err
 	}
-	return auth.NewVerifier(keys, p.Config)
+	return auth.NewVerifier(keys, p.config())
 }
 
 // refused is a preset that cannot be used.

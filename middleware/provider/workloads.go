@@ -82,7 +82,7 @@ func gitHubActions(issuer string, owners, audience []string) Preset {
 		Algorithms:     []auth.Algorithm{auth.RS256},
 		RequiredClaims: []string{"sub", "iat", "jti", "repository_owner_id"},
 	}, "repository_owner_id", owners), httpsURL("issuer", issuer), ids("owner", owners), given("audience", audience)).
-		example("repository_owner_id", owners)
+		example("repository_owner_id", owners).calledBy(oneOf("repository_owner_id", owners))
 }
 
 // GitLabCI is for jobs of GitLab CI/CD of some namespaces, by the token that the keyword id_tokens
@@ -102,7 +102,7 @@ func GitLabCI(issuer string, namespaces []string, audience ...string) Preset {
 		Algorithms:     []auth.Algorithm{auth.RS256},
 		RequiredClaims: []string{"sub", "iat", "jti", "namespace_id", "project_id"},
 	}, "namespace_id", namespaces), httpsURL("issuer", issuer), ids("namespace", namespaces), given("audience", audience)).
-		example("namespace_id", namespaces)
+		example("namespace_id", namespaces).calledBy(oneOf("namespace_id", namespaces))
 }
 
 // GoogleCloud is for service accounts of Google Cloud, by their ID tokens for the API's audience.
@@ -117,6 +117,18 @@ func GitLabCI(issuer string, namespaces []string, audience ...string) Preset {
 // google.golang.org/api/idtoken.
 func GoogleCloud(callers []string, audience ...string) Preset {
 	accounts := slices.Clone(callers)
+	check := auth.CheckClaims(func(c *googleClaims) error {
+		if slices.Contains(accounts, c.Subject) {
+			return nil
+		}
+		if c.Email == "" || !slices.Contains(accounts, c.Email) { // check: google-caller
+			return errors.New("the service account is none of those that may call")
+		}
+		if !c.Verified { // check: google-email-verified
+			return errors.New("the address is not verified")
+		}
+		return nil
+	})
 	p := of(auth.Config{
 		Issuer:         "https://accounts.google.com",
 		Audiences:      audience,
@@ -124,18 +136,7 @@ func GoogleCloud(callers []string, audience ...string) Preset {
 		Algorithms:     []auth.Algorithm{auth.RS256},
 		ClientIDClaims: []string{"azp"},
 		RequiredClaims: []string{"sub", "iat"},
-		Checks: []func(*auth.Principal) error{auth.CheckClaims(func(c *googleClaims) error {
-			if slices.Contains(accounts, c.Subject) {
-				return nil
-			}
-			if c.Email == "" || !slices.Contains(accounts, c.Email) { // check: google-caller
-				return errors.New("the service account is none of those that may call")
-			}
-			if !c.Verified { // check: google-email-verified
-				return errors.New("the address is not verified")
-			}
-			return nil
-		})},
+		Checks:         []func(*auth.Principal) error{check},
 	}, given("caller", callers), serviceAccounts(callers), given("audience", audience), noneWith(audience, func(a string) bool {
 		return strings.HasSuffix(a, ".apps.googleusercontent.com") // check: google-audience
 	}, "is of an application that people sign in to with Google: give the API one of its own"))
@@ -145,7 +146,7 @@ func GoogleCloud(callers []string, audience ...string) Preset {
 			p.Example = map[string]any{"sub": callers[0]}
 		}
 	}
-	return p
+	return p.calledBy(check)
 }
 
 type googleClaims struct {
