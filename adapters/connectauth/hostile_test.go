@@ -221,6 +221,39 @@ func TestOptionalAnswersVary(t *testing.T) {
 	}
 }
 
+// A proxy that signs callers in brings the token in a field of its own, to every protocol.
+func TestTheTokenInAnotherField(t *testing.T) {
+	const field = "X-Goog-Iap-Jwt-Assertion"
+	issuer := authtest.NewIssuer(t, nil)
+	guard := issuer.Guard(&auth.GuardOptions{Header: field})
+	mux := connectauth.NewMux(guard, readAll)
+	connectauth.Handle(mux, newTalkHandler, new(talk))
+	good := issuer.Token("read")
+	for name, tt := range map[string]struct {
+		authorization string
+		values        []string
+		want          int
+	}{
+		"the field":                  {"", []string{good}, 200},
+		"beside nonsense":            {"Bearer", []string{good}, 200},
+		"Authorization alone":        {"Bearer " + good, nil, 401},
+		"twice":                      {"", []string{good, good}, 400},
+		"with its scheme":            {"", []string{"Bearer " + good}, 400},
+		"of another scope":           {"Bearer " + good, []string{issuer.Token("write")}, 403},
+		"expired, beside a good one": {"Bearer " + good, []string{issuer.Token("read", authtest.Expired)}, 401},
+	} {
+		r := httptest.NewRequest("POST", unary, strings.NewReader(`""`))
+		r.Header.Set("Content-Type", "application/json")
+		if tt.authorization != "" {
+			r.Header.Set("Authorization", tt.authorization)
+		}
+		r.Header[field] = tt.values
+		if w := record(mux, r); w.Code != tt.want {
+			t.Errorf("%s: %d %s, want %d", name, w.Code, w.Body, tt.want)
+		}
+	}
+}
+
 // What caches are told stands beside what a middleware told them, and is no metadata of a refusal.
 func TestCachesAreToldInTheHeader(t *testing.T) {
 	issuer := authtest.NewIssuer(t, nil)

@@ -388,12 +388,14 @@ func TestGuarded(t *testing.T) {
 	o.For = []string{"http://api.example.com", "https://api.example.com"}
 	o.Form = forwardauth.Direct
 	all := rules(t, "GET /orders = read:orders\nPOST /orders = write:orders\nGET /orders/{id} = read:orders\nDELETE /orders/{id} = admin:all\nGET /me = any token\nGET /catalogue = optional\nGET /healthz = public\n")
-	gate := must(forwardauth.New(issuer.Guard(nil), all, o))
-	authtest.AssertGuarded(t, issuer, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("X-Rule", r.Method+r.URL.Path) // the kit tells handlers apart by what they answer
-		r = from(r, "10.0.0.7")
-		r.Header.Set("X-Forwarded-Proto", "https")
-		r.Host = "api.example.com"
-		gate.ServeHTTP(w, r)
-	}), all, nil)
+	for _, field := range []string{"", "X-Goog-Iap-Jwt-Assertion"} {
+		gate := must(forwardauth.New(issuer.Guard(&auth.GuardOptions{Header: field}), all, o))
+		authtest.AssertGuarded(t, issuer, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("X-Rule", r.Method+r.URL.Path) // the kit tells handlers apart by what they answer
+			r = from(r, "10.0.0.7")
+			r.Header.Set("X-Forwarded-Proto", "https")
+			r.Host = "api.example.com"
+			gate.ServeHTTP(w, r)
+		}), all, &authtest.GuardedOptions{Header: field})
+	}
 }

@@ -94,6 +94,12 @@ func TestEveryRouteIsGuarded(t *testing.T) {
 	}
 }
 
+func TestTokensInAnotherField(t *testing.T) {
+	issuer := authtest.NewIssuer(t, nil)
+	h := shop(issuer.Guard(&auth.GuardOptions{Header: "Cf-Access-Jwt-Assertion"}), gin.New())
+	authtest.AssertGuarded(t, issuer, h, shopRules, &authtest.GuardedOptions{Header: "Cf-Access-Jwt-Assertion"})
+}
+
 func TestStolenBoundTokensAreRefused(t *testing.T) {
 	const origin = "https://api.example"
 	issuer := authtest.NewIssuer(t, &authtest.Options{Algorithm: auth.ES256})
