@@ -91,6 +91,7 @@ var suites = []suite{
 	{"introspection", false, introspection},
 	{"flood", false, flood},
 	{"redis", false, redis},
+	{"gateway", false, gateway},
 	{"growth", true, growth},
 	{"stores", true, stores},
 }
