@@ -227,6 +227,22 @@ func TestExplainAsksTheIssuer(t *testing.T) {
 	}
 }
 
+func TestExplainReadsTheEnvironment(t *testing.T) {
+	is := authtest.NewIssuer(t, &authtest.Options{Socket: true})
+	t.Setenv("BEARWARD_ISSUER", is.URL)
+	t.Setenv("BEARWARD_AUDIENCE", is.Audience)
+	if out, err, code := bearward(t, is.Token("read:orders"), "explain"); code != exitGood {
+		t.Errorf("exit code %d, %s%s", code, out, err)
+	}
+	if out, err, code := bearward(t, is.Token("read:orders", authtest.WrongAudience), "explain"); code != exitBad || !strings.Contains(out, "AUDIENCE_MISMATCH") {
+		t.Errorf("exit code %d, %s%s", code, out, err)
+	}
+	t.Setenv("BEARWARD_AUDIENCE", "")
+	if _, err, code := bearward(t, is.Token("read:orders"), "explain"); code != exitUsage || !strings.Contains(err, "BEARWARD_AUDIENCE") {
+		t.Errorf("exit code %d, %s", code, err)
+	}
+}
+
 func TestExplainTakesPresets(t *testing.T) {
 	is := authtest.NewIssuer(t, nil)
 	// A token of RFC 9068 with a preset for another form: its own fault, and no usage error.
