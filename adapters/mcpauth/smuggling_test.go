@@ -2,6 +2,7 @@ package mcpauth_test
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"io"
 	"net/http"
@@ -41,12 +42,26 @@ var smuggling = map[string]struct {
 	"no UTF-8":                          {body: "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",\"params\":{\"name\":\"list_orders\xff\"}}"},
 	"no JSON":                           {body: `name=cancel_order`},
 	"nothing":                           {},
+	"a byte order mark":                 {body: "\ufeff" + call("list_orders")},
+	"UTF-16":                            {body: string(bytes.Join(bytes.Split([]byte(call("cancel_order")), nil), []byte{0})), header: []string{"Content-Type: application/json; charset=utf-16"}},
+	"gzip":                              {body: zipped(call("cancel_order")), header: []string{"Content-Encoding: gzip"}},
+	"gzip behind what is allowed":       {body: call("list_orders") + zipped(call("cancel_order")), header: []string{"Content-Encoding: gzip"}},
+	"a NUL at the end":                  {body: call("list_orders") + "\x00"},
 	"another method in the header":      {body: call("list_orders"), header: []string{"Mcp-Method: ping"}},
 	"another tool in the header":        {body: call("list_orders"), header: []string{"Mcp-Method: tools/call", "Mcp-Name: hello"}},
 	"another tool in the header alone":  {body: call("list_orders"), header: []string{"Mcp-Name: hello"}},
 	"a method in the header's way":      {body: `{"jsonrpc":"2.0","id":1,"result":{}}`, header: []string{"Mcp-Method: ping"}},
 	"two methods in the header":         {body: call("list_orders"), header: []string{"Mcp-Method: tools/call", "Mcp-Method: tools/call", "Mcp-Name: list_orders"}},
 	"two tools in the header":           {body: call("list_orders"), header: []string{"Mcp-Method: tools/call", "Mcp-Name: list_orders", "Mcp-Name: list_orders"}},
+}
+
+// zipped compresses a body.
+func zipped(body string) string {
+	var b bytes.Buffer
+	w := gzip.NewWriter(&b)
+	_, _ = io.WriteString(w, body)
+	_ = w.Close()
+	return b.String()
 }
 
 // No such body reaches a tool, whatever the caller's token is good for: here, for all that the

@@ -71,6 +71,7 @@ func TestDocumentsThatAreLargerThanTheyLook(t *testing.T) {
 		{"a long name, again and again", append(good, "DOCUMENT", "x-s: &s [{"+strings.Repeat("a", 1_000_000)+": []}]", "PATH", many(20_000, "/y%d: {get: {security: *s}}\n  ")+"/x").document(), "and more"},
 		{"a long reference, again and again", append(good, "DOCUMENT", "x-r: &r \"#/"+strings.Repeat("a", 1_000_000)+"\"", "PATH", many(20_000, "/y%d: {$ref: *r}\n  ")+"/x").document(), "a reference has more than 256 bytes"},
 		{"many alternatives", op("[" + strings.Repeat("{login: [a]}, ", 100) + "{login: [a]}]").document(), "line 8, column 17: GET /x: more than 100 alternatives"},
+		{"a long rule, again and again", append(good, "DOCUMENT", "x-r: &r a"+strings.Repeat(" and role:x", 700), "PATH", many(400, "/y%d: {get: {security: [{login: [a]}], x-bearward-rule: *r}}\n  ")+"/x").document(), "more than 2097152 bytes of x-bearward-rule, aliases followed"},
 		{"a document above the bound", good.document() + "#" + strings.Repeat(" ", openapiauth.DefaultMaxBytes), "Options.MaxBytes is 2097152"},
 		{"nothing", "", "empty"},
 	} {

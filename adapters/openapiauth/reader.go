@@ -1,6 +1,7 @@
 package openapiauth
 
 import (
+	"cmp"
 	"regexp"
 	"slices"
 	"strings"
@@ -20,6 +21,7 @@ type reader struct {
 	general field // the document's security
 	need    *need // what that comes to, nil until an operation falls back on it
 	rules   auth.Rules
+	said    int                               // the bytes of every x-bearward-rule that was read
 	rewrite func(at field, where, key string) // what Annotate does with each operation; nil to read it
 	faults  faults
 }
@@ -185,6 +187,11 @@ func (r *reader) narrowed(operation *yaml.Node, need auth.Requirement, where str
 	}
 	if at.value.Kind != yaml.ScalarNode || at.value.ShortTag() != "!!str" || len(at.value.Value) > maxRule { // check: extension-text
 		r.faults.add(at.value, where, "expected %s, a string of at most %d bytes", extension, maxRule)
+		return auth.Requirement{}
+	}
+	most := cmp.Or(r.opts.MaxBytes, DefaultMaxBytes)
+	if r.said += len(at.value.Value); r.said > most { // check: extension-total
+		r.faults.add(at.value, where, "more than %d bytes of %s, aliases followed", most, extension)
 		return auth.Requirement{}
 	}
 	own, err := auth.ParseRequirement(at.value.Value)
