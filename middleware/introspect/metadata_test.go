@@ -29,12 +29,14 @@ func TestHostileMetadata(t *testing.T) {
 	}))
 	defer other.Close()
 	for name, serve := range map[string]func(w http.ResponseWriter, r *http.Request){
-		"a redirect to another port":    func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, other.URL, 302) },
-		"a redirect that keeps methods": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, other.URL, 308) },
-		"a redirect to a cloud's service": func(w http.ResponseWriter, r *http.Request) {
-			http.Redirect(w, r, "http://169.254.169.254/latest/", 307)
+		"a redirect to another port": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, other.URL, http.StatusFound) },
+		"a redirect that keeps methods": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, other.URL, http.StatusPermanentRedirect)
 		},
-		"a redirect to itself":                func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.Path, 302) },
+		"a redirect to a cloud's service": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "http://169.254.169.254/latest/", http.StatusTemporaryRedirect)
+		},
+		"a redirect to itself":                func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.Path, http.StatusFound) },
 		"an endpoint of a cloud's":            tells(`{"issuer":"http://HOST","introspection_endpoint":"http://169.254.169.254/latest/"}`),
 		"an endpoint of a cloud's over https": tells(`{"issuer":"http://HOST","introspection_endpoint":"https://169.254.169.254/latest/"}`),
 		"an endpoint of another host":         tells(`{"issuer":"http://HOST","introspection_endpoint":"https://evil.example/ask"}`),
@@ -46,7 +48,7 @@ func TestHostileMetadata(t *testing.T) {
 		"an issuer twice":                     tells(`{"issuer":"http://HOST","issuer":"http://HOST","introspection_endpoint":"http://HOST/ask"}`),
 		"an endpoint that redirects the POST": func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path == "/ask" {
-				http.Redirect(w, r, other.URL, 307)
+				http.Redirect(w, r, other.URL, http.StatusTemporaryRedirect)
 				return
 			}
 			tells(`{"issuer":"http://HOST","introspection_endpoint":"http://HOST/ask"}`)(w, r)
