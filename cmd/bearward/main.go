@@ -32,6 +32,7 @@ var commands = []command{
 	{"doctor", "look at an issuer or an API, and say what to mend", runDoctor},
 	{"explain", "tell why a token is refused, and what to change", runExplain},
 	{"rules", "show, compare and check rules: who may call what", runRules},
+	{"forward", "answer gateways that ask who may call an API", runForward},
 	{"dev", "run an issuer on this machine that gives tokens, for development", runDev},
 }
 
