@@ -146,7 +146,7 @@ func xfccValue(s string) (value, behind string, err error) {
 		if end < 0 {
 			end = len(s)
 		}
-		if strings.Contains(s[:end], `"`) { // check: xfcc-bare-quote
+		if strings.ContainsAny(s[:end], `"\`) { // check: xfcc-bare-quote
 			return "", "", errElements
 		}
 		return strings.TrimRight(s[:end], " "), s[end:], nil

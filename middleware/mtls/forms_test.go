@@ -90,6 +90,8 @@ func TestFormsOfOneCertificate(t *testing.T) {
 		"XFCC, a quote ended by an empty": {XFCC, 0, "Hash=" + hash + `;Subject=",Hash=` + otherHash + `;Subject=""`, errElements},
 		"XFCC, text behind a quote":       {XFCC, 0, `By="a"xy=b;Hash=` + hash, errElements},
 		"XFCC, a quote within":            {XFCC, 0, `By=a"b;Hash=` + hash, errElements},
+		"XFCC, a comma escaped":           {XFCC, 0, "Hash=" + otherHash + `;Subject=CN=a\,Hash=` + hash, errElements},
+		"XFCC, a semicolon escaped":       {XFCC, 0, `Subject=CN=a\;Hash=` + hash, errElements},
 		"XFCC, an escape at the end":      {XFCC, 0, `Hash=` + hash + `;By="a\`, errElements},
 		"XFCC, no name":                   {XFCC, 0, "=a;Hash=" + hash, errElements},
 		"XFCC, no pair":                   {XFCC, 0, hash, errElements},
