@@ -125,8 +125,10 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.guard.Refuse(w, r, errIssuerNeeded)
 		return
 	}
-	for _, f := range h.identity {
-		w.Header()[f.name] = []string{f.encoded(p)}
+	values := make([]string, len(h.identity))
+	for i, f := range h.identity {
+		values[i] = f.encoded(p)
+		w.Header()[f.name] = values[i : i+1 : i+1]
 	}
 	w.Header().Set("Content-Length", "0")
 	w.WriteHeader(http.StatusOK)
@@ -180,18 +182,17 @@ var reroutingFields = []string{"x-http-method-override", "x-http-method", "x-met
 // readFields refuses names that a client must not send, in whatever spelling.
 func (h *Handler) readFields(all http.Header) Fault {
 	for name := range all {
-		name = spelling(name)
-		if slices.Contains(h.reserved, name) { // check: identity-claimed
+		if isSpelled(name, h.reserved) { // check: identity-claimed
 			return FaultIdentity
 		}
-		if slices.Contains(reroutingFields, name) { // check: rerouting
+		if isSpelled(name, reroutingFields) { // check: rerouting
 			return FaultRerouting
 		}
 	}
 	// A field that Connection names is taken away on the way (RFC 9110 §7.6.1).
 	for _, list := range all["Connection"] {
 		for name := range strings.SplitSeq(list, ",") {
-			if slices.Contains(h.reserved, spelling(strings.TrimSpace(name))) { // check: identity-hop
+			if isSpelled(strings.TrimSpace(name), h.reserved) { // check: identity-hop
 				return FaultIdentity
 			}
 		}
@@ -201,12 +202,37 @@ func (h *Handler) readFields(all http.Header) Fault {
 
 // spelling returns the one form of all names that CGI, WSGI and others take for the same.
 func spelling(name string) string {
-	return strings.Map(func(c rune) rune {
-		if 'a' <= c && c <= 'z' || '0' <= c && c <= '9' {
-			return c
+	b := []byte(name)
+	for i, c := range b {
+		b[i] = spelled(c)
+	}
+	return string(b)
+}
+
+// spelled is what one byte of a name is in its spelling.
+func spelled(c byte) byte {
+	switch {
+	case 'A' <= c && c <= 'Z':
+		return c + 'a' - 'A'
+	case 'a' <= c && c <= 'z', '0' <= c && c <= '9':
+		return c
+	}
+	return '-'
+}
+
+// isSpelled reports whether the spelling of name is one of all.
+func isSpelled(name string, all []string) bool {
+	return slices.ContainsFunc(all, func(s string) bool {
+		if len(s) != len(name) {
+			return false
 		}
-		return '-'
-	}, strings.ToLower(name))
+		for i := range len(s) {
+			if s[i] != spelled(name[i]) {
+				return false
+			}
+		}
+		return true
+	})
 }
 
 // ask reads the gateway's question. It is false when something is missing or there twice.

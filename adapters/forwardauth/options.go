@@ -171,9 +171,16 @@ func isFieldName(s string) bool {
 }
 
 func scopes(p *auth.Principal) string {
-	var all []string
-	for _, s := range p.Scopes() {
-		all = append(all, encode(s))
+	scopes := p.Scopes()
+	if len(scopes) == 1 {
+		return encode(scopes[0])
 	}
-	return strings.Join(all, " ")
+	var b strings.Builder
+	for i, s := range scopes {
+		if i > 0 {
+			b.WriteByte(' ')
+		}
+		b.WriteString(encode(s))
+	}
+	return b.String()
 }

@@ -44,10 +44,18 @@ func (*match) Header() http.Header         { return http.Header{} }
 func (*match) Write(p []byte) (int, error) { return len(p), nil }
 func (*match) WriteHeader(int)             {}
 func (m *match) Param(name string) string  { return m.request.PathValue(name) }
+
+// find asks mux which route a request reaches. Match, request and URL are one allocation.
 func find(mux *http.ServeMux, method, path string) *match {
-	m := new(match)
-	mux.ServeHTTP(m, &http.Request{Method: method, URL: &url.URL{Path: path}, RequestURI: path, Header: http.Header{}})
-	return m
+	asked := new(struct {
+		match
+		request http.Request
+		url     url.URL
+	})
+	asked.url.Path = path
+	asked.request = http.Request{Method: method, URL: &asked.url, RequestURI: path}
+	mux.ServeHTTP(&asked.match, &asked.request)
+	return &asked.match
 }
 
 // newTable returns a table of rules, or an error that names each that cannot be one.
