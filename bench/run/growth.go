@@ -20,7 +20,7 @@ import (
 
 // growth measures what becomes of the cost as things grow in number or size.
 func growth(ctx context.Context, p plan, r *report) error {
-	for _, grow := range []func(context.Context, plan, *report) error{growKeys, growSize, growRules, growCache} {
+	for _, grow := range []func(context.Context, plan, *report) error{growKeys, growSize, growRules, growIssuers, growCache} {
 		if err := grow(ctx, p, r); err != nil {
 			return err
 		}
@@ -148,6 +148,41 @@ func growRules(ctx context.Context, p plan, r *report) error {
 		with.add(n, b.Median())
 	}
 	return r.curves("rules.svg", "Rules in the table of a guard", "rules", "ns per request", true, without, with)
+}
+
+// growIssuers has 1 to 1,000 tenants of one key set. The token is of the first.
+func growIssuers(ctx context.Context, p plan, r *report) error {
+	s, err := newStand(ctx, "RS256")
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	warm, cold, forged := curve{name: "a remembered token"}, curve{name: "no token cache"}, curve{name: "a forged token"}
+	bad, err := s.key.Spoil(s.token)
+	if err != nil {
+		return err
+	}
+	for _, n := range []int{1, 10, 100, 1000} {
+		remembering, err := tenants(s, n, 0)
+		if err != nil {
+			return err
+		}
+		forgetting, err := tenants(s, n, off)
+		if err != nil {
+			return err
+		}
+		cs := []*measure.Contestant{
+			measure.Of("warm", accept(ctx, remembering, s.token)), measure.Of("cold", accept(ctx, forgetting, s.token)),
+			measure.Of("forged", refuse(ctx, remembering, bad, auth.ReasonSignatureInvalid)),
+		}
+		if err := measure.Race(6, p.slice, cs...); err != nil {
+			return err
+		}
+		warm.add(n, cs[0].Median())
+		cold.add(n, cs[1].Median())
+		forged.add(n, cs[2].Median())
+	}
+	return r.curves("issuers.svg", "Issuers that an API trusts (tenants of one key set)", "issuers", "ns per token", true, warm, cold, forged)
 }
 
 // growCache has 10 to 1,000,000 distinct tokens remembered, asked for in turn.

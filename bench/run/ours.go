@@ -53,7 +53,7 @@ func (s *stand) verifier(cache int) (*auth.Verifier, error) {
 }
 
 // accept is the verification of one token that must be good.
-func accept(ctx context.Context, v *auth.Verifier, token string) func() error {
+func accept(ctx context.Context, v auth.TokenVerifier, token string) func() error {
 	return func() error {
 		_, err := v.VerifyToken(ctx, token)
 		return err
