@@ -45,17 +45,13 @@ func panvaAuthority(t *testing.T, resource string, tls *certificates) authority 
 // register there.
 func embeddedAuthority(t *testing.T, resource string, tls *certificates) authority {
 	t.Helper()
-	var server *authserver.Server
-	front := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { server.ServeHTTP(w, r) }))
-	if tls == nil {
-		front.Start()
-	} else {
-		front.TLS = tls.asking()
-		front.StartTLS()
+	front := httptest.NewUnstartedServer(nil)
+	issuer := "http://" + front.Listener.Addr().String()
+	if tls != nil {
+		issuer = "https://" + front.Listener.Addr().String()
 	}
-	t.Cleanup(front.Close)
 	server, err := authserver.New(authserver.Config{
-		Issuer: front.URL, Audiences: []string{resource}, ClientCertificates: tls != nil,
+		Issuer: issuer, Audiences: []string{resource}, ClientCertificates: tls != nil,
 		Scopes: []authserver.Scope{{Name: "read:orders", Meaning: "See your orders"}},
 		Users:  []authserver.User{{Name: "alice", Password: "wonderland"}},
 	})
@@ -63,6 +59,14 @@ func embeddedAuthority(t *testing.T, resource string, tls *certificates) authori
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { server.Close() })
+	front.Config.Handler = server
+	if tls == nil {
+		front.Start()
+	} else {
+		front.TLS = tls.asking()
+		front.StartTLS()
+	}
+	t.Cleanup(front.Close)
 	reached := tls.client()
 	return authority{
 		settings: settings{
