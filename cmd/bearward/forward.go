@@ -31,8 +31,15 @@ FILE is JSON:
 
 "for" and "gateways" (or a "listen" of unix:PATH) are never guessed. An issuer may have a "preset",
 "callers" and a "key_set_url". "form" is forwarded or direct, with a "prefix"; "fields" names the
-identity fields. "admin" serves /metrics and /readyz. Rules are in the text form of auth.ParseRules,
-and read again when their file changes. Used proofs are remembered in this process: run one.
+identity fields. Rules are in the text form of auth.ParseRules, and read again when their file
+changes. "admin" serves /metrics and /readyz, and asks for no token: clients must not reach it.
+
+POST /revocations there, as application/json, revokes tokens before they expire:
+
+  {"issuer": "https://issuer.example", "token_id": "ID", "until": "2026-03-01T12:00:00Z"}
+
+In place of "token_id" there may be "subject" or "client_id", with "issued_before". Revocations and
+used proofs are remembered in this process, and are gone after a restart: run one.
 
 Exit codes: 0 it ended, or the files are good; 2 wrong usage, or a file that is wrong; 3 it failed.
 

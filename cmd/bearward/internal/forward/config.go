@@ -24,7 +24,7 @@ import (
 // A Config is what the file says. Members that it does not know are errors.
 type Config struct {
 	Listen   string   `json:"listen"`   // an address, or unix:PATH; for gateways
-	Admin    string   `json:"admin"`    // an address for /metrics and /readyz; none when empty
+	Admin    string   `json:"admin"`    // an address for operators: /metrics, /readyz, /revocations
 	For      []string `json:"for"`      // forwardauth.Options.For
 	Gateways []string `json:"gateways"` // addresses or ranges of addresses
 	Form     string   `json:"form"`     // forwarded, the default, or direct

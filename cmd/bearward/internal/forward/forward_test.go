@@ -1,11 +1,7 @@
 package forward
 
 import (
-	"context"
 	"fmt"
-	"io"
-	"log/slog"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -64,66 +60,11 @@ func TestConfigurationsAreStrict(t *testing.T) {
 	}
 }
 
-// A running Server, and what it is asked.
-type running struct {
-	t          *testing.T
-	gate, ends string
-}
-
-// ask asks about a request, and returns the status.
-func (r *running) ask(target, token string) int {
-	r.t.Helper()
-	q, err := http.NewRequest("GET", "http://"+r.gate+"/", nil)
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	q.Header = http.Header{"X-Forwarded-Method": {"GET"}, "X-Forwarded-Proto": {"https"}, "X-Forwarded-Host": {"api.example.com"}, "X-Forwarded-Uri": {target}, "Authorization": {"Bearer " + token}}
-	resp, err := http.DefaultClient.Do(q)
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	resp.Body.Close()
-	return resp.StatusCode
-}
-
-func (r *running) get(path string) (int, string) {
-	r.t.Helper()
-	resp, err := http.Get("http://" + r.ends + path)
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	return resp.StatusCode, string(body)
-}
-
-// until polls until the condition holds.
-func (r *running) until(what string, condition func() bool) {
-	r.t.Helper()
-	for limit := time.Now().Add(20 * time.Second); !condition(); {
-		if time.Now().After(limit) {
-			r.t.Fatalf("after 20 s not yet: %s", what)
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
-}
-
 func TestServer(t *testing.T) {
 	issuer := authtest.NewIssuer(t, &authtest.Options{Socket: true})
 	file := files(t, fmt.Sprintf(`{"listen": "127.0.0.1:0", "admin": "127.0.0.1:0", "for": ["https://api.example.com"], "gateways": ["127.0.0.1"], "rules": "rules.txt",
 		"dpop": "allow", "issuers": [{"issuer": %q, "audience": %q}]}`, issuer.URL, issuer.Audience), rulesText)
-	server, err := NewServer(Options{File: file, Log: slog.New(slog.DiscardHandler), Every: 5 * time.Millisecond})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(ctx) }()
-	r := &running{t, server.Addr().String(), server.Admin().String()}
-	r.until("ready", func() bool { code, _ := r.get("/readyz"); return code == 200 })
+	r := serve(t, Options{File: file, Every: 5 * time.Millisecond})
 	good, other := issuer.Token("read:orders"), issuer.Token("other")
 	for _, c := range []struct {
 		target, token string
@@ -154,9 +95,5 @@ func TestServer(t *testing.T) {
 		if !strings.Contains(text, line+"\n") {
 			t.Errorf("no %s in\n%s", line, text)
 		}
-	}
-	cancel()
-	if err := <-ended; err != nil {
-		t.Error(err)
 	}
 }

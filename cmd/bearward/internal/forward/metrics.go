@@ -68,7 +68,7 @@ func (m *metrics) countReload(err error) bool {
 	return isNew
 }
 
-func (m *metrics) write(w http.ResponseWriter, ready bool) {
+func (m *metrics) write(w http.ResponseWriter, ready bool, revocations int) {
 	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -80,6 +80,7 @@ func (m *metrics) write(w http.ResponseWriter, ready bool) {
 	writeCounts(w, "bearward_forward_rules_reloads_total", "result", m.reloads)
 	fmt.Fprintf(w, "# HELP bearward_forward_rules_failing Whether the file of rules has a fault, and older ones are in use.\n# TYPE bearward_forward_rules_failing gauge\nbearward_forward_rules_failing %d\n", number(m.failing != ""))
 	fmt.Fprintf(w, "# HELP bearward_forward_ready Whether tokens can be verified.\n# TYPE bearward_forward_ready gauge\nbearward_forward_ready %d\n", number(ready))
+	fmt.Fprintf(w, "# HELP bearward_forward_revocations Entries of the store of revocations.\n# TYPE bearward_forward_revocations gauge\nbearward_forward_revocations %d\n", revocations)
 }
 
 func writeCounts[K ~string](w io.Writer, name, label string, counts map[K]int64) {

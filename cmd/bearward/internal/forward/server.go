@@ -13,6 +13,7 @@ import (
 	"github.com/bearward/bearward/adapters/forwardauth"
 	"github.com/bearward/bearward/jwks"
 	auth "github.com/bearward/bearward/middleware"
+	"github.com/bearward/bearward/middleware/revocation"
 )
 
 // Options are those of a Server that are not in its file.
@@ -20,6 +21,8 @@ type Options struct {
 	File  string
 	Log   *slog.Logger
 	Every time.Duration // how often the files are compared; 0 means 2 s
+	// MaxRevocations is how many entries there is room for; 0 means 65,536.
+	MaxRevocations int
 }
 
 // A Server answers gateways until its context ends.
@@ -28,7 +31,8 @@ type Server struct {
 	guard         *auth.Guard
 	gate          *forwardauth.Handler
 	metrics       *metrics
-	listen, admin net.Listener // admin is nil when the file names none
+	revoked       *revocation.Memory // nil without an address for operators
+	listen, admin net.Listener       // admin is nil when the file names none
 	rulesFile     string
 	config, rules []byte // as they were read last
 }
@@ -86,7 +90,12 @@ func prepare(o Options) (*Server, *Config, error) {
 		s.metrics.countFault(f)
 		o.Log.Warn("refused before any token was read", "fault", string(f))
 	}
-	s.guard, err = c.guard(&auth.GuardOptions{Keys: &jwks.Options{Logger: o.Log}, OnDecision: auth.Hooks(s.metrics.countDecision, auth.LogRefusals(o.Log))})
+	opts := &auth.GuardOptions{Keys: &jwks.Options{Logger: o.Log}, OnDecision: auth.Hooks(s.metrics.countDecision, auth.LogRefusals(o.Log))}
+	if c.Admin != "" {
+		s.revoked = revocation.NewMemory(o.MaxRevocations)
+		opts.Revoked = s.revoked.Revoked
+	}
+	s.guard, err = c.guard(opts)
 	if err != nil {
 		return nil, nil, named(err)
 	}
@@ -122,16 +131,14 @@ func (s *Server) Admin() net.Addr {
 
 // Serve answers until ctx ends. It then finishes the requests that are under way, for at most 10 s.
 func (s *Server) Serve(ctx context.Context) error {
-	mux := http.NewServeMux()
-	mux.Handle("GET /readyz", s.guard.ReadyHandler())
-	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, _ *http.Request) { s.metrics.write(w, s.guard.Ready() == nil) })
 	gates := &http.Server{Handler: s.gate, ConnContext: auth.ConnContext, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10}
-	admins := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
+	admins := &http.Server{ReadTimeout: 30 * time.Second, ReadHeaderTimeout: 10 * time.Second}
 	failed := make(chan error, 2)
 	running := 1
 	go func() { failed <- gates.Serve(s.listen) }()
 	if s.admin != nil {
 		running++
+		admins.Handler = s.ends()
 		go func() { failed <- admins.Serve(s.admin) }()
 	}
 	s.o.Log.Info("answering gateways", "address", s.Addr().String())
@@ -156,6 +163,17 @@ func (s *Server) Serve(ctx context.Context) error {
 		<-failed
 	}
 	return errors.Join(err, s.close())
+}
+
+// ends is what operators are served.
+func (s *Server) ends() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /readyz", s.guard.ReadyHandler())
+	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, _ *http.Request) {
+		s.metrics.write(w, s.guard.Ready() == nil, s.revoked.Len())
+	})
+	mux.HandleFunc("POST /revocations", s.revoke)
+	return mux
 }
 
 // reload compares the files by content, and swaps the rules. Rules with a fault, and a changed
