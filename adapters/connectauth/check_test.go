@@ -69,3 +69,18 @@ func TestWhatIsNotThereIs404(t *testing.T) {
 		t.Errorf("a procedure that the service does not have: got %d", w.Code)
 	}
 }
+
+func TestHealthAndReflectionNeedARule(t *testing.T) {
+	issuer := authtest.NewIssuer(t, nil)
+	const reflection = "/grpc.reflection.v1.ServerReflection/"
+	ok := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
+	mux := connectauth.NewMux(issuer.Guard(nil), auth.Rules{health + "Check": auth.Public(), unary: auth.Public()})
+	for _, path := range []string{health, reflection} {
+		connectauth.Handle(mux, at(path, ok), 1)
+	}
+	for procedure, want := range map[string]int{health + "Check": 200, health + "Watch": 403, reflection + "ServerReflectionInfo": 403} {
+		if w := ask(mux, "POST", procedure, "application/json", "{}", issuer.Token("read")); w.Code != want {
+			t.Errorf("%s: got %d, want %d", procedure, w.Code, want)
+		}
+	}
+}

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"connectrpc.com/connect"
 	"google.golang.org/protobuf/types/known/wrapperspb"
@@ -270,5 +272,56 @@ func TestCachesAreToldInTheHeader(t *testing.T) {
 		if body := strings.ToLower(w.Body.String()); strings.Contains(body, `"vary"`) {
 			t.Errorf("the refusal tells Vary: %s", body)
 		}
+	}
+}
+
+// A handler that calls another service with its own context does not pass its caller's token on.
+func TestTheTokenIsNotPassedOn(t *testing.T) {
+	issuer := authtest.NewIssuer(t, nil)
+	received := make(chan http.Header, 1)
+	next := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { received <- r.Header.Clone() }))
+	t.Cleanup(next.Close)
+	for name, options := range protocols {
+		onward := connect.NewClient[message, message](next.Client(), next.URL+unary, options...)
+		mux := newMux(issuer, readAll, &talk{onUnary: func(ctx context.Context) error {
+			_, _ = onward.CallUnary(ctx, connect.NewRequest(wrapperspb.String("hello"))) // what arrives is looked at
+			return nil
+		}})
+		token := issuer.Token("read")
+		if w := ask(mux, "POST", unary, "application/json", `""`, token); w.Code != http.StatusOK {
+			t.Errorf("%s: got %d", name, w.Code)
+			continue
+		}
+		select {
+		case header := <-received:
+			for field, values := range header {
+				if field == "Authorization" || strings.Contains(strings.Join(values, " "), token) {
+					t.Errorf("%s: %s arrived with %q", name, field, values)
+				}
+			}
+		default:
+			t.Errorf("%s: nothing arrived", name)
+		}
+	}
+}
+
+// A caller who goes before the keys are there is never told that the token is bad.
+func TestADeadlineShorterThanTheWaitForKeys(t *testing.T) {
+	for kind, codes := range map[string][2]string{"application/json": {"", `"unavailable"`}, "application/grpc": {"14", ""}} {
+		synctest.Test(t, func(t *testing.T) {
+			issuer := authtest.NewIssuer(t, nil)
+			issuer.Hang()
+			mux := newMux(issuer, readAll, new(talk))
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			r := httptest.NewRequestWithContext(ctx, "POST", unary, strings.NewReader(`""`))
+			r.ProtoMajor = 2
+			r.Header.Set("Content-Type", kind)
+			r.Header.Set("Authorization", "Bearer "+issuer.Token("read"))
+			w := record(mux, r)
+			if got := w.Result().Trailer.Get("Grpc-Status"); got != codes[0] || !strings.Contains(w.Body.String(), codes[1]) {
+				t.Errorf("%s: %d, status %q, %s", kind, w.Code, got, w.Body)
+			}
+		})
 	}
 }

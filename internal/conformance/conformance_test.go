@@ -52,6 +52,7 @@ func TestARowPassesByItsTestsAlone(t *testing.T) {
 		{ID: "B-01", HTTP: "2xx", GRPC: "OK"}, {ID: "B-02", HTTP: "2xx", GRPC: "OK"}, {ID: "B-03", HTTP: "401 it", GRPC: "U"}, {ID: "B-20", HTTP: "cfg", GRPC: "cfg"},
 		{ID: "K-09", HTTP: "401 it", GRPC: "U"}, {ID: "O-07", HTTP: "cfg", GRPC: "cfg"}, {ID: "D-01", HTTP: "2xx", GRPC: "OK", Planned: true}, {ID: "D-21", HTTP: "401 it", GRPC: "U", Planned: true}, {ID: "AT-01", HTTP: "2xx", GRPC: "n/a"},
 		{ID: "B-17", HTTP: "any", GRPC: "–"}, {ID: "O-04", HTTP: "all", GRPC: "all"},
+		{ID: "B-04", HTTP: "2xx", GRPC: "OK"},
 	}
 	p, err := rows.ReadProofs("O-07 adapters/chiauth TestCheck\n")
 	if err != nil {
@@ -61,7 +62,7 @@ func TestARowPassesByItsTestsAlone(t *testing.T) {
 	transport := func(row, transport, action string) {
 		all = append(all, ran{"internal/conformance", "TestMatrixX/x/" + row + "/" + transport + "/a_name/with_a_slash", action})
 	}
-	for _, kind := range []string{"nethttp", "chi-table", "echo", "grpc-bidi"} {
+	for _, kind := range []string{"nethttp", "chi-table", "echo", "gin", "grpc-bidi", "connect-unary"} {
 		transport("B-01", kind, "pass")
 		transport("D-21", kind, "pass")
 		if kind != "echo" {
@@ -73,6 +74,9 @@ func TestARowPassesByItsTestsAlone(t *testing.T) {
 	transport("B-17", "chi#02", "pass")
 	transport("B-17", "nethttp", "pass")
 	transport("O-04", "grpc-unary", "pass")
+	for kind, action := range map[string]string{"nethttp": "pass", "chi": "pass", "echo": "pass", "gin": "fail", "grpc-unary": "pass", "connect-unary": "pass"} {
+		all = append(all, ran{"internal/routers", "TestEveryRow/TestMatrixX/x/B-04/" + kind + "/a_name", action})
+	}
 	transport("AT-01", "chi", "pass")
 	transport("AT-01", "echo", "skip")
 	all = append(all, ran{"internal/conformance", "TestMatrixX/x/B-01", "pass"}, ran{"internal/conformance", "TestMatrixConstruction/B-20", "pass"},
@@ -87,7 +91,8 @@ func TestARowPassesByItsTestsAlone(t *testing.T) {
 	}
 	want := map[string]string{
 		"B-01": "pass", "B-02": "MISSING Echo", "B-03": "FAIL", "B-20": "pass", "K-09": "pass", "O-07": "pass", "D-01": "not built yet", "D-21": "pass",
-		"AT-01": "MISSING net/http Echo", "B-17": "MISSING Echo", "O-04": "MISSING net/http chi Echo", "J-05": "MISSING net/http chi Echo gRPC",
+		"AT-01": "MISSING net/http Echo gin", "B-17": "MISSING Echo gin", "O-04": "MISSING net/http chi Echo gin Connect", "J-05": "MISSING net/http chi Echo gin gRPC Connect",
+		"B-04": "FAIL",
 	}
 	for _, r := range results {
 		if got := strings.TrimSpace(string(r.State) + " " + strings.Join(r.Lacks, " ")); got != want[r.ID] {

@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/bearward/bearward/internal/rpctest"
 	auth "github.com/bearward/bearward/middleware"
 	"github.com/bearward/bearward/middleware/authtest"
 	"github.com/bearward/bearward/middleware/dpop"
@@ -119,7 +118,7 @@ func (d *dpopAPI) row(t *testing.T, rows, name string, test func(c caller)) {
 	}
 }
 
-func (c caller) overGRPC() bool { return strings.HasPrefix(c.name, "grpc-") }
+func (c caller) overRPC() bool { return isRPC(c.name) }
 
 // at is the caller of another operation.
 func (c caller) at(need string) caller {
@@ -129,22 +128,17 @@ func (c caller) at(need string) caller {
 
 // method and uri are what a proof for the operation says.
 func (c caller) method() string {
-	if c.overGRPC() {
+	if c.overRPC() {
 		return http.MethodPost
 	}
 	return http.MethodGet
 }
 
 func (c caller) path() string {
-	if !c.overGRPC() {
+	if !c.overRPC() {
 		return "/" + c.need
 	}
-	for _, method := range rpctest.Methods {
-		if strings.HasSuffix(strings.ToLower(method), "/"+strings.TrimPrefix(c.name, "grpc-")) {
-			return method
-		}
-	}
-	panic("no method of " + c.name)
+	return methodOf(c.name)
 }
 
 // token returns a token that is bound to the client's key.

@@ -152,8 +152,9 @@ func readFiles(pattern string) ([]ran, error) {
 }
 
 // runTests runs the tests of the module that bear rows, and those of the modules below adapters.
-// With them run those of bench that read other people's vectors, those of examples that have other
-// people's clients, and the rehearsal of a release.
+// With them run those of internal/routers, which ask the matrix of adapters that are modules, those
+// of bench that read other people's vectors, those of examples that have other people's clients, and
+// the rehearsal of a release.
 func runTests() ([]ran, error) {
 	all, err := goTest(".", "./jwks/...", "./middleware/...", "./adapters/...", "./cmd/...", "./internal/...")
 	if err != nil {
@@ -170,6 +171,10 @@ func runTests() ([]ran, error) {
 		}
 		all = append(all, some...)
 	}
+	routers, err := goTest("internal/routers", ".")
+	if err != nil {
+		return nil, err
+	}
 	vectors, err := goTest("bench", "./vectors")
 	if err != nil {
 		return nil, err
@@ -179,7 +184,7 @@ func runTests() ([]ran, error) {
 		return nil, err
 	}
 	clients, err := goTest("examples", "./mcp")
-	return slices.Concat(all, vectors, consumers, clients), err
+	return slices.Concat(all, routers, vectors, consumers, clients), err
 }
 
 func goTest(dir string, packages ...string) ([]ran, error) {

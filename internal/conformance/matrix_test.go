@@ -105,7 +105,7 @@ func (g *group) ask(questions ...question) {
 			for _, row := range strings.Fields(q.rows) {
 				t.Run(row, func(t *testing.T) {
 					for _, name := range slices.Sorted(maps.Keys(g.transports)) {
-						if q.shape != nil && strings.HasPrefix(name, "grpc") {
+						if q.shape != nil && isRPC(name) {
 							continue
 						}
 						t.Run(name+"/"+q.name, func(t *testing.T) { q.put(t, g.transports[name], g.field) })

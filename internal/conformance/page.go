@@ -29,8 +29,8 @@ func markdown(results []result) []byte {
 	var b bytes.Buffer
 	b.WriteString("# Conformance\n\nOne row is one testable statement: of an RFC, or our own promise (OURS). `make conformance` runs them and writes this page, and\n" +
 		"`artifacts/conformance.json`. The rows stand in [rows/rows.md](rows/rows.md), with the decisions that override them. The questions of the matrix go, unchanged, through real servers: net/http (`httpauth.Mux` and a plain\n" +
-		"`ServeMux`), chi (routes and a table in front), Echo (routes and a table) and gRPC (unary, client, server and bidi streams). A row without a\n" +
-		"test is MISSING, never passing.\n\n")
+		"`ServeMux`), chi (routes and a table in front), Echo (routes and a table), gin, gRPC (unary, client, server and bidi streams) and Connect (the\n" +
+		"same, by clients of gRPC). A row without a test is MISSING, never passing.\n\n")
 	b.WriteString(summary(results))
 	b.WriteString("\n| group | rows | pass | fail | missing | not built yet |\n|---|---|---|---|---|---|\n")
 	var order []string

@@ -169,7 +169,7 @@ func TestPathValue(t *testing.T) {
 		ask := setup{guard: guard, needs: map[string]auth.Requirement{"orders": auth.AnyToken().With(func(ctx context.Context, _ *auth.Principal) error {
 			found = auth.PathValue(ctx, "id")
 			return nil
-		})}}.overGRPC(t, method)
+		})}}.overRPC(t, grpcServer, method)
 		if a := ask(t, request{need: "orders", authorization: token}); a.status != 200 || found != "" {
 			t.Errorf("%s: %d, the check found %q, want nothing", method, a.status, found)
 		}

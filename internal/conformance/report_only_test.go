@@ -14,7 +14,6 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/bearward/bearward/adapters/grpcauth"
-	"github.com/bearward/bearward/internal/rpctest"
 	auth "github.com/bearward/bearward/middleware"
 	"github.com/bearward/bearward/middleware/authtest"
 )
@@ -103,14 +102,16 @@ func TestReportOnlyGoesByNoName(t *testing.T) {
 			}
 		})
 	}
-	for _, method := range rpctest.Methods {
-		name := strings.ToLower(method[strings.LastIndexByte(method, '/')+1:])
-		report, enforce := setup{guard: guard, needs: reported}.overGRPC(t, method), setup{guard: guard, needs: enforced}.overGRPC(t, method)
-		t.Run("W-08/grpc-"+name, func(t *testing.T) {
-			if a := report(t, request{need: "orders"}); a.status != 200 {
+	report, enforce := setup{guard: guard, needs: reported}.transports(t), setup{guard: guard, needs: enforced}.transports(t)
+	for name := range report {
+		if !isRPC(name) {
+			continue
+		}
+		t.Run("W-08/"+name, func(t *testing.T) {
+			if a := report[name](t, request{need: "orders"}); a.status != 200 {
 				t.Errorf("%d for what is only reported on", a.status)
 			}
-			if a := enforce(t, request{need: "orders"}); a.status != 401 {
+			if a := enforce[name](t, request{need: "orders"}); a.status != 401 {
 				t.Errorf("%d for what is enforced", a.status)
 			}
 		})

@@ -91,7 +91,11 @@ func TestAProofIsSpentOnce(t *testing.T) {
 		if a := ask(t, request{need: "orders", authorization: token, field: proof(name)}); a.status != 200 || !slices.Equal(a.nonces, []string{"next"}) {
 			t.Errorf("%d %s, nonces %q", a.status, a.code, a.nonces)
 		}
-		if a := ask(t, request{need: "orders", authorization: token, field: proof(name)}); a.status != 401 || a.code != "INVALID_DPOP_PROOF" {
+		code := "INVALID_DPOP_PROOF"
+		if strings.HasPrefix(name, "connect") {
+			code = "" // the first guard refuses, and stands in front of what knows the protocol
+		}
+		if a := ask(t, request{need: "orders", authorization: token, field: proof(name)}); a.status != 401 || a.code != code {
 			t.Errorf("%d %s for the same proof in another request", a.status, a.code)
 		}
 	})
@@ -183,7 +187,7 @@ func TestPeer(t *testing.T) {
 		realIP := middleware.RealIP
 		eachTransport(t, "W-24", setup{guard: guard, needs: needs, front: realIP}.transports(t), func(t *testing.T, name string, ask transport) {
 			claims := request{need: "orders", authorization: token, field: [2]string{"Client-Cert", "the caller's"}}
-			if !strings.HasPrefix(name, "grpc") {
+			if !isRPC(name) {
 				claims.shape = func(r *http.Request) {
 					for _, field := range []string{"X-Real-Ip", "X-Forwarded-For", "True-Client-Ip"} {
 						r.Header.Set(field, "192.0.2.1")

@@ -188,7 +188,7 @@ func TestMatrixNonces(t *testing.T) {
 		if a.metadata != nil && a.metadata["dpop-nonce"] != nonces.Current() {
 			c.t.Errorf("the ErrorInfo says %v", a.metadata)
 		}
-		if !c.overGRPC() && a.stored != "no-store" {
+		if !c.overRPC() && a.stored != "no-store" {
 			c.t.Errorf("Cache-Control %q beside a nonce", a.stored)
 		}
 	}
@@ -212,7 +212,7 @@ func TestMatrixNonces(t *testing.T) {
 		if len(a.nonces) != 1 || a.nonces[0] != nonces.Current() {
 			c.t.Errorf("told the nonces %q with an accepted answer", a.nonces)
 		}
-		if !c.overGRPC() && a.stored != "no-store" {
+		if !c.overRPC() && a.stored != "no-store" {
 			c.t.Errorf("Cache-Control %q beside a nonce", a.stored)
 		}
 	})
@@ -326,7 +326,7 @@ func TestMatrixMemory(t *testing.T) {
 func TestMatrixProofsOfCalls(t *testing.T) {
 	d := newDPoP(t, nil)
 	d.row(t, "D-41", "one proof for each call", func(c caller) {
-		if !c.overGRPC() {
+		if !c.overRPC() {
 			c.t.Skip("HTTP has D-11 and D-12")
 		}
 		asked := 0

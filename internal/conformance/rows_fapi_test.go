@@ -181,7 +181,7 @@ func TestMatrixFAPI2(t *testing.T) {
 			"in another field": {client: c.cert, field: [2]string{"access_token", token}},
 			"in the query":     {client: c.cert, shape: func(r *http.Request) { r.URL.RawQuery = "access_token=" + token }},
 		} {
-			if r.shape == nil || !strings.HasPrefix(c.name, "grpc") {
+			if r.shape == nil || !isRPC(c.name) {
 				c.want(what, c.send(r), 401, "CREDENTIALS_MISSING", "")
 			}
 		}

@@ -8,11 +8,9 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
-	"slices"
 	"strings"
 	"testing"
 
-	"github.com/bearward/bearward/internal/rpctest"
 	auth "github.com/bearward/bearward/middleware"
 	"github.com/bearward/bearward/middleware/authtest"
 	"github.com/bearward/bearward/middleware/dpop"
@@ -35,7 +33,7 @@ func securedTransports(t *testing.T, guard *auth.Guard, over secured) map[string
 		s := over
 		change(&s)
 		for name, ask := range (setup{guard: guard, needs: needs, over: &s}).transports(t) {
-			if isGRPC := strings.HasPrefix(name, "grpc"); kind == "" || isGRPC == (kind == "-under-http") {
+			if kind == "" || isRPC(name) == (kind == "-under-http") {
 				all[name+kind] = ask
 			}
 		}
@@ -129,7 +127,7 @@ func TestMatrixCertificatesOfProxies(t *testing.T) {
 			} {
 				wantAnswer(t, what, ask(t, request{need: "orders", authorization: token, client: who.owner, field: f}), 401)
 			}
-			if !strings.HasPrefix(name, "grpc") {
+			if !isRPC(name) {
 				twice := func(r *http.Request) { r.Header.Add("Client-Cert", field(who.owner)[1]) }
 				wantAnswer(t, "two", ask(t, request{need: "orders", authorization: token, field: field(who.owner), shape: twice}), 401)
 			}
@@ -170,12 +168,10 @@ func TestMatrixCertificateAndKey(t *testing.T) {
 
 // requestOf returns the method and the path by which a transport asks for an operation.
 func requestOf(transport, need string) (method, path string) {
-	kind, ok := strings.CutPrefix(strings.TrimSuffix(transport, "-under-http"), "grpc-")
-	if !ok {
-		return "GET", "/" + need
+	if method := methodOf(transport); method != "" {
+		return "POST", method
 	}
-	i := slices.IndexFunc(rpctest.Methods, func(m string) bool { return strings.HasSuffix(strings.ToLower(m), "/"+kind) })
-	return "POST", rpctest.Methods[i]
+	return "GET", "/" + need
 }
 
 // TestCertificateBindingsAreAdvertised reads the document of an API by way of each router.

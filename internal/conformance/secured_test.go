@@ -90,23 +90,35 @@ func (s *secured) serverOptions() []grpc.ServerOption {
 // serve starts server, and returns connections to it.
 func (s *secured) serve(t *testing.T, server *grpc.Server) func(*authtest.Certificate) *grpc.ClientConn {
 	t.Helper()
-	var addr string
 	if s != nil && s.serveHTTP {
-		front := httptest.NewUnstartedServer(server)
-		front.Config.ConnContext = auth.ConnContext
-		front.TLS, front.EnableHTTP2 = s.serverConfig(), true
-		front.StartTLS()
-		t.Cleanup(front.Close)
-		addr = front.Listener.Addr().String()
-	} else {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		go server.Serve(listener)
-		t.Cleanup(server.Stop)
-		addr = listener.Addr().String()
+		return s.serveUnderHTTP(t, server)
 	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	go server.Serve(listener)
+	t.Cleanup(server.Stop)
+	return s.dial(t, listener.Addr().String())
+}
+
+// serveUnderHTTP starts an http.Server that answers clients of gRPC, and returns connections to it.
+func (s *secured) serveUnderHTTP(t *testing.T, h http.Handler) func(*authtest.Certificate) *grpc.ClientConn {
+	server := httptest.NewUnstartedServer(h)
+	server.Config.ConnContext = auth.ConnContext
+	t.Cleanup(server.Close)
+	if s == nil {
+		server.Config.Protocols = new(http.Protocols)
+		server.Config.Protocols.SetUnencryptedHTTP2(true)
+		server.Start()
+	} else {
+		server.TLS, server.EnableHTTP2 = s.serverConfig(), true
+		server.StartTLS()
+	}
+	return s.dial(t, server.Listener.Addr().String())
+}
+
+func (s *secured) dial(t *testing.T, addr string) func(*authtest.Certificate) *grpc.ClientConn {
 	return perClient(t, func(c *authtest.Certificate) (*grpc.ClientConn, func()) {
 		creds := insecure.NewCredentials()
 		if s != nil {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 
@@ -101,10 +102,32 @@ func (s setup) transports(t *testing.T) map[string]transport {
 		}
 		all[name] = s.overHTTP(t, h)
 	}
-	for _, method := range rpctest.Methods {
-		all["grpc-"+strings.ToLower(method[strings.LastIndexByte(method, '/')+1:])] = s.overGRPC(t, method)
+	for kind, server := range rpcServers {
+		for _, method := range rpctest.Methods {
+			all[kind+"-"+strings.ToLower(method[strings.LastIndexByte(method, '/')+1:])] = s.overRPC(t, server, method)
+		}
 	}
 	return all
+}
+
+// An rpcServer serves one method of rpctest, of which callers must meet a requirement, and returns
+// connections to it.
+type rpcServer func(s setup, t *testing.T, method string, req auth.Requirement) func(*authtest.Certificate) *grpc.ClientConn
+
+// rpcServers are what each kind of server that clients of gRPC call is made by.
+var rpcServers = map[string]rpcServer{"grpc": grpcServer}
+
+// isRPC reports whether a transport calls methods of rpctest.
+func isRPC(transport string) bool { return methodOf(transport) != "" }
+
+// methodOf returns the full name of the method that a transport calls, and "" when it calls none.
+func methodOf(transport string) string {
+	kind, method, _ := strings.Cut(strings.TrimSuffix(transport, "-under-http"), "-")
+	i := slices.IndexFunc(rpctest.Methods, func(m string) bool { return strings.HasSuffix(strings.ToLower(m), "/"+method) })
+	if i < 0 || kind != "grpc" && kind != "connect" {
+		return ""
+	}
+	return rpctest.Methods[i]
 }
 
 func hello(w http.ResponseWriter, r *http.Request) { io.WriteString(w, callerOf(r.Context())) }
@@ -252,25 +275,29 @@ var statusOf = map[codes.Code]int{
 	codes.Internal: 500, codes.Unavailable: 503,
 }
 
-func (s setup) overGRPC(t *testing.T, method string) transport {
+func grpcServer(s setup, t *testing.T, method string, req auth.Requirement) func(*authtest.Certificate) *grpc.ClientConn {
+	talk := &rpctest.Talk{
+		OnUnary: func(ctx context.Context, _ *rpctest.Message) (*rpctest.Message, error) {
+			return &rpctest.Message{Value: callerOf(ctx)}, nil
+		},
+		OnStream: func(ss grpc.ServerStream) error {
+			return ss.SendMsg(&rpctest.Message{Value: callerOf(ss.Context())})
+		},
+	}
+	var options []grpc.ServerOption
+	if s.outer != nil {
+		options = s.outer(method)
+	}
+	options = append(options, s.over.serverOptions()...)
+	server := grpc.NewServer(append(options, grpcauth.ServerOptions(s.guard, auth.Rules{method: req})...)...)
+	rpctest.Register(server, talk)
+	return s.over.serve(t, server)
+}
+
+func (s setup) overRPC(t *testing.T, server rpcServer, method string) transport {
 	conns := map[string]func(*authtest.Certificate) *grpc.ClientConn{}
 	for name, req := range s.needs {
-		talk := &rpctest.Talk{
-			OnUnary: func(ctx context.Context, _ *rpctest.Message) (*rpctest.Message, error) {
-				return &rpctest.Message{Value: callerOf(ctx)}, nil
-			},
-			OnStream: func(ss grpc.ServerStream) error {
-				return ss.SendMsg(&rpctest.Message{Value: callerOf(ss.Context())})
-			},
-		}
-		var options []grpc.ServerOption
-		if s.outer != nil {
-			options = s.outer(method)
-		}
-		options = append(options, s.over.serverOptions()...)
-		server := grpc.NewServer(append(options, grpcauth.ServerOptions(s.guard, auth.Rules{method: req})...)...)
-		rpctest.Register(server, talk)
-		conns[name] = s.over.serve(t, server)
+		conns[name] = server(s, t, method, req)
 	}
 	return func(t *testing.T, ask request) answer {
 		md := metadata.MD{"authorization": ask.authorization, "x-request-id": {canary}}
@@ -290,9 +317,7 @@ func (s setup) overGRPC(t *testing.T, method string) transport {
 		if err != nil {
 			a.nonces = trailer["dpop-nonce"]
 		}
-		if s.over != nil && s.over.serveHTTP { // where the answer to a refusal has a header
-			a.challenges = append(header["www-authenticate"], a.challenges...)
-		}
+		a.challenges = append(header["www-authenticate"], a.challenges...) // where HTTP has no such trailer
 		if err == nil {
 			return a
 		}

@@ -4,11 +4,14 @@ go 1.26.0
 
 replace (
 	github.com/bearward/bearward => ../..
+	github.com/bearward/bearward/adapters/connectauth => ../../adapters/connectauth
 	github.com/bearward/bearward/adapters/ginauth => ../../adapters/ginauth
 )
 
 require (
+	connectrpc.com/connect v1.21.1
 	github.com/bearward/bearward v0.1.0
+	github.com/bearward/bearward/adapters/connectauth v0.1.0
 	github.com/bearward/bearward/adapters/ginauth v0.1.0
 	github.com/gin-gonic/gin v1.12.0
 	github.com/go-chi/chi/v5 v5.5.0

@@ -11,9 +11,10 @@ import (
 var proofsText string
 
 // Columns are the places in which a row can be tested, in the order of the report.
-var Columns = []string{"net/http", "chi", "Echo", "gRPC", "guard", "key cache", "vectors", "house"}
+var Columns = []string{"net/http", "chi", "Echo", "gin", "gRPC", "Connect", "guard", "key cache", "vectors", "house"}
 
-var httpColumns = Columns[:3]
+// The columns of the adapters: those that serve HTTP, and those that serve calls.
+var httpColumns, rpcColumns = Columns[:4], Columns[4:6]
 
 // ColumnOf says which column a test of a package counts for.
 func ColumnOf(pkg string) string {
@@ -26,8 +27,12 @@ func ColumnOf(pkg string) string {
 		return "chi"
 	case pkg == "adapters/echoauth":
 		return "Echo"
+	case pkg == "adapters/ginauth":
+		return "gin"
 	case pkg == "adapters/grpcauth":
 		return "gRPC"
+	case pkg == "adapters/connectauth":
+		return "Connect"
 	case strings.HasPrefix(pkg, "bench/"):
 		return "vectors"
 	case pkg == "internal/house":
@@ -45,8 +50,12 @@ func TransportColumn(transport string) string {
 		return "chi"
 	case "echo":
 		return "Echo"
+	case "gin":
+		return "gin"
 	case "grpc":
 		return "gRPC"
+	case "connect":
+		return "Connect"
 	}
 	return ""
 }
@@ -113,7 +122,7 @@ func (p Proofs) Needs(r Row) []string {
 		need = append(need, httpColumns...)
 	}
 	if asked(r.GRPC) {
-		need = append(need, "gRPC")
+		need = append(need, rpcColumns...)
 	}
 	return need
 }

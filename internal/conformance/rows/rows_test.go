@@ -64,7 +64,7 @@ func TestWhereARowIsAsked(t *testing.T) {
 		row  Row
 		want []string
 	}{
-		{Row{ID: "W-01", HTTP: "2xx", GRPC: "OK"}, []string{"net/http", "chi", "Echo", "gRPC"}},
+		{Row{ID: "W-01", HTTP: "2xx", GRPC: "OK"}, []string{"net/http", "chi", "Echo", "gin", "gRPC", "Connect"}},
 		{Row{ID: "W-02", HTTP: "2xx", GRPC: "OK"}, []string{"chi"}},
 		{Row{ID: "W-03", HTTP: "–", GRPC: "–"}, nil},
 		{Row{ID: "K-01", HTTP: "2xx", GRPC: "OK"}, []string{"key cache"}},
