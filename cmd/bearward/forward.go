@@ -30,9 +30,12 @@ FILE is JSON:
   }
 
 "for" and "gateways" (or a "listen" of unix:PATH) are never guessed. An issuer may have a "preset",
-"callers" and a "key_set_url". "form" is forwarded or direct, with a "prefix"; "fields" names the
-identity fields. Rules are in the text form of auth.ParseRules, and read again when their file
-changes. "admin" serves /metrics and /readyz, and asks for no token: clients must not reach it.
+"callers" and a "key_set_url". One of them may have an "introspection", by which it is asked about
+its opaque tokens: "endpoint" (a URL, or metadata, the default), "auth" (basic, the default, or
+post), "client_id", "client_secret_file" and "ttl" (30s by default). "form" is forwarded or direct,
+with a "prefix"; "fields" names the identity fields. Rules are in the text form of auth.ParseRules,
+and read again when their file changes. "admin" serves /metrics and /readyz, and asks for no token:
+clients must not reach it.
 
 POST /revocations there, as application/json, revokes tokens before they expire:
 

@@ -18,6 +18,7 @@ import (
 	"github.com/bearward/bearward/adapters/forwardauth"
 	auth "github.com/bearward/bearward/middleware"
 	"github.com/bearward/bearward/middleware/dpop"
+	"github.com/bearward/bearward/middleware/introspect"
 	"github.com/bearward/bearward/middleware/provider"
 )
 
@@ -38,6 +39,8 @@ type Config struct {
 		Client  string `json:"client"`
 		Scopes  string `json:"scopes"`
 	} `json:"fields"`
+
+	dir string // of the file
 }
 
 // An Issuer is one whose tokens are accepted.
@@ -47,6 +50,8 @@ type Issuer struct {
 	Preset   string   `json:"preset"` // one of provider.Names; RFC 9068 when empty
 	Callers  []string `json:"callers"`
 	KeySet   string   `json:"key_set_url"`
+
+	Introspection *Introspection `json:"introspection"` // nil: its opaque tokens are refused
 }
 
 const maxFile = 4 << 20
@@ -64,8 +69,9 @@ func ReadConfig(name string) (*Config, error) {
 	if c.Rules == "" {
 		return nil, fmt.Errorf("%s: no \"rules\": the file that says who may call what", name)
 	}
+	c.dir = filepath.Dir(name)
 	if !filepath.IsAbs(c.Rules) {
-		c.Rules = filepath.Join(filepath.Dir(name), c.Rules)
+		c.Rules = filepath.Join(c.dir, c.Rules)
 	}
 	if c.Listen == "" {
 		return nil, fmt.Errorf("%s: no \"listen\": an address, such as 127.0.0.1:9001, or unix:PATH", name)
@@ -135,31 +141,59 @@ func (c *Config) options() (o forwardauth.Options, err error) {
 	return o, nil
 }
 
-// guard makes the Guard of all issuers.
-func (c *Config) guard(opts *auth.GuardOptions) (*auth.Guard, error) {
-	switch c.DPoP {
-	case "", "off":
-	case "allow", "require":
-		binding, err := dpop.New(c.For, dpop.NewMemory(0), nil)
-		if err != nil {
-			return nil, err
-		}
-		opts.Bindings, opts.RequireBound = []auth.Binding{binding}, c.DPoP == "require"
-	default:
-		return nil, fmt.Errorf("\"dpop\" is %q: off, allow or require", c.DPoP)
+// guard makes the Guard of all issuers, and what is to be closed after it. Calls to an issuer are
+// counted by onCall.
+func (c *Config) guard(opts *auth.GuardOptions, onCall func(introspect.Call)) (*auth.Guard, closers, error) {
+	if err := c.bind(opts); err != nil {
+		return nil, nil, err
 	}
 	if len(c.Issuers) == 0 { // check: config-issuers
-		return nil, errors.New("no \"issuers\": nobody's tokens would be accepted")
+		return nil, nil, errors.New("no \"issuers\": nobody's tokens would be accepted")
 	}
 	var presets []provider.Preset
+	asked := -1
 	for i, s := range c.Issuers {
 		p, err := s.preset()
 		if err != nil {
-			return nil, fmt.Errorf("\"issuers\", the %d. of them: %w", i+1, err)
+			return nil, nil, numbered(i, err)
 		}
 		presets = append(presets, p)
+		if s.Introspection == nil {
+			continue
+		}
+		if asked >= 0 { // check: config-introspection-one
+			return nil, nil, numbered(i, errors.New("a second \"introspection\": an opaque token does not name its issuer"))
+		}
+		asked = i
 	}
-	return provider.Guard(opts, presets...)
+	if asked < 0 {
+		g, err := provider.Guard(opts, presets...)
+		return g, nil, err
+	}
+	config := introspect.Config{Logger: opts.Keys.Logger, OnCall: onCall}
+	opaque, err := c.Issuers[asked].Introspection.introspector(presets[asked], c.dir, config)
+	if err != nil {
+		return nil, nil, numbered(asked, fmt.Errorf("\"introspection\": %w", err))
+	}
+	return guardWithForms(opts, presets, opaque)
+}
+
+// numbered says which of the issuers an error is about.
+func numbered(i int, err error) error {
+	return fmt.Errorf("\"issuers\", the %d. of them: %w", i+1, err)
+}
+
+// bind sets what the file says of bound tokens.
+func (c *Config) bind(opts *auth.GuardOptions) error {
+	switch c.DPoP {
+	case "", "off":
+		return nil
+	case "allow", "require":
+		binding, err := dpop.New(c.For, dpop.NewMemory(0), nil)
+		opts.Bindings, opts.RequireBound = []auth.Binding{binding}, c.DPoP == "require"
+		return err
+	}
+	return fmt.Errorf("\"dpop\" is %q: off, allow or require", c.DPoP)
 }
 
 func (s *Issuer) preset() (provider.Preset, error) {

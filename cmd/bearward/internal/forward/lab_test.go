@@ -59,11 +59,20 @@ func serve(t *testing.T, o Options) *running {
 // ask asks about a request, and returns the status.
 func (r *running) ask(target, token string) int {
 	r.t.Helper()
+	return r.askWith(target, "Bearer "+token, "")
+}
+
+// askWith asks about a request with credentials, and with a proof unless it is empty.
+func (r *running) askWith(target, credentials, proof string) int {
+	r.t.Helper()
 	q, err := http.NewRequest("GET", "http://"+r.gate+"/", nil)
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	q.Header = http.Header{"X-Forwarded-Method": {"GET"}, "X-Forwarded-Proto": {"https"}, "X-Forwarded-Host": {"api.example.com"}, "X-Forwarded-Uri": {target}, "Authorization": {"Bearer " + token}}
+	q.Header = http.Header{"X-Forwarded-Method": {"GET"}, "X-Forwarded-Proto": {"https"}, "X-Forwarded-Host": {"api.example.com"}, "X-Forwarded-Uri": {target}, "Authorization": {credentials}}
+	if proof != "" {
+		q.Header.Set("DPoP", proof)
+	}
 	resp, err := r.client.Do(q)
 	if err != nil {
 		r.t.Fatal(err)

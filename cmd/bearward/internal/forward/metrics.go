@@ -11,6 +11,7 @@ import (
 
 	"github.com/bearward/bearward/adapters/forwardauth"
 	auth "github.com/bearward/bearward/middleware"
+	"github.com/bearward/bearward/middleware/introspect"
 )
 
 // metrics are written in the text format of Prometheus. Every label is of a closed set.
@@ -19,16 +20,20 @@ type metrics struct {
 	decisions map[auth.Reason]int64 // by why a request was refused; "" for accepted
 	faults    map[forwardauth.Fault]int64
 	reloads   map[string]int64 // by result
-	failing   string           // why the rules were not read last time
+	calls     map[introspect.Outcome]int64
+	failing   string // why the rules were not read last time
 }
 
 func newMetrics() *metrics {
-	m := &metrics{decisions: map[auth.Reason]int64{"": 0}, faults: map[forwardauth.Fault]int64{}, reloads: map[string]int64{"good": 0, "bad": 0}}
+	m := &metrics{decisions: map[auth.Reason]int64{"": 0}, faults: map[forwardauth.Fault]int64{}, reloads: map[string]int64{"good": 0, "bad": 0}, calls: map[introspect.Outcome]int64{}}
 	for _, r := range auth.Reasons() {
 		m.decisions[r] = 0
 	}
 	for _, f := range forwardauth.Faults() {
 		m.faults[f] = 0
+	}
+	for _, o := range introspect.Outcomes() {
+		m.calls[o] = 0
 	}
 	return m
 }
@@ -49,6 +54,12 @@ func (m *metrics) countFault(f forwardauth.Fault) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.faults[f]++
+}
+
+func (m *metrics) countCall(c introspect.Call) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.calls[c.Outcome]++
 }
 
 // countReload counts what became of changed rules, and reports whether err is a new one.
@@ -76,6 +87,8 @@ func (m *metrics) write(w http.ResponseWriter, ready bool, revocations int) {
 	writeCounts(w, "bearward_forward_decisions_total", "reason", m.decisions)
 	fmt.Fprint(w, "# HELP bearward_forward_faults_total Requests refused before any token was read.\n# TYPE bearward_forward_faults_total counter\n")
 	writeCounts(w, "bearward_forward_faults_total", "fault", m.faults)
+	fmt.Fprint(w, "# HELP bearward_forward_introspections_total Questions to an issuer about opaque tokens.\n# TYPE bearward_forward_introspections_total counter\n")
+	writeCounts(w, "bearward_forward_introspections_total", "outcome", m.calls)
 	fmt.Fprint(w, "# HELP bearward_forward_rules_reloads_total Changes of the file of rules.\n# TYPE bearward_forward_rules_reloads_total counter\n")
 	writeCounts(w, "bearward_forward_rules_reloads_total", "result", m.reloads)
 	fmt.Fprintf(w, "# HELP bearward_forward_rules_failing Whether the file of rules has a fault, and older ones are in use.\n# TYPE bearward_forward_rules_failing gauge\nbearward_forward_rules_failing %d\n", number(m.failing != ""))

@@ -29,6 +29,7 @@ type Options struct {
 type Server struct {
 	o             Options
 	guard         *auth.Guard
+	closes        closers // after the guard
 	gate          *forwardauth.Handler
 	metrics       *metrics
 	revoked       *revocation.Memory // nil without an address for operators
@@ -95,7 +96,7 @@ func prepare(o Options) (*Server, *Config, error) {
 		s.revoked = revocation.NewMemory(o.MaxRevocations)
 		opts.Revoked = s.revoked.Revoked
 	}
-	s.guard, err = c.guard(opts)
+	s.guard, s.closes, err = c.guard(opts, s.metrics.countCall)
 	if err != nil {
 		return nil, nil, named(err)
 	}
@@ -115,7 +116,7 @@ func (s *Server) close() error {
 			}
 		}
 	}
-	return errors.Join(append(errs, s.guard.Close())...)
+	return errors.Join(append(errs, s.guard.Close(), s.closes.Close())...)
 }
 
 // Addr is where gateways are answered, and Admin where operators are; nil for nowhere.
