@@ -19,6 +19,7 @@ import (
 	"github.com/redis/rueidis"
 
 	"github.com/bearward/bearward/adapters/redisauth"
+	"github.com/bearward/bearward/internal/freeport"
 )
 
 func TestMain(m *testing.M) {
@@ -52,12 +53,11 @@ func startRedis(t testing.TB, args ...string) *redisServer {
 }
 
 func freeAddr(t testing.TB) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	addr, err := freeport.Address()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().String()
+	return addr
 }
 
 func (r *redisServer) start() {

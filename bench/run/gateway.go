@@ -19,6 +19,7 @@ import (
 	"github.com/bearward/bearward/adapters/forwardauth"
 	"github.com/bearward/bearward/bench/measure"
 	"github.com/bearward/bearward/bench/tokens"
+	"github.com/bearward/bearward/internal/freeport"
 	auth "github.com/bearward/bearward/middleware"
 )
 
@@ -123,7 +124,7 @@ func startOAuth2Proxy(ctx context.Context, dir string, s *stand) (addr string, e
 	if out, err := build.CombinedOutput(); err != nil {
 		return "", nil, fmt.Errorf("%w: %w\n%s", errNotBuilt, err, out)
 	}
-	if addr, err = freeAddress(); err != nil {
+	if addr, err = freeport.Address(); err != nil {
 		return "", nil, err
 	}
 	end, err = startProgram(addr, exec.Command(program,
@@ -138,7 +139,7 @@ func startOAuth2Proxy(ctx context.Context, dir string, s *stand) (addr string, e
 func startNginx(program, dir string, asked []string) (addrs []string, end func(), err error) {
 	var servers strings.Builder
 	for i, endpoint := range asked {
-		addr, err := freeAddress()
+		addr, err := freeport.Address()
 		if err != nil {
 			return nil, nil, err
 		}
@@ -196,15 +197,6 @@ const nginxServer = `	upstream ask%[1]d { server %[2]s; keepalive 16; keepalive_
 		}
 	}
 `
-
-// freeAddress is an address of loopback where nobody listens.
-func freeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	return l.Addr().String(), l.Close()
-}
 
 // startProgram starts a server, and waits until it listens at addr.
 func startProgram(addr string, cmd *exec.Cmd) (end func(), err error) {

@@ -17,6 +17,7 @@ import (
 	"github.com/bearward/bearward/adapters/redisauth"
 	"github.com/bearward/bearward/bench/measure"
 	"github.com/bearward/bearward/bench/tokens"
+	"github.com/bearward/bearward/internal/freeport"
 	auth "github.com/bearward/bearward/middleware"
 	"github.com/bearward/bearward/middleware/dpop"
 )
@@ -30,12 +31,9 @@ func startRedis() (server *os.Process, addr string, end func(), err error) {
 	if err != nil {
 		return nil, "", nil, err
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
+	if addr, err = freeport.Address(); err != nil {
 		return nil, "", nil, err
 	}
-	addr = l.Addr().String()
-	_ = l.Close()
 	_, port, _ := net.SplitHostPort(addr)
 	cmd := exec.Command("redis-server", "--bind", "127.0.0.1", "--port", port, "--dir", dir, "--save", "", "--maxmemory-policy", "noeviction")
 	if err := cmd.Start(); err != nil {

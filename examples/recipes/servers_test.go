@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bearward/bearward/internal/freeport"
 	auth "github.com/bearward/bearward/middleware"
 	"github.com/bearward/bearward/middleware/authtest"
 )
@@ -45,12 +46,11 @@ func exists(path string) bool {
 // freeAddress returns an address of loopback where nobody listens.
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	addr, err := freeport.Address()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().String()
+	return addr
 }
 
 // configure returns the text of a configuration file with its addresses exchanged.

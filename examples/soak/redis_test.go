@@ -15,6 +15,7 @@ import (
 	"github.com/redis/rueidis"
 
 	"github.com/bearward/bearward/adapters/redisauth"
+	"github.com/bearward/bearward/internal/freeport"
 )
 
 // A redisServer is a real redis-server with an append-only file, which is restarted.
@@ -35,12 +36,11 @@ func startRedis(t *testing.T) *redisServer {
 		}
 		t.Skip("no redis-server; Debian's package redis-server has it")
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	addr, err := freeport.Address()
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, port, _ := net.SplitHostPort(l.Addr().String())
-	_ = l.Close()
+	_, port, _ := net.SplitHostPort(addr)
 	r := &redisServer{t: t, port: port, dir: t.TempDir()}
 	r.start()
 	t.Cleanup(func() { _ = r.cmd.Process.Kill(); _ = r.cmd.Wait() })

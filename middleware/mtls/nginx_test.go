@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bearward/bearward/internal/freeport"
 	auth "github.com/bearward/bearward/middleware"
 	"github.com/bearward/bearward/middleware/authtest"
 	"github.com/bearward/bearward/middleware/mtls"
@@ -139,11 +140,7 @@ func writePEM(t *testing.T, name, kind string, der []byte) {
 }
 
 // freeAddress returns an address of loopback where nobody listens.
-func freeAddress() string {
-	l := must(net.Listen("tcp", "127.0.0.1:0"))
-	defer l.Close()
-	return l.Addr().String()
-}
+func freeAddress() string { return must(freeport.Address()) }
 
 // run runs a server until the test ends, and returns when it listens at the address.
 func run(t *testing.T, address string, cmd *exec.Cmd) {
