@@ -39,7 +39,7 @@ clients must not reach it.
 
 POST /revocations there, as application/json, revokes tokens before they expire:
 
-  {"issuer": "https://issuer.example", "token_id": "ID", "until": "2026-03-01T12:00:00Z"}
+  {"issuer": "https://issuer.example", "token_id": "ID", "until": "2030-03-01T12:00:00Z"}
 
 In place of "token_id" there may be "subject" or "client_id", with "issued_before". Revocations and
 used proofs are remembered in this process, and are gone after a restart: run one.
