@@ -66,17 +66,20 @@ func TestReplicasShareUsedProofs(t *testing.T) {
 	}
 	for range 3 {
 		used := proof()
-		var accepted atomic.Int32
+		var accepted, late atomic.Int32
 		var all sync.WaitGroup
 		for i := range 20 {
 			all.Go(func() {
-				if replicas[i%2].send("DPoP "+bound, used).StatusCode == http.StatusOK {
+				switch replicas[i%2].send("DPoP "+bound, used).StatusCode {
+				case http.StatusOK:
 					accepted.Add(1)
+				case http.StatusServiceUnavailable: // a loaded machine: Redis had counted it, and its answer came late
+					late.Add(1)
 				}
 			})
 		}
 		all.Wait()
-		if n := accepted.Load(); n != 1 {
+		if n := accepted.Load(); n > 1 || n == 0 && late.Load() == 0 {
 			t.Errorf("20 uses of a proof over two replicas: %d were accepted", n)
 		}
 	}
@@ -116,12 +119,18 @@ func TestReplicasShareRevocations(t *testing.T) {
 		return issuer.Token("read:orders", client.Confirmation(), authtest.Claims{"jti": id})
 	}
 	stolen, good := token("stolen"), token("good")
-	ask := func(r *running, token string) *http.Response {
+	once := func(r *running, token string) *http.Response {
 		return r.send("DPoP "+token, client.Proof("GET", origin+"/orders", token))
 	}
-	for _, r := range replicas {
-		for end := time.Now().Add(20 * time.Second); time.Now().Before(end) && ask(r, good).StatusCode != http.StatusOK; time.Sleep(20 * time.Millisecond) {
+	ask := func(r *running, token string) (resp *http.Response) { // until it is judged: a loaded machine may be late
+		for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+			if resp = once(r, token); resp.StatusCode != http.StatusServiceUnavailable {
+				break
+			}
 		}
+		return resp
+	}
+	for _, r := range replicas {
 		r.want("before", ask(r, stolen), 200, "")
 	}
 	err = operator.Revoke(t.Context(), revocation.Entry{Issuer: issuer.URL, TokenID: "stolen", Until: time.Now().Add(time.Hour)})
@@ -136,7 +145,7 @@ func TestReplicasShareRevocations(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, r := range replicas {
-		r.want("Redis hangs", ask(r, good), 503, "")
+		r.want("Redis hangs", once(r, good), 503, "")
 	}
 }
 
