@@ -53,8 +53,9 @@ func (f *faults) table(n *yaml.Node, where string) (object, bool) {
 	return o, true
 }
 
-// object reads a mapping whose keys are OpenAPI's own, without the extensions ("x-..."). One of ours
-// that is not among those that have a meaning there is a fault: what it was to narrow would be open.
+// object reads a mapping whose keys are OpenAPI's own, without the extensions ("x-..."). One of
+// ours that is not among those that have a meaning there is a fault: what it was to narrow would be
+// open.
 func (f *faults) object(n *yaml.Node, where string, ours ...string) (object, bool) {
 	o, ok := f.table(n, where)
 	for _, at := range o {

@@ -96,8 +96,8 @@ func explainGuard(f explainFlags) (*auth.Guard, func(), error) {
 	return g, stop, nil
 }
 
-// explainBindings returns the Bindings of the API, to tell which members of cnf they check. They see
-// no proof, so the origin makes no difference.
+// explainBindings returns the Bindings of the API, to tell which members of cnf they check. They
+// see no proof, so the origin makes no difference.
 func explainBindings(f explainFlags) (all []auth.Binding, err error) {
 	if f.dpop {
 		b, err := dpop.New([]string{"https://api.example"}, dpop.NewMemory(1), nil)

@@ -7,8 +7,8 @@ import (
 	"github.com/bearward/bearward/examples/internal/doctortest"
 )
 
-// The operators' own look at the server finds nothing that its clients miss, and finds what is taken
-// away.
+// The operators' own look at the server finds nothing that its clients miss, and finds what is
+// taken away.
 func TestDoctor(t *testing.T) {
 	doctor := doctortest.Build(t)
 	notCached := []string{"NOT_CACHEABLE"} // the key set, by the library under the authorization server

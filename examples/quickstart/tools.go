@@ -124,8 +124,8 @@ func (t *toolWalk) wantAsked(want ...string) error {
 	return nil
 }
 
-// tools: a client of MCP that knows nothing but the server's URL gets a token, and a better one when
-// a tool needs it.
+// tools: a client of MCP that knows nothing but the server's URL gets a token, and a better one
+// when a tool needs it.
 func (w *walk) tools(ctx context.Context, _, _ *oauth2.Token) error {
 	foreign, err := w.app.LogIn(ctx, alice, "read:orders")
 	if err != nil {
@@ -174,7 +174,8 @@ func (w *walk) wantMetadata(ctx context.Context, at string) error {
 	return nil
 }
 
-// wantForeign tells how the server's answer to a token for another API differs from what is promised.
+// wantForeign tells how the server's answer to a token for another API differs from what is
+// promised.
 func wantForeign(ctx context.Context, server, raw string) error {
 	body := strings.NewReader(`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"list_orders","arguments":{}}}`)
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, server, body)

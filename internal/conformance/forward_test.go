@@ -50,8 +50,8 @@ func behindGateway(form forwardauth.Form) func(*auth.Guard, map[string]auth.Requ
 	}
 }
 
-// TestW19_ForwardAuthDecidesAsTheOthersDo puts the same requests to a ServeMux behind the guard, and
-// to gates in both forms. Their answers are the same, to the byte of a challenge.
+// TestW19_ForwardAuthDecidesAsTheOthersDo puts the same requests to a ServeMux behind the guard,
+// and to gates in both forms. Their answers are the same, to the byte of a challenge.
 func TestW19_ForwardAuthDecidesAsTheOthersDo(t *testing.T) {
 	issuer := authtest.NewIssuer(t, nil)
 	down := authtest.NewIssuer(t, nil)

@@ -153,8 +153,8 @@ func readFiles(pattern string) ([]ran, error) {
 
 // runTests runs the tests of the module that bear rows, and those of the modules below adapters.
 // With them run those of internal/routers, which ask the matrix of adapters that are modules, those
-// of bench that read other people's vectors, those of examples that have other people's clients, and
-// the rehearsal of a release.
+// of bench that read other people's vectors, those of examples that have other people's clients,
+// and the rehearsal of a release.
 func runTests() ([]ran, error) {
 	all, err := goTest(".", "./jwks/...", "./middleware/...", "./adapters/...", "./cmd/...", "./internal/...")
 	if err != nil {

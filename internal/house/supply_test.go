@@ -13,8 +13,8 @@ import (
 	"testing"
 )
 
-// What openvex.json says about jwx is so: encrypted tokens cannot be read, since that package is not
-// linked, and no signed message is parsed by it.
+// What openvex.json says about jwx is so: encrypted tokens cannot be read, since that package is
+// not linked, and no signed message is parsed by it.
 func TestWhatIsSaidOfJWXsAdvisoriesIsSo(t *testing.T) {
 	text, err := os.ReadFile(".github/openvex.json")
 	if err != nil {

@@ -63,9 +63,9 @@ func (r *release) zip(ctx context.Context, dir string) (string, error) {
 	return fmt.Sprintf("%d modules, %.1f MB", len(r.modules), float64(bytes)/1e6), nil
 }
 
-// environment is that of a consumer: the rehearsed modules come from the proxy below dir, all others
-// from where they come from otherwise. The module cache is the user's, so that what was compiled
-// before is not compiled again; see forget.
+// environment is that of a consumer: the rehearsed modules come from the proxy below dir, all
+// others from where they come from otherwise. The module cache is the user's, so that what was
+// compiled before is not compiled again; see forget.
 func environment(ctx context.Context, dir string) ([]string, error) {
 	usual, err := run(ctx, dir, nil, "go", "env", "GOPROXY")
 	if err != nil {
@@ -134,7 +134,8 @@ func (r *release) consume(ctx context.Context, dir, folder string, packages []st
 			return "", err
 		}
 	}
-	// The module's own go.sum has the hashes of what it needs: they are checked, and no database is asked.
+	// The module's own go.sum has the hashes of what it needs: they are checked, and no database is
+	// asked.
 	sums, err := r.git(ctx, "show", "HEAD:"+path.Join(folder, "go.sum"))
 	if err != nil {
 		return "", err

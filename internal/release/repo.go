@@ -165,8 +165,8 @@ func (r *release) checkChanges(ctx context.Context, _ string) (string, error) {
 // lastName finds the name that a line of the surface is about.
 var lastName = regexp.MustCompile(`^[^:]+: (?:const|var|type|func|field \((\w+)\)|method \(\*?(\w+)\)) ?(\w+)`)
 
-// notTold counts the lines of a surface that are gone, and lists those that no [CHANGE] or [SECURITY]
-// line of the changes names.
+// notTold counts the lines of a surface that are gone, and lists those that no [CHANGE] or
+// [SECURITY] line of the changes names.
 func notTold(before, now, changes string) (gone int, lines []string) {
 	var told []string
 	for line := range strings.Lines(changes) {

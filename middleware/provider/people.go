@@ -112,8 +112,8 @@ func Supabase(domain string) Preset {
 // Refused are users who signed in anonymously, other tenants' and other projects' users, though all
 // projects share their keys, custom tokens, and session cookies. A user who was disabled keeps
 // access until the token expires, within an hour. Sources: firebase.google.com/docs "Verify ID
-// Tokens" and "Security Rules and Firebase Authentication", docs.cloud.google.com "Managing Identity
-// Platform tenants programmatically".
+// Tokens" and "Security Rules and Firebase Authentication", docs.cloud.google.com "Managing
+// Identity Platform tenants programmatically".
 func Firebase(project string, tenants ...string) Preset {
 	tenants = slices.Clone(tenants)
 	p := of(auth.Config{

@@ -66,7 +66,8 @@ func (a *App) do(w http.ResponseWriter, r *http.Request) {
 }
 
 // opened marks what is shown in full: the first question that was not simply answered, or else the
-// first one, and whatever is not as promised. Of a tool's call it is the last message to the server.
+// first one, and whatever is not as promised. Of a tool's call it is the last message to the
+// server.
 func opened(parts []part) []part {
 	telling := -1
 	for i, p := range parts {

@@ -162,7 +162,8 @@ func requestLines(req *http.Request) []string {
 	return lines
 }
 
-// memberLines are the members of a JSON object, after an empty line. They are none for anything else.
+// memberLines are the members of a JSON object, after an empty line. They are none for anything
+// else.
 func memberLines(body []byte) []string {
 	var members map[string]any
 	if json.Unmarshal(body, &members) != nil {
