@@ -1,6 +1,7 @@
 package provider_test
 
 import (
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -23,7 +24,14 @@ var everybodys = []struct {
 	{"two namespaces", "gitlab-ci", "job", provider.GitLabCI("https://gitlab.example.com", []string{"71", "72"}, "orders-api"), nil, map[string]any{"namespace_id": "73"}},
 	{"a service account", "google-cloud", "service account to Cloud Run", provider.GoogleCloud([]string{"billing@my-project.iam.gserviceaccount.com"}, "orders-api"), nil,
 		map[string]any{"email": "other@my-project.iam.gserviceaccount.com"}},
+	{"one tenant", "firebase", "password user", provider.Firebase("my-project", "acme-1"), inTenant("acme-1"), inTenant("acme-2")},
+	{"two tenants", "firebase", "password user", provider.Firebase("my-project", "acme-0", "acme-1"), inTenant("acme-1"), inTenant("acme-2")},
 	{"an origin", "clerk", "session token v2", provider.Clerk("clerk.your-site.com", "https://example.com"), nil, map[string]any{"azp": "https://evil.example"}},
+}
+
+// inTenant are claims of a user of Firebase who belongs to a tenant.
+func inTenant(id string) map[string]any {
+	return map[string]any{"firebase": map[string]any{"sign_in_provider": "password", "tenant": id}}
 }
 
 // Who asks for more of a token by claims and checks of his own does not let everybody in.
@@ -41,7 +49,9 @@ func TestCallersAreCheckedWhateverConfigBecomes(t *testing.T) {
 			p := tt.preset
 			p.Config.Audiences = []string{"orders-api"}
 			change(&p.Config)
-			r := newRig(t, tt.file, tt.sample, p, map[string]any{"aud": "orders-api", "more": "yes"})
+			edits := map[string]any{"aud": "orders-api", "more": "yes"}
+			maps.Copy(edits, tt.edits)
+			r := newRig(t, tt.file, tt.sample, p, edits)
 			if _, err := r.verify(nil, nil); err != nil {
 				t.Errorf("%s, %s: %v", tt.name, how, err)
 			}
@@ -56,6 +66,21 @@ func TestCallersAreCheckedWhateverConfigBecomes(t *testing.T) {
 					}
 				}
 			}
+		}
+	}
+}
+
+// So it is where no tenant is named: users of tenants are others.
+func TestTenantsAreRefusedWhateverConfigBecomes(t *testing.T) {
+	p := provider.Firebase("my-project")
+	p.Config.Checks = nil
+	r := newRig(t, "firebase", "password user", p, nil)
+	if _, err := r.verify(nil, nil); err != nil {
+		t.Error(err)
+	}
+	for _, id := range []string{"acme-1", ""} {
+		if _, err := r.verify(nil, inTenant(id)); reason(err) != auth.ReasonClaimsRefused {
+			t.Errorf("a user of tenant %q: %v", id, err)
 		}
 	}
 }

@@ -116,15 +116,14 @@ func Supabase(domain string) Preset {
 // Identity Platform tenants programmatically".
 func Firebase(project string, tenants ...string) Preset {
 	tenants = slices.Clone(tenants)
+	tenant := auth.CheckClaims(func(c *firebaseClaims) error { return c.checkTenant(tenants) })
 	p := of(auth.Config{
 		Issuer:         "https://securetoken.google.com/" + project,
 		Audiences:      []string{project},
 		Types:          []string{"JWT"},
 		Algorithms:     []auth.Algorithm{auth.RS256},
 		RequiredClaims: []string{"sub", "iat", "auth_time"},
-		Checks: []func(*auth.Principal) error{auth.CheckClaims(func(c *firebaseClaims) error {
-			return c.check(tenants)
-		})},
+		Checks:         []func(*auth.Principal) error{auth.CheckClaims((*firebaseClaims).check), tenant},
 	}, segmentOf("project", project))
 	if p.err == nil && slices.Contains(tenants, "") { // check: firebase-tenant-empty
 		return refused("a tenant of Firebase is empty")
@@ -136,7 +135,7 @@ func Firebase(project string, tenants ...string) Preset {
 		}
 		p.Example = map[string]any{"auth_time": 1, "firebase": firebase}
 	}
-	return p
+	return p.calledBy(tenant)
 }
 
 type firebaseClaims struct {
@@ -149,20 +148,28 @@ type firebaseClaims struct {
 	} `json:"firebase"`
 }
 
-func (c *firebaseClaims) check(tenants []string) error {
+// check refuses what is no ID token of a user who signed in.
+func (c *firebaseClaims) check() error {
 	switch {
 	case c.Firebase.Provider == "":
 		return errors.New("firebase.sign_in_provider is missing")
 	case c.Firebase.Provider == "anonymous": // check: firebase-anonymous
 		return errors.New("the user is anonymous")
-	case len(tenants) == 0 && c.Firebase.Tenant != nil: // check: firebase-no-tenant
-		return errors.New("the user is of a tenant")
-	case len(tenants) > 0 && (c.Firebase.Tenant == nil || !slices.Contains(tenants, *c.Firebase.Tenant)): // check: firebase-tenant
-		return errors.New("the user is of none of the tenants that may call")
 	case c.LoginTime > c.IssuedAt: // check: firebase-auth-time
 		return errors.New("auth_time is after iat")
 	case len(c.Subject) > 128: // check: firebase-subject
 		return errors.New("sub is longer than 128 bytes")
+	}
+	return nil
+}
+
+// checkTenant refuses users of other tenants: all tenants of a project share issuer and audience.
+func (c *firebaseClaims) checkTenant(tenants []string) error {
+	switch {
+	case len(tenants) == 0 && c.Firebase.Tenant != nil: // check: firebase-no-tenant
+		return errors.New("the user is of a tenant")
+	case len(tenants) > 0 && (c.Firebase.Tenant == nil || !slices.Contains(tenants, *c.Firebase.Tenant)): // check: firebase-tenant
+		return errors.New("the user is of none of the tenants that may call")
 	}
 	return nil
 }
