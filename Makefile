@@ -79,8 +79,8 @@ vuln: ## known vulnerabilities in what the code calls
 	@MODULES="$(MODULES)" bash .ci/vuln
 
 soak: ## SEEDS (2,000) random schedules of the key cache, 1,000 replicas of it, and SOAK (25s) each of the key cache and of everything
-	BEARWARD_SIM_SEEDS=$(SEEDS) BEARWARD_SOAK=$(SOAK) BEARWARD_FLEET=1000 go test -count=1 -timeout 30m -v -run 'K35|Soak|Fleet' ./jwks
-	cd examples && CI=true BEARWARD_SOAK=$(SOAK) go test -count=1 -timeout 3h -v ./soak
+	SIM_SEEDS=$(SEEDS) SOAK_TIME=$(SOAK) FLEET_REPLICAS=1000 go test -count=1 -timeout 30m -v -run 'K35|Soak|Fleet' ./jwks
+	cd examples && CI=true SOAK_TIME=$(SOAK) go test -count=1 -timeout 3h -v ./soak
 
 browser: ## every page of the quickstart in a browser; needs Chromium
 	cd examples && CI=true go test -count=1 -run Browser ./quickstart

@@ -243,14 +243,14 @@ func table(all []load) string {
 }
 
 // The fetches of a fleet have bounds that do not depend on luck: K-03, K-05, K-07, K-09, K-14 as
-// the issuer sees them. It takes ten replicas, and then fifty, or as many as BEARWARD_FLEET says:
+// the issuer sees them. It takes ten replicas, and then fifty, or as many as FLEET_REPLICAS says:
 // the README has what a thousand do.
 func TestFleet(t *testing.T) {
 	most := 50
-	if text := os.Getenv("BEARWARD_FLEET"); text != "" {
+	if text := os.Getenv("FLEET_REPLICAS"); text != "" {
 		n, err := strconv.Atoi(text)
 		if err != nil || n < 1 {
-			t.Fatalf("BEARWARD_FLEET is %q, want a number of replicas", text)
+			t.Fatalf("FLEET_REPLICAS is %q, want a number of replicas", text)
 		}
 		most = n
 	}

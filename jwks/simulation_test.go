@@ -21,8 +21,8 @@ import (
 // keptSeeds failed once, here or against a mutant of the engine. They run first.
 var keptSeeds = []uint64{1, 2, 3, 5, 8, 13, 7000364}
 
-// seeds returns the seeds to run: one from BEARWARD_SIM_SEED, as many as BEARWARD_SIM_SEEDS says,
-// or a hundred. They begin at BEARWARD_SIM_FROM, or at 100: a run over seeds that nobody has worked
+// seeds returns the seeds to run: one from SIM_SEED, as many as SIM_SEEDS says,
+// or a hundred. They begin at SIM_FROM, or at 100: a run over seeds that nobody has worked
 // with begins elsewhere.
 func seeds(t *testing.T) []uint64 {
 	number := func(name string, otherwise uint64) uint64 {
@@ -35,12 +35,12 @@ func seeds(t *testing.T) []uint64 {
 		}
 		return n
 	}
-	if one := number("BEARWARD_SIM_SEED", 0); one != 0 {
+	if one := number("SIM_SEED", 0); one != 0 {
 		return []uint64{one}
 	}
 	all := slices.Clone(keptSeeds)
-	from := number("BEARWARD_SIM_FROM", 100)
-	for n := range number("BEARWARD_SIM_SEEDS", 100) {
+	from := number("SIM_FROM", 100)
+	for n := range number("SIM_SEEDS", 100) {
 		all = append(all, from+n)
 	}
 	return all
@@ -56,7 +56,7 @@ func TestK35_RandomSchedulesKeepTheInvariants(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) { steps += simulate(t, seed) })
 		})
 		if !ok {
-			t.Fatalf("BEARWARD_SIM_SEED=%d go test ./jwks -run K35 runs this again", seed)
+			t.Fatalf("SIM_SEED=%d go test ./jwks -run K35 runs this again", seed)
 		}
 	}
 	figure(t, "%d random schedules, %d steps: %.1f s", len(all), steps, time.Since(began).Seconds())

@@ -51,10 +51,10 @@ func (r *rotor) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	body(keySet(kids...))(w, req)
 }
 
-// TestSoak runs for two seconds, or as long as BEARWARD_SOAK says.
+// TestSoak runs for two seconds, or as long as SOAK_TIME says.
 func TestSoak(t *testing.T) {
 	length := 2 * time.Second
-	if v := os.Getenv("BEARWARD_SOAK"); v != "" {
+	if v := os.Getenv("SOAK_TIME"); v != "" {
 		var err error
 		if length, err = time.ParseDuration(v); err != nil {
 			t.Fatal(err)

@@ -9,7 +9,7 @@ import (
 )
 
 // fipsMode is set in the processes that TestFIPS starts.
-const fipsMode = "BEARWARD_TEST_FIPS"
+const fipsMode = "TEST_FIPS"
 
 // TestFIPS runs tests of verification and of the key cache in processes that keep to FIPS 140-3.
 func TestFIPS(t *testing.T) {

@@ -33,10 +33,10 @@ func (p footprint) String() string {
 	return fmt.Sprintf("%d goroutines, %d files, %.1f MB", p.goroutines, p.files, float64(p.heap)/1e6)
 }
 
-// TestEverything runs for four seconds, or as long as BEARWARD_SOAK says.
+// TestEverything runs for four seconds, or as long as SOAK_TIME says.
 func TestEverything(t *testing.T) {
 	length := 4 * time.Second
-	if text := os.Getenv("BEARWARD_SOAK"); text != "" {
+	if text := os.Getenv("SOAK_TIME"); text != "" {
 		var err error
 		if length, err = time.ParseDuration(text); err != nil {
 			t.Fatal(err)

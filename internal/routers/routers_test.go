@@ -40,7 +40,7 @@ const matrix = "^(TestMatrix.*|TestAProofIsSpentOnce|TestAnswersOfBindings|TestR
 	"TestReportOnly|TestReportOnlyGoesByNoName|TestTheTokenInAnotherField|TestCachesKnowTheField|" +
 	"TestPathValue.*|TestResourceMetadata|TestCertificateBindingsAreAdvertised)$"
 
-const inner = "BEARWARD_ROUTERS"
+const inner = "ROUTERS_INNER"
 
 // Each question that was put to an adapter of this module is a subtest, so that the report of
 // internal/conformance finds it.

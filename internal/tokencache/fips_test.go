@@ -10,7 +10,7 @@ import (
 )
 
 // fipsMode is set in the processes that TestFIPS starts.
-const fipsMode = "BEARWARD_TEST_FIPS"
+const fipsMode = "TEST_FIPS"
 
 // TestFIPS runs the test of the hash in processes that keep to FIPS 140-3.
 func TestFIPS(t *testing.T) {
