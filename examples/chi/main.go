@@ -29,6 +29,7 @@ func main() {
 
 	handler, guard := newHandler(*issuer, *audience)
 	server := &http.Server{Addr: *addr, Handler: handler, ReadHeaderTimeout: 5 * time.Second}
+	log.Printf("listening on http://%s", *addr)
 	go func() {
 		if err := server.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
 			log.Fatal(err)

@@ -1,5 +1,4 @@
-// Connect protects one procedure of a Connect service, for clients of Connect, gRPC and gRPC-Web.
-// Its defaults fit the quickstart: start that, then this.
+// Connect protects a procedure, for Connect, gRPC and gRPC-Web. Start the quickstart, then this.
 package main
 
 import (
@@ -32,6 +31,7 @@ func main() {
 	server.Protocols.SetHTTP1(true)
 	server.Protocols.SetUnencryptedHTTP2(true) // for gRPC without TLS
 	context.AfterFunc(ctx, func() { _ = server.Shutdown(context.Background()) })
+	log.Printf("listening on http://%s", *addr)
 	if err := server.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
 		log.Fatal(err)
 	}

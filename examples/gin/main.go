@@ -27,6 +27,7 @@ func main() {
 
 	engine, guard := newEngine(*issuer, *audience)
 	server := &http.Server{Addr: *addr, Handler: engine, ReadHeaderTimeout: 5 * time.Second}
+	log.Printf("listening on http://%s", *addr)
 	go func() {
 		if err := server.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
 			log.Fatal(err)

@@ -1,5 +1,4 @@
-// Grpc protects one method of a gRPC server. Its defaults fit the quickstart:
-// start that, then this.
+// Grpc protects one method of a gRPC server. Start the quickstart, then this.
 package main
 
 import (
@@ -31,6 +30,7 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
+	log.Printf("listening on %s", *addr)
 	context.AfterFunc(ctx, server.GracefulStop)
 	if err := server.Serve(listener); err != nil {
 		log.Fatal(err)

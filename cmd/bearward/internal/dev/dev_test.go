@@ -2,6 +2,7 @@ package dev
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -102,6 +103,50 @@ func TestOnlyProgramsOfThisMachineGetTokens(t *testing.T) {
 		resp.Body.Close()
 		if resp.StatusCode != tt.want || strings.Contains(string(body), "eyJ") != (tt.want == http.StatusOK) || resp.Header.Get("Access-Control-Allow-Origin") != "" {
 			t.Errorf("%s: status %d, want %d: %.100s", name, resp.StatusCode, tt.want, body)
+		}
+	}
+}
+
+// A client that follows the metadata to a login is told in a sentence that there is none.
+func TestLoginsAreRefusedWithASentence(t *testing.T) {
+	for _, preset := range []string{"", "keycloak"} {
+		s, _ := start(t, Options{Preset: preset})
+		var metadata struct {
+			Authorize string `json:"authorization_endpoint"`
+			Token     string `json:"token_endpoint"`
+		}
+		ask := func(method, at string, want int) []byte {
+			t.Helper()
+			r, err := http.NewRequestWithContext(t.Context(), method, at, strings.NewReader("grant_type=client_credentials"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+			resp, err := http.DefaultClient.Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer resp.Body.Close()
+			body, err := io.ReadAll(resp.Body)
+			if resp.StatusCode != want || err != nil {
+				t.Errorf("%s %s: status %d, %v: %s", method, at, resp.StatusCode, err, body)
+			}
+			return body
+		}
+		if err := json.Unmarshal(ask("GET", s.URL()+"/.well-known/openid-configuration", http.StatusOK), &metadata); err != nil {
+			t.Fatal(err)
+		}
+		for method, at := range map[string]string{"GET": metadata.Authorize, "POST": metadata.Token} {
+			var refusal struct {
+				Code        string `json:"error"`
+				Description string `json:"error_description"`
+			}
+			if err := json.Unmarshal(ask(method, at, http.StatusBadRequest), &refusal); err != nil || refusal.Code != "unsupported_grant_type" || !strings.Contains(refusal.Description, "bearward dev token") {
+				t.Errorf("%s %s: %+v, %v", method, at, refusal, err)
+			}
+		}
+		if body := ask("GET", s.URL()+"/", http.StatusNotFound); !strings.Contains(string(body), "bearward dev token") {
+			t.Errorf("at its root: %s", body)
 		}
 	}
 }

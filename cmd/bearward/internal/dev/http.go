@@ -6,6 +6,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/bearward/bearward/internal/fetch"
 )
@@ -15,6 +16,10 @@ const (
 	tokenPath  = "/dev/token"  // POST of a Token
 	rotatePath = "/dev/rotate" // POST of {}
 )
+
+// aboutDev tells people, and programs that expect an authorization server, what this is. It has the
+// characters that RFC 6749 §5.2 allows.
+const aboutDev = "this is bearward dev, an issuer without logins and clients: run 'bearward dev token' for a token"
 
 // maxRequestBytes bounds the body of a request.
 const maxRequestBytes = 64 << 10
@@ -31,6 +36,14 @@ type answer struct {
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !isLocal(r.Host) { // check: dev-host
 		http.Error(w, "this issuer answers under a loopback address alone", http.StatusMisdirectedRequest)
+		return
+	}
+	switch strings.TrimPrefix(s.Base()+r.URL.Path, strings.TrimSuffix(s.URL(), "/")) {
+	case "", "/":
+		http.Error(w, aboutDev, http.StatusNotFound)
+		return
+	case "/authorize", "/token":
+		s.refuseLogin(w)
 		return
 	}
 	if r.URL.Path != tokenPath && r.URL.Path != rotatePath {
@@ -52,6 +65,15 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Cache-Control", "no-store")
 	s.answer(w, http.MaxBytesReader(w, r.Body, maxRequestBytes), r.URL.Path) // check: dev-body-bound
+}
+
+// refuseLogin answers at the endpoints that the metadata must name (RFC 8414 §2): nobody logs in
+// here, and no client is registered. The form is that of RFC 6749 §5.2.
+func (s *Server) refuseLogin(w http.ResponseWriter) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(http.StatusBadRequest)
+	_ = json.NewEncoder(w).Encode(map[string]string{"error": "unsupported_grant_type", "error_description": aboutDev})
 }
 
 func (s *Server) answer(w http.ResponseWriter, body io.Reader, path string) {
