@@ -5,6 +5,7 @@ package soak_test
 import (
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"sync"
 	"testing"
@@ -17,10 +18,12 @@ import (
 // A tenant is an issuer that signs for its users, rotates its keys and fails.
 type tenant struct {
 	*authtest.Issuer
-	trouble spans  // it does not answer
-	surely  spans  // of the one that comes and goes: every replica trusts it
-	perhaps spans  // the same, and while that changes
-	kept    string // a token for a key that is never withdrawn
+	trouble spans    // it does not answer
+	surely  spans    // of the one that comes and goes: every replica trusts it
+	perhaps spans    // the same, and while that changes
+	kept    []string // tokens under a key that is never withdrawn
+	spare   []string // the same, each to be revoked once
+	events  *events
 
 	mu        sync.Mutex
 	promoted  time.Time // when the newest key begins to sign; zero when it does
@@ -35,9 +38,25 @@ type used struct {
 	since time.Time
 }
 
-func newTenant(t *testing.T) *tenant {
+func newTenant(t *testing.T, happened *events) *tenant {
 	is := authtest.NewIssuer(t, &authtest.Options{Socket: true, Audience: audience, Algorithm: auth.ES256})
-	return &tenant{Issuer: is, kept: is.Token("read:orders")}
+	n := &tenant{Issuer: is, events: happened}
+	for range 16 {
+		n.kept = append(n.kept, n.token("read:orders", long))
+	}
+	for i := range 2000 {
+		n.spare = append(n.spare, n.token("read:orders", long, authtest.Claims{"jti": fmt.Sprint("spare-", i)}))
+	}
+	return n
+}
+
+// long has a token outlast the longest soak.
+var long = authtest.Claims{"exp": time.Now().Add(48 * time.Hour).Unix()}
+
+// token returns a token of one of many users.
+func (n *tenant) token(scopes string, changes ...authtest.Change) string {
+	user := authtest.Claims{"sub": fmt.Sprint("user-", rand.IntN(10_000))}
+	return n.Token(scopes, append([]authtest.Change{user}, changes...)...)
 }
 
 // turn takes the rotation of keys one step on: publish, sign with it after a while, withdraw the
@@ -48,6 +67,7 @@ func (n *tenant) turn() {
 	switch {
 	case n.promoted.IsZero():
 		n.Publish()
+		n.events.add("keys published")
 		n.promoted = time.Now().Add(ahead)
 		return
 	case time.Now().Before(n.promoted):
@@ -56,12 +76,13 @@ func (n *tenant) turn() {
 	n.promoted = time.Time{}
 	if n.old != "" {
 		n.Withdraw(n.oldKey)
+		n.events.add("keys withdrawn")
 		n.withdrawn = append(n.withdrawn, used{n.old, time.Now()})
 		n.withdrawn = n.withdrawn[max(0, len(n.withdrawn)-5):]
 		n.old = ""
 	}
 	n.Promote()
-	n.old, n.oldKey = n.Token("read:orders"), n.KeyID()
+	n.old, n.oldKey = n.token("read:orders"), n.KeyID()
 }
 
 // An endpoint tells which opaque tokens are active.
@@ -88,7 +109,7 @@ func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	for _, known := range e.active {
 		if known == token {
 			answer = map[string]any{
-				"active": true, "iss": opaqueIssuer, "aud": audience, "sub": "opaque user", "client_id": "app",
+				"active": true, "iss": opaqueIssuer, "aud": audience, "sub": subjectOf(token), "client_id": "app",
 				"scope": "read:orders", "exp": time.Now().Add(time.Hour).Unix(),
 			}
 		}

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -26,9 +27,15 @@ type redisServer struct {
 	cmd     *exec.Cmd
 	trouble spans // it is away
 	slow    spans // it answers late
+	events  *events
+
+	mu sync.Mutex // one thing happens to it at a time, so that spans do not overlap
 }
 
-func startRedis(t *testing.T) *redisServer {
+// away is how long the server may take to start: a loaded machine gives it little.
+const away = time.Minute
+
+func startRedis(t *testing.T, happened *events) *redisServer {
 	t.Helper()
 	if _, err := exec.LookPath("redis-server"); err != nil {
 		if os.Getenv("CI") == "true" {
@@ -41,7 +48,7 @@ func startRedis(t *testing.T) *redisServer {
 		t.Fatal(err)
 	}
 	_, port, _ := net.SplitHostPort(addr)
-	r := &redisServer{t: t, port: port, dir: t.TempDir()}
+	r := &redisServer{t: t, port: port, dir: t.TempDir(), events: happened}
 	r.start()
 	t.Cleanup(func() { _ = r.cmd.Process.Kill(); _ = r.cmd.Wait() })
 	return r
@@ -56,12 +63,15 @@ func (r *redisServer) start() {
 
 // restart stops it in good order, and starts it again.
 func (r *redisServer) restart() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	r.trouble.begin()
 	defer r.trouble.end()
+	r.events.add("restarts of Redis")
 	_ = r.cmd.Process.Signal(syscall.SIGTERM)
 	_ = r.cmd.Wait()
 	r.start()
-	for range 500 {
+	for deadline := time.Now().Add(away); time.Now().Before(deadline); {
 		conn, err := net.Dial("tcp", "127.0.0.1:"+r.port)
 		if err == nil {
 			_ = conn.Close()
@@ -74,8 +84,11 @@ func (r *redisServer) restart() {
 
 // hang stops it for a time without an answer.
 func (r *redisServer) hang(d time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	r.trouble.begin()
 	defer r.trouble.end()
+	r.events.add("pauses of Redis")
 	_ = r.cmd.Process.Signal(syscall.SIGSTOP)
 	time.Sleep(d) // real: the server stands still
 	_ = r.cmd.Process.Signal(syscall.SIGCONT)

@@ -5,28 +5,15 @@ package soak_test
 import (
 	"context"
 	"crypto/tls"
-	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"testing"
 	"time"
 
-	"github.com/go-chi/chi/v5"
-	"github.com/labstack/echo/v4"
-	"github.com/modelcontextprotocol/go-sdk/mcp"
 	"github.com/prometheus/client_golang/prometheus"
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials"
 
-	"github.com/bearward/bearward/adapters/chiauth"
-	"github.com/bearward/bearward/adapters/echoauth"
-	"github.com/bearward/bearward/adapters/grpcauth"
-	"github.com/bearward/bearward/adapters/httpauth"
-	"github.com/bearward/bearward/adapters/mcpauth"
 	"github.com/bearward/bearward/adapters/promauth"
-	"github.com/bearward/bearward/examples/internal/orders/orderspb"
 	"github.com/bearward/bearward/jwks"
 	auth "github.com/bearward/bearward/middleware"
 	"github.com/bearward/bearward/middleware/authtest"
@@ -44,15 +31,6 @@ const (
 	replayTimeout = time.Second // a loaded machine is slow, too
 )
 
-// A front is one adapter of a replica.
-type front struct {
-	name    string
-	url     string // "" for gRPC
-	path    string // of what is called
-	body    string
-	checked bool // it asks Redis about revocation
-}
-
 // A replica is an API behind every adapter, with two Guards over one Issuers and one Introspector:
 // one asks Redis which tokens are revoked, the other does not.
 type replica struct {
@@ -61,7 +39,6 @@ type replica struct {
 	guest   *jwks.Cache
 
 	plain, shown *http.Client // without a client certificate, and with one
-	grpc         map[bool]*grpc.ClientConn
 	closes       []func()
 }
 
@@ -73,7 +50,7 @@ func (w *world) newReplica(ca *authtest.CA, quiet *slog.Logger) *replica {
 			t.Fatal(err)
 		}
 	}
-	r := &replica{grpc: map[bool]*grpc.ClientConn{}}
+	r := &replica{}
 	metrics, err := promauth.New(prometheus.NewRegistry(), nil)
 	must(err)
 	var verifiers []*auth.Verifier
@@ -104,7 +81,16 @@ func (w *world) newReplica(ca *authtest.CA, quiet *slog.Logger) *replica {
 		must(err)
 		return g
 	}
-	r.serve(w, ca, guard(store.Revoked), guard(nil))
+	r.plain, r.shown = clientOf(ca), clientOf(ca, w.certificate.TLS())
+	checked, unchecked := guard(store.Revoked), guard(nil)
+	r.serveNetHTTP(w, ca, checked)
+	r.serveChi(w, ca, unchecked)
+	r.serveEcho(w, ca, checked)
+	r.serveGin(w, ca, unchecked)
+	r.serveGateway(w, ca, checked)
+	r.serveTools(w, ca, unchecked)
+	r.serveGRPC(w, ca, checked)
+	r.serveConnect(w, ca, checked)
 	return r
 }
 
@@ -142,59 +128,6 @@ func (r *replica) dismiss(t *testing.T, n *tenant) {
 	r.guest = nil
 }
 
-func done(w http.ResponseWriter, r *http.Request) {
-	caller, _ := auth.PrincipalFrom(r.Context())
-	_, _ = fmt.Fprintf(w, "orders of %s\n", caller.Subject())
-}
-
-// serve starts a server for each adapter.
-func (r *replica) serve(w *world, ca *authtest.CA, checked, unchecked *auth.Guard) {
-	orders, live := auth.Scopes("read:orders"), w.live.Rules()["GET /live"]
-
-	mux := httpauth.NewMux(checked)
-	mux.HandleFunc("GET /orders", orders, done)
-	mux.HandleFunc("GET /live", live, done)
-	r.listen(w, ca, "net/http", true, mux)
-
-	plain := chi.NewRouter()
-	router := chiauth.NewRouter(unchecked, plain)
-	router.Get("/orders", orders, done)
-	router.Get("/live", live, done)
-	r.listen(w, ca, "chi", false, plain)
-
-	e := echo.New()
-	routes := echoauth.NewRouter(checked, e)
-	routes.GET("/orders", orders, echo.WrapHandler(http.HandlerFunc(done)))
-	routes.GET("/live", live, echo.WrapHandler(http.HandlerFunc(done)))
-	r.listen(w, ca, "Echo", true, e)
-
-	server := mcp.NewServer(&mcp.Implementation{Name: "soak", Version: "1"}, nil)
-	mcp.AddTool(server, &mcp.Tool{Name: "list_orders"}, func(context.Context, *mcp.CallToolRequest, struct{}) (*mcp.CallToolResult, any, error) {
-		return &mcp.CallToolResult{}, nil, nil
-	})
-	rules := mcpauth.Protocol()
-	rules["tools/call list_orders"] = orders
-	r.listen(w, ca, "MCP", false, mcpauth.Guard(server, unchecked, rules, &mcpauth.Options{HTTP: &mcp.StreamableHTTPOptions{Stateless: true, JSONResponse: true}}))
-	tools := &r.fronts[len(r.fronts)-1]
-	tools.path, tools.body = "/", `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"list_orders","arguments":{}}}`
-
-	r.listenGRPC(w, ca, unchecked, auth.Rules{orderspb.Orders_ListOrders_FullMethodName: orders})
-}
-
-// listen starts a server over TLS that asks for client certificates and requires none.
-func (r *replica) listen(w *world, ca *authtest.CA, name string, checked bool, h http.Handler) {
-	s := httptest.NewUnstartedServer(h)
-	s.Config.ConnContext = auth.ConnContext
-	s.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
-	s.TLS = serverTLS(ca)
-	s.StartTLS()
-	r.closes = append([]func(){s.Close}, r.closes...)
-	if r.plain == nil {
-		r.plain, r.shown = clientOf(ca), clientOf(ca, w.certificate.TLS())
-	}
-	r.fronts = append(r.fronts, front{name: name, url: s.URL, path: "/orders", checked: checked})
-}
-
 func serverTLS(ca *authtest.CA) *tls.Config {
 	return &tls.Config{Certificates: []tls.Certificate{ca.Certificate("127.0.0.1").TLS()}, ClientAuth: tls.RequestClientCert, MinVersion: tls.VersionTLS13}
 }
@@ -205,45 +138,24 @@ func clientTLS(ca *authtest.CA, shown ...tls.Certificate) *tls.Config {
 
 func clientOf(ca *authtest.CA, shown ...tls.Certificate) *http.Client {
 	return &http.Client{
-		Transport: &http.Transport{TLSClientConfig: clientTLS(ca, shown...), MaxIdleConnsPerHost: 64},
-		Timeout:   20 * time.Second,
+		Transport: &http.Transport{TLSClientConfig: clientTLS(ca, shown...), MaxIdleConnsPerHost: 64, ForceAttemptHTTP2: true},
 	}
 }
 
-func (r *replica) listenGRPC(w *world, ca *authtest.CA, guard *auth.Guard, rules auth.Rules) {
-	server := grpc.NewServer(append(grpcauth.ServerOptions(guard, rules), grpc.Creds(credentials.NewTLS(serverTLS(ca))))...)
-	orderspb.RegisterOrdersServer(server, service{})
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	go func() { _ = server.Serve(l) }()
-	for _, shown := range []bool{false, true} {
-		config := clientTLS(ca)
-		if shown {
-			config = clientTLS(ca, w.certificate.TLS())
-		}
-		conn, err := grpc.NewClient(l.Addr().String(), grpc.WithTransportCredentials(credentials.NewTLS(config)))
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		r.grpc[shown] = conn
-	}
-	r.closes = append([]func(){func() {
-		_ = r.grpc[false].Close()
-		_ = r.grpc[true].Close()
-		server.Stop()
-	}}, r.closes...)
-	r.fronts = append(r.fronts, front{name: "gRPC", path: orderspb.Orders_ListOrders_FullMethodName})
+// listen starts a server over TLS that asks for client certificates and requires none, and returns
+// its URL.
+func (r *replica) listen(ca *authtest.CA, h http.Handler) string {
+	s := httptest.NewUnstartedServer(h)
+	s.Config.ConnContext = auth.ConnContext
+	s.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+	s.TLS, s.EnableHTTP2 = serverTLS(ca), true
+	s.StartTLS()
+	r.closeFirst(s.Close)
+	return s.URL
 }
 
-type service struct {
-	orderspb.UnimplementedOrdersServer
-}
-
-func (service) ListOrders(context.Context, *orderspb.ListOrdersRequest) (*orderspb.Answer, error) {
-	return &orderspb.Answer{}, nil
-}
+// closeFirst has f called before what is there already is closed.
+func (r *replica) closeFirst(f func()) { r.closes = append([]func(){f}, r.closes...) }
 
 func (r *replica) close() {
 	r.plain.CloseIdleConnections()

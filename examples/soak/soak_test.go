@@ -44,15 +44,16 @@ func TestEverything(t *testing.T) {
 	} else if testing.Short() {
 		t.Skip("takes real time")
 	}
+	before := measure()
 	w := newWorld(t)
 	w.warm()
-	a := &tally{counts: map[string]map[int]int{}}
+	a := newTally()
 	began := measure()
 	ctx, stop := context.WithTimeout(t.Context(), length)
 	defer stop()
 	var all sync.WaitGroup
 	all.Go(func() { w.happen(ctx) })
-	var early footprint
+	all.Go(func() { w.watch(ctx, a) })
 	for range 8 {
 		all.Go(func() {
 			for n := 0; ctx.Err() == nil; n++ {
@@ -62,16 +63,22 @@ func TestEverything(t *testing.T) {
 			}
 		})
 	}
-	select {
-	case <-time.After(length / 3):
-		early = measure()
-	case <-ctx.Done():
+	var samples []footprint
+	for sample := time.Tick(length / 6); len(samples) < 5; {
+		<-sample
+		samples = append(samples, measure())
+		t.Logf("after %d/6: %v", len(samples), samples[len(samples)-1])
 	}
 	all.Wait()
-	late := measure()
+	early, late := samples[1], samples[4] // all streams are open then
 	w.close()
-	t.Logf("figure: soak of everything for %v:\n%s", length, a.table())
-	t.Logf("figure: at start %v; after a third %v; at the end %v; closed %v", began, early, late, measure())
+	closed := measure()
+	for deadline := time.Now().Add(patience); closed.goroutines > before.goroutines+20 && time.Now().Before(deadline); closed = measure() {
+		time.Sleep(100 * time.Millisecond) // polls: connections end by and by
+	}
+	t.Logf("figure: soak of everything for %v: %d answers, %d of them wrong; %v", length, a.total, len(a.wrong), w.events)
+	t.Logf("figure: at start %v; after a third %v; after five sixths %v; closed %v, and %v before", began, early, late, closed, before)
+	t.Logf("%s\n%s", table(a.counts), table(a.atFront))
 	for n, wrong := range a.wrong {
 		if n == 20 {
 			t.Errorf("and %d more", len(a.wrong)-n)
@@ -79,13 +86,34 @@ func TestEverything(t *testing.T) {
 		}
 		t.Error(wrong)
 	}
-	for _, k := range kinds {
-		if length >= 20*time.Second && len(a.counts[k.name]) == 0 {
-			t.Errorf("%s: not one request", k.name)
-		}
+	if length >= 20*time.Second {
+		a.complete(t, w)
 	}
 	if late.goroutines > early.goroutines+60 || late.files > early.files+60 || late.heap > 2*early.heap+8<<20 {
 		t.Errorf("grown from %v to %v", early, late)
+	}
+	if closed.goroutines > before.goroutines+20 || closed.files > before.files+20 {
+		t.Errorf("when all is closed there are %v, and there were %v", closed, before)
+	}
+}
+
+// complete fails the test when a kind of request was not made, or a front accepted nobody.
+func (a *tally) complete(t *testing.T, w *world) {
+	t.Helper()
+	for _, k := range kinds {
+		if len(a.counts[k.name]) == 0 {
+			t.Errorf("%s: not one request", k.name)
+		}
+	}
+	for _, k := range courses {
+		if len(a.counts[k.name]) == 0 {
+			t.Errorf("%s: not one", k.name)
+		}
+	}
+	for _, f := range w.replicas[0].fronts {
+		if a.atFront[f.name][200] == 0 || a.atFront[f.name][401] == 0 || a.atFront[f.name][403] == 0 {
+			t.Errorf("%s answered %v, and was to accept and to refuse", f.name, a.atFront[f.name])
+		}
 	}
 }
 
@@ -95,7 +123,7 @@ func (w *world) warm() {
 		for _, f := range r.fronts {
 			for _, n := range w.tenants[:2] {
 				for range 500 {
-					if r.send(f, call{scheme: "Bearer", token: n.kept}) == 200 {
+					if f.send(f, call{scheme: "Bearer", token: n.kept[0]}).status == 200 {
 						break
 					}
 					time.Sleep(10 * time.Millisecond) // polls
@@ -105,12 +133,13 @@ func (w *world) warm() {
 	}
 }
 
-func (a *tally) table() string {
+// table prints how often each status came.
+func table(counts map[string]map[int]int) string {
 	var b strings.Builder
-	for _, kind := range slices.Sorted(maps.Keys(a.counts)) {
-		fmt.Fprintf(&b, "%-50s", kind)
-		for _, status := range slices.Sorted(maps.Keys(a.counts[kind])) {
-			fmt.Fprintf(&b, "  %d: %d", status, a.counts[kind][status])
+	for _, of := range slices.Sorted(maps.Keys(counts)) {
+		fmt.Fprintf(&b, "%-50s", of)
+		for _, status := range slices.Sorted(maps.Keys(counts[of])) {
+			fmt.Fprintf(&b, "  %d: %d", status, counts[of][status])
 		}
 		b.WriteByte('\n')
 	}

@@ -3,6 +3,10 @@
 package soak_test
 
 import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -23,13 +27,19 @@ func (s *spans) add(from, to time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.all = append(s.all, [2]time.Time{from, to})
+	s.forget()
 }
 
 func (s *spans) end() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.all[len(s.all)-1][1] = time.Now()
-	for len(s.all) > 1 && time.Since(s.all[0][1]) > time.Minute {
+	s.forget()
+}
+
+// forget leaves out what no answer can depend on any more.
+func (s *spans) forget() {
+	for len(s.all) > 1 && !s.all[0][1].IsZero() && time.Since(s.all[0][1]) > time.Minute {
 		s.all = s.all[1:]
 	}
 }
@@ -57,4 +67,26 @@ func (s *spans) cover(from, to time.Time) bool {
 		}
 	}
 	return false
+}
+
+// Events counts what happened to the replicas. They are safe for concurrent use.
+type events struct {
+	mu     sync.Mutex
+	counts map[string]int
+}
+
+func (e *events) add(what string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.counts[what]++
+}
+
+func (e *events) String() string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	var all []string
+	for _, what := range slices.Sorted(maps.Keys(e.counts)) {
+		all = append(all, fmt.Sprint(e.counts[what], " ", what))
+	}
+	return strings.Join(all, ", ")
 }

@@ -35,6 +35,7 @@ type world struct {
 	replicas []*replica
 	live     *auth.LiveRules
 	stalled  spans // this process got no processor
+	events   *events
 
 	prover, thief *authtest.Prover
 	certificate   *authtest.Certificate
@@ -46,18 +47,20 @@ type world struct {
 	mu      sync.Mutex
 	revoked []used // tokens, by the operator
 	next    int
+	spares  int // tokens of streams, by the same
 }
 
 const opaqueIssuer = "https://opaque.example"
 
 func newWorld(t *testing.T) *world {
 	quiet := slog.New(slog.DiscardHandler)
+	happened := &events{counts: map[string]int{}}
 	w := &world{
-		t: t, opaque: &endpoint{}, redis: startRedis(t), certificate: authtest.NewCertificate(t),
+		t: t, events: happened, opaque: &endpoint{}, redis: startRedis(t, happened), certificate: authtest.NewCertificate(t),
 		prover: authtest.NewProver(t, auth.ES256), thief: authtest.NewProver(t, auth.ES256),
 	}
 	for range 3 {
-		w.tenants = append(w.tenants, newTenant(t))
+		w.tenants = append(w.tenants, newTenant(t, happened))
 	}
 	server := httptest.NewServer(w.opaque)
 	t.Cleanup(server.Close)
@@ -116,6 +119,7 @@ func (w *world) happen(ctx context.Context) {
 	every(8*time.Second, func() { w.fail(w.tenants[0]) })
 	every(time.Second, w.opaque.turn)
 	every(9*time.Second, func() {
+		w.events.add("outages of introspection")
 		w.opaque.trouble.begin()
 		defer w.opaque.trouble.end()
 		w.opaque.setDown(true)
@@ -135,6 +139,7 @@ func (w *world) happen(ctx context.Context) {
 
 // fail has an issuer fail in one of several ways for a while.
 func (w *world) fail(n *tenant) {
+	w.events.add("outages of an issuer")
 	n.trouble.begin()
 	defer n.trouble.end()
 	switch rand.IntN(4) {
@@ -158,6 +163,7 @@ func (w *world) swap() {
 	} else {
 		w.surelyOpen.end()
 	}
+	w.events.add("changes of rules")
 	w.strict = !w.strict
 	if err := w.live.Swap(liveRules(w.strict)); err != nil {
 		w.t.Error(err)
@@ -176,19 +182,10 @@ func (w *world) revoke() {
 	w.next++
 	id := fmt.Sprint("revoked-", w.next)
 	w.mu.Unlock()
-	token := n.Token("read:orders", authtest.Claims{"jti": id})
-	for try := 0; ; try++ {
-		ctx, stop := context.WithTimeout(context.Background(), time.Second)
-		err := w.operator.Revoke(ctx, revocation.Entry{Issuer: n.URL, TokenID: id, Until: time.Now().Add(time.Hour)})
-		stop()
-		if err == nil {
-			break
-		}
-		if try > 100 {
-			w.t.Errorf("revoke: %v", err)
-			return
-		}
-		time.Sleep(100 * time.Millisecond) // Redis is away
+	token := n.token("read:orders", authtest.Claims{"jti": id})
+	if err := w.revokeToken(context.Background(), n, id); err != nil {
+		w.t.Errorf("revoke: %v", err)
+		return
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -196,9 +193,25 @@ func (w *world) revoke() {
 	w.revoked = w.revoked[max(0, len(w.revoked)-20):]
 }
 
+// revokeToken tells the operator's store. It is tried again while Redis is away.
+func (w *world) revokeToken(ctx context.Context, n *tenant, id string) (err error) {
+	for deadline := time.Now().Add(2 * away); time.Now().Before(deadline); {
+		try, stop := context.WithTimeout(ctx, time.Second)
+		err = w.operator.Revoke(try, revocation.Entry{Issuer: n.URL, TokenID: id, Until: time.Now().Add(time.Hour)})
+		stop()
+		if err == nil {
+			w.events.add("tokens revoked")
+			return nil
+		}
+		time.Sleep(100 * time.Millisecond) // Redis is away
+	}
+	return err
+}
+
 // comeOrGo has the replicas trust the guest, or no longer.
 func (w *world) comeOrGo() {
 	n := w.guest()
+	w.events.add("tenants come or gone")
 	if w.replicas[0].guest == nil {
 		n.perhaps.begin()
 		for _, r := range w.replicas {
