@@ -4,6 +4,7 @@ package soak_test
 
 import (
 	"context"
+	"io"
 	"log/slog"
 	"net"
 	"os"
@@ -55,7 +56,8 @@ func startRedis(t *testing.T, happened *events) *redisServer {
 }
 
 func (r *redisServer) start() {
-	r.cmd = exec.Command("redis-server", "--bind", "127.0.0.1", "--port", r.port, "--save", "", "--appendonly", "yes", "--dir", r.dir)
+	r.cmd = exec.Command("redis-server", "--bind", "127.0.0.1", "--port", r.port, "--save", "", "--appendonly", "yes",
+		"--auto-aof-rewrite-min-size", "4mb", "--dir", r.dir)
 	if err := r.cmd.Start(); err != nil {
 		r.t.Error(err)
 	}
@@ -72,14 +74,28 @@ func (r *redisServer) restart() {
 	_ = r.cmd.Wait()
 	r.start()
 	for deadline := time.Now().Add(away); time.Now().Before(deadline); {
-		conn, err := net.Dial("tcp", "127.0.0.1:"+r.port)
-		if err == nil {
-			_ = conn.Close()
+		if r.serves() {
 			return
 		}
-		time.Sleep(10 * time.Millisecond) // polls a port
+		time.Sleep(10 * time.Millisecond) // polls
 	}
 	r.t.Error("redis-server did not start again")
+}
+
+// serves reports whether it has loaded its data.
+func (r *redisServer) serves() bool {
+	conn, err := net.Dial("tcp", "127.0.0.1:"+r.port)
+	if err != nil {
+		return false
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(time.Second))
+	_, err = io.WriteString(conn, "PING\r\n")
+	said := make([]byte, 5)
+	if err == nil {
+		_, err = io.ReadFull(conn, said)
+	}
+	return err == nil && string(said) == "+PONG"
 }
 
 // hang stops it for a time without an answer.

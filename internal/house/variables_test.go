@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// A variable of the prefix that provider.FromEnv does not know keeps an API from starting where it is
-// set. So tools and tests of this repository have names of their own.
+// A variable of the prefix that provider.FromEnv does not know keeps an API from starting where it
+// is set. So tools and tests of this repository have names of their own.
 func TestVariablesOfThePrefixAreFromEnvs(t *testing.T) {
 	const fromEnv = "middleware/provider/fromenv.go"
 	text, err := os.ReadFile(fromEnv)

@@ -91,10 +91,10 @@ func gitHubActions(issuer string, owners, audience []string) Preset {
 // preset. A subgroup is a namespace of its own. Config.FixedClaims may ask for more, such as
 // project_id, or ref_protected, which is the string "true" or "false".
 //
-// Refused are jobs of other namespaces, those in forks among them, and the ID tokens by which people
-// log in with GitLab. A member of the project may run a fork's merge request in the project itself:
-// its code then gets the project's token. Fix ref_protected to "true" where that must not call.
-// Sources: docs.gitlab.com "OpenID Connect (OIDC) Authentication Using ID Tokens", and "Merge
+// Refused are jobs of other namespaces, those in forks among them, and the ID tokens by which
+// people log in with GitLab. A member of the project may run a fork's merge request in the project
+// itself: its code then gets the project's token. Fix ref_protected to "true" where that must not
+// call. Sources: docs.gitlab.com "OpenID Connect (OIDC) Authentication Using ID Tokens", and "Merge
 // request pipelines", section "Run pipelines in the parent project".
 func GitLabCI(issuer string, namespaces []string, audience ...string) Preset {
 	return of(withCaller(auth.Config{
