@@ -26,7 +26,7 @@ const (
 	FaultOrigin    Fault = "ORIGIN_UNKNOWN"    // 400: the host or scheme is none of Options.For
 	FaultPath      Fault = "PATH_AMBIGUOUS"    // 400: gateway and API might read the path differently
 	FaultIdentity  Fault = "IDENTITY_CLAIMED"  // 400: the client sent an identity field
-	FaultRerouting Fault = "REROUTING_CLAIMED" // 400: the client sent a field that names another method or path
+	FaultRerouting Fault = "REROUTING_CLAIMED" // 400: the client sent a field that names another method, path or protocol
 )
 
 // Faults returns every Fault: for the labels of metrics.
@@ -186,6 +186,12 @@ func (h *Handler) readFields(all http.Header) Fault {
 			return FaultIdentity
 		}
 		if isSpelled(name, reroutingFields) { // check: rerouting
+			return FaultRerouting
+		}
+	}
+	// Behind an upgrade to HTTP/2 a client would talk to the API itself.
+	for _, to := range all["Upgrade"] {
+		if !strings.EqualFold(to, "websocket") { // check: upgrade
 			return FaultRerouting
 		}
 	}

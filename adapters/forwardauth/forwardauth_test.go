@@ -104,6 +104,14 @@ func TestW18_IdentityIsTheHandlersAlone(t *testing.T) {
 			t.Errorf("%s: got %d %v", name, w.Code, faults)
 		}
 	}
+	for to, want := range map[string]int{"websocket": 200, "WebSocket": 200, "h2c": 400, "websocket, h2c": 400, "TLS/1.0": 400, "": 400} {
+		faults = nil
+		r := question("GET", "/open", issuer.Token(""))
+		r.Header["Upgrade"] = []string{"websocket", to}
+		if w := ask(gate, r); w.Code != want || (want == 400) != slices.Equal(faults, told{forwardauth.FaultRerouting}) {
+			t.Errorf("Upgrade: %s: got %d %v, want %d", to, w.Code, faults, want)
+		}
+	}
 	r := question("GET", "/", issuer.Token(""))
 	r.Header.Set("X-Auth-Client", "free: the field has another name here")
 	if w := ask(gate, r); w.Code != 200 {

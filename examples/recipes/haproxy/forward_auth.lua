@@ -32,14 +32,22 @@ local function refuse(txn, status, headers, body)
 end
 
 core.register_action("bearward", { "http-req" }, function(txn, gate)
-  local headers = {}
+  local headers, upgrade = {}, {}
   for name, values in pairs(txn.http:req_get_headers()) do
     if not hop[name] then headers[name] = list(values) end
+    if name == "upgrade" then upgrade = list(values) end
+    -- A field that Connection names may be taken away on the way.
+    for _, value in ipairs(name == "connection" and list(values) or {}) do
+      local names = string.lower(value)
+      if string.find(names, "auth", 1, true) or string.find(names, "forwarded", 1, true) then return refuse(txn, 400) end
+    end
   end
-  -- A field that Connection names may be taken away on the way.
-  local connection = string.lower(txn.sf:req_fhdr("connection") or "")
-  if string.find(connection, "auth", 1, true) or string.find(connection, "forwarded", 1, true) then
-    return refuse(txn, 400)
+  -- Behind an upgrade to HTTP/2 a client would talk to the API itself.
+  for _, value in ipairs(upgrade) do
+    if string.lower(value) ~= "websocket" then
+      txn.http:req_del_header("upgrade")
+      txn.http:req_del_header("http2-settings")
+    end
   end
   headers["x-forwarded-method"] = { txn.sf:method() }
   headers["x-forwarded-proto"] = { txn.sf:ssl_fc() == 1 and "https" or "http" }
@@ -53,5 +61,8 @@ core.register_action("bearward", { "http-req" }, function(txn, gate)
     local values = list(answer.headers[name] or {})
     if #values ~= 1 then return refuse(txn, 500) end
     txn.http:req_set_header(name, values[1])
+    -- There may be no room for it beside what the client has sent.
+    if (txn.sf:req_fhdr(name) or "") ~= values[1] or txn.sf:req_fhdr_cnt(name) ~= "1" then return refuse(txn, 431) end
   end
+  txn:set_var("txn.bearward", true)
 end, 1)
