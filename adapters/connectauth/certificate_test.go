@@ -76,8 +76,8 @@ func TestATokenOfACertificateNeedsItsConnection(t *testing.T) {
 	server.TLS, server.EnableHTTP2 = asking(ca, "127.0.0.1"), true
 	server.StartTLS()
 	t.Cleanup(server.Close)
-	clientWith := func(shown ...tls.Certificate) *http.Client {
-		config := &tls.Config{RootCAs: ca.Pool(), Certificates: shown, MinVersion: tls.VersionTLS13}
+	clientWith := func(certificate ...tls.Certificate) *http.Client {
+		config := &tls.Config{RootCAs: ca.Pool(), Certificates: certificate, MinVersion: tls.VersionTLS13}
 		transport := &http.Transport{TLSClientConfig: config, ForceAttemptHTTP2: true}
 		t.Cleanup(transport.CloseIdleConnections)
 		return &http.Client{Transport: transport}
@@ -93,16 +93,16 @@ func TestATokenOfACertificateNeedsItsConnection(t *testing.T) {
 				continue
 			}
 			t.Run(protocol+procedure, func(t *testing.T) {
-				for shown, httpClient := range connections {
+				for certificate, httpClient := range connections {
 					c := connect.NewClient[message, message](httpClient, server.URL+procedure, options...)
 					got, err := call(c, t.Context(), []string{"Bearer " + token})
-					if shown == "the owner's" {
+					if certificate == "the owner's" {
 						if err != nil || !strings.HasSuffix(got, " said hello") {
-							t.Errorf("%s: got %q, %v", shown, got, err)
+							t.Errorf("%s: got %q, %v", certificate, got, err)
 						}
 						continue
 					}
-					wantRefusal(t, shown, err, connect.CodeUnauthenticated, auth.ReasonBindingNotProved, `error="invalid_token"`)
+					wantRefusal(t, certificate, err, connect.CodeUnauthenticated, auth.ReasonBindingNotProved, `error="invalid_token"`)
 				}
 			})
 		}

@@ -172,7 +172,7 @@ var rules = []rule{
 	{ // it rechecks its streams, and the kit for gRPC servers tests it, too
 		room:  "adapters/connectauth",
 		code:  []string{"middleware", "middleware/openstream"},
-		tests: []string{"middleware", "middleware/authtest", "middleware/dpop", "adapters/grpcauth/grpcauthtest", "internal/*"},
+		tests: []string{"middleware", "middleware/authtest", "middleware/dpop", "middleware/mtls", "adapters/grpcauth/grpcauthtest", "internal/*"},
 	},
 	{ // its tests bind tokens to keys
 		room:  "adapters/ginauth",
