@@ -339,6 +339,34 @@ func TestATokenOfTwoSchemesPassesUnderNeither(t *testing.T) {
 	}
 }
 
+// What binds to nothing keeps no proved token out; what is left must be proved all the same.
+func TestMembersThatBindNothing(t *testing.T) {
+	for cnf, want := range map[string]auth.Reason{
+		`{"jkt":"x","kc-jkt-type":"DPoP"}`:                  "", // Keycloak 26.7
+		`{"kc-jkt-type":"DPoP","jkt":"x"}`:                  "",
+		`{"jkt":"x","x5t#S256":null}`:                       "",
+		`{"jkt":"x","kc-jkt-type":"other"}`:                 auth.ReasonBindingNotProved,
+		`{"jkt":"x","kc-jkt-type":["DPoP"]}`:                auth.ReasonBindingNotProved,
+		`{"jkt":"x","kc-other":"DPoP"}`:                     auth.ReasonBindingNotProved,
+		`{"jkt":"x","x5t#S256":"","kc-jkt-type":"DPoP"}`:    auth.ReasonBindingNotProved,
+		`{"jkt":"y","kc-jkt-type":"DPoP"}`:                  auth.ReasonBindingNotProved,
+		`{"kc-jkt-type":"DPoP"}`:                            auth.ReasonBindingNotProved,
+		`{"jkt":null}`:                                      auth.ReasonBindingNotProved,
+		`{"jkt":null,"kc-jkt-type":"DPoP","x5t#S256":null}`: auth.ReasonBindingNotProved,
+	} {
+		v := newFake(t)
+		v.known["bound"] = principal(t, "read:orders", `,"cnf":`+cnf)
+		g := must(auth.NewGuard(v, &auth.GuardOptions{Bindings: []auth.Binding{&schemeBinding{scheme: "DPoP"}}}))
+		c := auth.Credentials{Authorization: []string{"DPoP bound"}, Header: http.Header{"Proof": {"1"}}, Answer: http.Header{}}
+		if _, err := g.Authorize(t.Context(), c, auth.AnyToken()); reasonOf(err) != want {
+			t.Errorf("%s: %v, want %q", cnf, err, want)
+		}
+		if _, err := g.Authorize(t.Context(), bearer("bound"), auth.AnyToken()); err == nil {
+			t.Errorf("%s: accepted under Bearer, without a proof", cnf)
+		}
+	}
+}
+
 // endsOf is a connection from an address, or by a Unix socket.
 type endsOf struct {
 	address, socket string

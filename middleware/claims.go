@@ -362,12 +362,18 @@ func (r *claimReader) fixedClaim(p *Principal, f fixedClaim) *Error {
 	if err != nil {
 		return err
 	}
-	if !r.has(f.claim) || got != f.value { // check: fixed-claims
+	if !r.has(f.claim) || got != f.value && !r.isBoundType(f, got) { // check: fixed-claims
 		fault := r.fault(ReasonClaimInvalid, f.claim, f.value, nil)
 		fault.about.seen = printable(got)
 		return fault
 	}
 	return nil
+}
+
+// isBoundType reports whether got is the type of token that an issuer which fixes "Bearer" writes
+// into one that is bound to its sender (Keycloak; RFC 9449 §5). The Guard asks for the proof.
+func (r *claimReader) isBoundType(f fixedClaim, got string) bool {
+	return f.value == "Bearer" && got == "DPoP" && r.has(claimCnf) // check: fixed-type-bound
 }
 
 // idTokenMark returns the claim by which the token is an ID token (OpenID Connect Core §2,

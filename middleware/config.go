@@ -67,7 +67,8 @@ type Config struct {
 	// empty string counts as missing. An empty slice that is not nil requires none.
 	RequiredClaims []string
 	// FixedClaims are claims that must be strings with exactly these values, such as token_use:
-	// access. Default: none.
+	// access. Where the value is Bearer, a token that has cnf may have DPoP (RFC 9449 §5,
+	// Keycloak). Default: none.
 	FixedClaims map[string]string
 
 	// InsecureAllowIDTokens accepts tokens that have one of IDTokenClaims, for issuers whose access

@@ -30,6 +30,9 @@ func (r *claimReader) readConfirmation(p *Principal) *Error {
 	c := &confirmation{text: p.doc[v.Start:v.End]}
 	c.members = c.one[:0]
 	c.err = r.Object(r.raw[v.Start:v.End], func(name []byte, v jose.Value) error {
+		if bindsNothing(string(name), c.text[v.Start:v.End]) {
+			return nil
+		}
 		c.members = append(c.members, confirmed{string(name), c.text[v.Start:v.End]})
 		return nil
 	})
@@ -38,4 +41,12 @@ func (r *claimReader) readConfirmation(p *Principal) *Error {
 	}
 	p.cnf = c
 	return nil
+}
+
+// bindsNothing reports whether a member of cnf is no binding, whatever configured Bindings there
+// are: one that is null, as serializers write for what is not set, or Keycloak's note that jkt is
+// what RFC 9449 §6.1 says it is. Where nothing else is left, the token is refused. All other
+// members that no Binding checks refuse it too, although RFC 7800 §3.1 would ignore them.
+func bindsNothing(name, value string) bool {
+	return value == "null" || name == "kc-jkt-type" && value == `"DPoP"` // check: binding-note
 }

@@ -213,6 +213,26 @@ func TestAClaimThatIsNullIsAbsent(t *testing.T) {
 	fixed.ask(t, "a fixed claim", "JWT", edits{"typ": nil}, auth.ReasonClaimInvalid)
 }
 
+// Keycloak says of a token that is bound to a DPoP key that its type is DPoP, where others say
+// Bearer (RFC 9449 §5).
+func TestTheTypeOfABoundTokenIsDPoP(t *testing.T) {
+	l := newLiberal(t, auth.Config{Types: []string{"JWT"}, FixedClaims: map[string]string{"typ": "Bearer"}})
+	cnf := edits{"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}
+	l.ask(t, "Bearer", "JWT", edits{"typ": "Bearer"}, "")
+	l.ask(t, "Bearer, and bound", "JWT", edits{"typ": "Bearer", "cnf": cnf}, "")
+	if p := l.ask(t, "DPoP, and bound", "JWT", edits{"typ": "DPoP", "cnf": cnf}, ""); p == nil || p.Confirmation() == nil {
+		t.Errorf("%v: the binding is gone", p)
+	}
+	for name, claims := range map[string]edits{
+		"DPoP, and not bound": {"typ": "DPoP"}, "another case": {"typ": "dpop", "cnf": cnf}, "a list": {"typ": []string{"DPoP"}, "cnf": cnf},
+		"Refresh, and bound": {"typ": "Refresh", "cnf": cnf}, "ID, and bound": {"typ": "ID", "cnf": cnf}, "none, and bound": {"cnf": cnf},
+	} {
+		l.ask(t, name, "JWT", claims, auth.ReasonClaimInvalid)
+	}
+	other := newLiberal(t, auth.Config{Types: []string{"JWT"}, FixedClaims: map[string]string{"token_use": "access"}})
+	other.ask(t, "where another value is fixed", "JWT", edits{"token_use": "DPoP", "cnf": cnf}, auth.ReasonClaimInvalid)
+}
+
 // A binding that is null names no key: it is no plain token (RFC 9700 §4.10.1).
 func TestANullBindingIsNoneThatAnybodyCouldProve(t *testing.T) {
 	l := newLiberal(t, auth.Config{})

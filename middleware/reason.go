@@ -18,7 +18,7 @@ const (
 	ReasonTokenTooLarge         Reason = "TOKEN_TOO_LARGE"         // longer than Config.MaxTokenBytes
 	ReasonTokenMalformed        Reason = "TOKEN_MALFORMED"         // not a well-formed compact JWS with a JSON object for header and claims
 	ReasonAlgorithmNotAllowed   Reason = "ALGORITHM_NOT_ALLOWED"   // "alg" is not one of Config.Algorithms
-	ReasonExtensionNotSupported Reason = "EXTENSION_NOT_SUPPORTED" // "crit", "b64" or "zip": extensions that this package does not implement
+	ReasonExtensionNotSupported Reason = "EXTENSION_NOT_SUPPORTED" // "crit", "b64", or a "zip" other than NONE: extensions that this package does not implement
 	ReasonTokenTypeNotAccepted  Reason = "TOKEN_TYPE_NOT_ACCEPTED" // "typ" is not one of Config.Types
 	ReasonIssuerNotTrusted      Reason = "ISSUER_NOT_TRUSTED"      // "iss" is missing or another issuer's
 	ReasonAudienceMismatch      Reason = "AUDIENCE_MISMATCH"       // "aud" does not name this API

@@ -46,6 +46,10 @@ const (
 	maxHeader64    = (maxHeaderBytes*8 + 5) / 6 // bytes in base64url
 )
 
+// uncompressed is the "zip" of what is not compressed, as PingAM and ForgeRock AM write it. A JWS
+// knows no "zip" (RFC 7516 §4.1.3 is of JWE), and theirs changes nothing.
+const uncompressed = `"NONE"`
+
 // limitsOfHeader count members and elements, so that a header costs less to read than a signature
 // to check.
 var limitsOfHeader = limits{depth: 4, members: 32}
@@ -80,6 +84,9 @@ func (r *Reader) Header(doc []byte) (Header, error) {
 				return errType
 			}
 		case "crit", "b64", "zip":
+			if string(name) == "zip" && text[v.Start:v.End] == uncompressed {
+				return nil
+			}
 			h.Extension = string(name)
 		case "nonce":
 			h.HasNonce = true

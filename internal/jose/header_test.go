@@ -44,6 +44,11 @@ func TestReadHeader(t *testing.T) {
 			t.Errorf("%s: extension %q, %v", name, h.Extension, err)
 		}
 	}
+	for zip, want := range map[string]string{`"NONE"`: "", `"none"`: "zip", `"DEF"`: "zip", `""`: "zip", `null`: "zip", `["NONE"]`: "zip"} {
+		if h, err := r.Header([]byte(`{"alg":"RS256","zip":` + zip + `}`)); err != nil || h.Extension != want {
+			t.Errorf("zip %s: extension %q, %v", zip, h.Extension, err)
+		}
+	}
 }
 
 func TestMediaType(t *testing.T) {

@@ -89,6 +89,8 @@ var replacements = map[string]string{
 	"middleware/refuse-informational":       `true`,
 	"middleware/rules-text-report-only":     `return req`,
 	"middleware/requirement":                `return nil`,
+	"middleware/binding-note":               `true`,
+	"middleware/fixed-type-bound":           `f.value == "Bearer" && got == "DPoP"`,
 	"middleware/null-binding":               `ok && v.Kind != 'n'`,
 	"middleware/profile-algorithms-unknown": `return nil`,
 	"middleware/reason-known":               `ok && e != nil`,

@@ -21,6 +21,10 @@ var (
 		Issuer: "http://adfs.example/adfs/services/trust", Audiences: []string{"microsoft:identityserver:https://api.example"}, Types: []string{"JWT"},
 		ScopeClaim: "scp", ClientIDClaims: []string{"appid"}, RolesClaim: []string{"role"}, RequiredClaims: []string{"client_id", "iat"},
 	}}
+	pingAM = provider.Preset{Config: auth.Config{
+		Issuer: "http://am.example.test:8080/openam/oauth2/demo", Audiences: []string{"orders_gateway"}, Types: []string{"JWT"}, ScopeArray: true,
+		FixedClaims: map[string]string{"tokenName": "access_token"}, RequiredClaims: []string{"sub", "iat", "jti"},
+	}}
 	supabase     = provider.Supabase("abcdefghijklmnopqrst.supabase.co")
 	hydraClients = func() provider.Preset {
 		p := provider.Hydra("https://hydra.example.test/", "https://api.my-cloud.com/user")
@@ -71,6 +75,9 @@ var serverCases = []sampleCase{
 		expectation{scope: "profile", client: "frontend-client", role: "role1"}, ""},
 	{"Keycloak with many clients", "keycloak", "roles in 70 clients", provider.Keycloak("https://kc.example.test/realms/demo", "target-client1"), nil,
 		expectation{scope: "profile", client: "frontend-client", role: "role2"}, ""},
+	{"Keycloak with DPoP", "keycloak", "26, bound to a DPoP key", provider.Keycloak("https://kc.example.test/realms/demo", "target-client1"), nil,
+		expectation{scope: "profile", client: "frontend-client", role: "role1"}, ""},
+	{"PingAM", "pingam", "client-based token, authorization code", pingAM, nil, expectation{scope: "roles"}, ""},
 	{"IdentityServer, one role", "identityserver", "one role, as text", provider.IdentityServer("https://demo.example.test", "invoice"), nil,
 		expectation{scope: "customer.read", client: "client", role: "admin"}, ""},
 	{"Entra with 200 groups", "entra", "v2.0 with 200 groups", provider.Entra(tenant, api2), nil,

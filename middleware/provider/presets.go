@@ -68,7 +68,7 @@ func Keycloak(realmURL string, audience ...string) Preset {
 		Audiences:      audience,
 		Types:          []string{"JWT", "at+jwt"},
 		ClientIDClaims: []string{"azp", "client_id"},
-		FixedClaims:    map[string]string{"typ": "Bearer"}, // an ID token says ID, a refresh token Refresh
+		FixedClaims:    map[string]string{"typ": "Bearer"}, // or DPoP, of a bound one; an ID token says ID, a refresh token Refresh
 		IDTokenClaims:  []string{"at_hash", "c_hash"},      // before version 25, access tokens hold the login's nonce
 		RequiredClaims: []string{"sub", "client_id", "iat"},
 		RolesClaim:     []string{"realm_access", "roles"},

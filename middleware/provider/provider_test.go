@@ -236,6 +236,7 @@ func TestOtherTokens(t *testing.T) {
 		"workos": {"nonce": "n", "aud": "client_01HXYZ"}, "clerk": {"nonce": "n", "at_hash": "h", "sid": nil}, "google-cloud": {"nonce": "n", "at_hash": "h"},
 		"gitlab-ci": {"namespace_id": nil, "project_id": nil, "nonce": "n"}, "github-actions": {"nonce": "n"}, "firebase": {"nonce": "n", "at_hash": "h"},
 		"ory": {"at_hash": "h"}, "fusionauth": {"nonce": "n", "at_hash": "h"}, "identityserver": {"nonce": "n"}, "ping": {"nonce": "n", "at_hash": "h"},
+		"pingam": {"tokenName": "id_token", "nonce": "n", "at_hash": "h"},
 	}
 	for _, tt := range cases {
 		if tt.reason != "" {
@@ -262,7 +263,9 @@ func TestOtherTokens(t *testing.T) {
 			}
 			switch tt.file {
 			case "keycloak":
-				bends = append(bends, bent{"a refresh token", nil, map[string]any{"typ": "Refresh"}})
+				bends = append(bends, bent{"a refresh token", nil, map[string]any{"typ": "Refresh"}}, bent{"DPoP that binds nothing", nil, map[string]any{"typ": "DPoP", "cnf": nil}})
+			case "pingam":
+				bends = append(bends, bent{"a refresh token", nil, map[string]any{"tokenName": "refresh_token"}}, bent{"a compressed token", map[string]any{"zip": "DEF"}, nil})
 			case "cognito":
 				bends = append(bends, bent{"another client's token", nil, map[string]any{"client_id": "other"}},
 					bent{"another audience", nil, map[string]any{"aud": "https://other.example"}})
