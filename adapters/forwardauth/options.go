@@ -4,13 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"net/netip"
 	"net/url"
-	"slices"
 	"strings"
-
-	auth "github.com/bearward/bearward/middleware"
 )
 
 // A Form is how a gateway tells of the client's request.
@@ -63,12 +59,6 @@ type Fields struct {
 	Scopes string
 }
 
-// An identityField is a field of accepted answers. Without a name it is left out.
-type identityField struct {
-	name  string
-	value func(*auth.Principal) string
-}
-
 var errOneOf = errors.New("forwardauth: Options.Gateways or Options.UnixSocket is needed: without, nobody is heard")
 
 // check returns what is wrong with o.
@@ -101,17 +91,18 @@ func (o *Options) check() error {
 	return nil
 }
 
-// parseOrigin returns an origin in the form that askedOrigin returns.
-func parseOrigin(s string) (string, error) {
+// An origin is a scheme and a host in one form: lower case, without the scheme's own port.
+type origin struct{ scheme, host string }
+
+func parseOrigin(s string) (origin, error) {
 	u, err := url.Parse(s)
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || strings.TrimSuffix(u.Path, "/") != "" {
-		return "", fmt.Errorf("%q is not a scheme and a host, such as https://api.example.com", s)
+		return origin{}, fmt.Errorf("%q is not a scheme and a host, such as https://api.example.com", s)
 	}
 	return originOf(u.Scheme, u.Host), nil
 }
 
-// originOf joins scheme and host in one form: lower case, without the scheme's own port.
-func originOf(scheme, host string) string {
+func originOf(scheme, host string) origin {
 	scheme, host = strings.ToLower(scheme), strings.ToLower(host)
 	switch scheme {
 	case "https":
@@ -119,68 +110,5 @@ func originOf(scheme, host string) string {
 	case "http":
 		host = strings.TrimSuffix(host, ":80")
 	}
-	return scheme + "://" + host
-}
-
-// identity returns the identity fields that o names.
-func (o *Options) identity(guard *auth.Guard) ([]identityField, error) {
-	all := []identityField{
-		{o.Fields.Subject, func(p *auth.Principal) string { return encode(p.Subject()) }},
-		{o.Fields.Issuer, func(p *auth.Principal) string { return encode(p.Issuer()) }},
-		{o.Fields.Client, func(p *auth.Principal) string { return encode(p.ClientID()) }},
-		{o.Fields.Scopes, scopes},
-	}
-	labels := []string{"Subject", "Issuer", "Client", "Scopes"}
-	var named []identityField
-	taken := map[string]bool{}
-	for i, f := range all {
-		switch f.name {
-		case "-":
-			if i == 1 && len(guard.Status()) != 1 { // check: issuer-needed
-				return nil, errors.New("forwardauth: Options.Fields.Issuer cannot be left out: the Guard has not exactly one issuer")
-			}
-			continue
-		case "":
-			f.name = "X-Auth-" + labels[i]
-		}
-		if !isFieldName(f.name) {
-			return nil, fmt.Errorf("forwardauth: Options.Fields.%s is %q: not letters, digits and hyphens", labels[i], f.name)
-		}
-		f.name = http.CanonicalHeaderKey(f.name)
-		if taken[f.name] { // check: field-twice
-			return nil, fmt.Errorf("forwardauth: Options.Fields.%s is %s, which another field is", labels[i], f.name)
-		}
-		if isTaken(f.name) || f.name == guard.TokenField() { // check: field-taken
-			return nil, fmt.Errorf("forwardauth: Options.Fields.%s is %s, which has another meaning", labels[i], f.name)
-		}
-		taken[f.name] = true
-		named = append(named, f)
-	}
-	return named, nil
-}
-
-// isTaken reports whether a field of a request means something already.
-func isTaken(name string) bool {
-	return strings.HasPrefix(name, "X-Forwarded-") || slices.Contains([]string{"Authorization", "Cache-Control", "Connection", "Content-Length", "Content-Type",
-		"Cookie", "Dpop", "Forwarded", "Host", "Proxy-Authorization", "Transfer-Encoding", "Upgrade"}, name) || slices.Contains(reroutingFields, spelling(name))
-}
-
-// isFieldName reports whether a name is one that no server reads in two ways.
-func isFieldName(s string) bool {
-	return s != "" && strings.Trim(strings.ToLower(s), "abcdefghijklmnopqrstuvwxyz0123456789-") == ""
-}
-
-func scopes(p *auth.Principal) string {
-	scopes := p.Scopes()
-	if len(scopes) == 1 {
-		return encode(scopes[0])
-	}
-	var b strings.Builder
-	for i, s := range scopes {
-		if i > 0 {
-			b.WriteByte(' ')
-		}
-		b.WriteString(encode(s))
-	}
-	return b.String()
+	return origin{scheme, host}
 }

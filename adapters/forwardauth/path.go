@@ -13,6 +13,14 @@ func readPath(target string) (decoded string, ok bool) {
 	if !strings.HasPrefix(path, "/") { // check: origin-form
 		return "", false
 	}
+	if isPlain(path) {
+		return path, true
+	}
+	return readAny(path)
+}
+
+// readAny is readPath for a path that begins with a slash.
+func readAny(path string) (decoded string, ok bool) {
 	if strings.Contains(path, "//") { // check: doubled-slash
 		return "", false
 	}
@@ -48,6 +56,31 @@ func readPath(target string) (decoded string, ok bool) {
 	}
 	return decoded, true
 }
+
+// isPlain reports whether everybody reads a path, which begins with a slash, as it stands. It
+// spares the usual ones what the others are asked.
+func isPlain(path string) bool {
+	last := byte(0)
+	for i := range len(path) {
+		c := path[i]
+		if !plain[c] { // check: plain-character
+			return false
+		}
+		if c == '/' && (last == '/' || last == '.') { // check: plain-slash
+			return false
+		}
+		last = c
+	}
+	return last != '.' // check: plain-end
+}
+
+// plain has the bytes of plain paths: what is unreserved (RFC 3986 §2.3), and the slash.
+var plain = func() (all [256]bool) {
+	for _, c := range "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/" {
+		all[c] = true
+	}
+	return all
+}()
 
 // isNoPathCharacter reports whether c cannot stand in a path as it is (RFC 3986 §3.3).
 func isNoPathCharacter(c rune) bool {

@@ -17,11 +17,21 @@ import (
 type table struct {
 	exact  *http.ServeMux
 	folded *http.ServeMux // of the same rules in lower case
+	// cased tells that the two differ.
+	cased bool
+	// slashed are the paths that rules name with a slash behind them.
+	slashed map[string]bool
+	// literal has what search found for the paths that rules name as a whole.
+	literal map[operation]*match
 }
+
+// An operation is what a match depends on.
+type operation struct{ method, path string }
 
 // A route is a rule in a ServeMux. It answers nothing: it tells a match that it was reached.
 type route struct {
 	key     string
+	method  string // "" for all
 	pattern string // its path, as in the key
 	req     auth.Requirement
 }
@@ -31,19 +41,32 @@ func (r *route) ServeHTTP(w http.ResponseWriter, reached *http.Request) {
 	m.route, m.request = r, reached
 }
 
+// path is the path that the rule is for, if it is for one alone.
+func (r *route) path() string { return strings.TrimSuffix(r.pattern, "{$}") }
+
 // is reports whether the rule is for one path, and this is it.
-func (r *route) is(path string) bool { return strings.TrimSuffix(r.pattern, "{$}") == path }
+func (r *route) is(path string) bool { return r.path() == path }
 
 // A match is what a ServeMux found. It takes the answers of its redirects and drops them.
 type match struct {
-	route   *route
-	request *http.Request // with its values of the path
+	route   *route        // noRoute where there is none
+	request *http.Request // with its values of the path, nil when it has none
 }
+
+// noRoute stands for the rule of what no rule names. Its Requirement is zero.
+var noRoute = new(route)
 
 func (*match) Header() http.Header         { return http.Header{} }
 func (*match) Write(p []byte) (int, error) { return len(p), nil }
 func (*match) WriteHeader(int)             {}
-func (m *match) Param(name string) string  { return m.request.PathValue(name) }
+
+// Param is for auth.PathValue.
+func (m *match) Param(name string) string {
+	if m.request == nil {
+		return ""
+	}
+	return m.request.PathValue(name)
+}
 
 // find asks mux which route a request reaches. Match, request and URL are one allocation.
 func find(mux *http.ServeMux, method, path string) *match {
@@ -52,6 +75,7 @@ func find(mux *http.ServeMux, method, path string) *match {
 		request http.Request
 		url     url.URL
 	})
+	asked.route = noRoute
 	asked.url.Path = path
 	asked.request = http.Request{Method: method, URL: &asked.url, RequestURI: path}
 	mux.ServeHTTP(&asked.match, &asked.request)
@@ -63,40 +87,72 @@ func newTable(guard *auth.Guard, rules auth.Rules) (*table, error) {
 	if err := rules.Validate(); err != nil {
 		return nil, fmt.Errorf("forwardauth: %w", err)
 	}
-	t := &table{exact: http.NewServeMux(), folded: http.NewServeMux()}
+	t := &table{exact: http.NewServeMux(), folded: http.NewServeMux(), slashed: map[string]bool{}, literal: map[operation]*match{}}
 	var errs []error
+	var routes []*route
 	for _, key := range slices.Sorted(maps.Keys(rules)) {
 		if err := guard.CanEnforce(rules[key]); err != nil { // check: rule-enforceable
 			errs = append(errs, fmt.Errorf("forwardauth: rule %q: %w", key, err))
 			continue
 		}
-		if err := t.add(key, rules[key]); err != nil {
+		r, err := t.add(key, rules[key])
+		if err != nil {
 			errs = append(errs, fmt.Errorf("forwardauth: rule %q: %w", key, err))
+			continue
 		}
+		routes = append(routes, r)
+	}
+	for _, r := range routes {
+		t.addLiteral(r)
 	}
 	return t, errors.Join(errs...)
 }
 
 // add puts a rule into both multiplexers.
-func (t *table) add(key string, req auth.Requirement) error {
+func (t *table) add(key string, req auth.Requirement) (*route, error) {
 	method, pattern, ok := strings.Cut(key, " ")
 	if !ok {
 		method, pattern = "", key
 	}
 	if !strings.HasPrefix(pattern, "/") { // check: rule-host
-		return errors.New("a pattern begins with a slash: the host is in Options.For")
+		return nil, errors.New("a pattern begins with a slash: the host is in Options.For")
 	}
 	if service, grpc := strings.CutSuffix(pattern, "/*"); grpc {
 		pattern = service + "/{method}"
 	}
-	r := &route{key, pattern, req}
+	r := &route{key: key, method: method, pattern: pattern, req: req}
 	if text := handle(t.exact, method, pattern, r); text != "" {
-		return errors.New(text)
+		return nil, errors.New(text)
 	}
 	if text := handle(t.folded, method, foldPattern(pattern), r); text != "" { // check: rule-case
-		return fmt.Errorf("without regard to case, %s", text)
+		return nil, fmt.Errorf("without regard to case, %s", text)
 	}
-	return nil
+	t.cased = t.cased || foldPattern(pattern) != pattern
+	if without, slash := strings.CutSuffix(r.path(), "/"); slash {
+		t.slashed[without] = true
+	}
+	return r, nil
+}
+
+// addLiteral keeps what search finds for the one path of a rule, so that it is searched for once.
+// All rules must have been added.
+func (t *table) addLiteral(r *route) {
+	methods := []string{r.method}
+	switch r.method {
+	case "":
+		methods = []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions}
+	case http.MethodGet:
+		methods = append(methods, http.MethodHead)
+	}
+	path := r.path()
+	if strings.Contains(path, "{") { // check: literal-values
+		return
+	}
+	for _, method := range methods {
+		if m, ok := t.search(method, path); ok && m.route == r {
+			t.literal[operation{method, path}] = &match{route: r}
+		}
+	}
 }
 
 // handle returns what mux panics with where it cannot take a pattern.
@@ -125,26 +181,41 @@ func foldPattern(pattern string) string {
 	return strings.Join(parts, "/")
 }
 
-// find returns the rule of a request, a match without a route when there is none. It is false where
-// a router that ignores case, or the last slash, would choose another rule.
+// find returns the rule of a request, a match with noRoute when there is none. It is false where a
+// router that ignores case, or the last slash, would choose another rule.
 func (t *table) find(method, path string) (m *match, ok bool) {
-	m = find(t.exact, method, path)
-	other := find(t.folded, method, strings.ToLower(path))
-	if m.route != nil && other.route != m.route { // check: path-case
-		return m, false
+	if m := t.literal[operation{method, path}]; m != nil {
+		return m, true
 	}
-	if m.route == nil || m.route.is(path) || path == "/" {
+	return t.search(method, path)
+}
+
+// search is find, by as many questions as it takes.
+func (t *table) search(method, path string) (m *match, ok bool) {
+	m = find(t.exact, method, path)
+	if m.route == noRoute {
+		return m, true
+	}
+	if folded := strings.ToLower(path); t.cased || folded != path {
+		if other := find(t.folded, method, folded); other.route != m.route { // check: path-case
+			return m, false
+		}
+	}
+	if m.route.is(path) || path == "/" {
 		return m, true
 	}
 	if without, slash := strings.CutSuffix(path, "/"); slash {
-		other = find(t.exact, method, without)
-		if other.route != nil && other.route != m.route { // check: path-last-slash
+		other := find(t.exact, method, without)
+		if other.route != noRoute && other.route != m.route { // check: path-last-slash
 			return m, false
 		}
 		return m, true
 	}
-	other = find(t.exact, method, path+"/")
-	if other.route != nil && other.route != m.route && other.route.is(path+"/") { // check: path-no-slash
+	if !t.slashed[path] {
+		return m, true
+	}
+	other := find(t.exact, method, path+"/")
+	if other.route != noRoute && other.route != m.route && other.route.is(path+"/") { // check: path-no-slash
 		return m, false
 	}
 	return m, true

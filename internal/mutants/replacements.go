@@ -7,6 +7,7 @@ var replacements = map[string]string{
 	"adapters/otelauth/issuers-bound":       `name == "" || !isName(name)`,
 	"adapters/promauth/issuers-bound":       `name == "" || !isLabel(name)`,
 	"internal/jose/proof-key-private":       `return nil`,
+	"adapters/forwardauth/identity-caller":  `t == nil`,
 	"adapters/chiauth/mount-guard":          `guard = func(h http.Handler) http.Handler { return h }`,
 	"adapters/echoauth/rules-unknown":       `true`,
 	"adapters/grpcauth/not-ready":           `true`,

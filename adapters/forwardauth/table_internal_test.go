@@ -1,0 +1,109 @@
+package forwardauth
+
+import (
+	"context"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	auth "github.com/bearward/bearward/middleware"
+)
+
+// nobody accepts no token.
+type nobody struct{}
+
+func (nobody) VerifyToken(context.Context, string) (*auth.Principal, error) {
+	return nil, &auth.Error{Reason: auth.ReasonTokenMalformed}
+}
+
+// findAll is find as it is defined, with every question asked.
+func findAll(t *table, method, path string) (key string, ok bool) {
+	m := find(t.exact, method, path)
+	if m.route == noRoute {
+		return "", true
+	}
+	if find(t.folded, method, strings.ToLower(path)).route != m.route {
+		return m.route.key, false
+	}
+	if m.route.is(path) || path == "/" {
+		return m.route.key, true
+	}
+	if without, slash := strings.CutSuffix(path, "/"); slash {
+		other := find(t.exact, method, without).route
+		return m.route.key, other == noRoute || other == m.route
+	}
+	other := find(t.exact, method, path+"/").route
+	return m.route.key, other == noRoute || other == m.route || !other.is(path+"/")
+}
+
+// What is left out for speed changes no answer.
+func TestTablesFindWhatEveryQuestionWouldFind(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	guard, err := auth.NewGuard(nobody{}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pick := func(from ...string) string { return from[r.IntN(len(from))] }
+	found, refused := 0, 0
+	for range 300 {
+		rules := auth.Rules{}
+		for range 1 + r.IntN(5) {
+			pattern := ""
+			for i := range 1 + r.IntN(3) {
+				pattern += "/" + pick("a", "b", "A", "Ab", "{x"+string(rune('0'+i))+"}", "ä")
+			}
+			rules[pick("", "GET ", "GET ", "POST ", "HEAD ")+pattern+pick("", "", "/", "/{$}", "/{rest...}")] = auth.AnyToken()
+		}
+		table, err := newTable(guard, rules)
+		if err != nil {
+			continue // these cannot stand together
+		}
+		for range 50 {
+			path := ""
+			for range 1 + r.IntN(3) {
+				path += "/" + pick("a", "b", "A", "Ab", "aB", "c", "ä", "Ä", "{x0}")
+			}
+			path += pick("", "", "/")
+			for _, method := range []string{"GET", "HEAD", "POST", "PUT", "PROPFIND"} {
+				want, wantOK := findAll(table, method, path)
+				m, ok := table.find(method, path)
+				if m.route.key != want || ok != wantOK {
+					t.Fatalf("%v\n%s %s: got %q %v, want %q %v", rules, method, path, m.route.key, ok, want, wantOK)
+				}
+				if want != "" {
+					found++
+				}
+				if !ok {
+					refused++
+				}
+			}
+		}
+	}
+	if found < 500 || refused < 30 {
+		t.Errorf("%d found, %d refused: too few to tell", found, refused)
+	}
+}
+
+// A path that is taken for plain is read the same when it is asked everything.
+func TestPlainPathsAreReadTheSame(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	const bytes = "aZ0-._~//..%25;\\ \x00\xc3\xa4!$&'()*+,=:@?#"
+	plains := 0
+	for range 30_000 {
+		b := []byte{'/'}
+		for range r.IntN(8) {
+			b = append(b, bytes[r.IntN(len(bytes))])
+		}
+		path := string(b)
+		if !isPlain(path) {
+			continue
+		}
+		plains++
+		if decoded, ok := readAny(path); !ok || decoded != path {
+			t.Fatalf("%q is taken for plain, and is %q, %v", path, decoded, ok)
+		}
+	}
+	if plains < 500 {
+		t.Errorf("%d plain paths: too few to tell", plains)
+	}
+}
