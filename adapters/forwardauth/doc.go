@@ -57,10 +57,11 @@
 // # gRPC and WebSocket
 //
 // A gateway asks when a call begins, and never again. It does not end a stream or a WebSocket when
-// the token does. An upgrade to anything but a WebSocket is 400: behind h2c a client talks to the API
-// itself. A gateway that does not tell of one must not send it on. A gRPC server in Go is better guarded by grpcauth, with a gateway in front that
-// asks nothing. A refusal by the gateway is an HTTP status, which gRPC clients read as
-// UNAUTHENTICATED (401), PERMISSION_DENIED (403) or UNAVAILABLE (503).
+// the token does. An upgrade to anything but a WebSocket is 400: behind h2c a client talks to the
+// API itself. A gateway that does not tell of one must not send it on. A gRPC server in Go is
+// better guarded by grpcauth, with a gateway in front that asks nothing. A refusal by the gateway
+// is an HTTP status, which gRPC clients read as UNAUTHENTICATED (401), PERMISSION_DENIED (403) or
+// UNAVAILABLE (503).
 //
 // # Sender-constrained tokens
 //
