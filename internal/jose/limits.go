@@ -68,19 +68,6 @@ func (l limits) surelyHolds(doc []byte) bool {
 	return true
 }
 
-// afterString returns where the string that begins at doc[i] ends.
-func afterString(doc []byte, i int) int {
-	for i++; i < len(doc); i++ {
-		switch doc[i] {
-		case '\\':
-			i++
-		case '"':
-			return i + 1
-		}
-	}
-	return len(doc)
-}
-
 // rowAt returns how many characters of a number stand in a row around doc[i].
 func rowAt(doc []byte, i int) int {
 	from := i

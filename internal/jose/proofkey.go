@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"strings"
 )
 
 // A ProofKey is the public key that a proof of possession carries in its header (RFC 9449 §4.2).
@@ -136,6 +137,9 @@ func (k *proofMembers) rsa() (ProofKey, error) {
 func octets(text string, size int) ([]byte, bool) {
 	if text == "" || len(text) > maxProofKeyText {
 		return nil, false
+	}
+	if strings.ContainsAny(text, "\r\n") { // check: proof-key-line-break
+		return nil, false // encoding/base64 passes over these
 	}
 	b, err := DecodeBase64(nil, text)
 	if err != nil {

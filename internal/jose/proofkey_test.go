@@ -91,6 +91,8 @@ func TestProofKeysHaveOneSpelling(t *testing.T) {
 		"padding":                      ec("P-256", x+"=", y, ""),
 		"standard base64":              ec("P-256", strings.ReplaceAll(x, "-", "+"), y, ""),
 		"bits beyond the last byte":    ec("P-256", x[:42]+"t", y, ""),
+		"a line break at the end":      ec("P-256", x+"\n", y, ""),
+		"a line break in between":      ec("P-256", x[:42]+"\r"+x[42:], y, ""),
 		"a short coordinate":           ec("P-256", x[:42], y, ""),
 		"a coordinate with a zero":     ec("P-256", "AA"+x, y, ""),
 		"a coordinate that is no text": `{"kty":"EC","crv":"P-256","x":1,"y":"` + y + `"}`,

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -123,30 +124,23 @@ func (r *Reader) value() (Value, error) {
 	return Value{raw.Kind(), end - len(raw), end}, nil
 }
 
-// Strings calls element for each string of the array v, and fails when v is no array of strings.
-// The document is given as bytes and as text. It must not be called while Object runs.
-func (r *Reader) Strings(raw []byte, doc string, v Value, element func(s string)) error {
+// Strings calls element for each string of the array v of doc, which Object found, and fails when v
+// is no array of strings. The document is given as bytes and as text.
+func Strings(raw []byte, doc string, v Value, element func(s string)) error {
 	if v.Kind != '[' {
 		return ErrWrongType
 	}
-	r.in = *bytes.NewBuffer(raw[v.Start:v.End])
-	r.dec.Reset(&r.in)
-	if _, err := r.dec.ReadToken(); err != nil {
-		return err
-	}
-	for r.dec.PeekKind() == '"' {
-		raw, err := r.dec.ReadValue()
-		if err != nil {
-			return err
-		}
-		end := v.Start + int(r.dec.InputOffset())
-		s, err := Text(doc, Value{'"', end - len(raw), end})
+	i := afterSpace(raw, v.Start+1)
+	for raw[i] == '"' {
+		end := afterString(raw, i)
+		s, err := Text(doc, Value{'"', i, end})
 		if err != nil {
 			return err
 		}
 		element(s)
+		i = afterComma(raw, end)
 	}
-	if r.dec.PeekKind() != ']' { // check: array-of-strings
+	if raw[i] != ']' { // check: array-of-strings
 		return ErrWrongType
 	}
 	return nil
@@ -158,11 +152,9 @@ func Text(doc string, v Value) (string, error) {
 		return "", ErrWrongType
 	}
 	quoted := doc[v.Start:v.End]
-	for i := range len(quoted) {
-		if quoted[i] == '\\' {
-			b, err := jsontext.AppendUnquote(nil, quoted)
-			return string(b), err
-		}
+	if strings.IndexByte(quoted, '\\') >= 0 {
+		b, err := jsontext.AppendUnquote(nil, quoted)
+		return string(b), err
 	}
 	return quoted[1 : len(quoted)-1], nil
 }

@@ -92,11 +92,11 @@ func TestStrictValues(t *testing.T) {
 		t.Error("a number was read as a string")
 	}
 	var list []string
-	if err := r.Strings([]byte(doc), doc, got["list"], func(s string) { list = append(list, s) }); err != nil || strings.Join(list, ",") != "a,b," {
+	if err := Strings([]byte(doc), doc, got["list"], func(s string) { list = append(list, s) }); err != nil || strings.Join(list, ",") != "a,b," {
 		t.Errorf("list: %q, %v", list, err)
 	}
 	for _, bad := range []string{`["a",1]`, `["a",null]`, `["a",["b"]]`, `{"a":"b"}`, `"a"`, `[{}]`} {
-		if err := r.Strings([]byte(bad), bad, Value{Kind: kindOf(bad), End: len(bad)}, func(string) {}); err == nil {
+		if err := Strings([]byte(bad), bad, Value{Kind: kindOf(bad), End: len(bad)}, func(string) {}); err == nil {
 			t.Errorf("%s was read as an array of strings", bad)
 		}
 	}

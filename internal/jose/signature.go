@@ -2,6 +2,7 @@ package jose
 
 import (
 	"crypto"
+	"crypto/ecdsa"
 	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/sha512"
@@ -43,7 +44,7 @@ func (s *Signatures) Verify(a Algorithm, public crypto.PublicKey, input, signatu
 	if algorithms[a].pss { // check: pss-salt
 		return verifyPSS(algorithms[a].hash, public.(*rsa.PublicKey), input, signature)
 	}
-	return s.allowed[a].Verify(input, signature, publicOnly{public}) == nil // check: signature
+	return s.allowed[a].Verify(input, signature, signerOf(public)) == nil // check: signature
 }
 
 // verifyPSS asks crypto/rsa itself, since jwx takes a salt of any length: RFC 7518 §3.5 makes it as
@@ -66,12 +67,36 @@ func verifyPSS(hash crypto.Hash, k *rsa.PublicKey, input, signature []byte) bool
 
 var pssOptions = &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash}
 
-// publicOnly carries a public key to jwx as a crypto.Signer, the form that it takes without
-// reflection. It cannot sign.
-type publicOnly struct{ public crypto.PublicKey }
+// signerOf carries a public key to jwx as a crypto.Signer, the form that it takes without
+// reflection. It cannot sign. The two kinds of keys that are pointers take no memory for that.
+func signerOf(public crypto.PublicKey) crypto.Signer {
+	switch public := public.(type) {
+	case *rsa.PublicKey:
+		return (*publicRSA)(public)
+	case *ecdsa.PublicKey:
+		return (*publicEC)(public)
+	}
+	return publicOnly{public}
+}
 
+type (
+	publicRSA  rsa.PublicKey
+	publicEC   ecdsa.PublicKey
+	publicOnly struct{ public crypto.PublicKey }
+)
+
+func (p *publicRSA) Public() crypto.PublicKey { return (*rsa.PublicKey)(p) }
+func (p *publicEC) Public() crypto.PublicKey  { return (*ecdsa.PublicKey)(p) }
 func (p publicOnly) Public() crypto.PublicKey { return p.public }
 
+var errNoPrivateKey = errors.New("jose: a public key cannot sign")
+
+func (*publicRSA) Sign(io.Reader, []byte, crypto.SignerOpts) ([]byte, error) {
+	return nil, errNoPrivateKey
+}
+func (*publicEC) Sign(io.Reader, []byte, crypto.SignerOpts) ([]byte, error) {
+	return nil, errNoPrivateKey
+}
 func (publicOnly) Sign(io.Reader, []byte, crypto.SignerOpts) ([]byte, error) {
-	return nil, errors.New("jose: a public key cannot sign")
+	return nil, errNoPrivateKey
 }

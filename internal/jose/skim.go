@@ -42,9 +42,7 @@ func Skim(doc []byte, names []string, found []Value) error {
 		}
 		found[n] = Value{jsontext.Value(doc[from:i]).Kind(), from, i}
 		missing--
-		if i = afterSpace(doc, i); i < len(doc) && doc[i] == ',' {
-			i++
-		}
+		i = afterComma(doc, i)
 	}
 	return nil
 }
@@ -92,9 +90,6 @@ func afterMember(doc []byte, from int) (int, error) {
 	return len(doc), nil
 }
 
-// endsValues marks the characters that tell where a value ends.
-var endsValues = [256]bool{'"': true, ',': true, '{': true, '[': true, '}': true, ']': true}
-
 // SkimElements calls element for the text of each element of the array v of doc, until it returns
 // true.
 func SkimElements(doc []byte, v Value, element func(text []byte) bool) error {
@@ -106,10 +101,7 @@ func SkimElements(doc []byte, v Value, element func(text []byte) bool) error {
 		if element(doc[i:end]) {
 			return nil
 		}
-		if i = afterSpace(doc, end); i < v.End && doc[i] == ',' {
-			i++
-		}
-		i = afterSpace(doc, i)
+		i = afterComma(doc, end)
 	}
 	return nil
 }
@@ -206,53 +198,4 @@ func hex4(in []byte) (r rune, ok bool) {
 		r = r<<4 | rune(c)
 	}
 	return r, true
-}
-
-func afterSpace(doc []byte, i int) int {
-	for i < len(doc) && doc[i] <= ' ' && (doc[i] == ' ' || doc[i] == '\t' || doc[i] == '\n' || doc[i] == '\r') {
-		i++
-	}
-	return i
-}
-
-// afterValue returns where the value that begins at doc[i] ends.
-func afterValue(doc []byte, i int) (int, error) {
-	if i >= len(doc) {
-		return i, ErrNotObject
-	}
-	switch doc[i] {
-	case '"':
-		return afterString(doc, i), nil
-	case '{', '[':
-		return afterNested(doc, i)
-	}
-	from := i
-	for i < len(doc) && doc[i] != ',' && doc[i] != '}' && doc[i] != ']' && afterSpace(doc, i) == i {
-		i++
-	}
-	if i == from {
-		return i, ErrNotObject
-	}
-	return i, nil
-}
-
-// afterNested passes over an object or an array. Which bracket closes which is not looked at.
-func afterNested(doc []byte, i int) (int, error) {
-	for depth := 0; i < len(doc); {
-		switch doc[i] {
-		case '"':
-			i = afterString(doc, i)
-			continue
-		case '{', '[':
-			if depth++; depth >= MaxDepth { // check: skim-depth
-				return i, ErrBounds
-			}
-		case '}', ']':
-			if depth--; depth == 0 {
-				return i + 1, nil
-			}
-		}
-		i++
-	}
-	return i, ErrNotObject
 }

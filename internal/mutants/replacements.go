@@ -31,7 +31,7 @@ var replacements = map[string]string{
 	"internal/fetch/https":                  `u.Scheme == "http"`,
 	"internal/fetch/outage":                 `false`,
 	"internal/fetch/redirect":               `return nil`,
-	"internal/jose/base64-canonical":        `out, err = base64.RawURLEncoding.AppendDecode(dst, []byte(part))`,
+	"internal/jose/base64-canonical":        `out, err = base64.RawURLEncoding.AppendDecode(out[:n], []byte(part))`,
 	"internal/jose/compact-header":          `first < 0`,
 	"internal/jose/compact-payload":         `second <= first`,
 	"internal/jose/json-duplicates":         `r.dec.Reset(&r.in, jsontext.AllowDuplicateNames(true))`,
