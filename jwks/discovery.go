@@ -34,14 +34,20 @@ func (f *fetcher) discover(ctx context.Context) (string, error) {
 // A discoveryError is what is left when no form has good metadata.
 type discoveryError struct {
 	texts    []string
-	outage   error // of the longest Retry-After
-	contrary error // wraps ErrMisconfigured
-	decided  bool  // contrary is what the form says that had the metadata before
+	last     string // what the last of texts says of its form
+	outage   error  // of the longest Retry-After
+	contrary error  // wraps ErrMisconfigured
+	decided  bool   // contrary is what the form says that had the metadata before
 }
 
 // add takes the answer at one form.
 func (e *discoveryError) add(form string, err error, hadMetadata bool) {
-	e.texts = append(e.texts, fmt.Sprintf("%s: %v", form, err))
+	text := strings.TrimPrefix(err.Error(), "jwks: ")
+	if text == e.last {
+		e.texts = append(e.texts, form+": the same")
+	} else {
+		e.texts, e.last = append(e.texts, form+": "+text), text
+	}
 	switch {
 	case errors.Is(err, ErrMisconfigured):
 		e.decided = e.decided || hadMetadata

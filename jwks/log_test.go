@@ -95,6 +95,9 @@ func TestProblemsAreLoggedByDefault(t *testing.T) {
 					if !strings.Contains(line, "level=ERROR") || !strings.Contains(line, tt.want) || !strings.Contains(line, "none are cached") {
 						t.Errorf("got %s", line)
 					}
+					if strings.Count(line, tt.want) > 1 && !strings.Contains(tt.want, "reset") {
+						t.Errorf("what is the same everywhere is said once: %s", line)
+					}
 				}
 				i.answer(site{oauthForm: metadata(pathIssuer, keySetURL), keySetURL: body(keySet("a"))}.serve)
 				sleep(2 * time.Minute)

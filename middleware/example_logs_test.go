@@ -45,7 +45,7 @@ func ExampleGuardOptions() {
 	lines := slices.Sorted(strings.Lines(logged.String()))
 	fmt.Print(strings.Join(lines, ""))
 	// Output:
-	// level=ERROR msg="keys not fetched, and none are cached: no token can be verified" refresh.keys=0 refresh.error="jwks: discover http://127.0.0.1/.well-known/oauth-authorization-server: jwks: the issuer's metadata contradicts the configuration: its issuer is \"http://127.0.0.1\", not \"http://127.0.0.1/\"; http://127.0.0.1/.well-known/openid-configuration: status 404 Not Found"
+	// level=ERROR msg="keys not fetched, and none are cached: no token can be verified" refresh.keys=0 refresh.error="jwks: discover http://127.0.0.1/.well-known/oauth-authorization-server: the issuer's metadata contradicts the configuration: its issuer is \"http://127.0.0.1\", not \"http://127.0.0.1/\"; http://127.0.0.1/.well-known/openid-configuration: status 404 Not Found"
 	// level=INFO msg="request refused" operation="GET /orders" status=401 reason=CREDENTIALS_MISSING detail="no Authorization header"
 }
 

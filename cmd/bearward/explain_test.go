@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"maps"
 	"os"
 	"path/filepath"
@@ -218,7 +219,14 @@ func TestExplainAsksTheIssuer(t *testing.T) {
 		t.Errorf("exit code %d, %s%s", code, out, err)
 	}
 	is.Fail(500)
+	var logged strings.Builder // by the key cache, whose Close ended its goroutine
+	before := slog.Default()
+	slog.SetDefault(slog.New(slog.NewTextHandler(&logged, nil)))
 	out, err, code := bearward(t, is.Token("read:orders"), args...)
+	slog.SetDefault(before)
+	if logged.Len() > 0 {
+		t.Errorf("beside the explanation there is a log: %s", &logged)
+	}
 	if code != exitOpen || !strings.HasPrefix(out, "? not judged: UNAVAILABLE (503)") || !strings.Contains(out, "500") {
 		t.Errorf("exit code %d, %s%s", code, out, err)
 	}

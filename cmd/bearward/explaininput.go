@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"regexp"
 	"strconv"
@@ -118,7 +119,7 @@ func explainBindings(f explainFlags) (all []auth.Binding, err error) {
 
 // explainKeyOptions are those of the key cache. What it logs is told as a fault.
 func explainKeyOptions(f explainFlags) *jwks.Options {
-	return &jwks.Options{InsecureAllowHTTP: f.allowHTTP, OnRefresh: func(jwks.RefreshEvent) {}}
+	return &jwks.Options{InsecureAllowHTTP: f.allowHTTP, Logger: slog.New(slog.DiscardHandler)}
 }
 
 // explainKeys returns the keys to verify with.

@@ -17,7 +17,8 @@ import (
 const rulesHelp = `bearward rules reads rules in the text form of auth.ParseRules: who may call what.
 
   bearward rules table [-json] [-text] FILE        a Markdown table, for review
-  bearward rules diff  [-json] OLD NEW             what changed, and who gains or loses access
+  bearward rules diff  [-json] [-implies SCOPE=SCOPE,...] OLD NEW
+                                                   what changed, and who gains or loses access
   bearward rules check [-json] [-strict] FILE      every fault by line and column, and warnings
 
   bearward rules table rules.txt > RULES.md
@@ -27,8 +28,8 @@ const rulesHelp = `bearward rules reads rules in the text form of auth.ParseRule
 FILE may be -, for standard input.
 
 diff lists callers by what their tokens have, and nothing else that the two rules name. Where a
-rule is gone, the wider one counts, such as "/orders" for "GET /orders". GuardOptions.Implies
-is not known to it.
+rule is gone, the wider one counts, such as "/orders" for "GET /orders". -implies says what the Guard's
+GuardOptions.Implies does, as in -implies admin:all=read:orders,write:orders, and may be given again.
 
 Exit codes: 0 same, or no fault; 1 different, or a fault (with -strict, a warning too); 2 wrong
 usage, or a file that table or diff cannot read.
@@ -36,7 +37,10 @@ usage, or a file that table or diff cannot read.
 `
 
 // A rulesFlags is what the three commands take.
-type rulesFlags struct{ json, text, strict bool }
+type rulesFlags struct {
+	json, text, strict bool
+	implies            map[string][]string
+}
 
 // rulesCommands are what stands behind `bearward rules`, with the files that each takes.
 var rulesCommands = map[string]struct {
@@ -69,6 +73,8 @@ func runRules(_ context.Context, t terminal, args []string) int {
 	switch name {
 	case "table":
 		flags.BoolVar(&o.text, "text", false, "")
+	case "diff":
+		flags.Func("implies", "", o.addImplies)
 	case "check":
 		flags.BoolVar(&o.strict, "strict", false, "")
 	}
@@ -92,6 +98,20 @@ func runRules(_ context.Context, t terminal, args []string) int {
 		fmt.Fprintf(t.err, "bearward rules: %v\n", err)
 	}
 	return code
+}
+
+// addImplies reads a value of -implies.
+func (o *rulesFlags) addImplies(value string) error {
+	scope, narrower, _ := strings.Cut(value, "=")
+	all := strings.FieldsFunc(narrower, func(r rune) bool { return r == ',' || r == ' ' })
+	if scope == "" || len(all) == 0 {
+		return errors.New("it is SCOPE=SCOPE, with commas between those that are implied")
+	}
+	if o.implies == nil {
+		o.implies = map[string][]string{}
+	}
+	o.implies[scope] = append(o.implies[scope], all...)
+	return nil
 }
 
 func isHelp(arg string) bool {
@@ -178,10 +198,12 @@ func rulesDiff(t terminal, o rulesFlags, files []string) (int, error) {
 	if err := errors.Join(errs...); err != nil {
 		return exitUsage, err
 	}
-	changes, err := rules.Diff(both[0], both[1])
+	changes, err := rules.Diff(both[0], both[1], o.implies)
+	if err != nil {
+		return exitUsage, err
+	}
 	text := ""
 	switch {
-	case err != nil:
 	case o.json:
 		text, err = document("changes", changes)
 	default:

@@ -91,6 +91,12 @@ GET /stats
   + any token
     nobody gains or loses access
 `},
+		"a diff of scopes that imply others": {
+			args: []string{"diff", "-implies", "admin:all=read:me,write:me", "-", "-implies", "write:me=read:me", "plain.txt"}, in: "/me = read:me or admin:all\n", code: exitBad, out: `/me
+  - read:me or admin:all
+  + any token
+    gains access: any token
+`},
 		"a check": {args: []string{"check", "old.txt"}, out: `old.txt:4:1: warning: GET /stats is report-only: nobody is refused yet
 `},
 		"a strict check": {args: []string{"check", "-strict", "-"}, in: "GET /o/{id} = a\nGET /o/{key} = B\n/o/{id} = a\n /p = b or role:x or role:X\n", code: exitBad,
@@ -133,6 +139,10 @@ func TestRulesRefuseWrongUsageByName(t *testing.T) {
 		{[]string{"diff", "a.txt"}, "diff takes 2 of FILE, not 1"},
 		{[]string{"diff", "-", "-"}, "only one of OLD and NEW"},
 		{[]string{"diff", "-strict", "a.txt", "a.txt"}, "-strict"},
+		{[]string{"diff", "-implies", "admin:all", "a.txt", "a.txt"}, "SCOPE=SCOPE"},
+		{[]string{"diff", "-implies", "=a", "a.txt", "a.txt"}, "SCOPE=SCOPE"},
+		{[]string{"diff", "-implies", "a\"b=x", "a.txt", "a.txt"}, "GuardOptions.Implies"},
+		{[]string{"table", "-implies", "a=b", "a.txt"}, "-implies"},
 		{[]string{"check", "-text", "a.txt"}, "-text"},
 		{[]string{"table", "-text", "-json", "a.txt"}, "-text and -json"},
 		{[]string{"check", "gone.txt"}, "gone.txt"},

@@ -62,6 +62,9 @@ func presetFromEnv(environ []string) (Preset, error) {
 	name, preset := env[envPreset]
 	p := Preset{Config: auth.Config{Issuer: env[envIssuer], Audiences: audience}}
 	if preset {
+		if !slices.Contains(Names(), name) {
+			return Preset{}, fmt.Errorf("provider: %s %q is none of %s", envPreset, name, strings.Join(Names(), ", "))
+		}
 		if p, err = namedFor(name, env[envIssuer], audience, callers); err != nil {
 			return Preset{}, fmt.Errorf("provider: %s is %s, made of %s, %s and %s: %w", envPreset, name, envIssuer, envAudience, envCallers, err)
 		}

@@ -87,7 +87,7 @@ func TestFromEnvIsStrict(t *testing.T) {
 		"an empty part":       {append(good[:1:1], "BEARWARD_AUDIENCE=a,,b"), []string{`BEARWARD_AUDIENCE has an empty part: "a,,b"`}},
 		"two unknown":         {append(good[:2:2], "BEARWARD_AUDIENCES=a", "BEARWARD_TENANT=b"), []string{"BEARWARD_AUDIENCES is none of BEARWARD_ISSUER, BEARWARD_AUDIENCE", "BEARWARD_TENANT is none of"}},
 		"a Service's":         {append(good[:2:2], "BEARWARD_SERVICE_HOST=10.0.0.1", "BEARWARD_PORT=tcp://10.0.0.1:80"), []string{"BEARWARD_SERVICE_HOST is none of", "BEARWARD_PORT is none of", "enableServiceLinks: false"}},
-		"an unknown preset":   {append(good[:2:2], "BEARWARD_PRESET=keycloack"), []string{`"keycloack" is no preset`, "BEARWARD_PRESET"}},
+		"an unknown preset":   {append(good[:2:2], "BEARWARD_PRESET=keycloack"), []string{`BEARWARD_PRESET "keycloack" is none of auth0, `, ", keycloak, "}},
 		"another's issuer":    {append(good[:2:2], "BEARWARD_PRESET=google-iap"), []string{"google-iap", "BEARWARD_ISSUER"}},
 		"callers of nobody":   {append(good[:2:2], "BEARWARD_CALLERS=alice"), []string{"BEARWARD_CALLERS needs BEARWARD_PRESET"}},
 		"a preset's callers":  {append(good[:1:1], "BEARWARD_AUDIENCE=a", "BEARWARD_PRESET=gitlab-ci"), []string{"namespace is required", "BEARWARD_CALLERS"}},

@@ -25,8 +25,12 @@ type Change struct {
 	TooMany bool `json:"too_many,omitempty"`
 }
 
-// Diff returns what differs from old to new, in the order of Keys.
-func Diff(old, new auth.Rules) ([]Change, error) {
+// Diff returns what differs from old to new, in the order of Keys. Implies is that of the Guard's
+// options, before and after; it may be nil.
+func Diff(old, new auth.Rules, implies map[string][]string) ([]Change, error) {
+	if _, err := allowed(auth.AnyToken(), nil, implies); err != nil {
+		return nil, err // of scopes that are none
+	}
 	changed := auth.Rules{}
 	for _, key := range old.Diff(new) {
 		changed[key] = auth.AnyToken() // for the order of keys
@@ -37,13 +41,13 @@ func Diff(old, new auth.Rules) ([]Change, error) {
 		var was, is auth.Requirement
 		was, c.Old, c.OldBy = rule(old, key)
 		is, c.New, c.NewBy = rule(new, key)
-		all, ok := callers(was, is)
+		all, ok := callers(implies, was, is)
 		if c.TooMany = !ok; ok {
-			before, err := allowed(was, all)
+			before, err := allowed(was, all, implies)
 			if err != nil {
 				return nil, err
 			}
-			after, err := allowed(is, all)
+			after, err := allowed(is, all, implies)
 			if err != nil {
 				return nil, err
 			}
@@ -85,7 +89,7 @@ func (c caller) hasAllOf(other caller) bool {
 	if c.anonymous || other.anonymous {
 		return false
 	}
-	return !slices.ContainsFunc(other.has, func(word string) bool { return !slices.Contains(c.has, word) })
+	return !slices.ContainsFunc(other.has, func(word string) bool { return !slices.Contains(c.covers, word) })
 }
 
 func (c caller) String() string {

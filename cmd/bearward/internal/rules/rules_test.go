@@ -43,7 +43,7 @@ func TestWhoGainsAndLoses(t *testing.T) {
 		{"issuer:https://i.example", "user:https://i.example|alice", "", "issuer:https://i.example"},
 		{"client:https://i.example|job", "user:https://i.example|job", "user:https://i.example|job", "client:https://i.example|job"},
 	} {
-		changes, err := rules.Diff(one(t, tt.from), one(t, tt.to))
+		changes, err := rules.Diff(one(t, tt.from), one(t, tt.to), nil)
 		if err != nil || len(changes) != 1 {
 			t.Errorf("%q to %q: %v, %v", tt.from, tt.to, changes, err)
 			continue
@@ -55,13 +55,41 @@ func TestWhoGainsAndLoses(t *testing.T) {
 	}
 }
 
+// Scopes that imply others count for them, by however many steps.
+func TestWhoGainsAndLosesByImpliedScopes(t *testing.T) {
+	implies := map[string][]string{"root": {"admin"}, "admin": {"write"}, "write": {"read"}, "loop": {"loop"}, "other": {"more"}}
+	for _, tt := range []struct{ from, to, gains, loses string }{
+		{"read", "read or write or admin", "", ""},
+		{"read", "write", "", "read"},
+		{"write", "read", "read", ""},
+		{"", "write", "write", ""},
+		{"read and role:x", "role:x", "role:x", ""},
+		{"role:x", "write", "write", "role:x"},
+		{"admin", "read and more", "more and read", "admin"},
+	} {
+		changes, err := rules.Diff(one(t, tt.from), one(t, tt.to), implies)
+		if err != nil || len(changes) != 1 {
+			t.Errorf("%q to %q: %v, %v", tt.from, tt.to, changes, err)
+			continue
+		}
+		if gains, loses := strings.Join(changes[0].Gains, "; "), strings.Join(changes[0].Loses, "; "); gains != tt.gains || loses != tt.loses {
+			t.Errorf("%q to %q: gains %q, want %q; loses %q, want %q", tt.from, tt.to, gains, tt.gains, loses, tt.loses)
+		}
+	}
+	for _, bad := range []map[string][]string{{"a b": {"a"}}, {`"`: {"a"}}, {"a": {""}}} {
+		if _, err := rules.Diff(one(t, "a"), one(t, "b"), bad); err == nil || !strings.Contains(err.Error(), "Implies") {
+			t.Errorf("%v: %v", bad, err)
+		}
+	}
+}
+
 func TestTooManyNamesAreNotTried(t *testing.T) {
 	need := "a0"
 	for i := 1; i < 12; i++ {
 		need += fmt.Sprintf(" and a%d", i)
 	}
 	for more, want := range map[string]bool{"": false, " and a12": true} {
-		changes, err := rules.Diff(one(t, "public"), one(t, need+more))
+		changes, err := rules.Diff(one(t, "public"), one(t, need+more), nil)
 		if err != nil || len(changes) != 1 || changes[0].TooMany != want || want != (len(changes[0].Loses) == 0) {
 			t.Errorf("%+v, %v", changes, err)
 		}
@@ -71,7 +99,7 @@ func TestTooManyNamesAreNotTried(t *testing.T) {
 func TestAChangeOfAllMethodsIsNotOneOfAMethod(t *testing.T) {
 	from := auth.Rules{"/a": auth.Scopes("x"), "GET /a": auth.Scopes("y")}
 	to := auth.Rules{"GET /a": auth.Scopes("y")}
-	changes, err := rules.Diff(from, to)
+	changes, err := rules.Diff(from, to, nil)
 	if err != nil || len(changes) != 1 || changes[0].Operation != "/a" || changes[0].NewBy != "" || changes[0].New != "" {
 		t.Errorf("%+v, %v", changes, err)
 	}
