@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
@@ -172,9 +171,7 @@ func (w *world) newStore(ctx context.Context) (store, error) {
 		return nil, fmt.Errorf("-shared: %w", err)
 	}
 	w.closes = append(w.closes, s.Close)
-	if err := s.Check(ctx); err != nil {
-		slog.Warn("the Redis of -shared", "error", err) // the answers tell whether it can be used
-	}
+	_ = s.Check(ctx) // s logs what is wrong, and the answers tell whether it can be used
 	return s, nil
 }
 
