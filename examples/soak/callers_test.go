@@ -100,6 +100,7 @@ func (w *world) one(a *tally) {
 	r := pick(w.replicas)
 	f := pick(r.fronts)
 	k := pick(kinds)
+	made := time.Now()
 	c, right, why, ok := k.make(w, f)
 	if !ok {
 		return
@@ -119,6 +120,8 @@ func (w *world) one(a *tally) {
 		wrong = fmt.Sprintf("the caller was taken for %q, and is %q", got.subject, subjectOf(c.token))
 	case slices.Contains(right, got.status):
 	case got.status == 503 && why(began, ended):
+	case got.status == 401 && ended.Sub(made) > proofAge: // its proof ran out on the way, or its key
+		w.events.add("callers that were too slow")
 	default:
 		wrong = fmt.Sprintf("%d, want %v (from %s to %s): %s", got.status, right, began.Format("05.000"), ended.Format("05.000"), got.text)
 	}

@@ -28,8 +28,9 @@ type tenant struct {
 	mu        sync.Mutex
 	promoted  time.Time // when the newest key begins to sign; zero when it does
 	withdrawn []used    // tokens under keys that are no longer published
-	old       string    // a token under a key that will be
+	old       string    // a token under the key that signed before
 	oldKey    string
+	keptKey   string
 }
 
 // A used is a token, and since when it is not to be accepted.
@@ -40,7 +41,7 @@ type used struct {
 
 func newTenant(t *testing.T, happened *events) *tenant {
 	is := authtest.NewIssuer(t, &authtest.Options{Socket: true, Audience: audience, Algorithm: auth.ES256})
-	n := &tenant{Issuer: is, events: happened}
+	n := &tenant{Issuer: is, events: happened, keptKey: is.KeyID()}
 	for range 16 {
 		n.kept = append(n.kept, n.token("read:orders", long))
 	}
@@ -59,8 +60,8 @@ func (n *tenant) token(scopes string, changes ...authtest.Change) string {
 	return n.Token(scopes, append([]authtest.Change{user}, changes...)...)
 }
 
-// turn takes the rotation of keys one step on: publish, sign with it after a while, withdraw the
-// one before the last.
+// turn takes the rotation of keys one step on: publish, sign with it after a while, and withdraw the
+// one that signed before the last. So a token is good for as long as a rotation takes, at least.
 func (n *tenant) turn() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -81,9 +82,14 @@ func (n *tenant) turn() {
 		n.withdrawn = n.withdrawn[max(0, len(n.withdrawn)-5):]
 		n.old = ""
 	}
+	if id := n.KeyID(); id != n.keptKey {
+		n.old, n.oldKey = n.token("read:orders"), id
+	}
 	n.Promote()
-	n.old, n.oldKey = n.token("read:orders"), n.KeyID()
 }
+
+// signsForGood reports whether tokens are still under the key that is never withdrawn.
+func (n *tenant) signsForGood() bool { return n.KeyID() == n.keptKey }
 
 // An endpoint tells which opaque tokens are active.
 type endpoint struct {

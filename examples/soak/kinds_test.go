@@ -16,6 +16,7 @@ const (
 	afterIssuer = 8 * time.Second
 	afterOpaque = 8 * time.Second
 	afterRedis  = 3*time.Second + proofAge + proofLeeway + 5*time.Second // proofs are forgotten by then
+	afterPause  = 2 * time.Second
 )
 
 // An excuse reports whether a request from one instant to another may be refused with 503.
@@ -38,7 +39,7 @@ func (n *tenant) without(from, to time.Time) bool { return n.trouble.touch(from,
 func (w *world) needs(f front, bound bool, other excuse) excuse {
 	return func(from, to time.Time) bool {
 		return other(from, to) || w.stalled.touch(from, to, time.Second) ||
-			(f.checked || bound) && (w.redis.trouble.touch(from, to, afterRedis) || w.redis.slow.touch(from, to, 0))
+			(f.checked || bound) && (w.redis.trouble.touch(from, to, afterRedis) || w.redis.paused.touch(from, to, afterPause) || w.redis.slow.touch(from, to, 0))
 	}
 }
 

@@ -27,6 +27,7 @@ type redisServer struct {
 	dir     string
 	cmd     *exec.Cmd
 	trouble spans // it is away
+	paused  spans // it stands still
 	slow    spans // it answers late
 	events  *events
 
@@ -102,8 +103,8 @@ func (r *redisServer) serves() bool {
 func (r *redisServer) hang(d time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.trouble.begin()
-	defer r.trouble.end()
+	r.paused.begin()
+	defer r.paused.end()
 	r.events.add("pauses of Redis")
 	_ = r.cmd.Process.Signal(syscall.SIGSTOP)
 	time.Sleep(d) // real: the server stands still

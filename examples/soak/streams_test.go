@@ -36,6 +36,8 @@ type course struct {
 	make func(w *world, f front) (c call, ends int, from time.Time, within time.Duration)
 	// during is called when the first message has come.
 	during func(ctx context.Context, w *world, c call)
+	// ready reports whether there is such a call. Default always.
+	ready func(w *world) bool
 }
 
 var courses = []course{
@@ -65,7 +67,7 @@ var courses = []course{
 	}},
 	{name: "a stream whose key is withdrawn", make: func(w *world, _ front) (call, int, time.Time, time.Duration) {
 		return call{scheme: "Bearer", token: w.tenants[1].token("read:orders", long)}, 401, time.Time{}, afterWithdrawal
-	}},
+	}, ready: func(w *world) bool { return !w.tenants[1].signsForGood() }},
 }
 
 // watch keeps streams open at every front that has such, until end ends. Its streams have no
@@ -75,17 +77,20 @@ func (w *world) watch(end context.Context, a *tally) {
 	defer stop()
 	defer context.AfterFunc(end, stop)()
 	var all sync.WaitGroup
+	slots := 0
 	for _, r := range w.replicas {
 		for _, f := range r.fronts {
 			if f.open == nil {
 				continue
 			}
 			for range 2 {
+				first := slots // so that each course is taken early
 				all.Go(func() {
-					for ctx.Err() == nil {
-						w.follow(ctx, a, f, pick(courses))
+					for n := first; ctx.Err() == nil; n++ {
+						w.follow(ctx, a, f, courses[n%len(courses)])
 					}
 				})
+				slots++
 			}
 		}
 	}
@@ -94,6 +99,9 @@ func (w *world) watch(end context.Context, a *tally) {
 
 // follow reads one stream to its end, and compares that with what is right.
 func (w *world) follow(ctx context.Context, a *tally, f front, k course) {
+	for k.ready != nil && !k.ready(w) && ctx.Err() == nil {
+		time.Sleep(tick) // polls
+	}
 	c, ends, from, within := k.make(w, f)
 	began := time.Now()
 	reading, stop := context.WithCancel(ctx)
