@@ -60,9 +60,9 @@ func (c *call) serveWatched(ctx context.Context, conn connect.StreamingHandlerCo
 	sent := auth.RequestCredentials(nil, c.r, c.rule.key)
 	sent.Params, sent.Authorization, sent.Header = nil, slices.Clone(sent.Authorization), sent.Header.Clone()
 	err := openstream.Serve(ctx, openstream.Config{
-		Guard:        c.mux.guard,
-		Requirement:  c.rule.requirement,
-		Credentials:  func(context.Context) auth.Credentials { return sent },
+		Recheck: func(ctx context.Context) (context.Context, error) {
+			return c.mux.guard.Recheck(ctx, sent, c.rule.requirement)
+		},
 		AllowExpired: c.mux.options.AllowExpiredStreams,
 		Refused:      func(err error) error { return &ended{c.mux.refusal(err, nil)} },
 		Ended:        func(error) { c.wake() },

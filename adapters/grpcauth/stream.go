@@ -6,16 +6,15 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/status"
 
-	auth "github.com/bearward/bearward/middleware"
 	"github.com/bearward/bearward/middleware/openstream"
 )
 
 // serveWatched runs the handler of a stream, and rechecks the stream while it is open.
 func (i *interceptors) serveWatched(srv any, ss grpc.ServerStream, ctx context.Context, method string, r rule, handler grpc.StreamHandler) error {
 	return openstream.Serve(ctx, openstream.Config{
-		Guard:        i.guard,
-		Requirement:  r.requirement,
-		Credentials:  func(ctx context.Context) auth.Credentials { return i.credentials(ctx, method, r.key, nil) },
+		Recheck: func(ctx context.Context) (context.Context, error) {
+			return i.guard.Recheck(ctx, i.credentials(ctx, method, r.key, nil), r.requirement)
+		},
 		AllowExpired: i.options.AllowExpiredStreams,
 		Refused:      func(err error) error { return i.refuseStream(ss, err, nil) },
 		Ended:        func(refused error) { writeStatus(ss, refused) },

@@ -53,8 +53,8 @@
 // # Streams
 //
 // An answer that streams ends with its token, and so does the standing stream of a session. Each
-// request that goes on is authorized again about every minute (auth.Guard.Recheck), by the rules as
-// they are then, and ends when it is refused. Where that cannot be judged it goes on for five
+// request that goes on is authorized again about every minute, by the rules as they are then. It
+// ends when it is refused (package openstream). Where no decision is possible it goes on for five
 // minutes, and is asked again meanwhile. The client asks again with a new token. A tool that runs
 // on is not stopped; what it answers is lost. Where nothing was answered yet, the answer is 504: a
 // 401 would make clients call the tool twice.
@@ -72,5 +72,6 @@
 // Hooks are told of two decisions for each message. The first is about the token, and its operation
 // is "POST". The second is by the rule, and its operation is the rule's key. Bodies that are
 // refused with 400 are logged (Options.Logger). Everything is safe for concurrent use once
-// constructed. Each request is served by a goroutine of its own, which ends with its tool.
+// constructed. Each request is served by a goroutine of its own, which ends with its tool. Another
+// one rechecks it, and ends with the answer.
 package mcpauth

@@ -6,62 +6,74 @@ import (
 	"maps"
 	"net/http"
 	"sync"
-	"time"
 
 	auth "github.com/bearward/bearward/middleware"
+	"github.com/bearward/bearward/middleware/openstream"
 )
 
-// errExpired is the cause with which the context of a request ends at its token's end, and
-// errWithdrawn that when a recheck did not accept it.
-var (
-	errExpired   = &auth.Error{Reason: auth.ReasonTokenExpired}
-	errWithdrawn = errors.New("mcpauth: the request is not authorized any more")
-)
+// errEnded is the cause with which the context of a request ends when a recheck refused it. It is
+// also what tells a handler that is still there.
+var errEnded = errors.New("mcpauth: the request is not authorized any more")
 
-// serveUntil serves r until a deadline, the zero Time for none, or until a recheck does not accept
-// the request. It returns the fault when it was cut before anything was written. Without sessions
-// the SDK waits for its tool, which need not look at its context: then next runs on by itself, and
-// what it writes goes nowhere.
-func serveUntil(deadline time.Time, recheck *watcher, w http.ResponseWriter, r *http.Request, next http.Handler) fault {
-	ctx, withdraw := context.WithCancelCause(r.Context())
-	defer withdraw(nil)
-	if !deadline.IsZero() {
-		var cancel context.CancelFunc
-		// check: stream-expiry
-		ctx, cancel = context.WithDeadlineCause(ctx, deadline, errExpired)
-		defer cancel()
+// A refused is the fault of a request that a recheck refused, as an error.
+type refused fault
+
+func (r refused) Error() string { return string(r) }
+
+// refusedBy returns what a request is ended with that a recheck refused by err.
+func refusedBy(err error) error {
+	if auth.AsError(err).Reason == auth.ReasonTokenExpired {
+		return refused(faultExpired)
 	}
+	return refused(faultWithdrawn)
+}
+
+// serveOpen lets the SDK serve r, until a recheck of what was authorized refuses it. ctx is the one
+// that the Guard returned. It returns the fault when it ended r before anything was written.
+// Without sessions the SDK waits for its tool, which need not look at its context: then next runs
+// on by itself, and what it writes goes nowhere.
+func serveOpen(ctx context.Context, recheck func(context.Context) (context.Context, error), w http.ResponseWriter, r *http.Request, next http.Handler) fault {
+	own, withdraw := context.WithCancelCause(r.Context())
+	defer withdraw(nil)
 	until := &untilWriter{to: w, header: w.Header().Clone()}
 	if until.header == nil {
 		until.header = make(http.Header)
 	}
-	defer until.end("") // also where a recheck panics
-	done := make(chan any, 1)
-	go func() {
-		defer func() { done <- recover() }()
-		next.ServeHTTP(until, r.WithContext(ctx))
-	}()
-	v, ended, goesOn := recheck.watch(ctx, done)
-	switch {
-	case !ended:
-		return until.finish(v, ctx)
-	case !goesOn:
-		withdraw(errWithdrawn)
-		return until.end(faultWithdrawn)
-	case context.Cause(ctx) != errExpired: // the caller is gone
-		return until.finish(<-done, ctx)
+	err := openstream.Serve(ctx, openstream.Config{Recheck: recheck, Refused: refusedBy}, func(ctx context.Context, open *openstream.Stream) error {
+		until.open = open
+		done := make(chan any, 1)
+		go func() {
+			defer func() { done <- recover() }()
+			next.ServeHTTP(until, r.WithContext(own))
+		}()
+		select {
+		case v := <-done:
+			return until.finish(v)
+		case <-ctx.Done():
+		}
+		if r.Context().Err() != nil { // the caller is gone
+			return until.finish(<-done)
+		}
+		withdraw(errEnded)
+		return nil
+	})
+	var because refused
+	if errors.As(err, &because) {
+		return until.missed(fault(because))
 	}
-	return until.end(faultExpired)
+	return ""
 }
 
-// An untilWriter writes to a response until its end.
+// An untilWriter writes to a response until its stream has ended: also while nobody serves any
+// more.
 type untilWriter struct {
 	header http.Header // next's own: it may set fields after the end
 
-	to http.ResponseWriter
+	to   http.ResponseWriter
+	open *openstream.Stream
 
-	mu           sync.Mutex
-	wrote, ended bool
+	mu    sync.Mutex
+	wrote bool
 }
 
 func (u *untilWriter) Header() http.Header { return u.header }
@@ -69,7 +81,7 @@ func (u *untilWriter) Header() http.Header { return u.header }
 func (u *untilWriter) WriteHeader(status int) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if !u.ended {
+	if u.open.Ended() == nil {
 		u.writeHeader(status)
 	}
 }
@@ -87,8 +99,8 @@ func (u *untilWriter) writeHeader(status int) {
 func (u *untilWriter) Write(p []byte) (int, error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if u.ended { // check: written-after-expiry
-		return 0, errExpired
+	if u.open.Ended() != nil { // check: written-after-end
+		return 0, errEnded
 	}
 	u.writeHeader(http.StatusOK)
 	return u.to.Write(p)
@@ -98,8 +110,8 @@ func (u *untilWriter) Write(p []byte) (int, error) {
 func (u *untilWriter) FlushError() error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if u.ended {
-		return errExpired
+	if u.open.Ended() != nil {
+		return errEnded
 	}
 	u.writeHeader(http.StatusOK)
 	return http.NewResponseController(u.to).Flush()
@@ -107,11 +119,10 @@ func (u *untilWriter) FlushError() error {
 
 func (u *untilWriter) Flush() { _ = u.FlushError() }
 
-// end keeps the handler from writing, and returns the fault when it has not written.
-func (u *untilWriter) end(f fault) fault {
+// missed returns the fault when the response has not begun. The stream has ended.
+func (u *untilWriter) missed(f fault) fault {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.ended = true
 	if u.wrote {
 		return ""
 	}
@@ -119,13 +130,10 @@ func (u *untilWriter) end(f fault) fault {
 }
 
 // finish ends a response whose handler came back, or panicked with v.
-func (u *untilWriter) finish(v any, ctx context.Context) fault {
+func (u *untilWriter) finish(v any) error {
 	if v != nil {
 		panic(v)
 	}
-	if context.Cause(ctx) == errExpired {
-		return u.end(faultExpired)
-	}
 	u.WriteHeader(http.StatusOK) // as net/http does, when nothing was written
-	return ""
+	return nil
 }

@@ -150,7 +150,8 @@ func (h *handler) post(w http.ResponseWriter, r *http.Request) {
 	if isNamed {
 		rules = h.table.find(named)
 	}
-	ctx, refused := h.authorize(w, r, r.Context(), []rule{{"POST", h.entry(r, rules)}}, rules)
+	entry := rule{"POST", h.entry(r, rules)}
+	ctx, refused := h.authorize(w, r, r.Context(), []rule{entry}, rules)
 	if refused != nil {
 		h.answer(w, nil, refused)
 		return
@@ -187,6 +188,7 @@ func (h *handler) post(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
+	rules = append([]rule{entry}, rules...) // check: entry-rechecked
 	h.serve(w, r, ctx, rules, op, body, id)
 }
 
@@ -302,8 +304,20 @@ func (h *handler) serve(w http.ResponseWriter, r *http.Request, ctx context.Cont
 		a.token = hashOf(r.Header[h.guard.TokenField()])
 	}
 	inner = withAuthorized(inner, a)
-	recheck := &watcher{guard: h.guard, asked: r, ctx: ctx, rules: rules}
-	if f := serveUntil(p.ValidUntil(), recheck, w, inner, h.next); f != "" {
+	recheck := func(ctx context.Context) (context.Context, error) { return h.recheck(ctx, r, rules) }
+	if f := serveOpen(ctx, recheck, w, inner, h.next); f != "" {
 		h.refuse(w, r, http.StatusGatewayTimeout, id, f) // not 401: clients would call the tool again
 	}
+}
+
+// recheck asks guard again about each of the rules by which a request was authorized.
+func (h *handler) recheck(ctx context.Context, r *http.Request, rules []rule) (context.Context, error) {
+	for _, rule := range rules {
+		accepted, err := h.guard.Recheck(ctx, auth.RequestCredentials(nil, r, rule.key), rule.requirement)
+		if err != nil { // check: recheck-refused
+			return nil, err
+		}
+		ctx = accepted
+	}
+	return ctx, nil
 }

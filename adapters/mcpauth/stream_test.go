@@ -3,6 +3,7 @@ package mcpauth_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -15,6 +16,7 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/bearward/bearward/adapters/mcpauth"
+	auth "github.com/bearward/bearward/middleware"
 	"github.com/bearward/bearward/middleware/authtest"
 )
 
@@ -179,5 +181,58 @@ func TestNothingIsWrittenAfterTheEnd(t *testing.T) {
 			}
 		}()
 		panics.ServeHTTP(newRecorder(), httpRequest(t, strings.NewReader(call("list_orders")), issuer.Token("read:orders")))
+	})
+}
+
+// An answer to a token ends with it, and with its revocation, also where the operation needs none.
+func TestAPublicOperationEndsWithTheTokenThatCame(t *testing.T) {
+	for _, revoked := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			issuer, revocations := authtest.NewIssuer(t, nil), new(store)
+			table := rules()
+			table["tools/call hello"] = auth.Public()
+			token := issuer.Token("", authtest.Claims{"exp": time.Now().Add(time.Hour).Unix()})
+			ended := goOn(t, issuer.Guard(&auth.GuardOptions{Revoked: revocations.ask}), table, true, "hello", token)
+			time.Sleep(10 * time.Minute)
+			revocations.set(revoked, nil)
+			if revoked {
+				(<-ended).within(t, 10*time.Minute, 10*time.Minute+75*time.Second)
+			} else {
+				(<-ended).within(t, time.Hour+30*time.Second, time.Hour+30*time.Second) // with the leeway
+			}
+		})
+	}
+}
+
+// A slow verifier says after a while that a token ran out.
+type slow struct{ until time.Time }
+
+func (s slow) VerifyToken(context.Context, string) (*auth.Principal, error) {
+	if !time.Now().Before(s.until) {
+		time.Sleep(3 * time.Second) // the bubble's
+		return nil, &auth.Error{Reason: auth.ReasonTokenExpired}
+	}
+	return auth.NewPrincipal(fmt.Appendf(nil, `{"sub":"alice","scope":"read:orders","exp":%d}`, s.until.Unix()))
+}
+
+// What comes while the recheck at the token's end runs is not written, whatever the recheck says.
+func TestNothingIsWrittenWhileItIsRecheckedAtTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		until := time.Now().Add(time.Minute)
+		wrote := make(chan time.Time, 1)
+		next := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			io.WriteString(w, "early")
+			time.Sleep(time.Until(until) + time.Second) // the bubble's
+			if _, err := io.WriteString(w, "late"); err == nil {
+				t.Error("a late write has no error")
+			}
+			wrote <- time.Now()
+		})
+		h := mcpauth.Handler(next, must(auth.NewGuard(slow{until}, nil)), rules(), nil)
+		w := newRecorder()
+		h.ServeHTTP(w, httpRequest(t, strings.NewReader(call("list_orders")), "a.b.c"))
+		if after := (<-wrote).Sub(until); w.Body.String() != "early" || after < 3*time.Second {
+			t.Errorf("wrote %q, the last of it after %v", w.Body, after)
+		}
 	})
 }

@@ -60,8 +60,9 @@ func (n *tenant) token(scopes string, changes ...authtest.Change) string {
 	return n.Token(scopes, append([]authtest.Change{user}, changes...)...)
 }
 
-// turn takes the rotation of keys one step on: publish, sign with it after a while, and withdraw the
-// one that signed before the last. So a token is good for as long as a rotation takes, at least.
+// turn takes the rotation of keys one step on: publish, sign with it after a while, and withdraw
+// the one that signed before the last. So a token is good for as long as a rotation takes, at
+// least.
 func (n *tenant) turn() {
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -164,9 +164,9 @@ var rules = []rule{
 		room: "adapters/openapiauth",
 		code: []string{"middleware"},
 	},
-	{ // its tests bind tokens to keys, and have clients find the issuer
+	{ // it rechecks its streams; its tests bind tokens to keys, and have clients find the issuer
 		room:  "adapters/mcpauth",
-		code:  []string{"middleware"},
+		code:  []string{"middleware", "middleware/openstream"},
 		tests: []string{"middleware", "middleware/authtest", "middleware/dpop", "middleware/resource"},
 	},
 	{ // it rechecks its streams, and the kit for gRPC servers tests it, too

@@ -17,7 +17,6 @@ var replacements = map[string]string{
 	"adapters/grpcauth/check-unguarded":     `return nil`,
 	"adapters/mcpauth/duplicates":           `d = jsontext.NewDecoder(bytes.NewReader(body), jsontext.AllowDuplicateNames(true))`,
 	"adapters/mcpauth/body-size":            `reader = r.Body`,
-	"adapters/mcpauth/stream-expiry":        `deadline = deadline.Add(time.Hour)`,
 	"adapters/openapiauth/bearer-scheme":    `s.bearer = true`,
 	"adapters/openapiauth/flows-missing":    `if at.value == nil { return map[string]bool{}, nil, true }`,
 	"adapters/openapiauth/no-security":      `if r.general.value == nil { return auth.Public() }`,

@@ -30,10 +30,9 @@ func ExampleServe() {
 	}
 	ctx := auth.WithPrincipal(context.Background(), p) // as a Guard does when the stream is opened
 	err = openstream.Serve(ctx, openstream.Config{
-		Guard:       guard,
-		Requirement: auth.AnyToken(),
-		Credentials: func(context.Context) auth.Credentials {
-			return auth.Credentials{Operation: "/shop.Orders/Watch", Authorization: []string{"Bearer a.b.c"}}
+		Recheck: func(ctx context.Context) (context.Context, error) {
+			presented := auth.Credentials{Operation: "/shop.Orders/Watch", Authorization: []string{"Bearer a.b.c"}}
+			return guard.Recheck(ctx, presented, auth.AnyToken())
 		},
 		Refused: func(err error) error { return fmt.Errorf("closed: %w", err) },
 		Ended:   func(refused error) { fmt.Println("the caller is told:", refused) },

@@ -1,5 +1,5 @@
 // Package openstream ends streams whose callers may no longer have them. It is for adapters of
-// transports with streams: grpcauth and connectauth are made of it.
+// transports with streams: grpcauth, connectauth and mcpauth are made of it.
 //
 // A stream is authorized when it is opened, by the adapter. [Serve] then rechecks it each minute,
 // give or take 15 s, and at the token's end ([auth.Guard.Recheck]). So the withdrawal of a key,
@@ -25,15 +25,12 @@ import (
 	auth "github.com/bearward/bearward/middleware"
 )
 
-// A Config says what is served. Guard, Credentials and Refused are required.
+// A Config says what is served. Recheck and Refused are required.
 type Config struct {
-	// Guard has authorized the stream.
-	Guard *auth.Guard
-	// Requirement is that of the stream's rule.
-	Requirement auth.Requirement
-	// Credentials returns what the caller presented. It is called for each recheck, on a goroutine
-	// of its own.
-	Credentials func(context.Context) auth.Credentials
+	// Recheck authorizes the stream again, by [auth.Guard.Recheck] with what the caller presented
+	// and the requirement of the stream's rule. It is called on a goroutine of its own, and never
+	// twice at once. Its context is derived from the one that was given to Serve.
+	Recheck func(context.Context) (context.Context, error)
 	// AllowExpired lets a stream go on after its token ran out. Whatever else refuses it still ends
 	// it. Default false: it ends at the token's expiry plus the verifier's leeway.
 	AllowExpired bool

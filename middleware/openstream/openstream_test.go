@@ -36,9 +36,10 @@ func open(t *testing.T, ctx context.Context, v auth.TokenVerifier, handler func(
 		t.Fatal(err)
 	}
 	return openstream.Serve(ctx, openstream.Config{
-		Guard: guard, Requirement: auth.AnyToken(),
-		Credentials: func(context.Context) auth.Credentials { return credentials },
-		Refused:     func(err error) error { return errors.New("ended: " + string(auth.AsError(err).Reason)) },
+		Recheck: func(ctx context.Context) (context.Context, error) {
+			return guard.Recheck(ctx, credentials, auth.AnyToken())
+		},
+		Refused: func(err error) error { return errors.New("ended: " + string(auth.AsError(err).Reason)) },
 	}, handler)
 }
 

@@ -157,7 +157,7 @@ func (w *watcher) ask(running context.Context, timeout time.Duration) (context.C
 			a.panicked = panickedWith(recover())
 			asking <- a
 		}()
-		a.ctx, a.err = w.Guard.Recheck(ctx, w.Credentials(ctx), w.Requirement)
+		a.ctx, a.err = w.Recheck(ctx)
 	}()
 	// check: recheck-bounded
 	select {
