@@ -391,7 +391,7 @@ func TestThePageIsMergedByName(t *testing.T) {
 	}
 	p.merge([]result{{mutant: all[0], outcome: killed, by: "a TestOther"}, {mutant: all[3], outcome: killed, by: "a TestUnrun"}}, false)
 	text = string(p.markdown(all))
-	for _, want := range []string{"| a/kept | a/moved.go | a TestOther | B-01 and 9 more |\n", "| a/unrun | a/b.go | a TestUnrun | not asked yet |\n", "\n4 checks.\n"} {
+	for _, want := range []string{"| a/kept | a/moved.go | a TestOther | B-01 and 9 more |\n", "| a/unrun | a/b.go | a TestUnrun | not asked yet |\n", "\n4 checks. For 1 of them, which"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in\n%s", want, text)
 		}

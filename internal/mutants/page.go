@@ -69,6 +69,16 @@ func (p page) lacks(all []mutant) (n int) {
 	return n
 }
 
+// unasked counts the checks whose rows no run has asked for.
+func (p page) unasked(all []mutant) (n int) {
+	for _, m := range all {
+		if p[m.name].rows == rowsNotAsked {
+			n++
+		}
+	}
+	return n
+}
+
 // markdown renders the lines of those checks that there are.
 func (p page) markdown(all []mutant) []byte {
 	var b strings.Builder
@@ -80,7 +90,11 @@ func (p page) markdown(all []mutant) []byte {
 	if n := p.lacks(all); n > 0 {
 		fmt.Fprintf(&b, ", of which %d have not run yet", n)
 	}
-	b.WriteString(".\n\n| check | file | killed by | rows that kill it |\n|---|---|---|---|\n")
+	b.WriteString(".")
+	if n := p.unasked(all); n > 0 {
+		fmt.Fprintf(&b, " For %d of them, which are newer than the last run of `-rows`, the rows are not known yet; their tests are.", n)
+	}
+	b.WriteString("\n\n| check | file | killed by | rows that kill it |\n|---|---|---|---|\n")
 	for _, m := range all {
 		if l, ok := p[m.name]; ok {
 			fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", m.name, m.file, l.by, l.rows)
