@@ -128,5 +128,7 @@ func scopes(p *auth.Principal) string {
 // URLs and scopes readable.
 func encode(s string) string {
 	s = url.PathEscape(s) // check: identity-encoded
+	// To who decodes as forms do, a plus is a space.
+	s = strings.ReplaceAll(s, "+", "%2B") // check: identity-plus
 	return s
 }

@@ -67,13 +67,13 @@ func TestW18_IdentityIsTheHandlersAlone(t *testing.T) {
 func TestW18_IdentityIsAlwaysSet(t *testing.T) {
 	issuer := authtest.NewIssuer(t, nil)
 	gate := must(forwardauth.New(issuer.Guard(nil), rules(t, "/ = any token\n/open = public\n/maybe = optional\n"), options()))
-	odd := issuer.Token("read:orders a%20b,c", authtest.Claims{"sub": "Änne 100%\r\nX: y", "client_id": "shop/1"})
+	odd := issuer.Token("read:orders a%20b,c", authtest.Claims{"sub": "Änne+ 100%\r\nX: y", "client_id": "shop/1"})
 	for _, c := range []struct {
 		target, token string
 		want          []string
 	}{
-		{"/", odd, []string{"%C3%84nne%20100%25%0D%0AX:%20y", encoded(issuer.URL), "shop%2F1", "read:orders a%2520b%2Cc"}},
-		{"/maybe", odd, []string{"%C3%84nne%20100%25%0D%0AX:%20y", encoded(issuer.URL), "shop%2F1", "read:orders a%2520b%2Cc"}},
+		{"/", odd, []string{"%C3%84nne%2B%20100%25%0D%0AX:%20y", encoded(issuer.URL), "shop%2F1", "read:orders a%2520b%2Cc"}},
+		{"/maybe", odd, []string{"%C3%84nne%2B%20100%25%0D%0AX:%20y", encoded(issuer.URL), "shop%2F1", "read:orders a%2520b%2Cc"}},
 		{"/maybe", "", []string{"", "", "", ""}},
 		{"/open", odd, []string{"", "", "", ""}},
 	} {

@@ -74,3 +74,33 @@ func TestW18_PathsThatALaxRouterReadsDifferently(t *testing.T) {
 		}
 	}
 }
+
+// Some routers ignore more than one thing at once: Express the case and the last slash, Rails a
+// format behind a dot, PHP behind Apache what follows an encoded question mark.
+func TestW18_PathsThatALaxRouterReadsByMoreThanOneRule(t *testing.T) {
+	issuer := authtest.NewIssuer(t, nil)
+	gate := must(forwardauth.New(issuer.Guard(nil), rules(t, `
+		GET /files/ = any token
+		GET /files/secret = admin
+		GET /files/Upper = admin
+		GET /files/closed/{$} = admin
+		GET /files/summary = admin
+		GET /files/summary.pdf = any token
+		GET /files/caf%C3%A9 = admin
+		GET /files/%C3%89T%C3%A9/{$} = admin
+		GET /{name} = any token
+		GET /admin = admin
+	`), options()))
+	token := issuer.Token("")
+	for target, want := range map[string]int{
+		"/files/SECRET/": 400, "/files/secret/": 400, "/files/upper/": 400, "/files/UPPER/": 400, "/files/CLOSED": 400, "/files/Closed/": 400,
+		"/admin.json": 400, "/ADMIN.json": 400, "/admin.": 400, "/files/secret.txt": 400, "/files/SECRET.txt/": 400, "/files/a.secret": 200, "/files/.secret": 200,
+		"/admin%3Fx": 400, "/admin%3fx=/y": 403, "/admin%23x": 400, "/Admin%3Fx": 400, "/files/secret/%3F": 400, "/files/secret.txt%3F": 400, "/what%3F": 200, "/%3F": 200,
+		"/files/summary": 403, "/files/summary.pdf": 200, "/files/summary.txt": 400, "/files/summary.pdf/": 400, "/files/a.txt": 200, "/orders.csv": 200,
+		"/files/caf%C3%A9": 403, "/files/CAF%C3%89": 400, "/files/caf%C3%A9/": 400, "/files/%C3%89T%C3%A9/": 403, "/files/%C3%89T%C3%A9": 403, "/files/%C3%A9t%C3%A9": 400,
+	} {
+		if w := ask(gate, question("GET", target, token)); w.Code != want {
+			t.Errorf("%s: got %d %s, want %d", target, w.Code, w.Body, want)
+		}
+	}
+}

@@ -19,7 +19,7 @@ type table struct {
 	folded *http.ServeMux // of the same rules in lower case
 	// cased tells that the two differ.
 	cased bool
-	// slashed are the paths that rules name with a slash behind them.
+	// slashed are the paths that rules name with a slash behind them, in lower case.
 	slashed map[string]bool
 	// literal has what search found for the paths that rules name as a whole.
 	literal map[operation]*match
@@ -30,10 +30,10 @@ type operation struct{ method, path string }
 
 // A route is a rule in a ServeMux. It answers nothing: it tells a match that it was reached.
 type route struct {
-	key     string
-	method  string // "" for all
-	pattern string // its path, as in the key
-	req     auth.Requirement
+	key    string
+	method string // "" for all
+	path   string // if it is for one alone, decoded; "" if it is not
+	req    auth.Requirement
 }
 
 func (r *route) ServeHTTP(w http.ResponseWriter, reached *http.Request) {
@@ -41,11 +41,14 @@ func (r *route) ServeHTTP(w http.ResponseWriter, reached *http.Request) {
 	m.route, m.request = r, reached
 }
 
-// path is the path that the rule is for, if it is for one alone.
-func (r *route) path() string { return strings.TrimSuffix(r.pattern, "{$}") }
-
-// is reports whether the rule is for one path, and this is it.
-func (r *route) is(path string) bool { return r.path() == path }
+// onlyPath is the path that a pattern is for, "" when it has names for parts of it.
+func onlyPath(pattern string) string {
+	path, err := url.PathUnescape(strings.TrimSuffix(pattern, "{$}"))
+	if err != nil || strings.Contains(path, "{") { // check: literal-values
+		return ""
+	}
+	return path
+}
 
 // A match is what a ServeMux found. It takes the answers of its redirects and drops them.
 type match struct {
@@ -120,7 +123,7 @@ func (t *table) add(key string, req auth.Requirement) (*route, error) {
 	if service, grpc := strings.CutSuffix(pattern, "/*"); grpc {
 		pattern = service + "/{method}"
 	}
-	r := &route{key: key, method: method, pattern: pattern, req: req}
+	r := &route{key: key, method: method, path: onlyPath(pattern), req: req}
 	if text := handle(t.exact, method, pattern, r); text != "" {
 		return nil, errors.New(text)
 	}
@@ -128,7 +131,7 @@ func (t *table) add(key string, req auth.Requirement) (*route, error) {
 		return nil, fmt.Errorf("without regard to case, %s", text)
 	}
 	t.cased = t.cased || foldPattern(pattern) != pattern
-	if without, slash := strings.CutSuffix(r.path(), "/"); slash {
+	if without, slash := strings.CutSuffix(strings.ToLower(r.path), "/"); slash {
 		t.slashed[without] = true
 	}
 	return r, nil
@@ -144,13 +147,12 @@ func (t *table) addLiteral(r *route) {
 	case http.MethodGet:
 		methods = append(methods, http.MethodHead)
 	}
-	path := r.path()
-	if strings.Contains(path, "{") { // check: literal-values
+	if r.path == "" {
 		return
 	}
 	for _, method := range methods {
-		if m, ok := t.search(method, path); ok && m.route == r {
-			t.literal[operation{method, path}] = &match{route: r}
+		if m, ok := t.search(method, r.path); ok && m.route == r {
+			t.literal[operation{method, r.path}] = &match{route: r}
 		}
 	}
 }
@@ -174,15 +176,15 @@ var registered = regexp.MustCompile(` \(registered at [^)]*\)`)
 func foldPattern(pattern string) string {
 	parts := strings.Split(pattern, "/")
 	for i, p := range parts {
-		if !strings.HasPrefix(p, "{") {
-			parts[i] = strings.ToLower(p)
+		if literal, err := url.PathUnescape(p); err == nil && !strings.HasPrefix(p, "{") {
+			parts[i] = url.PathEscape(strings.ToLower(literal))
 		}
 	}
 	return strings.Join(parts, "/")
 }
 
 // find returns the rule of a request, a match with noRoute when there is none. It is false where a
-// router that ignores case, or the last slash, would choose another rule.
+// router that reads less of the path would choose another rule.
 func (t *table) find(method, path string) (m *match, ok bool) {
 	if m := t.literal[operation{method, path}]; m != nil {
 		return m, true
@@ -196,27 +198,49 @@ func (t *table) search(method, path string) (m *match, ok bool) {
 	if m.route == noRoute {
 		return m, true
 	}
-	if folded := strings.ToLower(path); t.cased || folded != path {
+	folded := strings.ToLower(path)
+	if t.cased || folded != path {
 		if other := find(t.folded, method, folded); other.route != m.route { // check: path-case
 			return m, false
 		}
 	}
-	if m.route.is(path) || path == "/" {
+	if m.route.path == path || path == "/" {
 		return m, true
 	}
-	if without, slash := strings.CutSuffix(path, "/"); slash {
-		other := find(t.exact, method, without)
-		if other.route != noRoute && other.route != m.route { // check: path-last-slash
-			return m, false
+	return m, t.isClear(method, folded, m.route)
+}
+
+// isClear reports whether routers choose the same rule for a path in lower case that stop at what
+// may begin a query, ignore the last slash, and take what follows a dot for a format. Each may do
+// so in addition to those before.
+func (t *table) isClear(method, path string, r *route) bool {
+	if t.slashed[path] {
+		other := find(t.folded, method, path+"/").route
+		if other != noRoute && other != r && strings.ToLower(other.path) == path+"/" { // check: path-no-slash
+			return false
 		}
-		return m, true
 	}
-	if !t.slashed[path] {
-		return m, true
+	if i := strings.IndexAny(path, "?#"); i > 0 {
+		path = path[:i]
+		if t.hasOther(method, path, r) { // check: path-query
+			return false
+		}
 	}
-	other := find(t.exact, method, path+"/")
-	if other.route != noRoute && other.route != m.route && other.route.is(path+"/") { // check: path-no-slash
-		return m, false
+	if without, slash := strings.CutSuffix(path, "/"); slash && without != "" {
+		path = without
+		if t.hasOther(method, path, r) { // check: path-last-slash
+			return false
+		}
 	}
-	return m, true
+	segment := strings.LastIndexByte(path, '/') + 1
+	if dot := strings.LastIndexByte(path[segment:], '.'); dot > 0 && t.hasOther(method, path[:segment+dot], r) { // check: path-format
+		return false
+	}
+	return true
+}
+
+// hasOther reports whether a path in lower case has another rule than r.
+func (t *table) hasOther(method, path string, r *route) bool {
+	other := find(t.folded, method, path).route
+	return other != noRoute && other != r
 }

@@ -3,6 +3,7 @@ package forwardauth
 import (
 	"context"
 	"math/rand/v2"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -22,18 +23,25 @@ func findAll(t *table, method, path string) (key string, ok bool) {
 	if m.route == noRoute {
 		return "", true
 	}
-	if find(t.folded, method, strings.ToLower(path)).route != m.route {
+	folded := strings.ToLower(path)
+	if find(t.folded, method, folded).route != m.route {
 		return m.route.key, false
 	}
-	if m.route.is(path) || path == "/" {
+	if m.route.path == path || path == "/" {
 		return m.route.key, true
 	}
-	if without, slash := strings.CutSuffix(path, "/"); slash {
-		other := find(t.exact, method, without).route
-		return m.route.key, other == noRoute || other == m.route
+	if r := find(t.folded, method, folded+"/").route; r != noRoute && r != m.route && strings.ToLower(r.path) == folded+"/" {
+		return m.route.key, false
 	}
-	other := find(t.exact, method, path+"/").route
-	return m.route.key, other == noRoute || other == m.route || !other.is(path+"/")
+	less := regexp.MustCompile(`[?#].*$`).ReplaceAllString(folded, "")
+	slashless := regexp.MustCompile(`(.)/$`).ReplaceAllString(less, "$1")
+	formatless := regexp.MustCompile(`([^/])\.[^./]*$`).ReplaceAllString(slashless, "$1")
+	for _, read := range []string{less, slashless, formatless} {
+		if r := find(t.folded, method, read).route; r != noRoute && r != m.route {
+			return m.route.key, false
+		}
+	}
+	return m.route.key, true
 }
 
 // What is left out for speed changes no answer.
@@ -61,7 +69,7 @@ func TestTablesFindWhatEveryQuestionWouldFind(t *testing.T) {
 		for range 50 {
 			path := ""
 			for range 1 + r.IntN(3) {
-				path += "/" + pick("a", "b", "A", "Ab", "aB", "c", "ä", "Ä", "{x0}")
+				path += "/" + pick("a", "b", "A", "Ab", "aB", "c", "ä", "Ä", "{x0}", "a.b", "A.b", "a?x", "b#x")
 			}
 			path += pick("", "", "/")
 			for _, method := range []string{"GET", "HEAD", "POST", "PUT", "PROPFIND"} {
