@@ -75,7 +75,7 @@ func (g *Guard) checkBindings(ctx context.Context, c *Credentials, token string,
 	if o.rechecking { // without the request's proof, which is spent
 		for _, m := range p.cnf.members {
 			if o.bound.find(g.bindingOf(m.name).binding, m.value) == nil { // check: recheck-proved
-				return bindingRefused(errUnboundMember)
+				return unboundMember(m.name)
 			}
 		}
 		return nil
@@ -103,13 +103,13 @@ func (g *Guard) checkBindings(ctx context.Context, c *Credentials, token string,
 // used.
 func (g *Guard) checkScheme(members []confirmed, o *outcome) *Error {
 	if len(members) == 0 { // check: binding-empty
-		return bindingRefused(errUnboundMember)
+		return unboundMember("")
 	}
 	scheme := bearerScheme
 	for _, m := range members {
 		b := g.bindingOf(m.name)
 		if b == nil { // check: binding-member
-			return bindingRefused(errUnboundMember)
+			return unboundMember(m.name)
 		}
 		if b.scheme != bearerScheme {
 			if scheme != bearerScheme && scheme != b.scheme { // check: scheme-of-two
@@ -147,6 +147,14 @@ var (
 	errBindingRequired = &Error{Reason: ReasonBindingRequired, about: &detail{claim: "cnf", expected: "a member that a configured Binding checks"}}
 	errSchemeOfBound   = &Error{Reason: ReasonSchemeMismatch, about: &detail{claim: "cnf", expected: "the scheme of the Binding that checks its members"}}
 )
+
+// unboundMember refuses a token for a member of cnf that no Binding checks, "" for a cnf without
+// any.
+func unboundMember(name string) *Error {
+	refused := bindingRefused(errUnboundMember)
+	refused.about.note = memberNote(name)
+	return refused
+}
 
 func bindingRefused(err error) *Error {
 	return &Error{Reason: ReasonBindingNotProved, Err: err, about: &detail{claim: "cnf", expected: "members that a configured Binding checks"}}

@@ -278,7 +278,7 @@ func (r *claimReader) scopes(p *Principal, claim int, array bool) *Error {
 			err = errScope
 		}
 		if err != nil {
-			return r.fault(ReasonClaimInvalid, claim, "space-delimited scopes", err)
+			return r.fault(ReasonClaimInvalid, claim, "space-delimited scopes of RFC 6749 §3.3", err)
 		}
 		p.scope = s
 		return nil
@@ -288,12 +288,12 @@ func (r *claimReader) scopes(p *Principal, claim int, array bool) *Error {
 			err = errScope
 		}
 		if err != nil {
-			return r.fault(ReasonClaimInvalid, claim, "an array of scopes", err)
+			return r.fault(ReasonClaimInvalid, claim, "an array of scopes of RFC 6749 §3.3", err)
 		}
 		return nil
 	}
 	// check: scope-type
-	return r.fault(ReasonClaimInvalid, claim, "scopes in the configured form", jose.ErrWrongType)
+	return r.fault(ReasonClaimInvalid, claim, "scopes in one string (or in an array, with Config.ScopeArray)", jose.ErrWrongType)
 }
 
 // The types of auth_time, acr and amr are checked when they are there (RFC 9068 §2.2.1). They are
@@ -335,14 +335,21 @@ func (r *claimReader) required(p *Principal) *Error {
 // requiredClaim checks that a claim is there. An empty string counts as missing.
 func (r *claimReader) requiredClaim(claim int) *Error {
 	if v := r.found[claim]; v.Kind == 0 || v.Kind == '"' && v.End-v.Start == len(`""`) { // check: required-claims
-		return r.fault(ReasonClaimInvalid, claim, "a value", errMissing)
+		return r.missing(claim)
 	}
 	return nil
 }
 
+// missing refuses a token for a required claim.
+func (r *claimReader) missing(claim int) *Error {
+	fault := r.fault(ReasonClaimInvalid, claim, "a value", errMissing)
+	fault.about.note = "missing, null or empty, and one of Config.RequiredClaims"
+	return fault
+}
+
 func (r *claimReader) requiredClient(p *Principal) *Error {
 	if p.clientID == "" { // check: required-client-id
-		return r.fault(ReasonClaimInvalid, r.plan.clientIDs[0], "a value", errMissing)
+		return r.missing(r.plan.clientIDs[0])
 	}
 	return nil
 }
@@ -364,7 +371,7 @@ func (r *claimReader) fixedClaim(p *Principal, f fixedClaim) *Error {
 	}
 	if !r.has(f.claim) || got != f.value && !r.isBoundType(f, got) { // check: fixed-claims
 		fault := r.fault(ReasonClaimInvalid, f.claim, f.value, nil)
-		fault.about.seen = printable(got)
+		fault.about.seen, fault.about.note = printable(got), fixedNote(r.has(f.claim))
 		return fault
 	}
 	return nil

@@ -124,9 +124,14 @@ func checkSyntax(token string) *Error {
 		return nil
 	}
 	if token == "" || strings.ContainsAny(token, " \t,") { // check: header-syntax
-		return &Error{Reason: ReasonInvalidRequest}
+		return invalidRequest("no token, or more than one word, where the token stands")
 	}
-	return notCompact(jose.ErrCompact)
+	return notCompact(jose.ErrNoToken)
+}
+
+// invalidRequest refuses a request for the form of its header.
+func invalidRequest(note string) *Error {
+	return &Error{Reason: ReasonInvalidRequest, about: &detail{note: note}}
 }
 
 // token68 marks the characters of a token68 (RFC 9110 §11.2), which is what RFC 6750 §2.1 calls

@@ -46,7 +46,7 @@ func (v *Verifier) examineKey(x *examination, s *scratch, parts jose.Compact) *j
 	}
 	key := v.verifyingKey(s, s.head.Algorithm, candidates, parts)
 	if key == nil {
-		x.look(partKey, "signature", v.badSignature(s.head))
+		x.look(partKey, "signature", v.badSignature(s.head, candidates, s.signature))
 		return nil
 	}
 	x.Verified = true

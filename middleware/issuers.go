@@ -148,7 +148,7 @@ func (is *Issuers) lookup(ctx context.Context, raw string) (*Principal, *Error) 
 func (is *Issuers) verifyUncached(ctx context.Context, raw string) (*Principal, *Error) {
 	trusted := is.trusted.Load()
 	if len(raw) > trusted.maxBytes { // check: issuers-token-size
-		return nil, &Error{Reason: ReasonTokenTooLarge}
+		return nil, tooLarge(trusted.maxBytes)
 	}
 	v, refused := is.verifierOf(trusted, raw)
 	if refused != nil {
@@ -182,8 +182,23 @@ func (is *Issuers) verifierOf(trusted *trustedIssuers, raw string) (*Verifier, *
 		if v, ok := trusted.byIssuer[iss]; ok {
 			return v, nil
 		}
+		return nil, trusted.otherIssuer(iss)
 	}
-	return nil, &Error{Reason: ReasonIssuerNotTrusted, about: &detail{claim: "iss", expected: "a configured issuer"}}
+	return nil, trusted.otherIssuer("?")
+}
+
+// otherIssuer refuses a token of an issuer that is none of ours, "" for one without.
+func (t *trustedIssuers) otherIssuer(iss string) *Error {
+	about := &detail{claim: "iss", expected: "a configured issuer", note: "it is none of those that are configured"}
+	if iss == "" {
+		about.note = "there is none"
+	}
+	for _, near := range [...]string{iss + "/", strings.TrimSuffix(iss, "/")} {
+		if t.byIssuer[near] != nil {
+			about.note = nearNote(iss, near, "a configured one")
+		}
+	}
+	return &Error{Reason: ReasonIssuerNotTrusted, about: about}
 }
 
 var issName = [...]string{"iss"}

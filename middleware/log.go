@@ -11,10 +11,11 @@ import (
 // accepted. The level is Info when it was refused, and Error when it could not be judged. It is
 // Warn when it would have been refused under a rule that is only reported on. It logs the
 // operation, the HTTP status and the reason, and the claim at fault with what was expected of it.
-// It logs the scopes that the operation needs when some are missing. When a role, an authentication
-// or the like is, it logs all that the operation needs. It logs the [Decision.Cause] of a request
-// that was not judged. For cause=keys, [jwks.LogRefreshes] tells more. It never logs a token, what
-// a token says, or anything else that the caller sent. It panics when logger is nil.
+// It logs [Error.Detail], which says what was there in its place, and names the setting. It logs
+// the scopes that the operation needs when some are missing. When a role, an authentication or the
+// like is, it logs all that the operation needs. It logs the [Decision.Cause] of a request that was
+// not judged. For cause=keys, [jwks.LogRefreshes] tells more. It never logs a token, what a token
+// says, or anything else that the caller sent. It panics when logger is nil.
 func LogRefusals(logger *slog.Logger) func(context.Context, Decision) {
 	if logger == nil {
 		panic("auth: LogRefusals needs a Logger")

@@ -22,6 +22,12 @@ func TestLogRefusalsTellsWhatToMend(t *testing.T) {
 	issuer := authtest.NewIssuer(t, nil)
 	of := func(changes ...authtest.Change) string { return issuer.Token("read:orders", changes...) }
 	other := authtest.Claims{"aud": "https://other.example"}
+	iss := func(name string) func(*auth.Config) { return func(c *auth.Config) { c.Issuer = name } }
+	aud := func(name string) string { return of(authtest.Claims{"aud": name}) }
+	typ := func(name any) string { return of(authtest.Header{"typ": name}) }
+	alg := func(name string) string { return of(authtest.Header{"alg": name}) }
+	bound := func(cnf map[string]any) string { return of(authtest.Claims{"cnf": cnf}) }
+	const entra2, entra1 = "https://login.microsoftonline.com/t/v2.0", "https://sts.windows.net/t/"
 	for _, tt := range []struct {
 		name   string
 		change func(*auth.Config)
@@ -35,16 +41,95 @@ func TestLogRefusalsTellsWhatToMend(t *testing.T) {
 		{"an audience, or a client", func(c *auth.Config) { c.Clients = []string{"app"} }, of(other), `expected="https://api.example; or none, of client app"`},
 		{"a type", nil, of(authtest.Header{"typ": "JWT"}), "claim=typ expected=at+jwt"},
 		{"types, or none", func(c *auth.Config) { c.Types = []string{"at+jwt", ""} }, of(authtest.Header{"typ": "JWT"}), `expected="at+jwt or none"`},
+		{"too large", nil, of(authtest.TooLarge), `reason=TOKEN_TOO_LARGE detail="over 16384 bytes (Config.MaxTokenBytes)"`},
+		{"two words", nil, "a b", `reason=INVALID_REQUEST detail="no token, or more than one word`},
+		{"a quote", nil, `"a.b.c"`, `detail="a character that no token has, such as a quote`},
+		{"no signature", nil, of(authtest.EmptySignature), `detail="its signature is empty"`},
+		{"JWT", nil, typ("JWT"), `detail="it is JWT, as that of ID tokens`},
+		{"no type", nil, typ(authtest.Absent), `detail="there is none: a preset of package provider`},
+		{"at+jwt", func(c *auth.Config) { c.Types = []string{"JWT"} }, of(), `detail="it is at+jwt, which Config.Types lacks"`},
+		{"a proof", nil, typ("dpop+jwt"), `detail="it is that of a DPoP proof (RFC 9449)"`},
+		{"a type of their own", nil, typ("x"), `detail="it is none of an access token that is well known"`},
+		{"unsigned", nil, alg("none"), `detail="the token is not signed"`},
+		{"a shared secret", nil, alg("HS512"), `detail="the token says HS512, whose key is a secret`},
+		{"an algorithm that is not configured", func(c *auth.Config) { c.Algorithms = []auth.Algorithm{auth.ES256} }, of(), `detail="the token says RS256, which Config.Algorithms lacks"`},
+		{"an algorithm of later", nil, alg("ML-DSA-44"), `detail="the token says ML-DSA-44, which no API here can verify"`},
+		{"an algorithm of their own", nil, alg("c4n4ry"), `detail="the token says another, which is not well known"`},
+		{"no issuer", nil, of(authtest.NoIssuer), `claim=iss expected=https://issuer.example detail="there is none"`},
+		{"a slash more", nil, of(authtest.IssuerTrailingSlash), `detail="it ends in a slash, and Config.Issuer does not"`},
+		{"a slash less", iss(issuer.URL + "/"), of(), `detail="it lacks the slash at the end of Config.Issuer"`},
+		{"another case", iss("https://ISSUER.example"), of(), `detail="it differs from Config.Issuer in case alone"`},
+		{"http", iss("http://issuer.example"), of(), `detail="it differs from Config.Issuer in http and https alone"`},
+		{"another realm", iss("https://issuer.example/realms/a"), of(), `detail="it has the host of Config.Issuer, and another path"`},
+		{"another host", iss("https://other.example"), of(), `detail="it is of another host than Config.Issuer"`},
+		{"version 1 of Entra", iss(entra2), of(authtest.Claims{"iss": entra1}), `detail="it is Entra ID's of tokens of version 1: provider.EntraV1`},
+		{"version 2 of Entra", iss(entra1), of(authtest.Claims{"iss": entra2}), `detail="it is Entra ID's of tokens of version 2: provider.Entra"`},
+		{"no audience", nil, of(authtest.NoAudience), `detail="there is none: the client asked for no API`},
+		{"an audience with a slash more", nil, aud("https://api.example/"), `detail="it ends in a slash, and Config.Audiences does not"`},
+		{"the second audience with a slash more", nil, of(authtest.Claims{"aud": []string{"x", "https://api.example/"}}), `detail="it ends in a slash, and Config.Audiences does not"`},
+		{"an App ID URI", nil, aud("api://api.example"), `detail="it differs from Config.Audiences in what stands before :// alone"`},
+		{"the ID of an App ID URI", func(c *auth.Config) { c.Audiences = []string{"api://6e74172b"} }, aud("6e74172b"), `detail="it differs from Config.Audiences in what stands before :// alone"`},
+		{"the App ID URI of an ID", func(c *auth.Config) { c.Audiences = []string{"6e74172b"} }, aud("api://6e74172b"), `detail="it differs from Config.Audiences in what stands before :// alone"`},
+		{"the client", nil, of(authtest.Claims{"aud": "app", "client_id": "app"}), `detail="it is the client itself, as in ID tokens`},
+		{"the wrong key", nil, of(authtest.WrongKey), `detail="the key that is published under its kid did not sign it`},
+		{"no kid", nil, of(authtest.WrongKey, authtest.Header{"kid": authtest.Absent}), `detail="no kid, and no published key for its alg signed it`},
+		{"cut off", nil, of(authtest.Truncated), `detail="the signature has not the length of one by its key: was the token cut off?"`},
+		{"a clock", nil, of(authtest.NotYetValid), `claim=nbf expected="a time that has come" detail="by the clock of this machine and Config.Leeway, 30s"`},
+		{"a clock, and no leeway", func(c *auth.Config) { c.Leeway = -1 }, of(authtest.IssuedInFuture), `claim=iat expected="a time that has come" detail="by the clock of this machine and Config.Leeway, 0s"`},
+		{"no subject", nil, of(authtest.NoSubject), `detail="missing, null or empty, and one of Config.RequiredClaims"`},
+		{"another fixed value", func(c *auth.Config) { *c = authtest.WrongFixedClaim.Config(*c) }, of(authtest.WrongFixedClaim), `detail="it is another than that of Config.FixedClaims"`},
+		{"no fixed value", func(c *auth.Config) { c.FixedClaims = map[string]string{"token_use": "access"} }, of(), `detail="there is none, and Config.FixedClaims asks for it"`},
+		{"scopes in an array", nil, of(authtest.ScopeArray), `expected="scopes in one string (or in an array, with Config.ScopeArray)"`},
+		{"an ID token", func(c *auth.Config) { c.Types = []string{"JWT"} }, of(authtest.IDToken), `detail="it marks ID tokens (Config.IDTokenClaims)`},
+		{"a check", func(c *auth.Config) {
+			c.Checks = []func(*auth.Principal) error{func(*auth.Principal) error { return nil }, func(*auth.Principal) error { return errors.New("c4n4ry") }}
+		}, of(), `reason=CLAIMS_REFUSED detail=Config.Checks[1]`},
+		{"a check that tells", func(c *auth.Config) {
+			c.Checks = []func(*auth.Principal) error{func(*auth.Principal) error { return fmt.Errorf("c4n4ry: %w", tellingError{}) }}
+		}, of(), `detail="Config.Checks[0]: the store is a replica"`},
+		{"a check of claims of another type", func(c *auth.Config) {
+			c.Checks = []func(*auth.Principal) error{auth.CheckClaims(func(*struct {
+				Sub int `json:"sub"`
+			}) error {
+				return nil
+			})}
+		}, of(), `detail="Config.Checks[0]: a claim has another type than CheckClaims asks for"`},
+		{"bound by DPoP", nil, bound(map[string]any{"jkt": "c4n4ry"}), `detail="bound to a DPoP key (jkt), and GuardOptions.Bindings has no dpop.New"`},
+		{"bound by mTLS", nil, bound(map[string]any{"x5t#S256": "c4n4ry"}), `detail="bound to a client's certificate (x5t#S256), and GuardOptions.Bindings has no mtls.New"`},
+		{"bound otherwise", nil, bound(map[string]any{"c4n4ry": "x"}), `detail="bound in a way that none of GuardOptions.Bindings checks"`},
+		{"bound to nothing", nil, bound(map[string]any{}), `detail="cnf names no key"`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			config := issuer.Config()
 			if tt.change != nil {
 				tt.change(&config)
 			}
-			if got := logged(t, t.Context(), issuer.Verifier(config), tt.token); !strings.Contains(got, tt.want) {
+			got := logged(t, t.Context(), must(auth.NewVerifier(issuer.Keys(), config)), tt.token)
+			if !strings.Contains(got, tt.want) || strings.Contains(got, "c4n4ry") {
 				t.Errorf("got %s, want %s", got, tt.want)
 			}
+			// Where the key must be fetched, iss and aud are looked at before it.
+			if strings.Contains(got, "claim=iss") || strings.Contains(got, "claim=aud") {
+				v := must(auth.NewVerifier(&source{Static: issuer.Keys()}, config))
+				if got := logged(t, t.Context(), v, tt.token); !strings.Contains(got, tt.want) && tt.name != "the client" {
+					t.Errorf("without a key: got %s, want %s", got, tt.want)
+				}
+			}
 		})
+	}
+}
+
+// Of several issuers, too, the log says how a name differs from one of them.
+func TestLogRefusalsTellsOfSeveralIssuers(t *testing.T) {
+	a, b := authtest.NewIssuer(t, &authtest.Options{URL: "https://a.example"}), authtest.NewIssuer(t, &authtest.Options{URL: "https://b.example/"})
+	issuers := must(auth.NewIssuers(a.Verifier(a.Config()), b.Verifier(b.Config())))
+	for iss, want := range map[any]string{
+		"https://a.example/": `detail="it ends in a slash, and a configured one does not"`, "https://b.example": `detail="it lacks the slash at the end of a configured one"`,
+		authtest.Absent: `detail="there is none"`, "https://c4n4ry.example": `detail="it is none of those that are configured"`, strings.Repeat("c4n4ry", 100): `detail="it is none of those that are configured"`,
+	} {
+		if got := logged(t, t.Context(), issuers, a.Token("read:orders", authtest.Claims{"iss": iss})); !strings.Contains(got, "claim=iss expected=\"a configured issuer\" "+want) || strings.Contains(got, "c4n4ry") {
+			t.Errorf("%v: %s, want %s", iss, got, want)
+		}
 	}
 }
 
@@ -116,7 +201,7 @@ func TestLogRefusalsKnowsMicrosoftsOwnTokens(t *testing.T) {
 		t.Error(got)
 	}
 	plain := key.sign(t, `{"typ":"JWT","alg":"RS256","kid":"a"}`, claims())
-	if got := logged(t, t.Context(), v, plain[:strings.LastIndexByte(plain, '.')]+"."+encode(make([]byte, 256))); strings.Contains(got, "detail") {
+	if got := logged(t, t.Context(), v, plain[:strings.LastIndexByte(plain, '.')]+"."+encode(make([]byte, 256))); strings.Contains(got, "Microsoft") {
 		t.Errorf("without a nonce: %s", got)
 	}
 }

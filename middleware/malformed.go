@@ -2,6 +2,7 @@ package auth
 
 import (
 	"errors"
+	"strconv"
 
 	"github.com/bearward/bearward/internal/jose"
 )
@@ -12,6 +13,8 @@ var noCompact = map[error]*Error{
 	jose.ErrOpaque:    malformed("", jose.ErrOpaque),
 	jose.ErrEncrypted: malformed("", jose.ErrEncrypted),
 	jose.ErrJSONForm:  malformed("", jose.ErrJSONForm),
+	jose.ErrUnsigned:  malformed("", jose.ErrUnsigned),
+	jose.ErrNoToken:   malformed("", jose.ErrNoToken),
 }
 
 // notCompact refuses a token that [jose.Split] does not take.
@@ -33,4 +36,9 @@ func malformed(part string, err error) *Error {
 		}
 	}
 	return &Error{Reason: ReasonTokenMalformed, Err: err, about: &detail{note: note}}
+}
+
+// tooLarge refuses a token of more than limit bytes.
+func tooLarge(limit int) *Error {
+	return &Error{Reason: ReasonTokenTooLarge, about: &detail{note: "over " + strconv.Itoa(limit) + " bytes (Config.MaxTokenBytes)"}}
 }

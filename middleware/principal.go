@@ -286,8 +286,17 @@ func CheckClaims[T any](check func(*T) error) func(*Principal) error {
 	return func(p *Principal) error {
 		v, err := ClaimsOf[T](p)
 		if err != nil {
-			return err
+			return undecodedError{err}
 		}
 		return check(&v)
 	}
 }
+
+// An undecodedError is of claims that do not decode into what a check of CheckClaims asks for. Its
+// text quotes them.
+type undecodedError struct{ error }
+
+func (e undecodedError) Unwrap() error { return e.error }
+
+// Detail tells operators of it.
+func (undecodedError) Detail() string { return "a claim has another type than CheckClaims asks for" }

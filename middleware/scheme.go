@@ -37,7 +37,7 @@ func (g *Guard) inAuthorization(values []string) (token string, scheme int, refu
 		return "", bearerScheme, missingHeader
 	}
 	if len(values) > 1 { // check: one-authorization
-		return "", everyScheme, &Error{Reason: ReasonInvalidRequest}
+		return "", everyScheme, invalidRequest("several Authorization values, of which there must be one")
 	}
 	value := values[0]
 	if rest, ok := strings.CutPrefix(value, "Bearer "); ok { // the usual spelling, told at a glance
@@ -49,7 +49,7 @@ func (g *Guard) inAuthorization(values []string) (token string, scheme int, refu
 	}
 	name := value[:end]
 	if name == "" && value != "" { // check: empty-scheme
-		return "", bearerScheme, &Error{Reason: ReasonInvalidRequest}
+		return "", bearerScheme, invalidRequest("a space or a comma in front of the scheme")
 	}
 	for i := range g.schemes {
 		if strings.EqualFold(name, g.schemes[i].name) { // check: schemes

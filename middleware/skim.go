@@ -34,10 +34,11 @@ func (v *Verifier) checkBeforeFetch(s *scratch, parts jose.Compact, now time.Tim
 		return err
 	}
 	if !jose.EqualText(s.skimmedText(skimIss), v.config.Issuer) { // check: skim-issuer
-		return v.otherIssuer()
+		iss, _ := jose.SkimText(s.payload, s.skimmed[skimIss])
+		return v.otherIssuer(iss)
 	}
 	if !v.skimAudience(s) { // check: skim-audience
-		return v.otherAudience()
+		return v.otherAudience(s.skimmedAudience(), "")
 	}
 	return v.skimExpiry(s, now)
 }
@@ -97,6 +98,23 @@ func (v *Verifier) skimAudience(s *scratch) bool {
 		}
 	}
 	return empty && v.skimClient(s)
+}
+
+// skimmedAudience returns what an operator is told about.
+func (s *scratch) skimmedAudience() (all []string) {
+	add := func(text []byte) bool {
+		if name, ok := jose.SkimText(text, jose.Value{Kind: '"', End: len(text)}); ok {
+			all = append(all, name)
+		}
+		return len(all) == maxNoted
+	}
+	switch aud := s.skimmed[skimAud]; aud.Kind {
+	case '"':
+		add(s.skimmedText(skimAud))
+	case '[':
+		_ = jose.SkimElements(s.payload, aud, add)
+	}
+	return all
 }
 
 // skimClient reports whether the first client ID that the token has is one of Config.Clients.

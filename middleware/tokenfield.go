@@ -36,15 +36,12 @@ func (g *Guard) useHeader(name string) error {
 	case slices.Contains(g.readsFields, field): // check: header-of-binding
 		return fmt.Errorf("auth: GuardOptions.Header is %s, which one of the Bindings reads", field)
 	}
-	malformed := func(note string) *Error {
-		return &Error{Reason: ReasonInvalidRequest, about: &detail{note: note}}
-	}
 	g.header = &tokenField{
 		name:    field,
 		missing: missing("no " + field + " header, in which the token comes in place of Authorization (GuardOptions.Header)"),
-		several: malformed("several values of " + field + ", which has one (GuardOptions.Header)"),
-		scheme:  malformed("a scheme in front of the token in " + field + ": it must be the token alone (GuardOptions.Header)"),
-		nobody:  malformed("an empty " + field + " (GuardOptions.Header)"),
+		several: invalidRequest("several values of " + field + ", which has one (GuardOptions.Header)"),
+		scheme:  invalidRequest("a scheme in front of the token in " + field + ": it must be the token alone (GuardOptions.Header)"),
+		nobody:  invalidRequest("an empty " + field + " (GuardOptions.Header)"),
 	}
 	g.readsFields = append(g.readsFields, field)
 	slices.Sort(g.readsFields)

@@ -56,10 +56,10 @@ func (v *Verifier) toldClaims(claims []byte, anyAudience bool, now time.Time) (*
 		p.issuer = v.config.Issuer
 	}
 	if p.issuer != v.config.Issuer { // check: told-issuer
-		return nil, v.otherIssuer()
+		return nil, v.otherIssuer(p.issuer)
 	}
 	if !anyAudience && !v.isMeantForUs(p, s) { // check: told-audience
-		return nil, v.otherAudience()
+		return nil, v.otherAudience(p.aud, p.clientID)
 	}
 	bounded := v.config.MaxAge > 0 || v.config.MaxLifetime > 0
 	if r.has(claimExp) || bounded {
@@ -81,9 +81,9 @@ func (v *Verifier) toldClaims(claims []byte, anyAudience bool, now time.Time) (*
 	if err := v.checkTimes(s, p, now); err != nil {
 		return nil, err
 	}
-	for _, check := range v.config.Checks {
+	for i, check := range v.config.Checks {
 		if err := check(p); err != nil { // check: told-checks
-			return nil, &Error{Reason: ReasonClaimsRefused, Err: err}
+			return nil, refusedByCheck(i, err)
 		}
 	}
 	return p, nil

@@ -161,7 +161,7 @@ func (v *Verifier) verify(ctx context.Context, raw string, tokens *tokenCache) (
 	}
 	key := v.verifyingKey(s, head.Algorithm, candidates, parts)
 	if key == nil {
-		return nil, v.badSignature(head)
+		return nil, v.badSignature(head, candidates, s.signature)
 	}
 	now := time.Now() // the keys may have been waited for
 	p, err := v.readClaims(s, parts)
@@ -184,12 +184,12 @@ func (v *Verifier) verify(ctx context.Context, raw string, tokens *tokenCache) (
 
 // badSignature refuses a token that none of its candidates signed. The issuer may have put another
 // key in the place of one of them, so the key cache is told.
-func (v *Verifier) badSignature(h jose.Header) *Error {
+func (v *Verifier) badSignature(h jose.Header, candidates []*jwks.Key, signature []byte) *Error {
 	v.tellKeys()
 	if h.HasNonce {
 		return &Error{Reason: ReasonSignatureInvalid, about: microsoftNonce}
 	}
-	return &Error{Reason: ReasonSignatureInvalid}
+	return &Error{Reason: ReasonSignatureInvalid, about: aboutSignature(h, candidates, signature)}
 }
 
 // tellKeys tells a key cache that no key cached verified a token whose key ID is cached, or that
@@ -208,7 +208,7 @@ var microsoftNonce = &detail{claim: "nonce", expected: "absent from the header",
 // size bounds the token's size.
 func (v *Verifier) size(raw string) *Error {
 	if len(raw) > v.config.MaxTokenBytes { // check: token-size
-		return &Error{Reason: ReasonTokenTooLarge}
+		return tooLarge(v.config.MaxTokenBytes)
 	}
 	return nil
 }
@@ -259,7 +259,8 @@ func (s *scratch) readHeader(parts jose.Compact) *Error {
 
 func (v *Verifier) checkAlgorithm(h *jose.Header) *Error {
 	if h.Algorithm == 0 || !v.allowed[h.Algorithm] { // check: algorithm-allowed
-		return &Error{Reason: ReasonAlgorithmNotAllowed, about: &detail{claim: "alg", expected: fmt.Sprint(v.config.Algorithms), seen: wellKnownAlgorithm(h.AlgorithmName)}}
+		seen := wellKnownAlgorithm(h.AlgorithmName)
+		return &Error{Reason: ReasonAlgorithmNotAllowed, about: &detail{claim: "alg", expected: fmt.Sprint(v.config.Algorithms), seen: seen, note: algorithmNote(seen)}}
 	}
 	return nil
 }
@@ -273,7 +274,8 @@ func (v *Verifier) checkExtensions(h *jose.Header) *Error {
 
 func (v *Verifier) checkType(h *jose.Header) *Error {
 	if !v.acceptsType(h) { // check: type-accepted
-		return &Error{Reason: ReasonTokenTypeNotAccepted, about: &detail{claim: "typ", expected: oneOf(v.config.Types), seen: wellKnownType(*h)}}
+		seen := wellKnownType(*h)
+		return &Error{Reason: ReasonTokenTypeNotAccepted, about: &detail{claim: "typ", expected: oneOf(v.config.Types), seen: seen, note: typeNote(seen)}}
 	}
 	return nil
 }
@@ -310,14 +312,14 @@ func (v *Verifier) readClaims(s *scratch, parts jose.Compact) (*Principal, *Erro
 
 func (v *Verifier) checkIssuer(_ *scratch, p *Principal, _ time.Time) *Error {
 	if p.issuer != v.config.Issuer { // check: issuer
-		return v.otherIssuer()
+		return v.otherIssuer(p.issuer)
 	}
 	return nil
 }
 
 func (v *Verifier) checkAudience(s *scratch, p *Principal, _ time.Time) *Error {
 	if !v.isMeantForUs(p, s) { // check: audience
-		return v.otherAudience()
+		return v.otherAudience(p.aud, p.clientID)
 	}
 	return nil
 }
@@ -330,12 +332,12 @@ func (v *Verifier) checkExpiry(_ *scratch, p *Principal, now time.Time) *Error {
 	return v.unexpired(p, now)
 }
 
-func (v *Verifier) otherIssuer() *Error {
-	return &Error{Reason: ReasonIssuerNotTrusted, about: &detail{claim: "iss", expected: v.config.Issuer}}
+func (v *Verifier) otherIssuer(iss string) *Error {
+	return &Error{Reason: ReasonIssuerNotTrusted, about: &detail{claim: "iss", expected: v.config.Issuer, note: issuerNote(iss, v.config.Issuer)}}
 }
 
-func (v *Verifier) otherAudience() *Error {
-	return &Error{Reason: ReasonAudienceMismatch, about: &detail{claim: "aud", expected: v.audience()}}
+func (v *Verifier) otherAudience(aud []string, clientID string) *Error {
+	return &Error{Reason: ReasonAudienceMismatch, about: &detail{claim: "aud", expected: v.audience(), note: audienceNote(aud, clientID, v.config.Audiences)}}
 }
 
 func noExpiry() *Error {
@@ -353,7 +355,7 @@ func (v *Verifier) unexpired(p *Principal, now time.Time) *Error {
 		return nil
 	}
 	if now.Before(p.expiry(0)) { // check: max-age
-		return &Error{Reason: ReasonTokenTooOld, about: &detail{claim: "iat", expected: "at most " + v.config.MaxAge.String() + " ago"}}
+		return &Error{Reason: ReasonTokenTooOld, about: &detail{claim: "iat", expected: "at most " + v.config.MaxAge.String() + " ago", note: "older than Config.MaxAge allows"}}
 	}
 	return expired()
 }
@@ -397,21 +399,21 @@ func (v *Verifier) checkNotBefore(s *scratch, p *Principal, now time.Time) *Erro
 		return err
 	}
 	if s.claims.notBefore.Time().After(now.Add(v.config.Leeway)) { // check: not-before
-		return &Error{Reason: ReasonTokenNotYetValid, about: &detail{claim: "nbf", expected: "a time that has come"}}
+		return &Error{Reason: ReasonTokenNotYetValid, about: &detail{claim: "nbf", expected: "a time that has come", note: v.clockNote()}}
 	}
 	return nil
 }
 
 func (v *Verifier) checkIssuedAt(_ *scratch, p *Principal, now time.Time) *Error {
 	if p.iat.Time().After(now.Add(v.config.Leeway)) { // check: issued-in-future
-		return &Error{Reason: ReasonTokenIssuedInFuture, about: &detail{claim: "iat", expected: "a time that has come"}}
+		return &Error{Reason: ReasonTokenIssuedInFuture, about: &detail{claim: "iat", expected: "a time that has come", note: v.clockNote()}}
 	}
 	return nil
 }
 
 func (v *Verifier) checkLifetime(_ *scratch, p *Principal, _ time.Time) *Error {
 	if limit := v.config.MaxLifetime; limit > 0 && p.exp.Time().After(p.iat.Time().Add(limit)) { // check: max-lifetime
-		return &Error{Reason: ReasonTokenTooOld, about: &detail{claim: "exp", expected: "at most " + limit.String() + " after iat"}}
+		return &Error{Reason: ReasonTokenTooOld, about: &detail{claim: "exp", expected: "at most " + limit.String() + " after iat", note: "good for longer than Config.MaxLifetime allows"}}
 	}
 	return nil
 }
@@ -419,16 +421,17 @@ func (v *Verifier) checkLifetime(_ *scratch, p *Principal, _ time.Time) *Error {
 // checkIDToken looks for marks of an ID token.
 func (v *Verifier) checkIDToken(s *scratch, _ *Principal, _ time.Time) *Error {
 	if mark := s.claims.idTokenMark(); mark >= 0 && !isAccessToken(&s.head) && !v.config.InsecureAllowIDTokens { // check: id-token-marks
-		return &Error{Reason: ReasonIDToken, about: &detail{claim: v.plan.names[mark], expected: "absent"}}
+		return &Error{Reason: ReasonIDToken, about: &detail{claim: v.plan.names[mark], expected: "absent",
+			note: "it marks ID tokens (Config.IDTokenClaims): the client is to send its access token"}}
 	}
 	return nil
 }
 
 // askChecks asks the program's own checks.
 func (v *Verifier) askChecks(_ *scratch, p *Principal, _ time.Time) *Error {
-	for _, check := range v.config.Checks {
+	for i, check := range v.config.Checks {
 		if err := check(p); err != nil { // check: config-checks
-			return &Error{Reason: ReasonClaimsRefused, Err: err}
+			return refusedByCheck(i, err)
 		}
 	}
 	return nil

@@ -18,6 +18,8 @@ const (
 	ErrCompact   Fault = "not a compact JWS"
 	ErrOpaque    Fault = "opaque: it has no dots, so it is no JWT"
 	ErrEncrypted Fault = "encrypted (5 parts)"
+	ErrUnsigned  Fault = "its signature is empty"
+	ErrNoToken   Fault = "a character that no token has, such as a quote (RFC 6750 §2.1)"
 	ErrJSONForm  Fault = "a JSON serialization of JWS, not the compact one"
 	ErrBase64    Fault = "not base64url without padding, in its one spelling"
 )
@@ -31,6 +33,8 @@ func compactFault(raw string) error {
 		return ErrOpaque
 	case dots == 4:
 		return ErrEncrypted
+	case dots == 2 && len(raw) > 2 && strings.HasSuffix(raw, "."):
+		return ErrUnsigned
 	}
 	return ErrCompact
 }

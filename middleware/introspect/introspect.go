@@ -184,9 +184,9 @@ func (i *Introspector) VerifyToken(ctx context.Context, raw string) (*auth.Princ
 
 // Refusals that need no answer.
 var (
-	errTooLarge    = &auth.Error{Reason: auth.ReasonTokenTooLarge}
+	errTooLarge    = &auth.Error{Reason: auth.ReasonTokenTooLarge, Err: note("longer than Config.Claims.MaxTokenBytes")}
 	errExpired     = &auth.Error{Reason: auth.ReasonTokenExpired}
-	errNotAccepted = &auth.Error{Reason: auth.ReasonTokenMalformed, Err: errors.New("introspect: Config.Accept said no")}
+	errNotAccepted = &auth.Error{Reason: auth.ReasonTokenMalformed, Err: note("Config.Accept said no")}
 )
 
 // cached returns what is known of a token, however old, or nil.

@@ -1,13 +1,12 @@
 package introspect
 
 import (
-	"errors"
 	"strings"
 
 	auth "github.com/bearward/bearward/middleware"
 )
 
-var errOtherKind = &auth.Error{Reason: auth.ReasonTokenTypeNotAccepted, Err: errors.New("introspect: the issuer says that this is a refresh token or an ID token")}
+var errOtherKind = &auth.Error{Reason: auth.ReasonTokenTypeNotAccepted, Err: note("the issuer says that this is a refresh token or an ID token")}
 
 // isOtherKind reports whether an answer's token_use (Ory Hydra, Cognito), token_type or typ
 // (Keycloak) names a token that is no access token.
@@ -19,3 +18,11 @@ func isOtherKind(kind string) bool {
 	}
 	return false
 }
+
+// A note is a constant text, which operators are told (auth.Error.Detail).
+type note string
+
+func (n note) Error() string { return "introspect: " + string(n) }
+
+// Detail tells operators of it.
+func (n note) Detail() string { return string(n) }

@@ -199,7 +199,7 @@ func TestM04_TheFormOfAThumbprint(t *testing.T) {
 		"in other case":          {swapCase(good), 401, "another certificate"},
 		"empty":                  {"", 401, form},
 		"a number":               {1, 401, form},
-		"null":                   {nil, 401, form},
+		"null":                   {nil, 401, "cnf names no key"},
 		"a list":                 {[]string{good}, 401, form},
 		"an object":              {map[string]any{"x": good}, 401, form},
 		"43 digits, a number":    {1e42, 401, form},

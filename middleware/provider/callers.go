@@ -27,11 +27,19 @@ func oneOf(claim string, values []string) func(*auth.Principal) error {
 	values = slices.Clone(values)
 	return auth.CheckClaims(func(claims *map[string]any) error {
 		if got, ok := (*claims)[claim].(string); !ok || !slices.Contains(values, got) { // check: caller
-			return fmt.Errorf("%s is none of those that may call", claim)
+			return refusal(claim + " is none of those that may call")
 		}
 		return nil
 	})
 }
+
+// A refusal is why a check of a preset refuses a token: a text that holds nothing of the token.
+type refusal string
+
+func (r refusal) Error() string { return string(r) }
+
+// Detail has operators told of it (auth.Error.Detail).
+func (r refusal) Detail() string { return string(r) }
 
 // calledBy has p check its callers whatever becomes of Config, whose FixedClaims and Checks may be
 // replaced by those who want to ask for more: the issuer serves everybody.

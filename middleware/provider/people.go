@@ -1,7 +1,6 @@
 package provider
 
 import (
-	"errors"
 	"slices"
 
 	auth "github.com/bearward/bearward/middleware"
@@ -41,7 +40,7 @@ func Clerk(domain string, allowed ...string) Preset {
 	allowed = slices.Clone(allowed)
 	origin := func(p *auth.Principal) error {
 		if !slices.Contains(allowed, p.ClientID()) { // whatever the audience // check: clerk-origin
-			return errors.New("the origin is none of those that may call")
+			return refusal("the origin is none of those that may call")
 		}
 		return nil
 	}
@@ -59,7 +58,7 @@ func Clerk(domain string, allowed ...string) Preset {
 				Status *string `json:"sts"`
 			}) error {
 				if c.Status != nil && *c.Status != "active" { // check: clerk-pending
-					return errors.New("the session is not active")
+					return refusal("the session is not active")
 				}
 				return nil
 			}),
@@ -93,7 +92,7 @@ func Supabase(domain string) Preset {
 			Anonymous bool `json:"is_anonymous"`
 		}) error {
 			if c.Anonymous { // check: supabase-anonymous
-				return errors.New("the user is anonymous")
+				return refusal("the user is anonymous")
 			}
 			return nil
 		})},
@@ -152,13 +151,13 @@ type firebaseClaims struct {
 func (c *firebaseClaims) check() error {
 	switch {
 	case c.Firebase.Provider == "":
-		return errors.New("firebase.sign_in_provider is missing")
+		return refusal("firebase.sign_in_provider is missing")
 	case c.Firebase.Provider == "anonymous": // check: firebase-anonymous
-		return errors.New("the user is anonymous")
+		return refusal("the user is anonymous")
 	case c.LoginTime > c.IssuedAt: // check: firebase-auth-time
-		return errors.New("auth_time is after iat")
+		return refusal("auth_time is after iat")
 	case len(c.Subject) > 128: // check: firebase-subject
-		return errors.New("sub is longer than 128 bytes")
+		return refusal("sub is longer than 128 bytes")
 	}
 	return nil
 }
@@ -167,9 +166,9 @@ func (c *firebaseClaims) check() error {
 func (c *firebaseClaims) checkTenant(tenants []string) error {
 	switch {
 	case len(tenants) == 0 && c.Firebase.Tenant != nil: // check: firebase-no-tenant
-		return errors.New("the user is of a tenant")
+		return refusal("the user is of a tenant")
 	case len(tenants) > 0 && (c.Firebase.Tenant == nil || !slices.Contains(tenants, *c.Firebase.Tenant)): // check: firebase-tenant
-		return errors.New("the user is of none of the tenants that may call")
+		return refusal("the user is of none of the tenants that may call")
 	}
 	return nil
 }

@@ -1,7 +1,6 @@
 package provider
 
 import (
-	"errors"
 	"strings"
 	"time"
 
@@ -30,7 +29,7 @@ func CloudflareAccess(team string, audience ...string) Preset {
 		RequiredClaims: []string{"iat"},
 		Checks: []func(*auth.Principal) error{func(p *auth.Principal) error {
 			if p.Subject() == "" && p.ClientID() == "" { // check: cloudflare-nobody
-				return errors.New("sub and common_name are missing")
+				return refusal("sub and common_name are missing")
 			}
 			return nil
 		}},

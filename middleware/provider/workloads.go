@@ -50,7 +50,7 @@ func Kubernetes(issuer string, audience ...string) Preset {
 
 func serviceAccount(p *auth.Principal) error {
 	if !strings.HasPrefix(p.Subject(), "system:serviceaccount:") { // check: kubernetes-subject
-		return errors.New("the subject is no service account")
+		return refusal("the subject is no service account")
 	}
 	return nil
 }
@@ -124,10 +124,10 @@ func GoogleCloud(callers []string, audience ...string) Preset {
 			return nil
 		}
 		if c.Email == "" || !slices.Contains(accounts, c.Email) { // check: google-caller
-			return errors.New("the service account is none of those that may call")
+			return refusal("the service account is none of those that may call")
 		}
 		if !c.Verified { // check: google-email-verified
-			return errors.New("the address is not verified")
+			return refusal("the address is not verified")
 		}
 		return nil
 	})

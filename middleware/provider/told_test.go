@@ -49,3 +49,15 @@ func TestKeycloakWithDPoP(t *testing.T) {
 		}
 	}
 }
+
+// The log says what a preset's own check refused, by a constant text.
+func TestPresetsTellWhyTheyRefuse(t *testing.T) {
+	clerks := newRig(t, "clerk", "pending session (must be refused)", clerk, nil)
+	if _, err := clerks.verify(nil, nil); auth.AsError(err).Detail() != "Config.Checks[1]: the session is not active" {
+		t.Errorf("Clerk: %q", auth.AsError(err).Detail())
+	}
+	r := newRig(t, "github-actions", "environment prod", provider.GitHubActions([]string{"1", "2"}, "https://github.com/octo-org"), nil)
+	if _, err := r.verify(nil, nil); auth.AsError(err).Detail() != "Config.Checks[0]: repository_owner_id is none of those that may call" {
+		t.Errorf("GitHub: %q", auth.AsError(err).Detail())
+	}
+}
