@@ -62,10 +62,13 @@
 //
 // A gateway asks when a call begins, and never again. It does not end a stream or a WebSocket when
 // the token does. An upgrade to anything but a WebSocket is 400: behind h2c a client talks to the
-// API itself. A gateway that does not tell of one must not send it on. A gRPC server in Go is
-// better guarded by grpcauth, with a gateway in front that asks nothing. A refusal by the gateway
-// is an HTTP status, which gRPC clients read as UNAUTHENTICATED (401), PERMISSION_DENIED (403) or
-// UNAVAILABLE (503).
+// API itself. A gateway that does not tell of one must not send it on.
+//
+// A call of gRPC is a POST to /pkg.Service/Method. The configurations for nginx, Caddy and HAProxy
+// answer a refusal with a status of gRPC, and the challenge in the trailer. 400 is
+// INVALID_ARGUMENT, 401 UNAUTHENTICATED, 403 PERMISSION_DENIED and 503 UNAVAILABLE. Behind other
+// gateways clients read the HTTP status, where 400 is INTERNAL. A server in Go is better guarded by
+// grpcauth, behind a gateway that asks nothing: it ends streams with their token.
 //
 // # Sender-constrained tokens
 //

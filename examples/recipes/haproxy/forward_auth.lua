@@ -18,16 +18,28 @@ local function list(values)
   return all
 end
 
+-- The status of gRPC for the status of a refusal: INTERNAL when it is none of these.
+local grpc = { [400] = "3", [401] = "16", [403] = "7", [431] = "8", [502] = "14", [503] = "14", [504] = "14" }
+
 local function refuse(txn, status, headers, body)
   local reply = txn:reply()
-  reply:set_status(status)
+  -- A client of gRPC is answered by a header and nothing else.
+  local is_grpc = string.find(string.lower(txn.sf:req_fhdr("content-type") or ""), "application/grpc", 1, true) == 1
   for name, values in pairs(headers or {}) do
-    if name == "www-authenticate" or name == "retry-after" or name == "content-type" or name == "dpop-nonce" then
+    if name == "www-authenticate" or name == "retry-after" or name == "dpop-nonce" or name == "content-type" and not is_grpc then
       for _, value in ipairs(list(values)) do reply:add_header(name, value) end
     end
   end
   reply:add_header("cache-control", "no-store")
-  reply:set_body(body or "")
+  if is_grpc then
+    reply:set_status(200)
+    reply:add_header("content-type", "application/grpc")
+    reply:add_header("grpc-status", grpc[status] or "13")
+    reply:add_header("grpc-message", "refused before the call")
+  else
+    reply:set_status(status)
+    reply:set_body(body or "")
+  end
   txn:done(reply)
 end
 
