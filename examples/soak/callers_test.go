@@ -113,6 +113,10 @@ func (w *world) one(a *tally) {
 		right = between(&w.guest().surely, &w.guest().perhaps, began, ended, 401)
 	case "by the rule that changes":
 		right = between(&w.surelyOpen, &w.perhapsOpen, began, ended, 403)
+	case soonWithdrawn:
+		if w.tenants[1].isWithdrawn(c.token) {
+			right = []int{200, 401}
+		}
 	}
 	wrong := ""
 	switch {

@@ -89,6 +89,13 @@ func (n *tenant) turn() {
 	n.Promote()
 }
 
+// isWithdrawn reports whether the key of a token, which was n.old, is withdrawn.
+func (n *tenant) isWithdrawn(token string) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.old != token
+}
+
 // signsForGood reports whether tokens are still under the key that is never withdrawn.
 func (n *tenant) signsForGood() bool { return n.KeyID() == n.keptKey }
 

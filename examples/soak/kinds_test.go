@@ -43,6 +43,9 @@ func (w *world) needs(f front, bound bool, other excuse) excuse {
 	}
 }
 
+// soonWithdrawn has the tokens cached whose keys are withdrawn then.
+const soonWithdrawn = "under a key that is withdrawn soon"
+
 func pick[T any](all []T) T { return all[rand.IntN(len(all))] }
 
 var kinds = []kind{
@@ -64,6 +67,15 @@ var kinds = []kind{
 		n := pick(w.tenants[:2])
 		defect := pick(n.Defects())
 		return call{scheme: "Bearer", token: n.token("read:orders", defect)}, []int{400, 401}, func(time.Time, time.Time) bool { return true }, true
+	}},
+	{soonWithdrawn, func(w *world, f front) (call, []int, excuse, bool) {
+		n := w.tenants[1]
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		if n.old == "" {
+			return call{}, nil, nil, false
+		}
+		return call{scheme: "Bearer", token: n.old}, []int{200}, w.needs(f, false, n.without), true
 	}},
 	{"under a withdrawn key", func(w *world, f front) (call, []int, excuse, bool) {
 		n := w.tenants[1]
