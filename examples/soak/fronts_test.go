@@ -15,13 +15,11 @@ import (
 	"github.com/gin-gonic/gin"
 	"github.com/go-chi/chi/v5"
 	"github.com/labstack/echo/v4"
-	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/bearward/bearward/adapters/chiauth"
 	"github.com/bearward/bearward/adapters/echoauth"
 	"github.com/bearward/bearward/adapters/ginauth"
 	"github.com/bearward/bearward/adapters/httpauth"
-	"github.com/bearward/bearward/adapters/mcpauth"
 	auth "github.com/bearward/bearward/middleware"
 	"github.com/bearward/bearward/middleware/authtest"
 )
@@ -131,23 +129,6 @@ func (r *replica) serveGin(w *world, ca *authtest.CA, guard *auth.Guard) {
 		w.t.Fatal(err)
 	}
 	r.addHTTP(front{name: "gin", url: r.listen(ca, engine), targets: pages})
-}
-
-// serveTools serves the operations as tools of MCP.
-func (r *replica) serveTools(w *world, ca *authtest.CA, guard *auth.Guard) {
-	server := mcp.NewServer(&mcp.Implementation{Name: "soak", Version: "1"}, nil)
-	rules, targets := mcpauth.Protocol(), map[operation]target{}
-	for what, rule := range w.rules() {
-		name := fmt.Sprint("tool_", int(what))
-		rules["tools/call "+name] = rule
-		targets[what] = target{"/", `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"` + name + `","arguments":{}}}`}
-		mcp.AddTool(server, &mcp.Tool{Name: name}, func(_ context.Context, req *mcp.CallToolRequest, _ struct{}) (*mcp.CallToolResult, any, error) {
-			caller, _ := mcpauth.PrincipalFrom(req)
-			return &mcp.CallToolResult{Content: []mcp.Content{&mcp.TextContent{Text: saying(caller.Subject())}}}, nil, nil
-		})
-	}
-	h := mcpauth.Guard(server, guard, rules, &mcpauth.Options{HTTP: &mcp.StreamableHTTPOptions{Stateless: true, JSONResponse: true}})
-	r.addHTTP(front{name: "MCP", method: http.MethodPost, url: r.listen(ca, h), targets: targets})
 }
 
 // sendHTTP makes a call of HTTP.

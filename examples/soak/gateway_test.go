@@ -87,11 +87,6 @@ func (r *replica) serveGateway(w *world, ca *authtest.CA, guard *auth.Guard) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	gate := httptest.NewUnstartedServer(decides)
-	gate.Config.ConnContext = auth.ConnContext
-	gate.Start()
-	r.closeFirst(gate.Close)
-
 	to, err := url.Parse(api.URL)
 	if err != nil {
 		w.t.Fatal(err)
@@ -99,7 +94,8 @@ func (r *replica) serveGateway(w *world, ca *authtest.CA, guard *auth.Guard) {
 	transport := &http.Transport{MaxIdleConnsPerHost: 64}
 	r.closeFirst(transport.CloseIdleConnections)
 	g := &gateway{
-		gate: gate.URL, client: &http.Client{Transport: transport},
+		// The gateway has a certificate of its own, which some tokens are bound to.
+		gate: r.listen(ca, decides), client: r.shown,
 		proxy: &httputil.ReverseProxy{Transport: transport, Rewrite: func(p *httputil.ProxyRequest) { p.SetURL(to) }},
 	}
 	r.addHTTP(front{name: "gateway", url: r.listen(ca, g), targets: pages, checked: true, hidden: true})

@@ -96,7 +96,11 @@ var kinds = []kind{
 	}},
 	{"of the guest", func(w *world, f front) (call, []int, excuse, bool) {
 		n := w.guest()
-		return call{scheme: "Bearer", token: n.token("read:orders")}, nil, w.needs(f, false, n.without), true
+		token := pick(n.kept) // replicas that remember it must forget it
+		if rand.IntN(2) == 0 {
+			token = n.token("read:orders")
+		}
+		return call{scheme: "Bearer", token: token}, nil, w.needs(f, false, n.without), true
 	}},
 	{"by the rule that changes", func(w *world, f front) (call, []int, excuse, bool) {
 		return call{scheme: "Bearer", token: pick(w.tenants[0].kept), what: live}, nil, w.needs(f, false, never), true

@@ -88,7 +88,7 @@ func (w *world) newReplica(ca *authtest.CA, quiet *slog.Logger) *replica {
 	r.serveEcho(w, ca, checked)
 	r.serveGin(w, ca, unchecked)
 	r.serveGateway(w, ca, checked)
-	r.serveTools(w, ca, unchecked)
+	r.serveTools(w, ca, checked)
 	r.serveGRPC(w, ca, checked)
 	r.serveConnect(w, ca, checked)
 	return r
@@ -163,6 +163,7 @@ func (r *replica) close() {
 	for _, c := range r.closes {
 		c()
 	}
+	r.shown.CloseIdleConnections() // the gateway's, too
 	if r.guest != nil {
 		_ = r.guest.Close()
 	}

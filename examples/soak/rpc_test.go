@@ -5,6 +5,7 @@ package soak_test
 import (
 	"cmp"
 	"context"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -53,21 +54,10 @@ func answerOf(ctx context.Context) *orderspb.Answer {
 	return &orderspb.Answer{Operation: saying(caller.Subject())}
 }
 
-// tell sends a message each tick, until the stream ends.
-func tell(ctx context.Context, send func(*orderspb.Order) error) error {
+// orderOf is what streams send.
+func orderOf(ctx context.Context) *orderspb.Order {
 	caller, _ := auth.PrincipalFrom(ctx)
-	ticks := time.NewTicker(tick)
-	defer ticks.Stop()
-	for {
-		if err := send(&orderspb.Order{Id: saying(caller.Subject())}); err != nil {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-ticks.C:
-		}
-	}
+	return &orderspb.Order{Id: saying(caller.Subject())}
 }
 
 type service struct {
@@ -87,7 +77,7 @@ func (service) WhoAmI(ctx context.Context, _ *orderspb.WhoAmIRequest) (*orderspb
 }
 
 func (service) WatchOrders(_ *orderspb.WatchOrdersRequest, s grpc.ServerStreamingServer[orderspb.Order]) error {
-	return tell(s.Context(), s.Send)
+	return tell(s.Context(), func() error { return s.Send(orderOf(s.Context())) })
 }
 
 func (r *replica) serveGRPC(w *world, ca *authtest.CA, guard *auth.Guard) {
@@ -160,6 +150,10 @@ func sendGRPC(client orderspb.OrdersClient, c call) answer {
 
 // statusOf returns the status of HTTP that the code of an error is the image of; -1 for none.
 func statusOf(err error) int {
+	var answered statusError
+	if errors.As(err, &answered) {
+		return int(answered)
+	}
 	code := status.Code(err)
 	if c := connect.CodeOf(err); code == codes.Unknown && c != connect.CodeUnknown {
 		code = codes.Code(c) // the numbers are the same
@@ -196,7 +190,7 @@ func (connectService) WhoAmI(ctx context.Context, _ *connect.Request[orderspb.Wh
 }
 
 func (connectService) WatchOrders(ctx context.Context, _ *connect.Request[orderspb.WatchOrdersRequest], s *connect.ServerStream[orderspb.Order]) error {
-	return tell(ctx, s.Send)
+	return tell(ctx, func() error { return s.Send(orderOf(ctx)) })
 }
 
 // serveConnect serves clients of Connect, of gRPC-Web and of gRPC by one Mux.
