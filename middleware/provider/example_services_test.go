@@ -113,6 +113,14 @@ func ExampleWorkOS() {
 	// https://acme.authkit.app [https://mcp.example.com/mcp]
 }
 
+// The permission of Clerk's organizations, at one route.
+func ExampleClerkPermissions() {
+	rules := auth.Rules{"GET /invoices": auth.AnyToken().With(provider.ClerkPermissions("org:invoices:read"))}
+	fmt.Println(rules["GET /invoices"])
+	// Output:
+	// any token with a check
+}
+
 func ExampleClerk() {
 	show(provider.Clerk("clerk.shop.example", "https://shop.example", "http://localhost:3000"))
 	show(provider.Clerk("clerk.shop.example"))

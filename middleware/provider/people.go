@@ -30,8 +30,8 @@ func WorkOS(domain string, audience ...string) Preset {
 // or NAME.clerk.accounts.dev in development. They name no audience. So the origins of the front
 // ends are given that may call, such as https://shop.example, and a token needs one of them in
 // "azp". Principal.ClientID is that origin, and the role in the organization is in Principal.Roles.
-// Permissions need a claim of their own: add them to the session token, and name it by
-// Config.PermissionsClaim. Where a JWT template adds an "aud", set Config.Audiences, too.
+// Its permissions are asked for by [ClerkPermissions]. Where a JWT template adds an "aud", set
+// Config.Audiences, too.
 //
 // Refused are sessions that are pending, since an organization is yet to be chosen. So are the ID
 // and OAuth tokens of Clerk, which have no "sid". A token lives for a minute, and Config.Leeway
