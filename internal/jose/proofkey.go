@@ -27,17 +27,16 @@ var ErrPrivateKey = fmt.Errorf("%w: it is not public", ErrProofKey)
 // maxProofKeyText bounds a member of a proof's key: the modulus of MaxRSABits, in base64url.
 const maxProofKeyText = (MaxRSABits/8*4 + 2) / 3
 
-// ProofKey reads the JWK v of doc, which a caller sent. Every member has one spelling, base64url of
+// ProofKey reads the JWK v of doc, a header that a caller sent and Header read. Every member has one spelling, base64url of
 // the exact length, since the thumbprint is a hash of the text (RFC 7638 §3.3); the liberal reading
-// of what an issuer publishes is not for callers. It must not be called while Object runs.
+// of what an issuer publishes is not for callers.
 func (r *Reader) ProofKey(doc []byte, v Value) (ProofKey, error) {
 	if v.Kind != '{' {
 		return ProofKey{}, ErrProofKey
 	}
-	raw := doc[v.Start:v.End]
-	text := string(raw)
+	text := string(doc)
 	var k proofMembers
-	err := r.Object(raw, func(name []byte, v Value) error {
+	err := r.members(doc, v, func(name []byte, v Value) error {
 		var err error
 		switch string(name) {
 		case "kty":
@@ -88,14 +87,13 @@ func (k *proofMembers) ec() (ProofKey, error) {
 		return ProofKey{}, ErrProofKey
 	}
 	size := (curve.Params().BitSize + 7) / 8
-	point := make([]byte, 1, 1+2*size)
-	point[0] = 4 // uncompressed
+	point := make([]byte, 1, 1+2*size+2) // DecodeBase64 needs two more
+	point[0] = 4                         // uncompressed
 	for _, part := range [...]string{k.x, k.y} {
-		b, ok := octets(part, size)
-		if !ok {
+		var ok bool
+		if point, ok = appendOctets(point, part, size); !ok {
 			return ProofKey{}, ErrProofKey
 		}
-		point = append(point, b...)
 	}
 	public, err := ecdsa.ParseUncompressedPublicKey(curve, point)
 	if err != nil { // check: proof-key-point
@@ -105,7 +103,7 @@ func (k *proofMembers) ec() (ProofKey, error) {
 }
 
 func (k *proofMembers) okp() (ProofKey, error) {
-	x, ok := octets(k.x, ed25519.PublicKeySize)
+	x, ok := appendOctets(nil, k.x, ed25519.PublicKeySize)
 	if k.crv != "Ed25519" || !ok {
 		return ProofKey{}, ErrProofKey
 	}
@@ -113,8 +111,8 @@ func (k *proofMembers) okp() (ProofKey, error) {
 }
 
 func (k *proofMembers) rsa() (ProofKey, error) {
-	n, ok := octets(k.n, -1)
-	e, ok2 := octets(k.e, -1)
+	n, ok := appendOctets(nil, k.n, -1)
+	e, ok2 := appendOctets(nil, k.e, -1)
 	if !ok || !ok2 || len(e) > 4 {
 		return ProofKey{}, ErrProofKey
 	}
@@ -133,22 +131,23 @@ func (k *proofMembers) rsa() (ProofKey, error) {
 	return ProofKey{&rsa.PublicKey{N: modulus, E: exponent}, thumbprint(`{"e":"`, k.e, `","kty":"RSA","n":"`, k.n, `"}`)}, nil
 }
 
-// octets decodes a member of exactly size bytes, or with -1 a number without leading zeros.
-func octets(text string, size int) ([]byte, bool) {
+// appendOctets appends what a member encodes to dst: exactly size bytes, or with -1 a number without
+// leading zeros.
+func appendOctets(dst []byte, text string, size int) ([]byte, bool) {
 	if text == "" || len(text) > maxProofKeyText {
 		return nil, false
 	}
 	if strings.ContainsAny(text, "\r\n") { // check: proof-key-line-break
 		return nil, false // encoding/base64 passes over these
 	}
-	b, err := DecodeBase64(nil, text)
+	b, err := DecodeBase64(dst, text)
 	if err != nil {
 		return nil, false
 	}
-	if size < 0 && b[0] == 0 { // check: proof-key-leading-zero
+	if size < 0 && b[len(dst)] == 0 { // check: proof-key-leading-zero
 		return nil, false
 	}
-	if size >= 0 && len(b) != size { // check: proof-key-length
+	if size >= 0 && len(b) != len(dst)+size { // check: proof-key-length
 		return nil, false
 	}
 	return b, true

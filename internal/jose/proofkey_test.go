@@ -17,7 +17,12 @@ import (
 
 func proofKey(doc string) (ProofKey, error) {
 	var r Reader
-	return r.ProofKey([]byte(doc), Value{'{', 0, len(doc)})
+	header := []byte(`{"alg":"ES256","jwk":` + doc + `}`)
+	h, err := r.Header(header)
+	if err != nil {
+		return ProofKey{}, err
+	}
+	return r.ProofKey(header, h.JWK)
 }
 
 // The examples of RFC 7638 §3.1, RFC 8037 Appendix A.3 and RFC 9449 §4.1.

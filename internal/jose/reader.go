@@ -107,7 +107,15 @@ func (r *Reader) memberName() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if r.plain || bytes.IndexByte(quoted, '\\') < 0 {
+	if r.plain {
+		return quoted[1 : len(quoted)-1], nil
+	}
+	return r.unquoted(quoted)
+}
+
+// unquoted returns what a quoted name says, which is valid until the next one is read.
+func (r *Reader) unquoted(quoted []byte) (_ []byte, err error) {
+	if bytes.IndexByte(quoted, '\\') < 0 {
 		return quoted[1 : len(quoted)-1], nil
 	}
 	r.name, err = jsontext.AppendUnquote(r.name[:0], quoted)
@@ -122,6 +130,30 @@ func (r *Reader) value() (Value, error) {
 	}
 	end := int(r.dec.InputOffset())
 	return Value{raw.Kind(), end - len(raw), end}, nil
+}
+
+// members calls member for each member of the object v of doc, which Object found: that it is JSON,
+// and has none twice, is known.
+func (r *Reader) members(doc []byte, v Value, member func(name []byte, v Value) error) error {
+	if v.Kind != '{' {
+		return ErrWrongType
+	}
+	for i := afterSpace(doc, v.Start+1); doc[i] == '"'; {
+		name := doc[i:afterString(doc, i)]
+		from := afterSpace(doc, afterSpace(doc, i+len(name))+1)
+		end, err := afterValue(doc, from)
+		if err != nil {
+			return err
+		}
+		if name, err = r.unquoted(name); err != nil {
+			return err
+		}
+		if err := member(name, Value{jsontext.Value(doc[from:end]).Kind(), from, end}); err != nil {
+			return err
+		}
+		i = afterComma(doc, end)
+	}
+	return nil
 }
 
 // Strings calls element for each string of the array v of doc, which Object found, and fails when v

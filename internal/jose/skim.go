@@ -1,6 +1,7 @@
 package jose
 
 import (
+	"bytes"
 	"unicode/utf16"
 	"unicode/utf8"
 
@@ -112,6 +113,9 @@ func EqualText(quoted []byte, s string) bool {
 		return false
 	}
 	in := quoted[1 : len(quoted)-1]
+	if bytes.IndexByte(in, '\\') < 0 {
+		return string(in) == s
+	}
 	for len(in) > 0 {
 		if in[0] != '\\' {
 			if s == "" || s[0] != in[0] {
