@@ -4,8 +4,10 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"math"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -243,5 +245,33 @@ func first(ctx context.Context, p plan, r *report) error {
 		us[i] = ns / 1000
 	}
 	r.atMost("first", "dpop.Memory.First at 2 procs, us (wall clock)", 0.6, measure.RatioOf(us))
+	return entries(ctx, r)
+}
+
+// entries measures what dpop.Memory takes for each of a million entries.
+func entries(ctx context.Context, r *report) error {
+	const n = 1_000_000
+	ids := make([]string, n)
+	for i := range ids {
+		ids[i] = fmt.Sprintf("%032d", i)
+	}
+	var s runtime.MemStats
+	used := func() (heap, allocs uint64) {
+		runtime.GC()
+		runtime.ReadMemStats(&s)
+		return s.HeapAlloc, s.Mallocs
+	}
+	heap, allocs := used()
+	m := dpop.NewMemory(0)
+	for i, id := range ids {
+		if ok, err := m.First(ctx, ids[i%256], id, time.Hour); err != nil || !ok {
+			return fmt.Errorf("entries: %v, %w", ok, err)
+		}
+	}
+	heapAfter, allocsAfter := used()
+	runtime.KeepAlive(m)
+	runtime.KeepAlive(ids)
+	r.count("first", "dpop.Memory.First, allocations", 0, math.Round(float64(allocsAfter-allocs)/n))
+	r.count("first", "dpop.Memory, bytes per entry at 1,000,000", 40, float64(heapAfter-heap)/n)
 	return nil
 }
