@@ -37,7 +37,8 @@ with a "prefix"; "fields" names the identity fields. Rules are in the text form 
 and read again when their file changes. "admin" serves /metrics and /readyz, and asks for no token:
 clients must not reach it.
 
-POST /revocations there, as application/json, revokes tokens before they expire:
+POST /revocations there, as application/json, revokes tokens before they expire. It is heard from
+this machine, and from the addresses in "revokers":
 
   {"issuer": "https://issuer.example", "token_id": "ID", "until": "2030-03-01T12:00:00Z"}
 

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -26,6 +27,7 @@ import (
 type Config struct {
 	Listen   string   `json:"listen"`   // an address, or unix:PATH; for gateways
 	Admin    string   `json:"admin"`    // an address for operators: /metrics, /readyz, /revocations
+	Revokers []string `json:"revokers"` // addresses or ranges that POST /revocations is heard from, beside this machine
 	For      []string `json:"for"`      // forwardauth.Options.For
 	Gateways []string `json:"gateways"` // addresses or ranges of addresses
 	Form     string   `json:"form"`     // forwarded, the default, or direct
@@ -124,21 +126,40 @@ func (c *Config) options() (o forwardauth.Options, err error) {
 	default:
 		return o, fmt.Errorf("\"form\" is %q: forwarded or direct", c.Form)
 	}
-	for _, s := range c.Gateways {
-		p, err := netip.ParsePrefix(s)
-		if err != nil {
-			a, err := netip.ParseAddr(s)
-			if err != nil {
-				return o, fmt.Errorf("\"gateways\": %q is neither an address nor a range of addresses", s)
-			}
-			p = netip.PrefixFrom(a, a.BitLen())
-		}
-		o.Gateways = append(o.Gateways, p)
+	if o.Gateways, err = ranges("gateways", c.Gateways); err != nil {
+		return o, err
 	}
 	if path, ok := strings.CutPrefix(c.Listen, "unix:"); ok {
 		o.UnixSocket = path
 	}
 	return o, nil
+}
+
+// revokers are who may revoke, beside this machine.
+func (c *Config) revokers() ([]netip.Prefix, error) {
+	all, err := ranges("revokers", c.Revokers)
+	for _, p := range all {
+		if p.Bits() == 0 || p.Addr().Is4In6() { // check: revokers-everybody
+			return nil, fmt.Errorf("\"revokers\": %v: everybody, or nobody, could revoke", p)
+		}
+	}
+	return all, err
+}
+
+// ranges reads a setting of addresses and ranges of addresses.
+func ranges(setting string, texts []string) (all []netip.Prefix, err error) {
+	for _, s := range texts {
+		p, err := netip.ParsePrefix(s)
+		if err != nil {
+			a, err := netip.ParseAddr(s)
+			if err != nil {
+				return nil, fmt.Errorf("%q: %q is neither an address nor a range of addresses", setting, s)
+			}
+			p = netip.PrefixFrom(a, a.BitLen())
+		}
+		all = append(all, p)
+	}
+	return all, nil
 }
 
 // guard makes the Guard of all issuers, and what is to be closed after it. Calls to an issuer are
@@ -213,7 +234,30 @@ func (s *Issuer) preset() (provider.Preset, error) {
 // listen opens the address of gateways.
 func (c *Config) listen() (net.Listener, error) {
 	if path, ok := strings.CutPrefix(c.Listen, "unix:"); ok {
-		return net.Listen("unix", path)
+		return listenUnix(path)
 	}
 	return net.Listen("tcp", c.Listen)
+}
+
+// listenUnix opens a Unix socket. One where nobody listens is what a process left that was killed:
+// it is replaced.
+func listenUnix(path string) (net.Listener, error) {
+	l, err := net.Listen("unix", path)
+	if !errors.Is(err, syscall.EADDRINUSE) {
+		return l, err
+	}
+	if info, statErr := os.Lstat(path); statErr != nil || info.Mode()&os.ModeSocket == 0 { // check: listen-no-socket
+		return nil, err
+	}
+	conn, dialErr := net.Dial("unix", path)
+	if dialErr == nil {
+		conn.Close()
+	}
+	if !errors.Is(dialErr, syscall.ECONNREFUSED) { // check: listen-taken
+		return nil, err
+	}
+	if err := os.Remove(path); err != nil {
+		return nil, err
+	}
+	return net.Listen("unix", path)
 }

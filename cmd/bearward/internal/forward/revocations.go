@@ -6,6 +6,8 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -31,9 +33,15 @@ type entry struct {
 var fieldNames = strings.NewReplacer("revocation: ", "", "Entry.", "", "Issuer", "issuer", "TokenID", "token_id",
 	"Subject", "subject", "ClientID", "client_id", "IssuedBefore", "issued_before", "Until", "until")
 
-// revoke adds an entry, for operators. It answers 204 when the entry is in force. A page in a
-// browser is refused, by its Origin and by the type of its body.
+// revoke adds an entry, for operators. It answers 204 when the entry is in force. Who may read the
+// metrics may not revoke for that alone: the connection comes from this machine, or from one that
+// is named. A page in a browser is refused, by its Origin and by the type of its body.
 func (s *Server) revoke(w http.ResponseWriter, r *http.Request) {
+	if !s.hearsRevoker(r.RemoteAddr) { // check: revoke-peer
+		s.o.Log.Warn("a revocation was refused: it came from none of \"revokers\"", "peer", r.RemoteAddr)
+		http.Error(w, "revocations are heard from this machine, and from \"revokers\"", http.StatusForbidden)
+		return
+	}
 	if r.Header.Get("Origin") != "" || r.Header.Get("Sec-Fetch-Site") != "" { // check: revoke-origin
 		http.Error(w, "revocations are for programs, not for pages", http.StatusForbidden)
 		return
@@ -68,6 +76,16 @@ func (s *Server) revoke(w http.ResponseWriter, r *http.Request) {
 		s.o.Log.Info("a revocation was added", "issuer", e.Issuer, "of", e.kind(), "until", e.Until)
 		w.WriteHeader(http.StatusNoContent)
 	}
+}
+
+// hearsRevoker reports whether a connection may revoke.
+func (s *Server) hearsRevoker(remote string) bool {
+	peer, err := netip.ParseAddrPort(remote)
+	if err != nil {
+		return false
+	}
+	from := peer.Addr().Unmap()
+	return from.IsLoopback() || slices.ContainsFunc(s.revokers, func(p netip.Prefix) bool { return p.Contains(from) })
 }
 
 // kind is what the entry names. What is logged of it has no ID in it.

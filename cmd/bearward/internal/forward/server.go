@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"time"
 
 	"github.com/bearward/bearward/adapters/forwardauth"
@@ -33,9 +34,11 @@ type Server struct {
 	gate          *forwardauth.Handler
 	metrics       *metrics
 	revoked       *revocation.Memory // nil without an address for operators
+	revokers      []netip.Prefix     // who may revoke, beside this machine
 	listen, admin net.Listener       // admin is nil when the file names none
 	rulesFile     string
 	config, rules []byte // as they were read last
+	changed       []byte // other rules, as they were read once; nil for none
 }
 
 // NewServer reads the files and opens the addresses. The error names what is wrong.
@@ -85,6 +88,9 @@ func prepare(o Options) (*Server, *Config, error) {
 	named := func(err error) error { return fmt.Errorf("%s: %w", o.File, err) }
 	options, err := c.options()
 	if err != nil {
+		return nil, nil, named(err)
+	}
+	if s.revokers, err = c.revokers(); err != nil {
 		return nil, nil, named(err)
 	}
 	options.OnRefused = func(_ context.Context, f forwardauth.Fault) {
@@ -177,8 +183,8 @@ func (s *Server) ends() http.Handler {
 	return mux
 }
 
-// reload compares the files by content, and swaps the rules. Rules with a fault, and a changed
-// configuration, are told once: what was read before goes on.
+// reload compares the files by content, and swaps rules that were read twice alike. Rules with a
+// fault, and a changed configuration, are told once: what was read before goes on.
 func (s *Server) reload() {
 	if text, err := readFile(s.o.File); err == nil && !bytes.Equal(text, s.config) {
 		s.config = text
@@ -186,8 +192,15 @@ func (s *Server) reload() {
 	}
 	text, err := readFile(s.rulesFile)
 	if err == nil && bytes.Equal(text, s.rules) {
+		s.changed = nil
 		return
 	}
+	// A file that is being written may lack the narrower rules at its end.
+	if err == nil && (s.changed == nil || !bytes.Equal(text, s.changed)) { // check: rules-settled
+		s.changed = text
+		return
+	}
+	s.changed = nil
 	s.rules = text // nil for a file that is not there: it is read when it is back
 	if err == nil {
 		var rules auth.Rules
