@@ -44,7 +44,8 @@ type Config struct {
 	// IDTokenClaims are the claims that mark an ID token. A token of another type than at+jwt that
 	// has one of them, and not null, is refused. Default: nonce, at_hash and c_hash (OpenID Connect
 	// Core §2, §3.3.2.11). Name fewer for an issuer that also writes one of them into access
-	// tokens, where FixedClaims tell the two apart. An empty slice that is not nil names none.
+	// tokens, where FixedClaims tell the two apart, or a claim of RequiredClaims that OpenID
+	// Connect does not define (Authentik: uid). An empty slice that is not nil names none.
 	IDTokenClaims []string
 
 	// ScopeClaim is the claim that holds the scopes. Default "scope".
@@ -242,11 +243,24 @@ func (c *Config) idTokenDefaults() error {
 	onlyAccessTokens := !slices.ContainsFunc(c.Types, func(typ string) bool { return typ != accessTokenType })
 	for _, mark := range marks {
 		left := !slices.Contains(c.IDTokenClaims, mark)
-		if left && len(c.FixedClaims) == 0 && !onlyAccessTokens && !c.InsecureAllowIDTokens { // check: config-id-token-claims
-			return fmt.Errorf("auth: Config.IDTokenClaims leaves out %s, and no FixedClaims tell access tokens from ID tokens", mark)
+		if left && len(c.FixedClaims) == 0 && !c.requiresOther() && !onlyAccessTokens && !c.InsecureAllowIDTokens { // check: config-id-token-claims
+			return fmt.Errorf("auth: Config.IDTokenClaims leaves out %s, and neither FixedClaims nor RequiredClaims tell access tokens from ID tokens", mark)
 		}
 	}
 	return nil
+}
+
+// ofIDTokens are claims that ID tokens may have: those of OpenID Connect Core §2 and §5.1 and of
+// its logout specifications, and others of any JWT.
+var ofIDTokens = strings.Fields(`iss sub aud exp nbf iat jti auth_time nonce acr amr azp client_id at_hash c_hash s_hash sid
+	name given_name family_name middle_name nickname preferred_username profile picture website email email_verified
+	gender birthdate zoneinfo locale phone_number phone_number_verified address updated_at`)
+
+// requiresOther reports whether a claim is required that ID tokens do not have.
+func (c *Config) requiresOther() bool {
+	return slices.ContainsFunc(c.RequiredClaims, func(name string) bool {
+		return !slices.Contains(ofIDTokens, name) && !slices.Contains(c.ClientIDClaims, name) // check: config-id-token-required
+	})
 }
 
 // listDefaults fills in where the lists of a Principal stand.

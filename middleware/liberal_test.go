@@ -104,6 +104,10 @@ func TestWhatMarksAnIDTokenIsConfigured(t *testing.T) {
 	keycloak.ask(t, "typ ID and a nonce", "JWT", edits{"typ": "ID", "nonce": "x"}, auth.ReasonClaimInvalid)
 	keycloak.ask(t, "no typ, and a nonce", "JWT", edits{"nonce": "x"}, auth.ReasonClaimInvalid)
 	cognito.ask(t, "token_use id", "JWT", edits{"token_use": "id", "nonce": "x"}, auth.ReasonClaimInvalid)
+	authentik := newLiberal(t, auth.Config{Types: []string{"JWT"}, RequiredClaims: []string{"sub", "iat", "uid"}, IDTokenClaims: []string{"at_hash", "c_hash"}})
+	authentik.ask(t, "uid and a nonce", "JWT", edits{"uid": "x", "nonce": "x"}, "")
+	authentik.ask(t, "no uid, and a nonce", "JWT", edits{"nonce": "x"}, auth.ReasonClaimInvalid)
+	authentik.ask(t, "uid and at_hash", "JWT", edits{"uid": "x", "nonce": "x", "at_hash": "x"}, auth.ReasonIDToken)
 	own.ask(t, "the own mark", "JWT", edits{"urn:example:id": true}, auth.ReasonIDToken)
 	own.ask(t, "none", "JWT", nil, "")
 }
@@ -118,6 +122,10 @@ func TestAMarkOfIDTokensIsLeftOutOnlyWhereSomethingElseTells(t *testing.T) {
 		{"at+jwt alone", auth.Config{IDTokenClaims: []string{}}, true},
 		{"insecure by name", auth.Config{Types: []string{"JWT"}, IDTokenClaims: []string{}, InsecureAllowIDTokens: true}, true},
 		{"more marks", auth.Config{Types: []string{"JWT"}, IDTokenClaims: []string{"nonce", "at_hash", "c_hash", "sid"}}, true},
+		{"a required claim that ID tokens lack", auth.Config{Types: []string{"JWT"}, IDTokenClaims: []string{"at_hash", "c_hash"}, RequiredClaims: []string{"sub", "uid"}}, true},
+		{"scopes, which ID tokens lack", auth.Config{Types: []string{"JWT"}, IDTokenClaims: []string{}, ScopeClaim: "scp", RequiredClaims: []string{"scp"}}, true},
+		{"required claims that ID tokens have", auth.Config{Types: []string{"JWT"}, IDTokenClaims: []string{"at_hash", "c_hash"}, RequiredClaims: []string{"sub", "client_id", "iat", "jti", "azp", "email", "sid"}}, false},
+		{"a required client", auth.Config{Types: []string{"JWT"}, IDTokenClaims: []string{"at_hash", "c_hash"}, ClientIDClaims: []string{"cid"}, RequiredClaims: []string{"cid"}}, false},
 		{"nothing", auth.Config{Types: []string{"JWT"}, IDTokenClaims: []string{}}, false},
 		{"one mark less", auth.Config{Types: []string{"JWT", "at+jwt"}, IDTokenClaims: []string{"nonce", "at_hash"}}, false},
 		{"no type", auth.Config{Types: []string{""}, IDTokenClaims: []string{"at_hash", "c_hash"}}, false},

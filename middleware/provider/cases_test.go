@@ -25,6 +25,10 @@ var (
 		Issuer: "http://am.example.test:8080/openam/oauth2/demo", Audiences: []string{"orders_gateway"}, Types: []string{"JWT"}, ScopeArray: true,
 		FixedClaims: map[string]string{"tokenName": "access_token"}, RequiredClaims: []string{"sub", "iat", "jti"},
 	}}
+	authentik = provider.Preset{Config: auth.Config{
+		Issuer: "https://authentik.example.test/application/o/orders/", Audiences: []string{"orders-client"}, Types: []string{"JWT"},
+		ClientIDClaims: []string{"azp"}, RequiredClaims: []string{"sub", "iat", "client_id", "uid"}, IDTokenClaims: []string{"at_hash", "c_hash"},
+	}}
 	supabase     = provider.Supabase("abcdefghijklmnopqrst.supabase.co")
 	hydraClients = func() provider.Preset {
 		p := provider.Hydra("https://hydra.example.test/", "https://api.my-cloud.com/user")
@@ -77,6 +81,8 @@ var serverCases = []sampleCase{
 		expectation{scope: "profile", client: "frontend-client", role: "role2"}, ""},
 	{"Keycloak with DPoP", "keycloak", "26, bound to a DPoP key", provider.Keycloak("https://kc.example.test/realms/demo", "target-client1"), nil,
 		expectation{scope: "profile", client: "frontend-client", role: "role1"}, ""},
+	{"authentik", "authentik", "authorization code, with a nonce", authentik, nil, expectation{client: "orders-client", group: "orders"}, ""},
+	{"authentik, ID token", "authentik", "its ID token (must be refused)", authentik, nil, expectation{}, auth.ReasonClaimInvalid},
 	{"PingAM", "pingam", "client-based token, authorization code", pingAM, nil, expectation{scope: "roles"}, ""},
 	{"IdentityServer, one role", "identityserver", "one role, as text", provider.IdentityServer("https://demo.example.test", "invoice"), nil,
 		expectation{scope: "customer.read", client: "client", role: "admin"}, ""},

@@ -236,7 +236,7 @@ func TestOtherTokens(t *testing.T) {
 		"workos": {"nonce": "n", "aud": "client_01HXYZ"}, "clerk": {"nonce": "n", "at_hash": "h", "sid": nil}, "google-cloud": {"nonce": "n", "at_hash": "h"},
 		"gitlab-ci": {"namespace_id": nil, "project_id": nil, "nonce": "n"}, "github-actions": {"nonce": "n"}, "firebase": {"nonce": "n", "at_hash": "h"},
 		"ory": {"at_hash": "h"}, "fusionauth": {"nonce": "n", "at_hash": "h"}, "identityserver": {"nonce": "n"}, "ping": {"nonce": "n", "at_hash": "h"},
-		"pingam": {"tokenName": "id_token", "nonce": "n", "at_hash": "h"},
+		"authentik": {"uid": nil, "azp": nil, "at_hash": "h"}, "pingam": {"tokenName": "id_token", "nonce": "n", "at_hash": "h"},
 	}
 	for _, tt := range cases {
 		if tt.reason != "" {
