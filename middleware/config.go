@@ -44,8 +44,8 @@ type Config struct {
 	// IDTokenClaims are the claims that mark an ID token. A token of another type than at+jwt that
 	// has one of them, and not null, is refused. Default: nonce, at_hash and c_hash (OpenID Connect
 	// Core §2, §3.3.2.11). Name fewer for an issuer that also writes one of them into access
-	// tokens, where FixedClaims tell the two apart, or a claim of RequiredClaims that OpenID
-	// Connect does not define (Authentik: uid). An empty slice that is not nil names none.
+	// tokens. Then FixedClaims must tell the two apart, or a claim of RequiredClaims that OpenID
+	// Connect does not define, such as uid of authentik. An empty slice that is not nil names none.
 	IDTokenClaims []string
 
 	// ScopeClaim is the claim that holds the scopes. Default "scope".

@@ -3,6 +3,7 @@ package auth_test
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -308,4 +309,53 @@ func TestMaxAgeBoundsHowLongATokenIsGoodFor(t *testing.T) {
 	l.ask(t, "too old", "at+jwt", edits{"iat": now.Unix() - 91, "exp": now.Unix() + 300}, auth.ReasonTokenTooOld)
 	l.ask(t, "too old, and expired", "at+jwt", edits{"iat": now.Unix() - 300, "exp": now.Unix() - 100}, auth.ReasonTokenExpired)
 	l.ask(t, "without iat", "at+jwt", edits{"iat": absent}, auth.ReasonClaimInvalid)
+}
+
+// Issuers spell one meaning in many ways: PHP escapes slashes, and some write dates with an
+// exponent or a fraction, or print with line breaks.
+func TestSpellingsOfOneMeaning(t *testing.T) {
+	l := newLiberal(t, auth.Config{Types: []string{"JWT"}, ScopeClaim: "scp", ScopeArray: true, Audiences: []string{testAudience}, Clients: []string{"app/1"}})
+	now := time.Now().Unix()
+	good := map[string]string{
+		"iss": `"https://issuer.example"`, "aud": `"https://api.example"`, "sub": `"alice"`, "jti": `"1"`, "client_id": `"app/1"`,
+		"iat": fmt.Sprint(now), "exp": fmt.Sprint(now + 300), "scp": `"read"`,
+	}
+	slashes := func(s string) string { return strings.ReplaceAll(s, "/", `\/`) }
+	for name, tt := range map[string]struct {
+		claims map[string]string
+		want   auth.Reason
+	}{
+		"escaped slashes":               {map[string]string{"iss": slashes(good["iss"]), "aud": slashes(good["aud"])}, ""},
+		"escaped slashes, in a list":    {map[string]string{"aud": "[" + slashes(`"https://other.example","https://api.example"`) + "]"}, ""},
+		"escaped slashes, of a client":  {map[string]string{"aud": "[]", "client_id": slashes(good["client_id"])}, ""},
+		"escaped letters":               {map[string]string{"iss": `"\u0068ttps://issuer.example"`, "sub": `"\u0061lice"`}, ""},
+		"another issuer, escaped":       {map[string]string{"iss": slashes(`"https://issuer.example/"`)}, auth.ReasonIssuerNotTrusted},
+		"another audience, escaped":     {map[string]string{"aud": slashes(`"https://api.example/"`)}, auth.ReasonAudienceMismatch},
+		"dates with a fraction":         {map[string]string{"iat": fmt.Sprintf("%d.25", now-1), "exp": fmt.Sprintf("%d.75", now+300)}, ""},
+		"dates with an exponent":        {map[string]string{"iat": fmt.Sprintf("%d.%06de3", now/1000-1, 0), "exp": fmt.Sprintf("%de1", now/10+30)}, ""},
+		"expired, with an exponent":     {map[string]string{"exp": fmt.Sprintf("%de1", now/10-60)}, auth.ReasonTokenExpired},
+		"a date in quotes":              {map[string]string{"exp": fmt.Sprintf("%q", good["exp"])}, auth.ReasonClaimInvalid},
+		"line breaks":                   {map[string]string{"aud": "[\r\n\t \"https://api.example\"\n]", "scp": "[\n  \"read\"\n]"}, ""},
+		"scopes in both claims":         {map[string]string{"scope": `"write"`}, ""},
+		"a name in many scripts":        {map[string]string{"name": `"Zoë 김 \ud83d\ude00 \u202e"`, "名前": `{"姓":["é"]}`}, ""},
+		"an object that has iss and so": {map[string]string{"act": `{"iss":"https://evil.example","aud":"x","exp":1,"sub":"bob"}`}, ""},
+		"names in another case beside":  {map[string]string{"ISS": `"https://evil.example"`, "Exp": "1", "AUD": `["x"]`}, ""},
+	} {
+		claims := maps.Clone(good)
+		maps.Copy(claims, tt.claims)
+		var members []string
+		for _, name := range slices.Sorted(maps.Keys(claims)) {
+			members = append(members, fmt.Sprintf(" %q\t: %s", name, claims[name]))
+		}
+		token := l.key.sign(t, `{"alg":"EdDSA","typ":"JWT","kid":"k1"}`, "\n{"+strings.Join(members, ",\n")+"\n}\r\n")
+		for how, v := range l.verifiers {
+			p, err := v.VerifyToken(t.Context(), token)
+			if reasonOf(err) != tt.want {
+				t.Errorf("%s, %s: %v %v, want %q", name, how, reasonOf(err), auth.AsError(err).Detail(), tt.want)
+			}
+			if p != nil && (p.Subject() != "alice" || p.ClientID() != "app/1" || !slices.Equal(p.Scopes(), []string{"read"})) {
+				t.Errorf("%s, %s: %s %s %q", name, how, p.Subject(), p.ClientID(), p.Scopes())
+			}
+		}
+	}
 }
