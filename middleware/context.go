@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"net/http"
 	"time"
 )
 
@@ -26,17 +27,29 @@ type boundRecord struct {
 	bound boundRequest
 }
 
+// A requestRecord is the grantRecord of a plain token, and the http.Request that carries it to the
+// handler, in one allocation.
+type requestRecord struct {
+	grantRecord
+	request http.Request
+}
+
 // grant returns ctx with what o found out about c.
 func (g *Guard) grant(ctx context.Context, c *Credentials, o *outcome) *grant {
 	if o.principal == nil && o.bound == nil {
 		return &grant{Context: ctx, guard: g}
 	}
 	r := o.record
-	if r == nil {
+	switch {
+	case r != nil:
+	case o.forRequest:
+		both := new(requestRecord)
+		r, o.request = &both.grantRecord, &both.request
+	default:
 		r = new(grantRecord)
 	}
-	r.of = presented{c.Authorization[0], o.bound}
-	r.grant = grant{ctx, g, o.principal, o.scheme, &r.of}
+	r.of.authorization, r.of.bound = c.Authorization[0], o.bound
+	r.Context, r.guard, r.principal, r.scheme, r.presented = ctx, g, o.principal, o.scheme, &r.of
 	return &r.grant
 }
 

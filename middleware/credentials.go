@@ -65,22 +65,26 @@ type Credentials struct {
 // Answer is nil. Params are http.Request.PathValue, which http.ServeMux fills in: an adapter of
 // another router sets its own.
 func RequestCredentials(w http.ResponseWriter, r *http.Request, operation string) Credentials {
-	c := Credentials{
-		Operation:     operation,
-		Authorization: r.Header["Authorization"],
-		Method:        r.Method,
-		Target:        r.RequestURI,
-		TLS:           r.TLS,
-		Header:        r.Header,
-		Params:        requestParams{r},
-	}
+	var c Credentials
+	c.ofRequest(w, r, operation)
+	return c
+}
+
+// ofRequest sets c, the zero Credentials, to what RequestCredentials returns.
+func (c *Credentials) ofRequest(w http.ResponseWriter, r *http.Request, operation string) {
+	c.Operation = operation
+	c.Authorization = r.Header["Authorization"]
+	c.Method = r.Method
+	c.Target = r.RequestURI
+	c.TLS = r.TLS
+	c.Header = r.Header
+	c.Params = requestParams{r}
 	if c.Target == "" { // a call within the program
 		c.Target = r.URL.EscapedPath()
 	}
 	if w != nil {
 		c.Answer = w.Header()
 	}
-	return c
 }
 
 // ConnContext is for http.Server.ConnContext. It keeps the address of the connection's other end,

@@ -78,12 +78,17 @@ func (g *Guard) Close() error {
 // [Guard.Refuse], or sets its header by [Guard.SetRefusalHeader].
 // authtest.AssertGuarded asks for all but the answer's header and Params.
 func (g *Guard) Authorize(ctx context.Context, c Credentials, req Requirement) (context.Context, error) {
+	return g.authorizeFirst(ctx, &c, req, new(outcome))
+}
+
+// authorizeFirst is Authorize, with an o that knows nothing yet of the request.
+func (g *Guard) authorizeFirst(ctx context.Context, c *Credentials, req Requirement, o *outcome) (context.Context, error) {
 	if g.header != nil {
-		c = g.inHeader(ctx, c)
+		*c = g.inHeader(ctx, *c)
 	}
-	innermost := grantOf(ctx)
-	o := outcome{innermost: innermost, before: g.earlier(ctx, innermost, &c)}
-	return g.decide(ctx, &c, req, &o)
+	o.innermost = grantOf(ctx)
+	o.before = g.earlier(ctx, o.innermost, c)
+	return g.decide(ctx, c, req, o)
 }
 
 // Recheck authorizes a request again that goes on, such as an open stream, by the context that
@@ -107,10 +112,12 @@ func (g *Guard) Recheck(ctx context.Context, c Credentials, req Requirement) (co
 // decide authorizes a request, tells OnDecision, and makes the context of its handler.
 func (g *Guard) decide(ctx context.Context, c *Credentials, req Requirement, o *outcome) (context.Context, error) {
 	req = req.now()
-	if req.IsPublic() {
+	if req.node.isPublic() {
 		return ctx, nil
 	}
-	g.tellCaches(c.Answer, req)
+	if g.header != nil || req.node.isOptional() || req.isReportOnly() {
+		g.tellCaches(c.Answer)
+	}
 	var start time.Time
 	if g.onDecision != nil {
 		start = time.Now()
@@ -133,7 +140,9 @@ func (g *Guard) decide(ctx context.Context, c *Credentials, req Requirement, o *
 	if err != nil && !reportOnly {
 		return ctx, err
 	}
-	g.keepPrivate(c.Answer, o.principal)
+	if g.header != nil {
+		g.keepPrivate(c.Answer, o.principal)
+	}
 	if err == nil && o.before != nil {
 		return ctx, nil
 	}
@@ -149,6 +158,8 @@ type outcome struct {
 	verified   *Principal    // whose token is good; its proofs may be missing
 	bound      *boundRequest // what the proofs were checked against
 	record     *grantRecord  // beside bound, for the grant
+	forRequest bool          // the grant goes into an http.Request
+	request    *http.Request // beside the grant, to be filled in; nil when it has to be made
 	principal  *Principal    // who the caller is, whatever became of the request
 	cached     bool
 }
@@ -163,7 +174,7 @@ func (g *Guard) authorize(ctx context.Context, c *Credentials, req Requirement, 
 	} else {
 		token, scheme, err := g.presentedToken(c.Authorization)
 		if err != nil {
-			if o.scheme = scheme; req.IsOptional() && err.Reason == ReasonCredentialsMissing { // check: optional-anonymous
+			if o.scheme = scheme; req.node.isOptional() && err.Reason == ReasonCredentialsMissing { // check: optional-anonymous
 				return nil
 			}
 			return err
@@ -172,16 +183,20 @@ func (g *Guard) authorize(ctx context.Context, c *Credentials, req Requirement, 
 		if o.verified, o.cached, err = g.verify(ctx, token); err != nil {
 			return err
 		}
-		if err := g.askRevoked(ctx, o.verified); err != nil {
-			return err
+		if g.revoked != nil {
+			if err := g.askRevoked(ctx, o.verified); err != nil {
+				return err
+			}
 		}
-		if err := g.checkBindings(ctx, c, token, o); err != nil {
-			o.cached = false
-			return err
+		if o.verified.cnf != nil || scheme != bearerScheme || g.requireBound { // else there is nothing to compare
+			if err := g.checkBindings(ctx, c, token, o); err != nil {
+				o.cached = false
+				return err
+			}
 		}
 		o.principal = o.verified
 	}
-	if req.IsOptional() {
+	if req.node.isOptional() {
 		return nil
 	}
 	if req.node.checks {
@@ -224,11 +239,9 @@ func askVerifier(ctx context.Context, v TokenVerifier, token string) (*Principal
 // maxRevokedTime bounds how long GuardOptions.Revoked may take.
 const maxRevokedTime = 250 * time.Millisecond
 
-// askRevoked asks GuardOptions.Revoked about a good token. What it cannot tell is not judged.
+// askRevoked asks GuardOptions.Revoked, which there is, about a good token. What it cannot tell is
+// not judged.
 func (g *Guard) askRevoked(ctx context.Context, p *Principal) (refused *Error) {
-	if g.revoked == nil {
-		return nil
-	}
 	defer func() {
 		if v := recover(); v != nil { // check: revoked-panic
 			refused = revokedUnknown("panicked", fmt.Errorf("panic: %v", v))

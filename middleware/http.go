@@ -16,16 +16,12 @@ func (g *Guard) Require(first string, rest ...string) func(http.Handler) http.Ha
 //
 // Hooks are told the pattern that the router matched (http.Request.Pattern) as the operation.
 func (g *Guard) Enforce(req Requirement) func(http.Handler) http.Handler {
-	return g.EnforceCredentials(patternCredentials, req)
-}
-
-func patternCredentials(w http.ResponseWriter, r *http.Request) Credentials {
-	return RequestCredentials(w, r, r.Pattern)
+	return g.EnforceCredentials(nil, req)
 }
 
 // EnforceCredentials is Enforce for adapters of routers. The function is called once for each
 // request, and adds to [RequestCredentials] what the router knows. That is the operation, which
-// must not hold what the caller sent, and the parameters of the path.
+// must not hold what the caller sent, and the parameters of the path. With nil it is Enforce.
 //
 //go:noinline
 func (g *Guard) EnforceCredentials(of func(http.ResponseWriter, *http.Request) Credentials, req Requirement) func(http.Handler) http.Handler {
@@ -64,18 +60,38 @@ type enforced struct {
 }
 
 func (h *enforced) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if h.req.IsPublic() {
+	req := h.req.now()
+	if req.node.isPublic() {
 		h.next.ServeHTTP(w, r)
 		return
 	}
-	ctx, err := h.guard.Authorize(r.Context(), h.of(w, r), h.req)
+	accepted, err := h.authorize(w, r, req)
 	if err != nil { // check: http-refuse
 		h.guard.Refuse(w, r, err)
 		return
 	}
-	accepted := r.WithContext(ctx)
 	defer handBack(r, accepted)
 	h.next.ServeHTTP(w, accepted)
+}
+
+// authorize asks the Guard, and returns the request that the handler is given.
+func (h *enforced) authorize(w http.ResponseWriter, r *http.Request, req Requirement) (*http.Request, error) {
+	var c Credentials
+	if h.of == nil {
+		c.ofRequest(w, r, r.Pattern)
+	} else {
+		c = h.of(w, r)
+	}
+	o := outcome{forRequest: true}
+	ctx, err := h.guard.authorizeFirst(r.Context(), &c, req, &o)
+	if err != nil {
+		return nil, err
+	}
+	if o.request == nil {
+		return r.WithContext(ctx), nil
+	}
+	*o.request = *r.WithContext(ctx) // whose own copy stays on the stack
+	return o.request, nil
 }
 
 // handBack gives a request what its copy came by in the handler. The server removes the temporary

@@ -48,10 +48,13 @@ type node struct {
 	check    func(context.Context, *Principal) error // of kindWith
 	detail   func(context.Context, []byte) bool      // of kindDetail
 	needs    challengeNeeds
-	possible []string           // the only values of "acr" that can meet it; nil for any
-	bound    bool               // no plain token can meet it
-	checks   bool               // there is a check of the program's own in it
-	live     func() Requirement // what kindLive stands for at this time
+	possible []string // the only values of "acr" that can meet it; nil for any
+	bound    bool     // no plain token can meet it
+	checks   bool     // there is a check of the program's own in it
+
+	optional   bool               // it is Optional, reported on or not
+	onlyScopes bool               // it asks for all scopes of needs, and for nothing else
+	live       func() Requirement // what kindLive stands for at this time
 }
 
 // challengeNeeds is what the challenge of a refusal names.
@@ -92,7 +95,7 @@ func Bound() Requirement { return Requirement{&node{kind: kindBound, bound: true
 
 // Optional accepts callers without credentials as anonymous: PrincipalFrom then returns false. A
 // bad token is still refused, and a token that could not be verified is not taken for none.
-func Optional() Requirement { return Requirement{&node{kind: kindOptional}} }
+func Optional() Requirement { return Requirement{&node{kind: kindOptional, optional: true}} }
 
 // Public accepts every request. Its credentials are not looked at.
 func Public() Requirement { return Requirement{&node{kind: kindPublic}} }
@@ -107,7 +110,8 @@ func (r Requirement) ReportOnly() Requirement {
 	if r.node == nil || r.node.kind != kindOptional {
 		r.mustCombine("ReportOnly")
 	}
-	return Requirement{&node{kind: kindReportOnly, children: []*node{r.node}, needs: r.node.needs, possible: r.node.possible, bound: r.node.bound, checks: r.node.checks}}
+	return Requirement{&node{kind: kindReportOnly, children: []*node{r.node}, needs: r.node.needs, possible: r.node.possible, bound: r.node.bound,
+		checks: r.node.checks, optional: r.node.optional}}
 }
 
 // With adds a check of the user's own, made on every request after the rest of r was met. Its error
@@ -125,7 +129,7 @@ func (r Requirement) With(check func(context.Context, *Principal) error) Require
 func ofScopes(kind nodeKind, first string, rest []string) Requirement {
 	return ofLeaves(kind, first, rest, func(scope string) *node {
 		mustScope(scope)
-		return &node{kind: kindScope, name: scope, needs: challengeNeeds{scopes: []string{scope}}}
+		return &node{kind: kindScope, name: scope, needs: challengeNeeds{scopes: []string{scope}}, onlyScopes: true}
 	})
 }
 
@@ -164,8 +168,10 @@ func (n *node) withNeeds() *node {
 		}
 		return n
 	}
+	n.onlyScopes = true
 	for _, c := range n.children {
 		n.needs.add(c.needs)
+		n.onlyScopes = n.onlyScopes && c.onlyScopes
 	}
 	var ok bool
 	if n.possible, ok = possibleACR(n.children); !ok { // check: acr-contradiction
@@ -238,18 +244,13 @@ func (r Requirement) now() Requirement {
 func (r Requirement) IsZero() bool { return r.node == nil }
 
 // IsPublic reports whether r is Public.
-func (r Requirement) IsPublic() bool { return r.is(kindPublic) }
+func (r Requirement) IsPublic() bool { return r.now().node.isPublic() }
 
 // IsOptional reports whether r is Optional.
-func (r Requirement) IsOptional() bool { return r.is(kindOptional) }
+func (r Requirement) IsOptional() bool { return r.now().node.isOptional() }
 
-func (r Requirement) is(kind nodeKind) bool {
-	n := r.now().node
-	if n != nil && n.kind == kindReportOnly {
-		n = n.children[0]
-	}
-	return n != nil && n.kind == kind
-}
+func (n *node) isPublic() bool   { return n != nil && n.kind == kindPublic }
+func (n *node) isOptional() bool { return n != nil && n.optional }
 
 // isReportOnly reports whether r is evaluated and not enforced.
 func (r Requirement) isReportOnly() bool { return r.node != nil && r.node.kind == kindReportOnly }

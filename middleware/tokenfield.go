@@ -82,8 +82,8 @@ func (f *tokenField) token(values []string) (token string, refused *Error) {
 
 // tellCaches tells caches what an answer depends on, before the handler runs. They know that of
 // Authorization alone (RFC 9111 §3.5), and not where a request needs none (RFC 9110 §12.5.5).
-func (g *Guard) tellCaches(answer http.Header, req Requirement) {
-	if answer == nil || g.header == nil && !req.IsOptional() && !req.isReportOnly() {
+func (g *Guard) tellCaches(answer http.Header) {
+	if answer == nil {
 		return
 	}
 	if field := g.TokenField(); !slices.Contains(answer["Vary"], field) {
@@ -94,7 +94,7 @@ func (g *Guard) tellCaches(answer http.Header, req Requirement) {
 // keepPrivate tells caches that the answer to a caller is for that caller alone, where nothing in
 // front of the Guard has said so.
 func (g *Guard) keepPrivate(answer http.Header, p *Principal) {
-	if g.header == nil || answer == nil || p == nil {
+	if answer == nil || p == nil {
 		return
 	}
 	if said := strings.ToLower(strings.Join(answer["Cache-Control"], ",")); !strings.Contains(said, "private") && !strings.Contains(said, "no-store") {
