@@ -7,6 +7,8 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -210,9 +212,19 @@ func devText(t terminal, o dev.Options, server *dev.Server, token string) string
 	if server.Base() != "http://"+devAddr {
 		at = " -issuer " + server.Base()
 	}
-	fmt.Fprintf(&b, "  bearward dev token%s -scopes %s\n", at, shellWord(strings.Join(o.Token.Scopes, " ")))
+	exe, _ := os.Executable()
+	fmt.Fprintf(&b, "  %s dev token%s -scopes %s\n", commandOf(exe), at, shellWord(strings.Join(o.Token.Scopes, " ")))
 	fmt.Fprintf(&b, "\nIt serves %s until it is interrupted (Ctrl-C).\n", server.URL())
 	return b.String()
+}
+
+// commandOf returns how this program is called: by `go run` it is in a folder of the compiler's, and
+// no shell finds it.
+func commandOf(exe string) string {
+	if name := filepath.Base(exe); strings.Contains(exe, "go-build") && strings.TrimSuffix(name, ".exe") == "bearward" {
+		return "go run ./cmd/bearward"
+	}
+	return "bearward"
 }
 
 // shellWord quotes text for a POSIX shell, where it must be.

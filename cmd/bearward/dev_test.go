@@ -280,3 +280,17 @@ func TestDevRefusesWrongUsageByName(t *testing.T) {
 		t.Errorf("help: exit code %d, %s%s", code, out, err)
 	}
 }
+
+func TestTheCommandIsOneThatAShellFinds(t *testing.T) {
+	for exe, want := range map[string]string{
+		"/tmp/go-build1/b001/exe/bearward":            "go run ./cmd/bearward",
+		"/home/me/.cache/go-build/ab/abcd-d/bearward": "go run ./cmd/bearward",
+		"/usr/local/bin/bearward":                     "bearward",
+		"/tmp/go-build1/b001/bearward.test":           "bearward",
+		"":                                            "bearward",
+	} {
+		if got := commandOf(exe); got != want {
+			t.Errorf("%q: %s, want %s", exe, got, want)
+		}
+	}
+}
