@@ -194,10 +194,11 @@ func (b *Binding) Check(ctx context.Context, token string, c *auth.Credentials, 
 	}
 	parser := b.parsers.Get().(*parser)
 	defer b.parsers.Put(parser)
-	proof, err := b.verify(parser, token, c, member, time.Now())
+	now := time.Now()
+	proof, err := b.verify(parser, token, c, member, now)
 	if err != nil {
 		if auth.AsError(err).Reason == auth.ReasonProofNonceRequired {
-			b.tellNonce(c.Answer)
+			b.tellNonce(c.Answer, now)
 		}
 		return err
 	}
@@ -205,15 +206,15 @@ func (b *Binding) Check(ctx context.Context, token string, c *auth.Credentials, 
 		return err
 	}
 	if b.nonces != nil && !proof.nonceCurrent { // check: nonce-renewed
-		b.tellNonce(c.Answer)
+		b.tellNonce(c.Answer, now)
 	}
 	return nil
 }
 
 // tellNonce gives the caller a nonce for its next proof. No cache may give it to another (RFC 9449
 // §8.2).
-func (b *Binding) tellNonce(answer http.Header) {
-	answer[nonceField] = []string{b.nonces.Current()}
+func (b *Binding) tellNonce(answer http.Header, now time.Time) {
+	answer[nonceField] = []string{b.nonces.at(now).current}
 	answer["Cache-Control"] = []string{"no-store"}
 }
 

@@ -65,6 +65,12 @@ const (
 	errReplayed   fault = "the proof was used before"
 )
 
+// The refusals that ask for another nonce, which many a client's first proof meets.
+var (
+	errNoNonceGiven = &auth.Error{Reason: auth.ReasonProofNonceRequired, Err: errNoNonce}
+	errOtherNonce   = &auth.Error{Reason: auth.ReasonProofNonceRequired, Err: errNonce}
+)
+
 // errExtensions are the faults of header members that ask for more than this package does.
 var errExtensions = map[string]*auth.Error{
 	"crit": invalid(`the proof's header has "crit", and no extension is implemented`),

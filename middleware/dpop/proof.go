@@ -292,11 +292,11 @@ func (b *Binding) isTarget(uri, path string) bool {
 func (b *Binding) checkFreshness(p *claims, v *verified, now time.Time) error {
 	if b.nonces != nil {
 		if p.nonce == "" {
-			return &auth.Error{Reason: auth.ReasonProofNonceRequired, Err: errNoNonce}
+			return errNoNonceGiven
 		}
 		var err error
 		if v.until, v.nonceCurrent, err = b.nonces.check(p.nonce, now); err != nil { // check: nonce
-			return &auth.Error{Reason: auth.ReasonProofNonceRequired, Err: errNonce}
+			return errOtherNonce
 		}
 		return nil
 	}
