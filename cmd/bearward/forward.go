@@ -7,6 +7,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
 
 	"github.com/bearward/bearward/cmd/bearward/internal/forward"
 )
@@ -33,9 +36,11 @@ FILE is JSON:
 "callers" and a "key_set_url". One of them may have an "introspection", by which it is asked about
 its opaque tokens: "endpoint" (a URL, or metadata, the default), "auth" (basic, the default, or
 post), "client_id", "client_secret_file" and "ttl" (30s by default). "form" is forwarded or direct,
-with a "prefix"; "fields" names the identity fields. Rules are in the text form of auth.ParseRules,
-and read again when their file changes. "admin" serves /metrics and /readyz, and asks for no token:
-clients must not reach it.
+with a "prefix"; "fields" names the identity fields. Rules are in the text form of auth.ParseRules.
+"admin" serves /metrics and /readyz, and asks for no token: clients must not reach it.
+
+Both files are read again when they change, within 2 s, or at SIGHUP. With a fault in them nothing
+changes, and the log tells it. Only "listen" and "admin" need a restart.
 
 POST /revocations there, as application/json, revokes tokens before they expire. It is heard from
 this machine, and from the addresses in "revokers":
@@ -80,7 +85,10 @@ func runForward(ctx context.Context, t terminal, args []string) int {
 		fmt.Fprintf(t.out, "%s: nothing found\n", file)
 		return exitGood
 	}
-	server, err := forward.NewServer(forward.Options{File: file, Log: slog.New(slog.NewJSONHandler(t.err, nil))})
+	reload := make(chan os.Signal, 1)
+	signal.Notify(reload, syscall.SIGHUP)
+	defer signal.Stop(reload)
+	server, err := forward.NewServer(forward.Options{File: file, Log: slog.New(slog.NewJSONHandler(t.err, nil)), Reload: reload})
 	if err != nil {
 		return fail(exitUsage, err)
 	}

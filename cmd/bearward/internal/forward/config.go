@@ -58,12 +58,9 @@ type Issuer struct {
 
 const maxFile = 4 << 20
 
-// ReadConfig reads the file. The error has the line and column of what is wrong, where it has one.
-func ReadConfig(name string) (*Config, error) {
-	data, err := readFile(name)
-	if err != nil {
-		return nil, err
-	}
+// parseConfig reads the text of a file. The error has the line and column of what is wrong, where
+// it has one.
+func parseConfig(name string, data []byte) (*Config, error) {
 	c := new(Config)
 	if err := json.Unmarshal(data, c, json.RejectUnknownMembers(true)); err != nil {
 		return nil, placed(name, data, err)
@@ -163,9 +160,9 @@ func ranges(setting string, texts []string) (all []netip.Prefix, err error) {
 }
 
 // guard makes the Guard of all issuers, and what is to be closed after it. Calls to an issuer are
-// counted by onCall.
-func (c *Config) guard(opts *auth.GuardOptions, onCall func(introspect.Call)) (*auth.Guard, closers, error) {
-	if err := c.bind(opts); err != nil {
+// counted by onCall, and used proofs are kept in proofs.
+func (c *Config) guard(opts *auth.GuardOptions, proofs *dpop.Memory, onCall func(introspect.Call)) (*auth.Guard, closers, error) {
+	if err := c.bind(opts, proofs); err != nil {
 		return nil, nil, err
 	}
 	if len(c.Issuers) == 0 { // check: config-issuers
@@ -205,12 +202,12 @@ func numbered(i int, err error) error {
 }
 
 // bind sets what the file says of bound tokens.
-func (c *Config) bind(opts *auth.GuardOptions) error {
+func (c *Config) bind(opts *auth.GuardOptions, proofs *dpop.Memory) error {
 	switch c.DPoP {
 	case "", "off":
 		return nil
 	case "allow", "require":
-		binding, err := dpop.New(c.For, dpop.NewMemory(0), nil)
+		binding, err := dpop.New(c.For, proofs, nil)
 		opts.Bindings, opts.RequireBound = []auth.Binding{binding}, c.DPoP == "require"
 		return err
 	}

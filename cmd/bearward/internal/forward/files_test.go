@@ -40,7 +40,7 @@ func TestHalfWrittenRulesAreNotTaken(t *testing.T) {
 	rules := filepath.Join(filepath.Dir(file), "rules.txt")
 	write(t, rules, whole)
 	s := newServer(t, file)
-	gate := httptest.NewUnstartedServer(s.gate)
+	gate := httptest.NewUnstartedServer(http.HandlerFunc(s.answer))
 	gate.Config.ConnContext = auth.ConnContext
 	gate.Start()
 	t.Cleanup(gate.Close)
@@ -56,7 +56,45 @@ func TestHalfWrittenRulesAreNotTaken(t *testing.T) {
 		{"GET /files/ = \n", 403}, {"GET /files/ = \n", 403}, {half, 403}, {half, 200},
 	} {
 		write(t, rules, step.text)
-		s.reload()
+		s.reload(t.Context(), false)
+		if got := r.ask("/files/secret", token); got != step.want {
+			t.Errorf("step %d: got %d, want %d", i, got, step.want)
+		}
+	}
+}
+
+// The same holds for the rules of a changed configuration, and a signal says that they are whole.
+func TestHalfWrittenRulesOfAChangedConfigurationAreNotTaken(t *testing.T) {
+	issuer := authtest.NewIssuer(t, &authtest.Options{Socket: true})
+	file := oneIssuer(t, issuer)
+	const half = "GET /files/ = any token\n"
+	const whole = half + "GET /files/secret = admin\n"
+	write(t, filepath.Join(filepath.Dir(file), "rules.txt"), whole)
+	s := newServer(t, file)
+	gate := httptest.NewUnstartedServer(http.HandlerFunc(s.answer))
+	gate.Config.ConnContext = auth.ConnContext
+	gate.Start()
+	t.Cleanup(gate.Close)
+	r := &running{t: t, gate: gate.Listener.Addr().String(), client: gate.Client()}
+	token := issuer.Token("")
+	r.until("the keys", func() bool { return r.ask("/files/a", token) == 200 })
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, step := range []struct {
+		config, rules string
+		asked         bool
+		want          int // for what the narrow rule is about
+	}{
+		{"one.txt", half, false, 403}, {"one.txt", whole, false, 403}, {"one.txt", half, false, 403}, {"rules.txt", whole, false, 403},
+		{"one.txt", half, false, 403}, {"one.txt", half, false, 200}, // it was meant
+		{"two.txt", whole, false, 200}, {"two.txt", whole, false, 403},
+		{"three.txt", half, true, 200},
+	} {
+		write(t, filepath.Join(filepath.Dir(file), step.config), step.rules)
+		write(t, file, strings.Replace(string(text), "rules.txt", step.config, 1))
+		s.reload(t.Context(), step.asked)
 		if got := r.ask("/files/secret", token); got != step.want {
 			t.Errorf("step %d: got %d, want %d", i, got, step.want)
 		}

@@ -18,9 +18,17 @@ type running struct {
 	client     *http.Client
 }
 
-// serve runs a Server until the test ends. It must then end without an error, and no goroutine of
-// its own may be left.
+// serve is start, and waits until the Server is ready.
 func serve(t *testing.T, o Options) *running {
+	t.Helper()
+	r := start(t, o)
+	r.until("ready", func() bool { code, _ := r.get("/readyz"); return code == 200 })
+	return r
+}
+
+// start runs a Server until the test ends. It must then end without an error, and no goroutine of
+// its own may be left.
+func start(t *testing.T, o Options) *running {
 	t.Helper()
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -52,7 +60,6 @@ func serve(t *testing.T, o Options) *running {
 			}
 		}
 	})
-	r.until("ready", func() bool { code, _ := r.get("/readyz"); return code == 200 })
 	return r
 }
 

@@ -19,13 +19,19 @@ type metrics struct {
 	mu        sync.Mutex
 	decisions map[auth.Reason]int64 // by why a request was refused; "" for accepted
 	faults    map[forwardauth.Fault]int64
-	reloads   map[string]int64 // by result
 	calls     map[introspect.Outcome]int64
-	failing   string // why the rules were not read last time
+	rules     reloads
+	config    reloads
+}
+
+// reloads are what became of the changes of a file.
+type reloads struct {
+	good, bad int64
+	failing   string // why it was not read last time
 }
 
 func newMetrics() *metrics {
-	m := &metrics{decisions: map[auth.Reason]int64{"": 0}, faults: map[forwardauth.Fault]int64{}, reloads: map[string]int64{"good": 0, "bad": 0}, calls: map[introspect.Outcome]int64{}}
+	m := &metrics{decisions: map[auth.Reason]int64{"": 0}, faults: map[forwardauth.Fault]int64{}, calls: map[introspect.Outcome]int64{}}
 	for _, r := range auth.Reasons() {
 		m.decisions[r] = 0
 	}
@@ -62,21 +68,40 @@ func (m *metrics) countCall(c introspect.Call) {
 	m.calls[c.Outcome]++
 }
 
-// countReload counts what became of changed rules, and reports whether err is a new one.
-func (m *metrics) countReload(err error) bool {
+// countReload counts in one of m's what became of a changed file, and reports whether err is a new
+// one.
+func (m *metrics) countReload(of *reloads, err error) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if err == nil {
-		m.reloads["good"]++
-		m.failing = ""
+		of.good++
+		of.failing = ""
 		return false
 	}
-	isNew := err.Error() != m.failing
-	m.failing = err.Error()
+	isNew := err.Error() != of.failing
+	of.failing = err.Error()
 	if isNew {
-		m.reloads["bad"]++
+		of.bad++
 	}
 	return isNew
+}
+
+// forget has every fault be a new one.
+func (m *metrics) forget() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, of := range []*reloads{&m.rules, &m.config} {
+		if of.failing != "" {
+			of.failing = "not read again yet"
+		}
+	}
+}
+
+// settle ends the failing of a file that is again as it was read.
+func (m *metrics) settle(of *reloads) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	of.failing = ""
 }
 
 func (m *metrics) write(w http.ResponseWriter, ready bool, revocations int) {
@@ -89,9 +114,8 @@ func (m *metrics) write(w http.ResponseWriter, ready bool, revocations int) {
 	writeCounts(w, "bearward_forward_faults_total", "fault", m.faults)
 	fmt.Fprint(w, "# HELP bearward_forward_introspections_total Questions to an issuer about opaque tokens.\n# TYPE bearward_forward_introspections_total counter\n")
 	writeCounts(w, "bearward_forward_introspections_total", "outcome", m.calls)
-	fmt.Fprint(w, "# HELP bearward_forward_rules_reloads_total Changes of the file of rules.\n# TYPE bearward_forward_rules_reloads_total counter\n")
-	writeCounts(w, "bearward_forward_rules_reloads_total", "result", m.reloads)
-	fmt.Fprintf(w, "# HELP bearward_forward_rules_failing Whether the file of rules has a fault, and older ones are in use.\n# TYPE bearward_forward_rules_failing gauge\nbearward_forward_rules_failing %d\n", number(m.failing != ""))
+	writeReloads(w, "rules", "the file of rules", &m.rules)
+	writeReloads(w, "config", "the configuration", &m.config)
 	fmt.Fprintf(w, "# HELP bearward_forward_ready Whether tokens can be verified.\n# TYPE bearward_forward_ready gauge\nbearward_forward_ready %d\n", number(ready))
 	fmt.Fprintf(w, "# HELP bearward_forward_revocations Entries of the store of revocations.\n# TYPE bearward_forward_revocations gauge\nbearward_forward_revocations %d\n", revocations)
 }
@@ -100,6 +124,13 @@ func writeCounts[K ~string](w io.Writer, name, label string, counts map[K]int64)
 	for _, k := range slices.Sorted(maps.Keys(counts)) {
 		fmt.Fprintf(w, "%s{%s=%q} %d\n", name, label, string(k), counts[k])
 	}
+}
+
+func writeReloads(w io.Writer, name, file string, r *reloads) {
+	fmt.Fprintf(w, "# HELP bearward_forward_%[1]s_reloads_total Changes of %[2]s.\n# TYPE bearward_forward_%[1]s_reloads_total counter\n", name, file)
+	writeCounts(w, "bearward_forward_"+name+"_reloads_total", "result", map[string]int64{"good": r.good, "bad": r.bad})
+	fmt.Fprintf(w, "# HELP bearward_forward_%[1]s_failing Whether %[2]s has a fault, and what was read before is in use.\n# TYPE bearward_forward_%[1]s_failing gauge\n"+
+		"bearward_forward_%[1]s_failing %[3]d\n", name, file, number(r.failing != ""))
 }
 
 func number(b bool) int {

@@ -85,7 +85,7 @@ func (s *Server) hearsRevoker(remote string) bool {
 		return false
 	}
 	from := peer.Addr().Unmap()
-	return from.IsLoopback() || slices.ContainsFunc(s.revokers, func(p netip.Prefix) bool { return p.Contains(from) })
+	return from.IsLoopback() || slices.ContainsFunc(s.now().revokers, func(p netip.Prefix) bool { return p.Contains(from) })
 }
 
 // kind is what the entry names. What is logged of it has no ID in it.
@@ -101,7 +101,7 @@ func (e *entry) kind() string {
 
 // knows reports whether tokens of the issuer are accepted.
 func (s *Server) knows(issuer string) bool {
-	for _, one := range s.guard.Status() {
+	for _, one := range s.now().guard.Status() {
 		if one.Issuer == issuer {
 			return true
 		}

@@ -8,12 +8,13 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/netip"
+	"os"
+	"slices"
+	"sync"
 	"time"
 
-	"github.com/bearward/bearward/adapters/forwardauth"
-	"github.com/bearward/bearward/jwks"
 	auth "github.com/bearward/bearward/middleware"
+	"github.com/bearward/bearward/middleware/dpop"
 	"github.com/bearward/bearward/middleware/revocation"
 )
 
@@ -22,6 +23,11 @@ type Options struct {
 	File  string
 	Log   *slog.Logger
 	Every time.Duration // how often the files are compared; 0 means 2 s
+	// Reload has the files compared at once, and faults told again. Default none.
+	Reload <-chan os.Signal
+	// ReadyTimeout is how long a changed configuration may take to have the keys of its issuers; 0
+	// means 10 s.
+	ReadyTimeout time.Duration
 	// MaxRevocations is how many entries there is room for; 0 means 65,536.
 	MaxRevocations int
 }
@@ -29,24 +35,26 @@ type Options struct {
 // A Server answers gateways until its context ends.
 type Server struct {
 	o             Options
-	guard         *auth.Guard
-	closes        closers // after the guard
-	gate          *forwardauth.Handler
 	metrics       *metrics
-	revoked       *revocation.Memory // nil without an address for operators
-	revokers      []netip.Prefix     // who may revoke, beside this machine
+	proofs        *dpop.Memory       // of all generations: a proof that was used stays so
+	revoked       *revocation.Memory // likewise
 	listen, admin net.Listener       // admin is nil when the file names none
-	rulesFile     string
-	config, rules []byte // as they were read last
-	changed       []byte // other rules, as they were read once; nil for none
+
+	mu      sync.RWMutex
+	current *generation
+	closing sync.WaitGroup // of those before
+
+	// What the files were at the last look, when it was not what is in use.
+	changedConfig, changedRules []byte
 }
 
 // NewServer reads the files and opens the addresses. The error names what is wrong.
 func NewServer(o Options) (*Server, error) {
-	s, c, err := prepare(o)
+	s, err := prepare(o)
 	if err != nil {
 		return nil, err
 	}
+	c := s.current.settings
 	if s.listen, err = c.listen(); err == nil && c.Admin != "" {
 		s.admin, err = net.Listen("tcp", c.Admin)
 	}
@@ -59,7 +67,7 @@ func NewServer(o Options) (*Server, error) {
 
 // Check reads the files as NewServer does, and opens no address.
 func Check(file string) error {
-	s, _, err := prepare(Options{File: file, Log: slog.New(slog.DiscardHandler)})
+	s, err := prepare(Options{File: file, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		return err
 	}
@@ -67,50 +75,24 @@ func Check(file string) error {
 }
 
 // prepare makes a Server without addresses.
-func prepare(o Options) (*Server, *Config, error) {
+func prepare(o Options) (*Server, error) {
 	if o.Every == 0 {
 		o.Every = 2 * time.Second
 	}
-	s := &Server{o: o, metrics: newMetrics()}
-	c, err := ReadConfig(o.File)
+	if o.ReadyTimeout == 0 {
+		o.ReadyTimeout = 10 * time.Second
+	}
+	s := &Server{o: o, metrics: newMetrics(), proofs: dpop.NewMemory(0), revoked: revocation.NewMemory(o.MaxRevocations)}
+	text, err := readFile(o.File)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	if s.config, err = readFile(o.File); err != nil {
-		return nil, nil, err
-	}
-	s.rulesFile = c.Rules
-	rules, text, err := readRules(c.Rules)
+	c, rules, err := s.read(text)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	s.rules = text
-	named := func(err error) error { return fmt.Errorf("%s: %w", o.File, err) }
-	options, err := c.options()
-	if err != nil {
-		return nil, nil, named(err)
-	}
-	if s.revokers, err = c.revokers(); err != nil {
-		return nil, nil, named(err)
-	}
-	options.OnRefused = func(_ context.Context, f forwardauth.Fault) {
-		s.metrics.countFault(f)
-		o.Log.Warn("refused before any token was read", "fault", string(f))
-	}
-	opts := &auth.GuardOptions{Keys: &jwks.Options{Logger: o.Log}, OnDecision: auth.Hooks(s.metrics.countDecision, auth.LogRefusals(o.Log))}
-	if c.Admin != "" {
-		s.revoked = revocation.NewMemory(o.MaxRevocations)
-		opts.Revoked = s.revoked.Revoked
-	}
-	s.guard, s.closes, err = c.guard(opts, s.metrics.countCall)
-	if err != nil {
-		return nil, nil, named(err)
-	}
-	if s.gate, err = forwardauth.New(s.guard, rules, options); err != nil {
-		_ = s.close()
-		return nil, nil, named(err)
-	}
-	return s, c, nil
+	s.current, err = s.generation(c, text, rules)
+	return s, err
 }
 
 func (s *Server) close() error {
@@ -122,7 +104,8 @@ func (s *Server) close() error {
 			}
 		}
 	}
-	return errors.Join(append(errs, s.guard.Close(), s.closes.Close())...)
+	s.closing.Wait()
+	return errors.Join(append(errs, s.current.close())...)
 }
 
 // Addr is where gateways are answered, and Admin where operators are; nil for nowhere.
@@ -138,7 +121,7 @@ func (s *Server) Admin() net.Addr {
 
 // Serve answers until ctx ends. It then finishes the requests that are under way, for at most 10 s.
 func (s *Server) Serve(ctx context.Context) error {
-	gates := &http.Server{Handler: s.gate, ConnContext: auth.ConnContext, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10}
+	gates := &http.Server{Handler: http.HandlerFunc(s.answer), ConnContext: auth.ConnContext, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10}
 	admins := &http.Server{ReadTimeout: 30 * time.Second, ReadHeaderTimeout: 10 * time.Second}
 	failed := make(chan error, 2)
 	running := 1
@@ -160,7 +143,12 @@ func (s *Server) Serve(ctx context.Context) error {
 			running--
 			ended = true
 		case <-ticker.C:
-			s.reload()
+			s.reload(ctx, false)
+		case <-s.o.Reload:
+			s.o.Log.Info("asked to read the files again", "file", s.o.File)
+			s.metrics.forget()
+			s.current.rules = nil // to be read in any case
+			s.reload(ctx, true)
 		}
 	}
 	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
@@ -175,55 +163,104 @@ func (s *Server) Serve(ctx context.Context) error {
 // ends is what operators are served.
 func (s *Server) ends() http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("GET /readyz", s.guard.ReadyHandler())
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) { s.now().guard.ReadyHandler().ServeHTTP(w, r) })
 	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, _ *http.Request) {
-		s.metrics.write(w, s.guard.Ready() == nil, s.revoked.Len())
+		s.metrics.write(w, s.now().guard.Ready() == nil, s.revoked.Len())
 	})
 	mux.HandleFunc("POST /revocations", s.revoke)
 	return mux
 }
 
-// reload compares the files by content, and swaps rules that were read twice alike. Rules with a
-// fault, and a changed configuration, are told once: what was read before goes on.
-func (s *Server) reload() {
-	if text, err := readFile(s.o.File); err == nil && !bytes.Equal(text, s.config) {
-		s.config = text
-		s.o.Log.Warn("the configuration changed: it is read at the next start", "file", s.o.File)
+// read parses the text of the configuration, and reads the rules that it names.
+func (s *Server) read(text []byte) (c *Config, rules []byte, err error) {
+	if c, err = parseConfig(s.o.File, text); err != nil {
+		return nil, nil, err
 	}
-	text, err := readFile(s.rulesFile)
-	if err == nil && bytes.Equal(text, s.rules) {
-		s.changed = nil
+	rules, err = readFile(c.Rules)
+	return c, rules, err
+}
+
+// reload compares the files by content, and takes what was read twice alike, or what is whole. A
+// changed configuration makes a generation of its own, with its rules; changed rules alone are
+// swapped. What has a fault is told once, and tried again at the next look: what was read before
+// goes on.
+func (s *Server) reload(ctx context.Context, whole bool) {
+	text, err := readFile(s.o.File)
+	if err == nil && bytes.Equal(text, s.current.config) {
+		s.changedConfig = nil
+		s.metrics.settle(&s.metrics.config)
+		s.reloadRules(whole)
+		return
+	}
+	if err == nil {
+		var c *Config
+		var rules []byte
+		c, rules, err = s.read(text)
+		seen := slices.Concat(text, []byte{0}, rules)
+		if !whole && !bytes.Equal(seen, s.changedConfig) { // check: config-settled
+			s.changedConfig = seen
+			s.reloadRules(whole)
+			return
+		}
+		if err == nil {
+			err = s.reloadAll(ctx, c, text, rules)
+		}
+	}
+	if ctx.Err() != nil {
+		return
+	}
+	if s.metrics.countReload(&s.metrics.config, err) {
+		s.o.Log.Error("the configuration was not read: the one before stays in use", "file", s.o.File, "error", err)
+	}
+	if err != nil {
+		s.reloadRules(whole)
+		return
+	}
+	s.changedConfig, s.changedRules = nil, nil
+	s.metrics.settle(&s.metrics.rules)
+	s.o.Log.Info("the configuration was replaced", "file", s.o.File)
+}
+
+// reloadAll replaces everything that the files say, or nothing.
+func (s *Server) reloadAll(ctx context.Context, c *Config, text, rules []byte) error {
+	g, err := s.generation(c, text, rules)
+	if err != nil {
+		return err
+	}
+	if err := g.waitReady(ctx, s.current, s.o.ReadyTimeout); err != nil {
+		return errors.Join(fmt.Errorf("%s: %w", s.o.File, err), g.close())
+	}
+	s.replace(g)
+	return nil
+}
+
+func (s *Server) reloadRules(whole bool) {
+	g := s.current
+	text, err := readFile(g.settings.Rules)
+	if err == nil && bytes.Equal(text, g.rules) {
+		s.changedRules = nil
 		return
 	}
 	// A file that is being written may lack the narrower rules at its end.
-	if err == nil && (s.changed == nil || !bytes.Equal(text, s.changed)) { // check: rules-settled
-		s.changed = text
+	if err == nil && !whole && (s.changedRules == nil || !bytes.Equal(text, s.changedRules)) { // check: rules-settled
+		s.changedRules = text
 		return
 	}
-	s.changed = nil
-	s.rules = text // nil for a file that is not there: it is read when it is back
+	s.changedRules = nil
+	g.rules = text // nil for a file that is not there: it is read when it is back
 	if err == nil {
 		var rules auth.Rules
-		if rules, err = parseRules(s.rulesFile, text); err == nil {
-			err = s.gate.Swap(rules)
+		if rules, err = parseRules(g.settings.Rules, text); err == nil {
+			err = g.gate.Swap(rules)
 		}
 	}
-	if s.metrics.countReload(err) {
-		s.o.Log.Error("the rules were not read: those before stay in use", "file", s.rulesFile, "error", err)
+	if s.metrics.countReload(&s.metrics.rules, err) {
+		s.o.Log.Error("the rules were not read: those before stay in use", "file", g.settings.Rules, "error", err)
 		return
 	}
 	if err == nil {
-		s.o.Log.Info("the rules were replaced", "file", s.rulesFile)
+		s.o.Log.Info("the rules were replaced", "file", g.settings.Rules)
 	}
-}
-
-func readRules(name string) (auth.Rules, []byte, error) {
-	text, err := readFile(name)
-	if err != nil {
-		return nil, nil, err
-	}
-	rules, err := parseRules(name, text)
-	return rules, text, err
 }
 
 func parseRules(name string, text []byte) (auth.Rules, error) {
