@@ -80,7 +80,7 @@ func (i *Introspector) start(raw string, tag tokencache.Tag, wasActive, backgrou
 func (i *Introspector) runCall(f *call) {
 	defer i.wait.Done()
 	asked := time.Now()
-	r := i.requestContained(f.raw)
+	r := withDetail(i.requestContained(f.raw))
 	f.answer = &answer{principal: r.principal, refusal: r.refusal(), asked: asked}
 	i.mu.Lock()
 	i.outage.record(r, f.probe, time.Now())
