@@ -253,7 +253,7 @@ func folderExists(tree fs.FS, name string) error {
 }
 
 // The counts that README opens with are not above those of the pages that commands write, and the
-// time is what the check of the benchmarks lets through.
+// time is where the check of the benchmarks fails.
 func TestFiguresOfREADME(t *testing.T) {
 	for _, f := range []struct{ claim, page, figure string }{
 		{`Over ([0-9]+) security checks`, "internal/mutants/README.md", `(?m)^([0-9]+) checks[.,]`},
