@@ -119,7 +119,8 @@ func (g *Guard) checkScheme(members []confirmed, o *outcome) *Error {
 		}
 	}
 	if scheme != o.scheme { // check: scheme-of-bound
-		return errSchemeOfBound
+		return &Error{Reason: ReasonSchemeMismatch, about: &detail{claim: "cnf", expected: "the scheme of the Binding that checks its members",
+			note: "it came under " + g.schemes[o.scheme].name + ", and is bound by what comes under " + g.schemes[scheme].name}}
 	}
 	return nil
 }

@@ -339,6 +339,19 @@ func TestATokenOfTwoSchemesPassesUnderNeither(t *testing.T) {
 	}
 }
 
+// The log says under which scheme a bound token is to come.
+func TestASchemeThatIsNotTheTokensIsTold(t *testing.T) {
+	g := dpopLike(t, nil)
+	for authorization, want := range map[string]string{
+		"Bearer bound": "it came under Bearer, and is bound by what comes under DPoP", "DPoP reader": "",
+	} {
+		_, err := g.Authorize(t.Context(), auth.Credentials{Authorization: []string{authorization}}, auth.AnyToken())
+		if e := auth.AsError(err); e.Reason != auth.ReasonSchemeMismatch || e.Detail() != want || e.Expected() == "" {
+			t.Errorf("%s: %v %q, expected %q", authorization, e, e.Detail(), e.Expected())
+		}
+	}
+}
+
 // What binds to nothing keeps no proved token out; what is left must be proved all the same.
 func TestMembersThatBindNothing(t *testing.T) {
 	for cnf, want := range map[string]auth.Reason{

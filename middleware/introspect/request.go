@@ -49,6 +49,9 @@ func (r result) reason() auth.Reason {
 	return auth.ReasonUnavailable
 }
 
+// inactive is made once: read only.
+var inactive = &auth.Error{Reason: auth.ReasonTokenInactive, Err: note("the endpoint says so of a token that has ended, was revoked, or is not for the client that asks")}
+
 // refusal returns why the token is not accepted, nil when it is.
 func (r result) refusal() *auth.Error {
 	switch {
@@ -56,6 +59,9 @@ func (r result) refusal() *auth.Error {
 		return nil
 	case r.refused != nil:
 		return r.refused
+	}
+	if r.outcome == Inactive {
+		return inactive
 	}
 	return &auth.Error{Reason: r.reason(), Err: r.err}
 }

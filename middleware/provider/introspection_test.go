@@ -69,6 +69,18 @@ func TestIntrospector(t *testing.T) {
 			provider.Keycloak("https://sso.example/realms/shop", "orders-api"), "",
 			`{"active":true,"iss":"https://sso.example/realms/shop","aud":"orders-api","sub":"f:1","typ":"Refresh","azp":"app","exp":4102444800,"iat":1700000000}`, auth.ReasonTokenTypeNotAccepted, nil,
 		},
+		"Keycloak, bound to a DPoP key": { // keycloak#21919, and kc-jkt-type since 26.7
+			provider.Keycloak("https://sso.example/realms/shop", "orders-api"), "",
+			`{"active":true,"iss":"https://sso.example/realms/shop","aud":"orders-api","sub":"f:1","typ":"DPoP","azp":"app","client_id":"app","token_type":"DPoP",
+				"cnf":{"jkt":"0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I","kc-jkt-type":"DPoP"},"scope":"read:orders","exp":4102444800,"iat":1700000000}`, "",
+			func(p *auth.Principal) bool { return p.HasScope("read:orders") && p.Confirmation() != nil },
+		},
+		"PingAM, which names no audience": { // docs.pingidentity.com, /oauth2/introspect
+			provider.Preset{Config: auth.Config{Issuer: "https://am.example/am/oauth2/realms/root/realms/alpha", Clients: []string{"myClient"}}, IntrospectionURL: "https://am.example/introspect"}, "",
+			`{"active":true,"scope":"write","realm":"/alpha","client_id":"myClient","user_id":"myClient","username":"myClient","token_type":"Bearer","exp":4102444800,"sub":"(age!myClient)","subname":"myClient",
+				"iss":"https://am.example/am/oauth2/realms/root/realms/alpha","auth_level":0,"authGrantId":"7tVy","auditTrackingId":"d1e7-12","expires_in":3599}`, "",
+			func(p *auth.Principal) bool { return p.HasScope("write") && p.ClientID() == "myClient" },
+		},
 		"ZITADEL": {
 			provider.ZITADEL("https://tenant.zitadel.cloud", "orders-api"), "https://tenant.zitadel.cloud/oauth/v2/introspect",
 			`{"active":true,"scope":"openid","client_id":"app","token_type":"Bearer","exp":4102444800,"iat":1700000000,"nbf":1700000000,"sub":"163840776835432705","aud":["orders-api"],"iss":"https://tenant.zitadel.cloud","username":"alice","urn:zitadel:iam:org:project:roles":{"admin":{"1":"x"}}}`, "",
@@ -115,6 +127,9 @@ func TestIntrospector(t *testing.T) {
 			p, err := i.VerifyToken(context.Background(), "2YotnFZFEjr1zCsicMWpAA")
 			if got := reason(err); got != tt.want {
 				t.Fatalf("refused for %q (%v), want %q", got, err, tt.want)
+			}
+			if err != nil && auth.AsError(err).Detail() == "" {
+				t.Error("the log says no more than the reason")
 			}
 			if tt.check != nil && !tt.check(p) {
 				t.Errorf("%v %v %v", p.Scopes(), p.Roles(), p.ClientID())
