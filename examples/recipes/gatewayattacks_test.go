@@ -144,3 +144,32 @@ func readFile(t *testing.T, name string) string {
 	}
 	return string(text)
 }
+
+// Where HAProxy tells of a caller's certificate, an upgrade would let the caller tell of any.
+func TestHAProxySendsOnNoUpgradeToH2C(t *testing.T) {
+	program(t, "haproxy")
+	const line = "http-request del-header Upgrade if { req.fhdr(Upgrade) -m sub -i h2c }\n"
+	if !strings.Contains(readFile(t, "../../middleware/mtls/doc.go"), "//\t"+line) {
+		t.Fatal("the page of mtls lacks the line")
+	}
+	for name, c := range map[string]struct {
+		line string
+		want bool
+	}{"the page": {line, false}, "trap: without the line": {"", true}} {
+		t.Run(name, func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), "haproxy.cfg")
+			text := strings.Replace(readFile(t, "testdata/haproxy.cfg"), "    default_backend", "    "+c.line+"    default_backend", 1)
+			if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			b := &behindGate{address: freeAddress(t)}
+			startHAProxy(t, file, map[string]string{"127.0.0.1:8080": b.address, "127.0.0.1:9002": serve(t, b)})
+			for _, fields := range [][]string{{"Upgrade: h2c"}, {"Upgrade: H2C"}, {"Upgrade: x", "Upgrade: h2c"}} {
+				got, calls := b.send(t, "GET /orders", append(fields, "Connection: Upgrade, HTTP2-Settings", "HTTP2-Settings: AAMAAABkAAQAAP__")...)
+				if got.status != 200 || len(calls) != 1 || (calls[0].header.Get("Upgrade") != "") != c.want {
+					t.Errorf("%q: got %d %v", fields, got.status, calls)
+				}
+			}
+		})
+	}
+}

@@ -95,3 +95,26 @@ func TestGatewaysTellALargeIdentity(t *testing.T) {
 		})
 	}
 }
+
+// The same with a guard for each location: what one replica refuses is refused when another is down.
+func TestNginxAuthRequestAsksTheNextGuard(t *testing.T) {
+	program(t, "nginx")
+	issuer, guard := newGuard(t, nil)
+	for name, c := range map[string]struct {
+		scope  string
+		status int
+	}{"no scope": {"other", 403}, "good": {"read:orders", 200}} {
+		t.Run(name, func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), "nginx.conf")
+			text := strings.Replace(readFile(t, "nginx/auth_request.conf"), "server 127.0.0.1:9001;", "server "+freeAddress(t)+"; server 127.0.0.1:9001 backup;", 1)
+			if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			at := startAuthRequestBy(t, file, newAuthRequest(guard))
+			got := getPath(t, at, "/orders", []string{"Bearer " + issuer.Token(c.scope)}, nil)
+			if got.status != c.status {
+				t.Errorf("got %d %v, want %d", got.status, got.header, c.status)
+			}
+		})
+	}
+}

@@ -54,6 +54,10 @@
 //	# HAProxy
 //	http-request set-header Client-Cert :%[ssl_c_der,base64]: if { ssl_c_used }
 //	http-request del-header Client-Cert unless { ssl_c_used }
+//	http-request del-header Upgrade if { req.fhdr(Upgrade) -m sub -i h2c }
+//
+// The last line is for APIs that serve HTTP/2 without TLS, as by h2c.NewHandler. HAProxy sends on
+// an Upgrade to h2c, and behind it a caller writes the field himself.
 //
 // Envoy ([XFCC]), with forward_client_cert_details: SANITIZE_SET. Envoy writes the certificate's
 // hash without being asked. Leave "subject", "uri" and "dns" of set_current_client_cert_details
