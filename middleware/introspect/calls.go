@@ -26,13 +26,20 @@ var (
 	errFull   = &auth.Error{Reason: auth.ReasonUnavailable, Err: errors.New("introspect: as many requests as Config.MaxFlights allows are under way")}
 )
 
-// ask returns the call that finds out about a token: the one under way, or a new one. WasActive
-// gives it one of the places that are kept for such tokens.
-func (i *Introspector) ask(raw string, tag tokencache.Tag, wasActive bool) (*call, error) {
+// ended is closed: what a call that ended has for done.
+var ended = func() chan struct{} { c := make(chan struct{}); close(c); return c }()
+
+// ask returns the call that finds out about a token: the one under way, the one that ended since
+// the caller looked at now, or a new one. WasActive gives it one of the places that are kept for
+// such tokens.
+func (i *Introspector) ask(raw string, tag tokencache.Tag, wasActive bool, now time.Time) (*call, error) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	if f, ok := i.calls[tag]; ok { // check: single-call
 		return f, nil
+	}
+	if a := i.cached(tag, now); a != nil && i.stands(a, now) {
+		return &call{done: ended, answer: a}, nil
 	}
 	return i.start(raw, tag, wasActive, false)
 }

@@ -148,26 +148,25 @@ func (i *Introspector) VerifyToken(ctx context.Context, raw string) (*auth.Princ
 	tag := i.active.Tag(raw)
 	now := time.Now()
 	known := i.cached(tag, now)
-	if known != nil {
-		switch age := now.Sub(known.asked); {
-		case known.principal == nil && age < i.negativeAge(known): // check: refusal-age
+	if known != nil && i.stands(known, now) {
+		if known.principal == nil {
 			return nil, known.refusal
-		case known.principal == nil:
-			known = nil
-		case age < i.config.MaxAge: // check: max-age
-			if end := known.principal.ValidUntil(); !end.IsZero() && !now.Before(end) { // check: remembered-expired
-				return nil, errExpired
-			}
-			if age >= i.config.MaxAge/10*8 {
-				i.renew(raw, tag, known, now)
-			}
-			return known.principal, nil
 		}
+		if end := known.principal.ValidUntil(); !end.IsZero() && !now.Before(end) { // check: remembered-expired
+			return nil, errExpired
+		}
+		if now.Sub(known.asked) >= i.config.MaxAge/10*8 {
+			i.renew(raw, tag, known, now)
+		}
+		return known.principal, nil
+	}
+	if known != nil && known.principal == nil {
+		known = nil
 	}
 	if known == nil && i.config.Accept != nil && !i.config.Accept(raw) { // check: accept
 		return nil, errNotAccepted
 	}
-	f, err := i.ask(raw, tag, known != nil)
+	f, err := i.ask(raw, tag, known != nil, now)
 	if err != nil {
 		return nil, err
 	}
@@ -201,6 +200,14 @@ func (i *Introspector) cached(tag tokencache.Tag, now time.Time) *answer {
 		return e.Value
 	}
 	return nil
+}
+
+// stands reports whether an answer is young enough to be given again.
+func (i *Introspector) stands(a *answer, now time.Time) bool {
+	if a.principal == nil {
+		return now.Sub(a.asked) < i.negativeAge(a) // check: refusal-age
+	}
+	return now.Sub(a.asked) < i.config.MaxAge // check: max-age
 }
 
 // faultAge is how long the endpoint is not asked again about a token that it failed on.

@@ -320,6 +320,26 @@ func TestAThousandCallersWithOneNewTokenCauseOneCall(t *testing.T) {
 	})
 }
 
+// A call may end between a caller's look at what is remembered and its question.
+func TestCallersThatComeAsACallEndsCauseNoOther(t *testing.T) {
+	e := newEndpoint()
+	i := mustNew(t, e, nil)
+	defer i.Close()
+	for n := range 300 {
+		token := fmt.Sprintf("opaque-%d", n)
+		e.give(token, map[string]any{"exp": time.Now().Add(time.Hour).Unix()})
+		before := e.count()
+		var wait sync.WaitGroup
+		for range 20 {
+			wait.Go(func() { want(t, i, token, "") })
+		}
+		wait.Wait()
+		if asked := e.count() - before; asked != 1 {
+			t.Fatalf("asked %d times about %s", asked, token)
+		}
+	}
+}
+
 func TestAFloodOfGarbageHarmsNobodyWhoWasHere(t *testing.T) {
 	simulated(t, func(t *testing.T) {
 		e := newEndpoint()
