@@ -153,9 +153,9 @@ func (p *Principal) HasScope(scope string) bool {
 	}
 }
 
-// hasScopesOf reports whether p has the scopes of n, which asks for nothing else. Neither of the two
-// ever changes, so the first rules that p meets are remembered with it. What two callers write at
-// the same time, one of them loses, which costs one comparison. Nothing is replaced: callers who
+// hasScopesOf reports whether p has the scopes of n, which asks for nothing else. Neither of the
+// two ever changes, so the first rules that p meets are remembered with it. What two callers write
+// at the same time, one of them loses, which costs one comparison. Nothing is replaced: callers who
 // share a token would wait for each other's writes.
 func (p *Principal) hasScopesOf(n *node) bool {
 	for i := range p.met {

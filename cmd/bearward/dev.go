@@ -218,8 +218,8 @@ func devText(t terminal, o dev.Options, server *dev.Server, token string) string
 	return b.String()
 }
 
-// commandOf returns how this program is called: by `go run` it is in a folder of the compiler's, and
-// no shell finds it.
+// commandOf returns how this program is called: by `go run` it is in a folder of the compiler's,
+// and no shell finds it.
 func commandOf(exe string) string {
 	if name := filepath.Base(exe); strings.Contains(exe, "go-build") && strings.TrimSuffix(name, ".exe") == "bearward" {
 		return "go run ./cmd/bearward"

@@ -96,7 +96,8 @@ func TestGatewaysTellALargeIdentity(t *testing.T) {
 	}
 }
 
-// The same with a guard for each location: what one replica refuses is refused when another is down.
+// The same with a guard for each location: what one replica refuses is refused when another is
+// down.
 func TestNginxAuthRequestAsksTheNextGuard(t *testing.T) {
 	program(t, "nginx")
 	issuer, guard := newGuard(t, nil)

@@ -27,9 +27,9 @@ var ErrPrivateKey = fmt.Errorf("%w: it is not public", ErrProofKey)
 // maxProofKeyText bounds a member of a proof's key: the modulus of MaxRSABits, in base64url.
 const maxProofKeyText = (MaxRSABits/8*4 + 2) / 3
 
-// ProofKey reads the JWK v of doc, a header that a caller sent and Header read. Every member has one spelling, base64url of
-// the exact length, since the thumbprint is a hash of the text (RFC 7638 §3.3); the liberal reading
-// of what an issuer publishes is not for callers.
+// ProofKey reads the JWK v of doc, a header that a caller sent and Header read. Every member has
+// one spelling, base64url of the exact length, since the thumbprint is a hash of the text (RFC 7638
+// §3.3); the liberal reading of what an issuer publishes is not for callers.
 func (r *Reader) ProofKey(doc []byte, v Value) (ProofKey, error) {
 	if v.Kind != '{' {
 		return ProofKey{}, ErrProofKey
@@ -131,8 +131,8 @@ func (k *proofMembers) rsa() (ProofKey, error) {
 	return ProofKey{&rsa.PublicKey{N: modulus, E: exponent}, thumbprint(`{"e":"`, k.e, `","kty":"RSA","n":"`, k.n, `"}`)}, nil
 }
 
-// appendOctets appends what a member encodes to dst: exactly size bytes, or with -1 a number without
-// leading zeros.
+// appendOctets appends what a member encodes to dst: exactly size bytes, or with -1 a number
+// without leading zeros.
 func appendOctets(dst []byte, text string, size int) ([]byte, bool) {
 	if text == "" || len(text) > maxProofKeyText {
 		return nil, false

@@ -160,9 +160,6 @@ func (i *Introspector) VerifyToken(ctx context.Context, raw string) (*auth.Princ
 		}
 		return known.principal, nil
 	}
-	if known != nil && known.principal == nil {
-		known = nil
-	}
 	if known == nil && i.config.Accept != nil && !i.config.Accept(raw) { // check: accept
 		return nil, errNotAccepted
 	}
@@ -188,12 +185,13 @@ var (
 	errNotAccepted = &auth.Error{Reason: auth.ReasonTokenMalformed, Err: note("Config.Accept said no")}
 )
 
-// cached returns what is known of a token, however old, or nil.
+// cached returns what is known of a token, or nil: a refusal that still stands, or how it was
+// accepted, however long ago.
 func (i *Introspector) cached(tag tokencache.Tag, now time.Time) *answer {
 	if i.config.MaxAge < 0 {
 		return nil
 	}
-	if e := i.refused.Find(tag); e != nil && now.Before(e.Until) {
+	if e := i.refused.Find(tag); e != nil && now.Before(e.Until) { // check: refusal-age
 		return e.Value
 	}
 	if e := i.active.Find(tag); e != nil && e.Value.principal != nil {
@@ -202,12 +200,9 @@ func (i *Introspector) cached(tag tokencache.Tag, now time.Time) *answer {
 	return nil
 }
 
-// stands reports whether an answer is young enough to be given again.
+// stands reports whether what cached found is young enough to be given again.
 func (i *Introspector) stands(a *answer, now time.Time) bool {
-	if a.principal == nil {
-		return now.Sub(a.asked) < i.negativeAge(a) // check: refusal-age
-	}
-	return now.Sub(a.asked) < i.config.MaxAge // check: max-age
+	return a.principal == nil || now.Sub(a.asked) < i.config.MaxAge // check: max-age
 }
 
 // faultAge is how long the endpoint is not asked again about a token that it failed on.

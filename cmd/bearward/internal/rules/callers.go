@@ -205,7 +205,8 @@ func (t tokens) VerifyToken(_ context.Context, token string) (*auth.Principal, e
 	return auth.NewPrincipal(doc)
 }
 
-// loggedInAgo is a time that counts back from when the token is looked at, however long others took.
+// loggedInAgo is a time that counts back from when the token is looked at, however long others
+// took.
 type loggedInAgo time.Duration
 
 func (d loggedInAgo) MarshalJSON() ([]byte, error) {
