@@ -83,8 +83,8 @@ func gateway(ctx context.Context, p plan, r *report) error {
 		return err
 	}
 	r.goals = append(r.goals, goal{what: "forward authentication behind nginx, requests per second: remembered / an endpoint that does nothing", limit: 0.9, atLeast: true,
-		measured: cs[0].Over(cs[1]), suite: "gateway", known: 0.85,
-		reason: "a question is answered in 1 us; most of the rest is what net/http takes to write five fields, and nginx to read them: an endpoint that answers five constant fields is at 0.93 itself"})
+		measured: cs[0].Over(cs[1]), suite: "gateway", known: 0.8,
+		reason: "a question is answered in 1.3 us; most of the rest is what net/http takes to write five fields, and nginx to read them"})
 	if len(cs) > 2 {
 		r.atLeast("gateway", "forward authentication behind nginx, requests per second: remembered / oauth2-proxy", 1, cs[2].Over(cs[1]))
 	}
