@@ -12,8 +12,8 @@
 // ones are accepted under Bearer as before; auth.Bound and GuardOptions.RequireBound ask for more.
 //
 // The order of checks: the proof's size; one field; its header (typ, alg, crit) and public key.
-// Then the key's thumbprint is the token's; htm, htu and ath are the request's; iat, or the nonce.
-// Then the signature; and last, that the proof was not used before.
+// Then the key's thumbprint is the token's; htm and htu are the request's; iat, or the nonce; ath
+// is the token's hash. Then the signature; and last, that the proof was not used before.
 //
 // All proofs of a client have the same header. A Binding remembers what the headers of good proofs
 // say, 4,096 of them, and so reads each once; all else is checked for every proof.

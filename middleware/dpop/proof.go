@@ -97,11 +97,14 @@ func (b *Binding) verify(p *parser, token string, c *auth.Credentials, member []
 	if err := p.readClaims(compact.Payload); err != nil {
 		return v, err
 	}
-	if v.target, err = b.checkRequest(p, c, token); err != nil {
+	if v.target, err = b.checkRequest(&p.claims, c); err != nil {
 		return v, err
 	}
 	v.jti = p.claims.jti
 	if err := b.checkFreshness(&p.claims, &v, now); err != nil {
+		return v, err
+	}
+	if err := p.checkToken(token); err != nil {
 		return v, err
 	}
 	signature, err := jose.DecodeBase64(p.doc[:0], compact.Signature)
@@ -225,9 +228,8 @@ func (p *parser) claim(name []byte, v jose.Value) error {
 	return nil
 }
 
-// checkRequest compares the claims with the request and its token, and returns the normalized URI.
-func (b *Binding) checkRequest(parser *parser, c *auth.Credentials, token string) (target string, err error) {
-	p := &parser.claims
+// checkRequest compares the claims with the request, and returns the normalized URI.
+func (b *Binding) checkRequest(p *claims, c *auth.Credentials) (target string, err error) {
 	if p.jti == "" || len(p.jti) > maxJTIBytes { // check: jti
 		return "", errJTI
 	}
@@ -236,13 +238,6 @@ func (b *Binding) checkRequest(parser *parser, c *auth.Credentials, token string
 	}
 	if target, err = b.targetOf(p.htu, c.Target); err != nil {
 		return "", err
-	}
-	parser.input = append(parser.input[:0], token...)
-	sum := sha256.Sum256(parser.input)
-	var ath [43]byte
-	base64.RawURLEncoding.Encode(ath[:], sum[:])
-	if subtle.ConstantTimeCompare([]byte(p.ath), ath[:]) != 1 { // check: ath
-		return "", given(p.ath, errNoToken, errToken)
 	}
 	if !p.iat.Given { // check: iat-given
 		return "", errNoIssuedAt
@@ -311,6 +306,18 @@ func (b *Binding) checkFreshness(p *claims, v *verified, now time.Time) error {
 		return errEnded
 	case p.nbf.Given && p.nbf.Time().After(now.Add(b.leeway)): // check: nbf
 		return errNotYet
+	}
+	return nil
+}
+
+// checkToken compares the claim "ath" with the token.
+func (p *parser) checkToken(token string) error {
+	p.input = append(p.input[:0], token...)
+	sum := sha256.Sum256(p.input)
+	var ath [43]byte
+	base64.RawURLEncoding.Encode(ath[:], sum[:])
+	if subtle.ConstantTimeCompare([]byte(p.claims.ath), ath[:]) != 1 { // check: ath
+		return given(p.claims.ath, errNoToken, errToken)
 	}
 	return nil
 }
