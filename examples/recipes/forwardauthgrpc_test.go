@@ -16,7 +16,6 @@ import (
 	"github.com/bearward/bearward/examples/recipes/internal/orderspb"
 	auth "github.com/bearward/bearward/middleware"
 	"github.com/bearward/bearward/middleware/authtest"
-	"github.com/bearward/bearward/middleware/dpop"
 )
 
 func TestW18_GatewaysAskTheGateAboutGRPC(t *testing.T) {
@@ -203,17 +202,7 @@ func TestGatewaysAskAboutAProofOfACallOnce(t *testing.T) {
 	for kind := range grpcGateways {
 		t.Run(kind, func(t *testing.T) {
 			issuer := authtest.NewIssuer(t, nil)
-			b := startGRPCBehindGate(t, kind, func(origin string) *auth.Guard {
-				nonces, err := dpop.NewNonces(0, []byte(strings.Repeat("n", 32)))
-				if err != nil {
-					t.Fatal(err)
-				}
-				binding, err := dpop.New([]string{origin}, dpop.NewMemory(0), &dpop.Options{Nonces: nonces})
-				if err != nil {
-					t.Fatal(err)
-				}
-				return issuer.Guard(&auth.GuardOptions{Bindings: []auth.Binding{binding}})
-			})
+			b := startGRPCBehindGate(t, kind, func(origin string) *auth.Guard { return guardWithNonces(t, issuer, origin) })
 			prover := authtest.NewProver(t, auth.ES256)
 			token := issuer.Token("read:orders", prover.Confirmation())
 			url := "http://" + b.address + "/bearward.recipes.v1.Orders/ListOrders"

@@ -50,22 +50,25 @@ func TestNginxAsksTheNextGate(t *testing.T) {
 	}
 }
 
+// guardWithNonces asks every proof for a nonce.
+func guardWithNonces(t *testing.T, issuer *authtest.Issuer, origin string) *auth.Guard {
+	nonces, err := dpop.NewNonces(0, []byte(strings.Repeat("n", 32)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	binding, err := dpop.New([]string{origin}, dpop.NewMemory(0), &dpop.Options{Nonces: nonces})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return issuer.Guard(&auth.GuardOptions{Bindings: []auth.Binding{binding}})
+}
+
 // A nonce reaches the client, which makes its next proof with it.
 func TestGatewaysTellTheNonce(t *testing.T) {
 	for kind := range gateways {
 		t.Run(kind, func(t *testing.T) {
 			issuer := authtest.NewIssuer(t, nil)
-			b := startBehindGate(t, kind, func(origin string) *auth.Guard {
-				nonces, err := dpop.NewNonces(0, []byte(strings.Repeat("n", 32)))
-				if err != nil {
-					t.Fatal(err)
-				}
-				binding, err := dpop.New([]string{origin}, dpop.NewMemory(0), &dpop.Options{Nonces: nonces})
-				if err != nil {
-					t.Fatal(err)
-				}
-				return issuer.Guard(&auth.GuardOptions{Bindings: []auth.Binding{binding}})
-			})
+			b := startBehindGate(t, kind, func(origin string) *auth.Guard { return guardWithNonces(t, issuer, origin) })
 			prover := authtest.NewProver(t, auth.ES256)
 			token := issuer.Token("read:orders", prover.Confirmation())
 			got, _ := b.send(t, "GET /orders", "Authorization: DPoP "+token, "DPoP: "+prover.Proof("GET", "http://"+b.address+"/orders", token))

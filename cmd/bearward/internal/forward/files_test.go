@@ -31,6 +31,15 @@ func newServer(t *testing.T, file string) *Server {
 	return s
 }
 
+// answering returns s behind a listener, without its clock: the test says when files are read.
+func answering(t *testing.T, s *Server) *running {
+	gate := httptest.NewUnstartedServer(http.HandlerFunc(s.answer))
+	gate.Config.ConnContext = auth.ConnContext
+	gate.Start()
+	t.Cleanup(gate.Close)
+	return &running{t: t, gate: gate.Listener.Addr().String(), client: gate.Client()}
+}
+
 // A file that is read while an editor writes it may have the wide rule, and lack the narrow one.
 func TestHalfWrittenRulesAreNotTaken(t *testing.T) {
 	issuer := authtest.NewIssuer(t, &authtest.Options{Socket: true})
@@ -40,11 +49,7 @@ func TestHalfWrittenRulesAreNotTaken(t *testing.T) {
 	rules := filepath.Join(filepath.Dir(file), "rules.txt")
 	write(t, rules, whole)
 	s := newServer(t, file)
-	gate := httptest.NewUnstartedServer(http.HandlerFunc(s.answer))
-	gate.Config.ConnContext = auth.ConnContext
-	gate.Start()
-	t.Cleanup(gate.Close)
-	r := &running{t: t, gate: gate.Listener.Addr().String(), client: gate.Client()}
+	r := answering(t, s)
 	token := issuer.Token("")
 	for i, step := range []struct {
 		text string
@@ -71,11 +76,7 @@ func TestHalfWrittenRulesOfAChangedConfigurationAreNotTaken(t *testing.T) {
 	const whole = half + "GET /files/secret = admin\n"
 	write(t, filepath.Join(filepath.Dir(file), "rules.txt"), whole)
 	s := newServer(t, file)
-	gate := httptest.NewUnstartedServer(http.HandlerFunc(s.answer))
-	gate.Config.ConnContext = auth.ConnContext
-	gate.Start()
-	t.Cleanup(gate.Close)
-	r := &running{t: t, gate: gate.Listener.Addr().String(), client: gate.Client()}
+	r := answering(t, s)
 	token := issuer.Token("")
 	r.until("the keys", func() bool { return r.ask("/files/a", token) == 200 })
 	text, err := os.ReadFile(file)
