@@ -93,6 +93,7 @@ var suites = []suite{
 	{"redis", false, redis},
 	{"gateway", false, gateway},
 	{"growth", true, growth},
+	{"replicas", true, replicas},
 	{"stores", true, stores},
 }
 
