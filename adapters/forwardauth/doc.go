@@ -35,9 +35,9 @@
 // differently is refused with 400, whatever the token. Such are encoded slashes, segments "." and
 // "..", doubled slashes, and backslashes. So are semicolons, control characters, and letters,
 // digits and dots that need no encoding. The same holds for what decodes twice, and for what is no
-// UTF-8. Some routers ignore case, the last slash, a format behind a dot ("/admin.json"), or what
-// follows an encoded "?" or "#". A path that would have another rule then is refused as well. A
-// rule for that very path settles it.
+// UTF-8. Some routers ignore case, the last slash, a format behind a dot ("/admin.json",
+// "/admin.tar.gz"), or what follows an encoded "?" or "#". A path that would have another rule then
+// is refused as well. A rule for that very path settles it.
 //
 // A request with a field that names another method or path (X-HTTP-Method-Override, X-Original-URL)
 // is refused: some frameworks follow it. Others follow "_method" in a form or a query, which nobody

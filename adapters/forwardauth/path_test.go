@@ -76,7 +76,8 @@ func TestW18_PathsThatALaxRouterReadsDifferently(t *testing.T) {
 }
 
 // Some routers ignore more than one thing at once: Express the case and the last slash, Rails a
-// format behind a dot, PHP behind Apache what follows an encoded question mark.
+// format behind the last dot, Spring what follows the first, PHP behind Apache what follows an
+// encoded question mark. Django's patterns may ignore the case of more letters than have two.
 func TestW18_PathsThatALaxRouterReadsByMoreThanOneRule(t *testing.T) {
 	issuer := authtest.NewIssuer(t, nil)
 	gate := must(forwardauth.New(issuer.Guard(nil), rules(t, `
@@ -96,6 +97,9 @@ func TestW18_PathsThatALaxRouterReadsByMoreThanOneRule(t *testing.T) {
 		"/files/SECRET/": 400, "/files/secret/": 400, "/files/upper/": 400, "/files/UPPER/": 400, "/files/CLOSED": 400, "/files/Closed/": 400,
 		"/admin.json": 400, "/ADMIN.json": 400, "/admin.": 400, "/files/secret.txt": 400, "/files/SECRET.txt/": 400, "/files/a.secret": 200, "/files/.secret": 200,
 		"/admin%3Fx": 400, "/admin%3fx=/y": 403, "/admin%23x": 400, "/Admin%3Fx": 400, "/files/secret/%3F": 400, "/files/secret.txt%3F": 400, "/what%3F": 200, "/%3F": 200,
+		"/admin.a.b": 400, "/ADMIN.a.b": 400, "/admin.a.b%3Fx": 400, "/files/secret.tar.gz": 400, "/files/secret" + strings.Repeat(".x", 99): 400,
+		"/files/a.b.secret": 200, "/files/a" + strings.Repeat(".x", 99): 200, "/files/.secret.txt": 200,
+		"/adm%C4%B1n": 400, "/ADM%C4%B0N": 400, "/files/%C5%BFecret": 400, "/files/clo%C5%BFed": 400, "/files/%C5%BFecret.txt/": 400, "/files/%C5%BF": 200,
 		"/files/summary": 403, "/files/summary.pdf": 200, "/files/summary.txt": 400, "/files/summary.pdf/": 400, "/files/a.txt": 200, "/orders.csv": 200,
 		"/files/caf%C3%A9": 403, "/files/CAF%C3%89": 400, "/files/caf%C3%A9/": 400, "/files/%C3%89T%C3%A9/": 403, "/files/%C3%89T%C3%A9": 403, "/files/%C3%A9t%C3%A9": 400,
 	} {

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	auth "github.com/bearward/bearward/middleware"
 )
@@ -21,6 +22,9 @@ type table struct {
 	cased bool
 	// slashed are the paths that rules name with a slash behind them, in lower case.
 	slashed map[string]bool
+	// ends are the last parts of the rules' paths that are no names, in lower case.
+	ends       map[string]bool
+	longestEnd int
 	// literal has what search found for the paths that rules name as a whole.
 	literal map[operation]*match
 }
@@ -90,7 +94,7 @@ func newTable(guard *auth.Guard, rules auth.Rules) (*table, error) {
 	if err := rules.Validate(); err != nil {
 		return nil, fmt.Errorf("forwardauth: %w", err)
 	}
-	t := &table{exact: http.NewServeMux(), folded: http.NewServeMux(), slashed: map[string]bool{}, literal: map[operation]*match{}}
+	t := &table{exact: http.NewServeMux(), folded: http.NewServeMux(), slashed: map[string]bool{}, ends: map[string]bool{}, literal: map[operation]*match{}}
 	var errs []error
 	var routes []*route
 	for _, key := range slices.Sorted(maps.Keys(rules)) {
@@ -131,7 +135,11 @@ func (t *table) add(key string, req auth.Requirement) (*route, error) {
 		return nil, fmt.Errorf("without regard to case, %s", text)
 	}
 	t.cased = t.cased || foldPattern(pattern) != pattern
-	if without, slash := strings.CutSuffix(strings.ToLower(r.path), "/"); slash {
+	if end, err := url.PathUnescape(pattern[strings.LastIndexByte(pattern, '/')+1:]); err == nil {
+		t.ends[fold(end)] = true
+		t.longestEnd = max(t.longestEnd, len(fold(end)))
+	}
+	if without, slash := strings.CutSuffix(fold(r.path), "/"); slash {
 		t.slashed[without] = true
 	}
 	return r, nil
@@ -172,12 +180,21 @@ func handle(mux *http.ServeMux, method, pattern string, r *route) (text string) 
 // registered is a line of this package, which says nothing to who wrote the rules.
 var registered = regexp.MustCompile(` \(registered at [^)]*\)`)
 
+// fold writes a path in lower case, and letters that some take for ASCII's, too: the dotless i and
+// the long s have their capitals (Python's re.IGNORECASE, Java's equalsIgnoreCase).
+func fold(path string) string {
+	if strings.ContainsFunc(path, func(c rune) bool { return c >= utf8.RuneSelf }) {
+		path = strings.ToUpper(path) // check: path-fold
+	}
+	return strings.ToLower(path)
+}
+
 // foldPattern writes the literal parts of a pattern in lower case.
 func foldPattern(pattern string) string {
 	parts := strings.Split(pattern, "/")
 	for i, p := range parts {
 		if literal, err := url.PathUnescape(p); err == nil && !strings.HasPrefix(p, "{") {
-			parts[i] = url.PathEscape(strings.ToLower(literal))
+			parts[i] = url.PathEscape(fold(literal))
 		}
 	}
 	return strings.Join(parts, "/")
@@ -198,7 +215,7 @@ func (t *table) search(method, path string) (m *match, ok bool) {
 	if m.route == noRoute {
 		return m, true
 	}
-	folded := strings.ToLower(path)
+	folded := fold(path)
 	if t.cased || folded != path {
 		if other := find(t.folded, method, folded); other.route != m.route { // check: path-case
 			return m, false
@@ -216,7 +233,7 @@ func (t *table) search(method, path string) (m *match, ok bool) {
 func (t *table) isClear(method, path string, r *route) bool {
 	if t.slashed[path] {
 		other := find(t.folded, method, path+"/").route
-		if other != noRoute && other != r && strings.ToLower(other.path) == path+"/" { // check: path-no-slash
+		if other != noRoute && other != r && fold(other.path) == path+"/" { // check: path-no-slash
 			return false
 		}
 	}
@@ -232,9 +249,23 @@ func (t *table) isClear(method, path string, r *route) bool {
 			return false
 		}
 	}
+	return t.isClearOfFormats(method, path, r)
+}
+
+// isClearOfFormats reports whether routers choose the same rule for a path in lower case that take
+// for a format what follows a dot of its last part: the last dot (Rails), or the first (Spring,
+// Restlet). What no rule ends in has one rule, wherever it is cut, and is asked about once.
+func (t *table) isClearOfFormats(method, path string, r *route) bool {
 	segment := strings.LastIndexByte(path, '/') + 1
-	if dot := strings.LastIndexByte(path[segment:], '.'); dot > 0 && t.hasOther(method, path[:segment+dot], r) { // check: path-format
-		return false
+	begin := len(path) - len(strings.TrimLeft(path[segment:], "."))
+	asked := false
+	for i := begin + 1; i < len(path) && (!asked || i-segment <= t.longestEnd); i++ {
+		if path[i] != '.' || asked && !t.ends[path[segment:i]] {
+			continue
+		}
+		if asked = true; t.hasOther(method, path[:i], r) { // check: path-format
+			return false
+		}
 	}
 	return true
 }

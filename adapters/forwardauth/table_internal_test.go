@@ -4,7 +4,6 @@ import (
 	"context"
 	"math/rand/v2"
 	"regexp"
-	"strings"
 	"testing"
 
 	auth "github.com/bearward/bearward/middleware"
@@ -23,20 +22,24 @@ func findAll(t *table, method, path string) (key string, ok bool) {
 	if m.route == noRoute {
 		return "", true
 	}
-	folded := strings.ToLower(path)
+	folded := fold(path)
 	if find(t.folded, method, folded).route != m.route {
 		return m.route.key, false
 	}
 	if m.route.path == path || path == "/" {
 		return m.route.key, true
 	}
-	if r := find(t.folded, method, folded+"/").route; r != noRoute && r != m.route && strings.ToLower(r.path) == folded+"/" {
+	if r := find(t.folded, method, folded+"/").route; r != noRoute && r != m.route && fold(r.path) == folded+"/" {
 		return m.route.key, false
 	}
 	less := regexp.MustCompile(`[?#].*$`).ReplaceAllString(folded, "")
 	slashless := regexp.MustCompile(`(.)/$`).ReplaceAllString(less, "$1")
-	formatless := regexp.MustCompile(`([^/])\.[^./]*$`).ReplaceAllString(slashless, "$1")
-	for _, read := range []string{less, slashless, formatless} {
+	reads := []string{less, slashless}
+	for format := regexp.MustCompile(`([^/])\.[^./]*$`); format.MatchString(slashless); {
+		slashless = format.ReplaceAllString(slashless, "$1")
+		reads = append(reads, slashless)
+	}
+	for _, read := range reads {
 		if r := find(t.folded, method, read).route; r != noRoute && r != m.route {
 			return m.route.key, false
 		}
@@ -58,7 +61,7 @@ func TestTablesFindWhatEveryQuestionWouldFind(t *testing.T) {
 		for range 1 + r.IntN(5) {
 			pattern := ""
 			for i := range 1 + r.IntN(3) {
-				pattern += "/" + pick("a", "b", "A", "Ab", "{x"+string(rune('0'+i))+"}", "ä")
+				pattern += "/" + pick("a", "b", "A", "Ab", "a.b", "A.b.c", "{x"+string(rune('0'+i))+"}", "ä")
 			}
 			rules[pick("", "GET ", "GET ", "POST ", "HEAD ")+pattern+pick("", "", "/", "/{$}", "/{rest...}")] = auth.AnyToken()
 		}
@@ -69,7 +72,7 @@ func TestTablesFindWhatEveryQuestionWouldFind(t *testing.T) {
 		for range 50 {
 			path := ""
 			for range 1 + r.IntN(3) {
-				path += "/" + pick("a", "b", "A", "Ab", "aB", "c", "ä", "Ä", "{x0}", "a.b", "A.b", "a?x", "b#x")
+				path += "/" + pick("a", "b", "A", "Ab", "aB", "c", "ä", "Ä", "{x0}", "a.b", "A.b", "a.b.c", "a.b.c.d", "..a", ".a.b", "a?x", "b#x")
 			}
 			path += pick("", "", "/")
 			for _, method := range []string{"GET", "HEAD", "POST", "PUT", "PROPFIND"} {
