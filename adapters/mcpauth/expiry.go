@@ -39,6 +39,9 @@ func serveOpen(ctx context.Context, recheck func(context.Context) (context.Conte
 	if until.header == nil {
 		until.header = make(http.Header)
 	}
+	// A write that began before the end is not left behind, also where a recheck panics: the server
+	// gives the response's memory to the next one.
+	defer until.missed("") // check: write-left-behind
 	err := openstream.Serve(ctx, openstream.Config{Recheck: recheck, Refused: refusedBy}, func(ctx context.Context, open *openstream.Stream) error {
 		until.open = open
 		done := make(chan any, 1)

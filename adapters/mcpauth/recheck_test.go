@@ -5,8 +5,10 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -206,6 +208,62 @@ func TestRequestsAreRechecked(t *testing.T) {
 				t.Error("what the tool wrote after the end has no error")
 			}
 		})
+	})
+}
+
+// A busy response is written into for as long as nobody returns, or quite a while.
+type busy struct {
+	http.ResponseWriter
+	begun    chan struct{}
+	returned *atomic.Bool
+	late     *atomic.Bool
+}
+
+func (b busy) Write(p []byte) (int, error) {
+	close(b.begun)
+	for range 100_000 {
+		if b.returned.Load() {
+			b.late.Store(true)
+			break
+		}
+		runtime.Gosched()
+	}
+	return len(p), nil
+}
+
+// When the handler is back, the server gives the memory of its response to the next one: no write
+// goes on then, also where a recheck has panicked.
+func TestNoWriteGoesOnWhenARecheckHasPanicked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		issuer := authtest.NewIssuer(t, nil)
+		var returned, late atomic.Bool
+		began, write := time.Now(), make(chan struct{})
+		w := busy{newRecorder(), make(chan struct{}), &returned, &late}
+		table := rules()
+		table["tools/call list_orders"] = auth.AnyToken().With(func(context.Context, *auth.Principal) error {
+			if time.Since(began) > 0 {
+				close(write)
+				<-w.begun
+				panic("a bug")
+			}
+			return nil
+		})
+		done := make(chan struct{})
+		next := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			defer close(done)
+			<-write
+			io.WriteString(w, "a part")
+		})
+		token := issuer.Token("read:orders", authtest.Claims{"exp": time.Now().Add(time.Hour).Unix()})
+		func() {
+			defer returned.Store(true)
+			defer func() { _ = recover() }()
+			mcpauth.Handler(next, issuer.Guard(nil), table, nil).ServeHTTP(w, httpRequest(t, strings.NewReader(call("list_orders")), token))
+		}()
+		<-done
+		if late.Load() {
+			t.Error("the handler was back while its response was written into")
+		}
 	})
 }
 
