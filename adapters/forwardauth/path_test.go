@@ -108,3 +108,32 @@ func TestW18_PathsThatALaxRouterReadsByMoreThanOneRule(t *testing.T) {
 		}
 	}
 }
+
+// Others ignore the last slash beside what they cut off: the routers of Django REST framework serve
+// /users/ at /users.json.
+func TestW18_PathsThatALaxRouterCutsAndEndsInASlash(t *testing.T) {
+	issuer := authtest.NewIssuer(t, nil)
+	token := issuer.Token("")
+	for text, all := range map[string]map[string]int{
+		"GET /{rest...} = any token\nGET /users/ = admin": {
+			"/users": 403, "/users/": 403, "/users.json": 400, "/USERS.json": 400, "/users.json/": 400, "/users.a.b": 400, "/users%3Fx": 400,
+			"/user.json": 200, "/a/users.json": 200, "/users/a.json": 403,
+		},
+		"GET /{name} = any token\nGET /{name}/{$} = admin\nGET /Caf%C3%A9/{$} = admin": {
+			"/users.json": 200, "/users": 200, "/users/": 400, "/caf%C3%A9.json": 400, "/caf%C3%A9": 400, "/caf%C3%A9s.json": 200,
+		},
+		"GET /{name} = any token\nGET /Admin/{rest...} = admin": {
+			"/admin": 400, "/Admin": 400, "/ADMIN": 400, "/admin.json": 400, "/Admin%3F": 400, "/Admin/": 400, "/Admin/x": 403, "/admins": 200, "/a.admin": 200,
+		},
+		"GET /{tenant}/{name} = any token\nGET /{tenant}/keys/{$} = admin\nGET /{tenant}/{name}/{rest...} = any token": {
+			"/a/keys": 400, "/a/KEYS": 400, "/a/keys/": 400, "/a/keys.json": 400, "/a/keys.a.b": 400, "/a/keys%23x": 400, "/a/locks": 200, "/a/locks.json": 200, "/a/b/keys": 200,
+		},
+	} {
+		gate := must(forwardauth.New(issuer.Guard(nil), rules(t, text), options()))
+		for target, want := range all {
+			if w := ask(gate, question("GET", target, token)); w.Code != want {
+				t.Errorf("%s: got %d %s, want %d, by\n%s", target, w.Code, w.Body, want, text)
+			}
+		}
+	}
+}

@@ -20,8 +20,10 @@ type table struct {
 	folded *http.ServeMux // of the same rules in lower case
 	// cased tells that the two differ.
 	cased bool
-	// slashed are the paths that rules name with a slash behind them, in lower case.
-	slashed map[string]bool
+	// slashed are the paths that rules name with a slash behind them, in lower case, and all the
+	// rest or nothing behind that. slashedNames tells that a rule does so whose path has names.
+	slashed      map[string]bool
+	slashedNames bool
 	// ends are the last parts of the rules' paths that are no names, in lower case.
 	ends       map[string]bool
 	longestEnd int
@@ -37,6 +39,8 @@ type route struct {
 	key    string
 	method string // "" for all
 	path   string // if it is for one alone, decoded; "" if it is not
+	bare   string // the pattern in lower case, with all names alike, before a slash at its end
+	slash  bool   // there is one, which a name for all the rest may follow
 	req    auth.Requirement
 }
 
@@ -128,6 +132,8 @@ func (t *table) add(key string, req auth.Requirement) (*route, error) {
 		pattern = service + "/{method}"
 	}
 	r := &route{key: key, method: method, path: onlyPath(pattern), req: req}
+	r.bare = parameter.ReplaceAllString(strings.TrimSuffix(foldPattern(pattern), "{$}"), "{")
+	r.bare, r.slash = strings.CutSuffix(strings.TrimSuffix(r.bare, "{...}"), "/")
 	if text := handle(t.exact, method, pattern, r); text != "" {
 		return nil, errors.New(text)
 	}
@@ -135,12 +141,14 @@ func (t *table) add(key string, req auth.Requirement) (*route, error) {
 		return nil, fmt.Errorf("without regard to case, %s", text)
 	}
 	t.cased = t.cased || foldPattern(pattern) != pattern
-	if end, err := url.PathUnescape(pattern[strings.LastIndexByte(pattern, '/')+1:]); err == nil {
-		t.ends[fold(end)] = true
-		t.longestEnd = max(t.longestEnd, len(fold(end)))
+	if bare, err := url.PathUnescape(r.bare); err != nil || strings.Contains(r.bare, "{") {
+		t.slashedNames = t.slashedNames || r.slash
+	} else if r.slash {
+		t.slashed[bare] = true
 	}
-	if without, slash := strings.CutSuffix(fold(r.path), "/"); slash {
-		t.slashed[without] = true
+	if end, err := url.PathUnescape(r.bare[strings.LastIndexByte(r.bare, '/')+1:]); err == nil {
+		t.ends[end] = true
+		t.longestEnd = max(t.longestEnd, len(end))
 	}
 	return r, nil
 }
@@ -176,6 +184,9 @@ func handle(mux *http.ServeMux, method, pattern string, r *route) (text string) 
 	mux.Handle(strings.TrimLeft(method+" "+pattern, " "), r)
 	return ""
 }
+
+// parameter is a name in a pattern. Those of one part of the path differ from those of all the rest.
+var parameter = regexp.MustCompile(`\{[^{}.]+`)
 
 // registered is a line of this package, which says nothing to who wrote the rules.
 var registered = regexp.MustCompile(` \(registered at [^)]*\)`)
@@ -231,11 +242,8 @@ func (t *table) search(method, path string) (m *match, ok bool) {
 // may begin a query, ignore the last slash, and take what follows a dot for a format. Each may do
 // so in addition to those before.
 func (t *table) isClear(method, path string, r *route) bool {
-	if t.slashed[path] {
-		other := find(t.folded, method, path+"/").route
-		if other != noRoute && other != r && fold(other.path) == path+"/" { // check: path-no-slash
-			return false
-		}
+	if t.hasOtherWithSlash(method, path, r) { // check: path-no-slash
+		return false
 	}
 	if i := strings.IndexAny(path, "?#"); i > 0 {
 		path = path[:i]
@@ -270,8 +278,19 @@ func (t *table) isClearOfFormats(method, path string, r *route) bool {
 	return true
 }
 
-// hasOther reports whether a path in lower case has another rule than r.
+// hasOther reports whether a path in lower case has another rule than r, as it is or with a slash
+// behind it.
 func (t *table) hasOther(method, path string, r *route) bool {
 	other := find(t.folded, method, path).route
-	return other != noRoute && other != r
+	return other != noRoute && other != r || t.hasOtherWithSlash(method, path, r) // check: path-cut-no-slash
+}
+
+// hasOtherWithSlash reports whether a rule that ends in a slash is for a path in lower case with
+// one behind it, and not r, which is not the same rule without the slash either.
+func (t *table) hasOtherWithSlash(method, path string, r *route) bool {
+	if !t.slashedNames && !t.slashed[path] {
+		return false
+	}
+	other := find(t.folded, method, path+"/").route
+	return other != r && other.slash && other.bare != r.bare && strings.Count(other.bare, "/") == strings.Count(path, "/")
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"math/rand/v2"
 	"regexp"
+	"strings"
 	"testing"
 
 	auth "github.com/bearward/bearward/middleware"
@@ -14,6 +15,13 @@ type nobody struct{}
 
 func (nobody) VerifyToken(context.Context, string) (*auth.Principal, error) {
 	return nil, &auth.Error{Reason: auth.ReasonTokenMalformed}
+}
+
+// withoutSlash returns the pattern of a rule, with all names alike, without the slash at its end.
+func withoutSlash(key string) (pattern string, slash bool) {
+	pattern = strings.TrimSuffix(strings.ToLower(key[strings.IndexByte(key, ' ')+1:]), "{$}")
+	pattern = regexp.MustCompile(`\{[a-z0-9]+`).ReplaceAllString(pattern, "{")
+	return strings.CutSuffix(strings.TrimSuffix(pattern, "{...}"), "/")
 }
 
 // findAll is find as it is defined, with every question asked.
@@ -29,18 +37,18 @@ func findAll(t *table, method, path string) (key string, ok bool) {
 	if m.route.path == path || path == "/" {
 		return m.route.key, true
 	}
-	if r := find(t.folded, method, folded+"/").route; r != noRoute && r != m.route && fold(r.path) == folded+"/" {
-		return m.route.key, false
-	}
-	less := regexp.MustCompile(`[?#].*$`).ReplaceAllString(folded, "")
-	slashless := regexp.MustCompile(`(.)/$`).ReplaceAllString(less, "$1")
-	reads := []string{less, slashless}
-	for format := regexp.MustCompile(`([^/])\.[^./]*$`); format.MatchString(slashless); {
-		slashless = format.ReplaceAllString(slashless, "$1")
-		reads = append(reads, slashless)
+	reads := []string{folded, regexp.MustCompile(`[?#].*$`).ReplaceAllString(folded, "")}
+	reads = append(reads, regexp.MustCompile(`(.)/$`).ReplaceAllString(reads[1], "$1"))
+	for format := regexp.MustCompile(`([^/])\.[^./]*$`); format.MatchString(reads[len(reads)-1]); {
+		reads = append(reads, format.ReplaceAllString(reads[len(reads)-1], "$1"))
 	}
 	for _, read := range reads {
 		if r := find(t.folded, method, read).route; r != noRoute && r != m.route {
+			return m.route.key, false
+		}
+		r := find(t.folded, method, read+"/").route
+		pattern, slash := withoutSlash(r.key)
+		if own, _ := withoutSlash(m.route.key); r != m.route && slash && pattern != own && strings.Count(pattern, "/") == strings.Count(read, "/") {
 			return m.route.key, false
 		}
 	}
@@ -61,9 +69,9 @@ func TestTablesFindWhatEveryQuestionWouldFind(t *testing.T) {
 		for range 1 + r.IntN(5) {
 			pattern := ""
 			for i := range 1 + r.IntN(3) {
-				pattern += "/" + pick("a", "b", "A", "Ab", "a.b", "A.b.c", "{x"+string(rune('0'+i))+"}", "ä")
+				pattern += "/" + pick("a", "b", "A", "Ab", "a.b", "A.b.c", "{"+pick("x", "y")+string(rune('0'+i))+"}", "ä")
 			}
-			rules[pick("", "GET ", "GET ", "POST ", "HEAD ")+pattern+pick("", "", "/", "/{$}", "/{rest...}")] = auth.AnyToken()
+			rules[pick("", "GET ", "GET ", "POST ", "HEAD ")+pattern+pick("", "", "/", "/{$}", "/{rest...}", "/{all...}")] = auth.AnyToken()
 		}
 		table, err := newTable(guard, rules)
 		if err != nil {
