@@ -119,6 +119,22 @@ func TestLogRefusalsTellsWhatToMend(t *testing.T) {
 	}
 }
 
+// A stranger's audiences are compared with the configured ones as long as that costs next to nothing.
+func TestLogRefusalsTellsNothingOfLongAudiencesOfStrangers(t *testing.T) {
+	issuer := authtest.NewIssuer(t, nil)
+	v := must(auth.NewVerifier(&source{Static: issuer.Keys()}, issuer.Config()))
+	const note = "it has the host of Config.Audiences, and another path"
+	for length, want := range map[int]bool{100: true, 2000: false} {
+		long := "https://api.example/" + strings.Repeat("x", length)
+		for _, aud := range []any{long, []string{long, "b"}} {
+			got := logged(t, t.Context(), v, issuer.Token("read:orders", authtest.Claims{"aud": aud}))
+			if !strings.Contains(got, "claim=aud") || strings.Contains(got, note) != want || strings.Contains(got, "there is none") {
+				t.Errorf("%d bytes: %s", length, got)
+			}
+		}
+	}
+}
+
 // Of several issuers, too, the log says how a name differs from one of them.
 func TestLogRefusalsTellsOfSeveralIssuers(t *testing.T) {
 	a, b := authtest.NewIssuer(t, &authtest.Options{URL: "https://a.example"}), authtest.NewIssuer(t, &authtest.Options{URL: "https://b.example/"})

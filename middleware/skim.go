@@ -100,9 +100,16 @@ func (v *Verifier) skimAudience(s *scratch) bool {
 	return empty && v.skimClient(s)
 }
 
+// maxNotedText bounds an audience that is compared for a note, in bytes, before a key has vouched
+// for it: each is compared with each of Config.Audiences, which may take longer than a signature.
+const maxNotedText = 256
+
 // skimmedAudience returns what an operator is told about.
 func (s *scratch) skimmedAudience() (all []string) {
 	add := func(text []byte) bool {
+		if len(text) > maxNotedText { // check: skim-noted-size
+			text = []byte(`"?"`) // near to none
+		}
 		if name, ok := jose.SkimText(text, jose.Value{Kind: '"', End: len(text)}); ok {
 			all = append(all, name)
 		}
