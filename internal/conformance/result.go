@@ -149,7 +149,7 @@ func stand(r rows.Row, p rows.Proofs, found map[string]*evidence) result {
 	if d, ok := rows.Dispositions[r.ID]; ok {
 		res.Disposition = d
 	} else if r.Planned {
-		res.Disposition = rows.Refused
+		res.Disposition, res.Note = rows.Refused, r.Why
 	}
 	for column, e := range found {
 		res.Tests += e.tests

@@ -133,6 +133,7 @@ func TestMatrixToken(t *testing.T) {
 		}
 	}
 	with("AT-41", "claims that nobody knows", accepted, claim("https://example.org/x", object{"y": []int{1}}))
+	with("AT-41", "a status list, which nothing reads", accepted, claim("status", object{"status_list": object{"idx": -1, "uri": "http://127.0.0.1:1/"}}))
 
 	// what an ID token is known by
 	for _, name := range []string{"nonce", "at_hash", "c_hash"} {

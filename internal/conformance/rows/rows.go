@@ -22,6 +22,7 @@ var rewordedText string
 type Row struct {
 	ID, Section, Level, Statement, HTTP, GRPC string
 	Planned                                   bool   // what it asks for is not built
+	Why                                       string // it is not
 	Reworded                                  string // the statement that it is to have, "" for the same
 }
 
@@ -69,13 +70,13 @@ func All() ([]Row, error) {
 		return &all[i], nil
 	}
 	for line := range strings.Lines(plannedText) {
-		line, _, _ = strings.Cut(line, "#")
+		line, why, _ := strings.Cut(line, "#")
 		for _, id := range strings.Fields(line) {
 			r, err := find(id)
 			if err != nil {
 				return nil, fmt.Errorf("planned.txt: %w", err)
 			}
-			r.Planned = true
+			r.Planned, r.Why = true, strings.TrimSpace(why)
 		}
 	}
 	reworded, err := Read(rewordedText)
