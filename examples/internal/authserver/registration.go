@@ -25,6 +25,17 @@ func (s *Server) checkRegistrationToken(_ context.Context, token string) error {
 	return nil
 }
 
+// nobody is the transport of a server that asks nobody: whoever registers could name an address of
+// its own network, such as by sector_identifier_uri.
+type nobody struct{}
+
+func (nobody) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Body != nil {
+		r.Body.Close()
+	}
+	return nil, errors.New("this server fetches nothing that a client names")
+}
+
 const (
 	maxURIs       = 10
 	maxNameLength = 100

@@ -1,8 +1,12 @@
 package authserver_test
 
 import (
+	"encoding/json"
+	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/bearward/bearward/examples/internal/authserver"
@@ -58,6 +62,43 @@ func TestBadRedirectURIHasItsOwnCode(t *testing.T) {
 		resp, err := http.Post(issuer+"/register", "application/json", strings.NewReader(body))
 		if status, page := read(t, resp, err); status != http.StatusBadRequest || !strings.Contains(page, want) {
 			t.Errorf("%s: status %d, %s; want %s", body, status, page, want)
+		}
+	}
+}
+
+// Whoever registers has the server ask nobody in its own network, neither then nor later.
+func TestRegistrationMakesTheServerAskNobody(t *testing.T) {
+	_, issuer := start(t, nil)
+	inside := httptest.NewUnstartedServer(http.NotFoundHandler())
+	var asked atomic.Bool
+	inside.Config.ConnState = func(net.Conn, http.ConnState) { asked.Store(true) }
+	inside.StartTLS()
+	t.Cleanup(inside.Close)
+	const good = `"client_name": "x", "redirect_uris": ["https://app.test/cb"]`
+	resp, err := http.Post(issuer+"/register", "application/json", strings.NewReader(`{`+good+`}`))
+	status, page := read(t, resp, err)
+	var client struct {
+		ID    string `json:"client_id"`
+		At    string `json:"registration_client_uri"`
+		Token string `json:"registration_access_token"`
+	}
+	if err := json.Unmarshal([]byte(page), &client); err != nil || status != http.StatusCreated {
+		t.Fatalf("status %d, %v: %s", status, err, page)
+	}
+	for _, member := range []string{"sector_identifier_uri", "jwks_uri", "signed_jwks_uri", "logo_uri", "client_uri"} {
+		named := good + `, "` + member + `": "` + inside.URL + `/"}`
+		resp, err := http.Post(issuer+"/register", "application/json", strings.NewReader(`{`+named))
+		status, page := read(t, resp, err)
+		change, err := http.NewRequest(http.MethodPut, client.At, strings.NewReader(`{"client_id": "`+client.ID+`", `+named))
+		if err != nil {
+			t.Fatal(err)
+		}
+		change.Header.Set("Content-Type", "application/json")
+		change.Header.Set("Authorization", "Bearer "+client.Token)
+		resp, err = http.DefaultClient.Do(change)
+		changed, _ := read(t, resp, err)
+		if asked.Swap(false) || (status == http.StatusCreated) != (member != "sector_identifier_uri") || (changed == http.StatusOK) != (status == http.StatusCreated) {
+			t.Errorf("%s: it was asked, or status %d and %d: %s", member, status, changed, page)
 		}
 	}
 }
