@@ -80,7 +80,7 @@ func (c *Cache) runFetch(ctx context.Context, f *sharedFetch) {
 	got, err := c.fetchWithoutLock(ctx, f)
 	e := c.applyResult(f, asked, got, err)
 	if e.Err == nil && c.options.SnapshotFile != "" {
-		e.SnapshotErr = c.save(asked)
+		e.SnapshotErr = c.save()
 	}
 	c.notify(e)
 }
@@ -232,14 +232,19 @@ func (c *Cache) restore(f *sharedFetch) {
 	}
 }
 
-// save writes the snapshot file.
-func (c *Cache) save(asked time.Time) error {
+// save writes the snapshot file. Its keys are as old as the last refresh: what a token caused is
+// none, and must not let them live longer after a restart.
+func (c *Cache) save() error {
 	keys, err := toJWKs(c.last.all)
 	if err != nil {
 		return err
 	}
+	c.mu.Lock()
+	refreshed := c.schedule.refreshed
+	c.mu.Unlock()
+	// check: snapshot-refreshed
 	return saveSnapshot(c.options.SnapshotFile, snapshot{
-		Source: c.fetcher.source(), URL: c.fetcher.url, FetchedAt: asked, Keys: keys,
+		Source: c.fetcher.source(), URL: c.fetcher.url, FetchedAt: refreshed, Keys: keys,
 	})
 }
 

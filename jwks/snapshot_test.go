@@ -101,6 +101,35 @@ func TestK32_RestartDuringAnOutageServes(t *testing.T) {
 	})
 }
 
+// A fetch that a token caused reads no metadata, and so lets keys live no longer: nor after a
+// restart.
+func TestK32_AFetchThatATokenCausedMakesNoSnapshotYounger(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		file := filepath.Join(privateFolder(t), "keys.json")
+		rare := func(o *jwks.Options) { o.RefreshEvery, o.MaxStale, o.SnapshotFile = 24*time.Hour, 24*time.Hour, file }
+		i := newIssuer()
+		i.answer(site{oauthForm: metadata(pathIssuer, keySetURL), keySetURL: body(keySet("a"))}.serve)
+		c := opened(t, jwks.FromIssuer, pathIssuer, i, rare)
+		if err := c.Refresh(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		sleep(15 * time.Hour)
+		i.answer(site{keySetURL: body(keySet("a", "b"))}.serve)
+		check(t, c, "b", "served")
+		synctest.Wait()
+		before := c.Status().Age
+		c.Close()
+		i.answer(hang)
+		again := opened(t, jwks.FromIssuer, pathIssuer, i, rare)
+		check(t, again, "b", "served")
+		if got := again.Status().Age; before != 15*time.Hour || got != before {
+			t.Errorf("the keys are %v old after a restart, and %v before", got, before)
+		}
+		sleep(9 * time.Hour)
+		check(t, again, "b", "not judged")
+	})
+}
+
 func TestK32_FirstFetchReplacesTheSnapshot(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		file := saved(t, keySet("a", "b"))

@@ -58,6 +58,7 @@ var replacements = map[string]string{
 	"jwks/request-timeout":                  `ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), time.Hour)`,
 	"jwks/single-flight":                    `true`,
 	"jwks/snapshot-key-set-url":             `return nil`,
+	"jwks/snapshot-refreshed":               `refreshed = time.Now()`,
 	"jwks/unknown-long-after":               `true`,
 	"jwks/wait-limit":                       `timeout = time.NewTimer(time.Hour)`,
 	"jwks/waiters":                          `true`,
