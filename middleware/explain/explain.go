@@ -165,6 +165,7 @@ func (d documents) step(s steps.Step) Step {
 	if told.Detail == "" && s.Part == "key" && errors.Is(e.Err, jwks.ErrUnavailable) {
 		told.Detail = e.Err.Error()
 	}
+	told.Detail = oneLine(told.Detail)
 	told.Has = d.has(s.Part, told.Claim, e)
 	told.Changes = d.changes(told, e)
 	return told

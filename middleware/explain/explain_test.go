@@ -2,14 +2,17 @@ package explain_test
 
 import (
 	"context"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/bearward/bearward/jwks"
 	auth "github.com/bearward/bearward/middleware"
 	"github.com/bearward/bearward/middleware/authtest"
 	"github.com/bearward/bearward/middleware/explain"
@@ -250,6 +253,30 @@ func TestClaimsAreSafeToPrint(t *testing.T) {
 		t.Errorf("got %q", fault.Has)
 	}
 }
+
+// A source's error may quote what a server sent, such as the names in its certificate.
+func TestErrorsOfKeySourcesAreSafeToPrint(t *testing.T) {
+	is := authtest.NewIssuer(t, nil)
+	down := sourceFunc(func() error {
+		names := x509.HostnameError{Certificate: &x509.Certificate{DNSNames: []string{"\x1b[2Jx\u009b31m\u202e"}}, Host: "issuer.example"}
+		return fmt.Errorf("%w: %w", jwks.ErrUnavailable, names)
+	})
+	guard := must(auth.NewGuard(must(auth.NewVerifier(down, auth.Config{Issuer: is.URL, Audiences: []string{"api"}})), nil))
+	r := explain.Token(t.Context(), guard, is.Token(""), nil)
+	for _, s := range r.Steps {
+		if strings.ContainsAny(s.Detail, "\x1b\u009b\u202e") {
+			t.Errorf("%s %s: %q is printed", s.Part, s.Name, s.Detail)
+		}
+	}
+	if s := r.Faults()[0]; s.Part != "key" || !strings.Contains(s.Detail, "valid for ?[2Jx?31m?, not issuer.example") {
+		t.Errorf("got %+v", s)
+	}
+}
+
+// A sourceFunc has no key, and says why.
+type sourceFunc func() error
+
+func (f sourceFunc) Keys(context.Context, string) ([]*jwks.Key, error) { return nil, f() }
 
 func TestThePastCanBeAskedFor(t *testing.T) {
 	is := authtest.NewIssuer(t, nil)

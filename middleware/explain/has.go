@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf16"
 
 	auth "github.com/bearward/bearward/middleware"
@@ -190,4 +191,18 @@ func printable(doc []byte) json.RawMessage {
 		}
 	}
 	return json.RawMessage(b.String())
+}
+
+// oneLine takes out of a text what a terminal could obey: an issuer's certificate and answers may
+// have it, and the errors of the network quote them.
+func oneLine(text string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n': // of joined errors
+			return ' '
+		case !unicode.IsPrint(r): // check: detail-terminal
+			return '?'
+		}
+		return r
+	}, text)
 }

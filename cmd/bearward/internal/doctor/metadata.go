@@ -70,7 +70,7 @@ func (e *examiner) issuer(ctx context.Context, name string) error {
 	if err := v.read(ctx); err != nil {
 		return err
 	}
-	e.report.Issuers = append(e.report.Issuers, name)
+	e.report.Issuers = append(e.report.Issuers, clean(name)) // check: report-issuers
 	found := len(e.report.Findings)
 	v.followForms(ctx)
 	v.choose()
