@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -73,6 +74,10 @@ func Examine(ctx context.Context, o Options) (*Report, error) {
 		}
 	}
 	for _, issuer := range issuers[:min(len(issuers), maxIssuers)] {
+		if o.Issuer == "" && !o.AllowHTTP && isDowngrade(issuer, o.API) { // check: named-issuer-downgrade
+			e.find("API_METADATA_ISSUER", e.documentURL, "authorization_servers names %s, which has http, although the API has https. It is not asked.", quote(issuer))
+			continue
+		}
 		if err := e.issuer(ctx, issuer); err != nil {
 			if o.Issuer != "" {
 				return nil, fmt.Errorf("%w: %w", ErrUsage, err)
@@ -88,6 +93,13 @@ func Examine(ctx context.Context, o Options) (*Report, error) {
 	}
 	e.report.sort()
 	return e.report, nil
+}
+
+// isDowngrade reports whether an API over https names an issuer over http. That one is on loopback:
+// a program of the machine that doctor runs on, which is no business of the API's.
+func isDowngrade(issuer, api string) bool {
+	from, err := url.Parse(issuer)
+	return err == nil && from.Scheme == "http" && strings.HasPrefix(api, "https:")
 }
 
 func (o *Options) check() error {

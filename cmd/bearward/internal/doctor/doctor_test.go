@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/bearward/bearward/cmd/bearward/internal/doctor"
@@ -235,6 +237,38 @@ func TestAReportHasNoControlCharacters(t *testing.T) {
 		if strings.ContainsAny(f.Text, "\x1b\a\u202e") {
 			t.Errorf("%s: %q", f.Name, f.Text)
 		}
+	}
+}
+
+// Names of issuers come from the API, and stand in the JSON as they are.
+func TestNamesOfIssuersHaveNoControlCharacters(t *testing.T) {
+	l := new(lab)
+	document(`{"resource":"API","authorization_servers":["https://127.0.0.1:1/\u009b31m\u202e"]}`, "application/json", true)(l)
+	l.options = func(o *doctor.Options) { o.Issuer = "" }
+	if report := l.examine(t); !slices.Equal(report.Issuers, []string{"https://127.0.0.1:1/?31m?"}) {
+		t.Errorf("got %q", report.Issuers)
+	}
+}
+
+// An API of a stranger has doctor ask no program of the machine that it runs on.
+func TestAnAPILeadsToNoIssuerOverHTTP(t *testing.T) {
+	for _, tt := range []struct {
+		allow bool
+		asked bool
+		want  []string
+	}{{false, false, []string{"API_METADATA_ISSUER"}}, {true, true, []string{"METADATA_MISSING"}}} {
+		var asked atomic.Bool
+		inside := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			asked.Store(true)
+			w.WriteHeader(http.StatusNotFound)
+		}))
+		l := new(lab)
+		document(`{"resource":"API","authorization_servers":["`+inside.URL+`/admin/stop"]}`, "application/json", true)(l)
+		l.options = func(o *doctor.Options) { o.Issuer, o.AllowHTTP = "", tt.allow }
+		if got := ids(l.examine(t)); asked.Load() != tt.asked || !slices.Equal(got, tt.want) {
+			t.Errorf("-allow-http %t: got %q, asked %t; want %q, %t", tt.allow, got, asked.Load(), tt.want, tt.asked)
+		}
+		inside.Close()
 	}
 }
 
