@@ -146,6 +146,39 @@ func TestIntrospector(t *testing.T) {
 	}
 }
 
+// What a program asks for beyond a preset is asked of answers, too.
+func TestIntrospectorAsksForFixedClaimsThatWereAdded(t *testing.T) {
+	answer := func(more string) string {
+		return `{"active":true,"iss":"https://sso.example/realms/shop","aud":"orders-api","sub":"f:1","client_id":"app","exp":4102444800` + more + `}`
+	}
+	for name, tt := range map[string]struct {
+		change func(*auth.Config)
+		answer string
+		want   auth.Reason
+	}{
+		"the preset's own are of JWTs": {func(*auth.Config) {}, answer(""), ""},
+		"added, and met":               {func(c *auth.Config) { c.FixedClaims["tenant"] = "acme" }, answer(`,"tenant":"acme"`), ""},
+		"added, and another":           {func(c *auth.Config) { c.FixedClaims["tenant"] = "acme" }, answer(`,"tenant":"other"`), auth.ReasonClaimInvalid},
+		"added, and absent":            {func(c *auth.Config) { c.FixedClaims["tenant"] = "acme" }, answer(""), auth.ReasonClaimInvalid},
+		"in place of the preset's": {
+			func(c *auth.Config) { c.FixedClaims = map[string]string{"tenant": "acme"} }, answer(`,"tenant":"other"`), auth.ReasonClaimInvalid,
+		},
+		"another value than the preset's": {func(c *auth.Config) { c.FixedClaims["typ"] = "Own" }, answer(`,"typ":"Bearer"`), auth.ReasonClaimInvalid},
+		"none":                            {func(c *auth.Config) { c.FixedClaims = nil }, answer(`,"tenant":"other"`), ""},
+	} {
+		p := provider.Keycloak("https://sso.example/realms/shop", "orders-api")
+		tt.change(&p.Config)
+		i, err := p.Introspector(introspect.NoClientAuth(), &introspect.Config{Client: &http.Client{Transport: answering(tt.answer)}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := i.VerifyToken(t.Context(), "2YotnFZFEjr1zCsicMWpAA"); reason(err) != tt.want {
+			t.Errorf("%s: refused for %q, want %q", name, reason(err), tt.want)
+		}
+		i.Close()
+	}
+}
+
 // Signed answers are of the algorithms that the preset names.
 func TestSignedAnswersByThePresetsAlgorithms(t *testing.T) {
 	p := provider.Hydra("https://hydra.example", "orders-api")

@@ -26,6 +26,7 @@ package provider
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -59,6 +60,7 @@ type Preset struct {
 	Example map[string]any
 
 	callers   func(*auth.Principal) error // who may call, of an issuer that serves everybody
+	fixed     map[string]string           // Config.FixedClaims as the preset has it: they are of JWTs
 	inCluster bool                        // the keys are the Kubernetes cluster's that this process runs in
 	err       error
 }
@@ -116,7 +118,7 @@ func of(config auth.Config, errs ...error) Preset {
 	if err := errors.Join(errs...); err != nil {
 		return Preset{err: err}
 	}
-	return Preset{Config: config}
+	return Preset{Config: config, fixed: maps.Clone(config.FixedClaims)}
 }
 
 // host checks a host name, as it is copied from a console: without scheme and path.
