@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // Ask has the Server at a URL make a token.
@@ -57,9 +58,21 @@ func ask(ctx context.Context, at, path string, t Token) (a answer, err error) {
 	case err != nil:
 		return a, NoServerError{err}
 	case resp.StatusCode == http.StatusBadRequest:
-		return a, fmt.Errorf("%s", strings.TrimSpace(string(text)))
-	case resp.StatusCode != http.StatusOK || json.Unmarshal(text, &a) != nil:
-		return a, NoServerError{fmt.Errorf("%s: status %d: it is not a `bearward dev`", at, resp.StatusCode)}
+		return a, fmt.Errorf("%s", strings.Map(printed, strings.TrimSpace(string(text))))
+	case resp.StatusCode != http.StatusOK || json.Unmarshal(text, &a) != nil || strings.ContainsFunc(a.Token+a.KeyID, isOdd): // check: dev-answer
+		return answer{}, NoServerError{fmt.Errorf("%s: status %d: it is not a `bearward dev`", at, resp.StatusCode)}
 	}
 	return a, nil
+}
+
+// isOdd reports whether no token and no key ID has r: another program may listen there, of another
+// user of the machine, and what it says is written to a terminal and into a command.
+func isOdd(r rune) bool { return r <= ' ' || r > '~' }
+
+// printed is r where a terminal shows it and does not obey it.
+func printed(r rune) rune {
+	if !unicode.IsPrint(r) { // check: dev-terminal
+		return '?'
+	}
+	return r
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -366,5 +367,30 @@ func TestAskToldWhatIsWrong(t *testing.T) {
 	_, err = Ask(t.Context(), s.URL(), Token{Lifetime: Duration(721 * time.Hour)})
 	if silent := (NoServerError{}); err == nil || errors.As(err, &silent) || !strings.Contains(err.Error(), "-ttl 721h0m0s") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// Another user of the machine may listen where `bearward dev` is looked for.
+func TestWhatAnotherProgramAnswersIsNotObeyed(t *testing.T) {
+	for _, tt := range []struct {
+		status     int
+		body, want string
+		silent     bool
+	}{
+		{http.StatusBadRequest, "\x1b[2Jno\u009b31m\u202e\n", "?[2Jno?31m?", false},
+		{http.StatusOK, `{"token": "a\n-H X: y"}`, "it is not a `bearward dev`", true},
+		{http.StatusOK, `{"token": "\u001b[2J"}`, "it is not a `bearward dev`", true},
+		{http.StatusOK, `{"key_id": "\u009b2J"}`, "it is not a `bearward dev`", true},
+	} {
+		other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(tt.status)
+			_, _ = io.WriteString(w, tt.body)
+		}))
+		token, err := Ask(t.Context(), other.URL, Token{})
+		id, errRotate := AskRotate(t.Context(), other.URL)
+		other.Close()
+		if silent := (NoServerError{}); token != "" || id != "" || err == nil || errRotate == nil || !strings.HasSuffix(err.Error(), tt.want) || errors.As(err, &silent) != tt.silent {
+			t.Errorf("%q: %q, %q, %v, %v; want %q", tt.body, token, id, err, errRotate, tt.want)
+		}
 	}
 }
