@@ -76,6 +76,9 @@ func readEscapedPEM(text string, to *[sha256.Size]byte) error {
 	if !strings.HasPrefix(doc, pemBegin) { // check: pem-begin
 		return errPEM
 	}
+	if strings.Count(doc, "-----BEGIN") != 1 { // check: pem-begins-once
+		return errPEM // pem.Decode passes over one that it cannot read, and takes the next
+	}
 	block, rest := pem.Decode([]byte(doc))
 	if block == nil {
 		return errPEM

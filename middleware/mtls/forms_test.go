@@ -58,6 +58,8 @@ func TestFormsOfOneCertificate(t *testing.T) {
 		"PEM, of AWS":                     {EscapedPEM, 0, strings.NewReplacer("%2F", "/", "%3D", "=", "%2B", "+").Replace(escaped), nil},
 		"PEM, CRLF":                       {EscapedPEM, 0, crlf, nil},
 		"PEM, two":                        {EscapedPEM, 0, escaped + otherEscaped, errPEM},
+		"PEM, one cut and another":        {EscapedPEM, 0, "-----BEGIN%20CERTIFICATE-----%0AMIIB%0A" + otherEscaped, errPEM},
+		"PEM, one broken and a key":       {EscapedPEM, 0, "-----BEGIN%20CERTIFICATE-----%0A!%0A-----END%20CERTIFICATE-----%0A" + strings.ReplaceAll(escaped, "CERTIFICATE", "PRIVATE%20KEY"), errPEM},
 		"PEM, something before":           {EscapedPEM, 0, "x%0A" + escaped, errPEM},
 		"PEM, something behind":           {EscapedPEM, 0, escaped + "x", errPEM},
 		"PEM, a key":                      {EscapedPEM, 0, strings.ReplaceAll(escaped, "CERTIFICATE", "PRIVATE%20KEY"), errPEM},
