@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -17,7 +18,7 @@ import (
 var findings = []struct {
 	letter string
 	last   int
-}{{"T", 25}, {"A", 13}, {"H", 21}, {"N", 12}, {"R", 40}}
+}{{"T", 25}, {"A", 13}, {"H", 21}, {"N", 12}, {"R", 41}}
 
 // TestFindings holds findings.md to the repository: every entry is there, and those that are not
 // open name tests and checks that exist.
@@ -73,6 +74,9 @@ func readFinding(tree fs.FS, text string) (open bool, err error) {
 	items := map[string]string{}
 	for _, m := range entryItem.FindAllStringSubmatch(text, -1) {
 		label, rest, _ := strings.Cut(strings.Join(strings.Fields(m[1]), " "), ": ")
+		if label == "Situation" && items[label] != "" {
+			return false, errors.New("a second entry without a heading")
+		}
 		items[label] = rest
 	}
 	for _, label := range []string{"Situation", "Right"} {
@@ -189,6 +193,7 @@ func TestAFindingNamesWhatHoldsIt(t *testing.T) {
 		{"a folder that is not there", done("`keys TestGet`", "a; b; c", "`jwks/redirect`"), false, "keys"},
 		{"two neighbours", done("`jwks TestGet`", "a; b", "`jwks/redirect`"), false, "2 neighbours"},
 		{"a check that is not there", done("`jwks TestGet`", "a; b; c", "`jwks/reject`"), false, "// check: reject"},
+		{"two under one heading", done("`jwks TestGet`", "a; b; c", "`jwks/redirect`") + said, false, "without a heading"},
 		{"no reason for no check", done("`jwks TestGet`", "a; b; c", "none"), false, "reason"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
