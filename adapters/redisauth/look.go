@@ -18,11 +18,12 @@ type server struct {
 	at         time.Time // of the look
 	dial       int64     // the connection that was looked at
 	epoch      string
-	run        string    // the process
-	data       string    // an ID that is lost with the data
-	replacedAt time.Time // when proofs may have been lost; zero: never
-	durable    bool      // it writes an append-only file
-	ownerLimit int       // proofs of one owner in a ttl; 0: any number
+	run        string        // the process
+	data       string        // an ID that is lost with the data
+	replacedAt time.Time     // when proofs may have been lost; zero: never
+	durable    bool          // it writes an append-only file
+	ownerLimit int           // proofs of one owner in the longest ttl; 0: any number
+	longest    time.Duration // ttl of a proof that any Store asked for
 }
 
 // A look is one that runs; done is closed when it has ended.
@@ -48,7 +49,9 @@ func (s *Store) watch() {
 		case <-s.stop:
 			return
 		case <-s.wake:
-			due = true
+			// A server that cannot be used ends each connection of a look: not at once again.
+			f := s.found.Load()
+			due = f == nil || f.err == nil // check: wake-unusable
 		case <-tick.C:
 			f := s.found.Load()
 			due = f.err != nil || time.Since(f.at) >= lookEvery
@@ -102,7 +105,9 @@ func (s *Store) current(ctx context.Context, not *server) (*server, error) {
 }
 
 // epochScript returns what stands for the data and the process that holds it, and when proofs may
-// have been lost. KEYS: epoch. ARGV: the process, a new ID, the ID that this Store knows or "".
+// have been lost. It answers with the longest ttl of any Store, too, and keeps it for a day: a Store
+// that has just begun does not know for how long lost proofs are good. KEYS: epoch, longest. ARGV:
+// the process, a new ID, the ID that this Store knows or "", its own longest ttl in ms.
 var epochScript = rueidis.NewLuaScript(`
 local t = redis.call('TIME')
 local now = string.format('%.0f', t[1] * 1000 + math.floor(t[2] / 1000))
@@ -116,10 +121,17 @@ elseif run ~= ARGV[1] then
   run, since = ARGV[1], now
 elseif ARGV[3] ~= '' and ARGV[3] ~= id and since == '0' then
   since = now
+elseif tonumber(since) > tonumber(now) then -- its clock was ahead when it began
+  since = now
 end
 local new = id .. ' ' .. run .. ' ' .. since
 if new ~= old then redis.call('SET', KEYS[1], new) end
-return {new, now}`)
+local longest = redis.call('GET', KEYS[2]) or '0'
+if tonumber(ARGV[4]) > 0 and tonumber(ARGV[4]) >= tonumber(longest) then
+  longest = ARGV[4]
+  redis.pcall('SET', KEYS[2], longest, 'PX', 86400000) -- not where Redis is full: the look goes on
+end
+return {new, now, longest}`)
 
 // inspect looks at the server, and writes again what it has lost of this process's revocations.
 func (s *Store) inspect() *server {
@@ -167,15 +179,17 @@ func (s *Store) readEpoch(ctx context.Context, client rueidis.Client, f, known *
 	if known != nil {
 		knownID = known.data
 	}
-	got, err := epochScript.Exec(ctx, client, []string{s.prefix + "epoch"}, []string{f.run, rand.Text(), knownID}).AsStrSlice()
+	keys := []string{s.prefix + "epoch", s.prefix + "longest"}
+	args := []string{f.run, rand.Text(), knownID, strconv.FormatInt(time.Duration(s.longest.Load()).Milliseconds(), 10)}
+	got, err := epochScript.Exec(ctx, client, keys, args).AsStrSlice()
 	if err != nil {
 		return fmt.Errorf("redisauth: look at the data: %w", err)
 	}
-	if len(got) != 2 {
+	if len(got) != 3 {
 		return fault("look at the data: a strange answer")
 	}
 	f.epoch = got[0]
-	var since, now int64
+	var since, now, longest int64
 	fields := strings.Fields(f.epoch)
 	if len(fields) == 3 {
 		f.data = fields[0]
@@ -184,9 +198,13 @@ func (s *Store) readEpoch(ctx context.Context, client rueidis.Client, f, known *
 	if err == nil {
 		now, err = strconv.ParseInt(got[1], 10, 64)
 	}
+	if err == nil {
+		longest, err = strconv.ParseInt(got[2], 10, 64)
+	}
 	if err != nil || f.data == "" {
 		return fault("look at the data: a strange answer")
 	}
+	f.longest = time.Duration(longest) * time.Millisecond
 	if since != 0 {
 		f.replacedAt = time.Now().Add(-time.Duration(now-since) * time.Millisecond)
 	}

@@ -23,7 +23,8 @@ const (
 )
 
 // firstScript remembers a proof. KEYS: epoch, proof, owner. ARGV: the epoch that the Store knows,
-// ttl in ms, how many proofs one owner may have (0: any number).
+// ttl in ms, how many proofs one owner may have (0: any number) in how many ms. That is not the
+// proof's ttl: an owner whose first proof is nearly over would soon be counted from 0 again.
 var firstScript = rueidis.NewLuaScript(`
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return -1 end
 local most = tonumber(ARGV[3])
@@ -32,7 +33,7 @@ if most > 0 and tonumber(redis.call('GET', KEYS[3]) or '0') >= most then
   return -2
 end
 if not redis.call('SET', KEYS[2], '', 'PX', ARGV[2], 'NX') then return 0 end
-if most > 0 and redis.call('INCR', KEYS[3]) == 1 then redis.call('PEXPIRE', KEYS[3], ARGV[2]) end
+if most > 0 and redis.call('INCR', KEYS[3]) == 1 then redis.call('PEXPIRE', KEYS[3], ARGV[4]) end
 return 1`)
 
 // First implements [dpop.ReplayStore]: of calls with the same id within ttl, on whatever replica,
@@ -73,7 +74,8 @@ func (s *Store) First(ctx context.Context, owner, id string, ttl time.Duration) 
 
 func (s *Store) askFirst(ctx context.Context, f *server, owner, id string, ttl time.Duration) (int64, error) {
 	keys := []string{s.prefix + "epoch", s.prefix + "p" + id, s.prefix + "o" + owner}
-	args := []string{f.epoch, strconv.FormatInt(ttl.Milliseconds(), 10), strconv.Itoa(f.ownerLimit)}
+	ms := func(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
+	args := []string{f.epoch, ms(ttl), strconv.Itoa(f.ownerLimit), ms(s.longestTTL(f))}
 	r, err := s.ask(ctx, func(ctx context.Context, c rueidis.Client) rueidis.RedisResult {
 		return firstScript.Exec(ctx, c, keys, args)
 	})
@@ -103,11 +105,21 @@ func (s *Store) forgetful(f *server) error {
 	if s.allowLoss || f.replacedAt.IsZero() {
 		return nil
 	}
-	left := time.Until(f.replacedAt.Add(time.Duration(s.longest.Load())))
+	left := time.Until(f.replacedAt.Add(s.longestTTL(f)))
 	if left > 0 { // check: restarted
 		return fault(fmt.Sprintf("the server was restarted, replaced or emptied and may have forgotten proofs: %v left", left.Round(time.Second)))
 	}
 	return nil
+}
+
+// longestTTL is for how long a proof is remembered at most. A ttl is what is left of a proof: the
+// one that was asked for last may be short.
+func (s *Store) longestTTL(f *server) time.Duration {
+	longest := time.Duration(s.longest.Load())
+	if f.longest > longest { // check: shared-longest
+		longest = f.longest
+	}
+	return longest
 }
 
 // lengthen keeps the longest ttl that was asked for.

@@ -112,7 +112,8 @@ func eventually(t testing.TB, what string, ok func() bool) {
 type proxy struct {
 	l    net.Listener
 	to   atomic.Pointer[string]
-	lose atomic.Bool // answers
+	lose atomic.Bool  // answers
+	slow atomic.Int64 // how long each takes, in nanoseconds
 
 	mu    sync.Mutex
 	conns []net.Conn
@@ -155,6 +156,9 @@ func (p *proxy) answers(in, out net.Conn) {
 		n, err := out.Read(b)
 		if err != nil || p.lose.Load() {
 			return
+		}
+		if d := p.slow.Load(); d > 0 {
+			<-time.After(time.Duration(d))
 		}
 		if _, err := in.Write(b[:n]); err != nil {
 			return

@@ -4,8 +4,11 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/rueidis"
@@ -208,15 +211,33 @@ func (s *Store) entryKey(kind, issuer, name string) string {
 	return s.prefix + "r" + string(h.Sum(nil))
 }
 
-// writeAgain writes the revocations of this process to a server that was replaced.
+// writersAgain is how many revocations are written again at once. Beside maxQuestions there is room
+// for them in the client's queue.
+const writersAgain = 100
+
+// writeAgain writes the revocations of this process to a server that was replaced. Each may take a
+// lookTimeout, however many they are: until all are written, nobody gets an answer.
 func (s *Store) writeAgain(client rueidis.Client, before, now *server) error {
 	all := s.revoked.all()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*lookTimeout)
-	defer cancel()
-	for key, r := range all {
-		if err := writeRevoked(ctx, client, key, r).Error(); err != nil {
-			return wrap("write revocations again", err)
-		}
+	keys := slices.Collect(maps.Keys(all))
+	var next atomic.Int64
+	var failed atomic.Pointer[error]
+	var writers sync.WaitGroup
+	for range min(writersAgain, len(keys)) {
+		writers.Go(func() {
+			for at := next.Add(1) - 1; at < int64(len(keys)) && failed.Load() == nil; at = next.Add(1) - 1 {
+				ctx, cancel := context.WithTimeout(context.Background(), lookTimeout)
+				err := writeRevoked(ctx, client, keys[at], all[keys[at]]).Error()
+				cancel()
+				if err != nil {
+					failed.Store(&err)
+				}
+			}
+		})
+	}
+	writers.Wait()
+	if err := failed.Load(); err != nil {
+		return wrap("write revocations again", *err)
 	}
 	if before.data != now.data { // check: loss-told
 		s.log.Error("Redis has lost its data: this process has written its revocations again; those of processes that have ended are lost", "revocations", len(all))

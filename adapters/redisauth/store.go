@@ -33,7 +33,7 @@ type Options struct {
 	Prefix string
 	// AllowLossOnRestart accepts proofs at once after Redis was restarted, replaced or emptied.
 	// Proofs that Redis has forgotten may then be accepted once more. Default false: requests with
-	// a proof are answered with 503 until the longest ttl that the Store was asked for has passed.
+	// a proof are answered with 503 until the longest ttl that a Store was asked for has passed.
 	AllowLossOnRestart bool
 	// MaxRevocations bounds the entries that this process keeps to write them again after Redis
 	// lost them: those of its own calls of Revoke. Default 65,536; an entry takes about 200 bytes.
@@ -56,7 +56,7 @@ type Store struct {
 	dials   atomic.Int64           // connections made
 	found   atomic.Pointer[server] // by the last look
 	known   atomic.Pointer[server] // the last one that could be used
-	longest atomic.Int64           // ttl of a proof, in nanoseconds
+	longest atomic.Int64           // ttl of a proof that this Store was asked for, in nanoseconds
 
 	wake    chan struct{}
 	stop    chan struct{}
@@ -235,8 +235,11 @@ func (s *Store) ask(ctx context.Context, question func(context.Context, rueidis.
 	}
 	select {
 	case s.slots <- struct{}{}:
-	default:
-		return rueidis.RedisResult{}, errBusy
+	case <-s.stop:
+		return rueidis.RedisResult{}, errClosed
+	case <-ctx.Done():
+		s.wakeUp()
+		return rueidis.RedisResult{}, fmt.Errorf("%w: %w", errBusy, ctx.Err())
 	}
 	answer := make(chan rueidis.RedisResult, 1)
 	go func() {
