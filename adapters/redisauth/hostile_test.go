@@ -5,6 +5,7 @@ package redisauth_test
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"strings"
 	"sync"
@@ -12,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bearward/bearward/adapters/redisauth"
 	"github.com/bearward/bearward/middleware/dpop"
 	"github.com/bearward/bearward/middleware/revocation"
 )
@@ -194,5 +196,33 @@ func TestAServerWhoseClockWasAhead(t *testing.T) {
 	ready(t, s)
 	if took := time.Since(began); took < 500*time.Millisecond || took > 10*time.Second {
 		t.Errorf("answers after %v, want about a second", took)
+	}
+}
+
+// The same fault is told once, although the text of each has the port of another connection.
+func TestAServerThatResetsConnectionsIsToldOnce(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all sync.WaitGroup
+	all.Go(func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = c.Read(make([]byte, 1)) // what is left unread makes Close a reset
+			c.Close()
+		}
+	})
+	var logged safeBuffer
+	newStore(t, l.Addr().String(), &redisauth.Options{Logger: slog.New(slog.NewTextHandler(&logged, nil))})
+	<-time.After(3500 * time.Millisecond)
+	l.Close()
+	all.Wait()
+	if n := strings.Count(logged.String(), "connection reset by peer"); n != 1 {
+		t.Errorf("told %d times:\n%s", n, logged.String())
 	}
 }

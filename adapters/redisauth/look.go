@@ -3,8 +3,10 @@ package redisauth
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"strconv"
 	"strings"
 	"time"
@@ -246,7 +248,7 @@ func (f *server) read(info string) error {
 func (s *Store) tell(before, now *server) {
 	level, text := slog.LevelInfo, ""
 	switch {
-	case now.err != nil && (before == nil || before.err == nil || before.err.Error() != now.err.Error()):
+	case now.err != nil && (before == nil || before.err == nil || faultOf(before.err) != faultOf(now.err)):
 		s.log.Error("Redis cannot be used; requests that need it are answered with 503", "err", now.err)
 		return
 	case now.err != nil:
@@ -259,6 +261,15 @@ func (s *Store) tell(before, now *server) {
 		return
 	}
 	s.log.Log(context.Background(), level, text)
+}
+
+// faultOf returns the text of err without what is of one connection alone, its port.
+func faultOf(err error) string {
+	var op *net.OpError
+	if errors.As(err, &op) && op.Err != nil {
+		return op.Op + " " + op.Err.Error()
+	}
+	return err.Error()
 }
 
 // Check looks at the server now. It returns what makes it unusable: that it cannot be reached, is a
