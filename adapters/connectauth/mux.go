@@ -17,8 +17,8 @@ import (
 // true}.NewMux(guard, rules). The zero value means the defaults.
 type Options struct {
 	// AllowExpiredStreams lets a stream go on after its token ran out, until its handler returns.
-	// By default it is ended at the token's expiry plus the verifier's leeway. Whatever else ends a
-	// stream still does, such as the withdrawal of the token's key.
+	// By default it is ended at the token's expiry plus the verifier's leeway. Until the token
+	// expires, whatever else ends a stream still does, such as the withdrawal of its key.
 	AllowExpiredStreams bool
 }
 
