@@ -29,6 +29,7 @@ func ExampleServe() {
 		return
 	}
 	ctx := auth.WithPrincipal(context.Background(), p) // as a Guard does when the stream is opened
+	var next error
 	err = openstream.Serve(ctx, openstream.Config{
 		Recheck: func(ctx context.Context) (context.Context, error) {
 			presented := auth.Credentials{Operation: "/shop.Orders/Watch", Authorization: []string{"Bearer a.b.c"}}
@@ -38,9 +39,10 @@ func ExampleServe() {
 		Ended:   func(refused error) { fmt.Println("the caller is told:", refused) },
 	}, func(ctx context.Context, s *openstream.Stream) error {
 		<-ctx.Done()
-		fmt.Println("the next message fails:", s.Ended())
+		next = s.Ended()
 		return ctx.Err()
 	})
+	fmt.Println("the next message fails:", next)
 	fmt.Println(err)
 	// Output:
 	// the caller is told: closed: auth: request refused: TOKEN_EXPIRED

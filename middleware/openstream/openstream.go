@@ -39,8 +39,9 @@ type Config struct {
 	// Refused returns the transport's error for a stream that a recheck refuses. It is called once
 	// at most, and may set trailers.
 	Refused func(error) error
-	// Ended is called once with what Refused returned, before the handler's context is canceled. It
-	// tells the caller, and wakes a handler that waits for messages. Default nothing.
+	// Ended is called once with what Refused returned, after the handler's context is canceled: it
+	// may wait for a caller who reads nothing. It tells the caller, and wakes a handler that waits
+	// for messages. Serve returns after it. Default nothing.
 	Ended func(refused error)
 	// Gone returns the transport's error for messages after the caller is gone; err is the
 	// context's. Default: err itself.

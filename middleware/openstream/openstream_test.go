@@ -105,3 +105,30 @@ func (p *panicking) VerifyToken(ctx context.Context, raw string) (*auth.Principa
 	}
 	return new(changing).VerifyToken(ctx, raw)
 }
+
+// A caller who is to be told of the end may not read: the handler learns of it all the same.
+func TestTheHandlerDoesNotWaitForTheCaller(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		reads := make(chan struct{})
+		err := openstream.Serve(t.Context(), openstream.Config{
+			Recheck: func(context.Context) (context.Context, error) {
+				return nil, &auth.Error{Reason: auth.ReasonTokenRevoked}
+			},
+			Refused: func(err error) error { return err },
+			Ended: func(error) {
+				select {
+				case <-reads:
+				case <-time.After(time.Hour):
+					t.Error("the handler waits for the caller")
+				}
+			},
+		}, func(ctx context.Context, _ *openstream.Stream) error {
+			<-ctx.Done()
+			close(reads)
+			return nil
+		})
+		if auth.AsError(err).Reason != auth.ReasonTokenRevoked {
+			t.Errorf("got %v", err)
+		}
+	})
+}

@@ -206,9 +206,9 @@ func (w *watcher) outlives(err error, holds bool) bool {
 
 // finish ends the stream.
 func (w *watcher) finish(refused error) {
-	defer w.cancel()
 	w.refused = refused
 	w.close(refused)
+	w.cancel() // check: canceled-first
 	if w.Ended != nil {
 		w.Ended(refused)
 	}
