@@ -25,7 +25,7 @@ const (
 // firstScript remembers a proof. KEYS: epoch, proof, owner. ARGV: the epoch that the Store knows,
 // ttl in ms, how many proofs one owner may have (0: any number) in how many ms. That is not the
 // proof's ttl: an owner whose first proof is nearly over would soon be counted from 0 again.
-var firstScript = rueidis.NewLuaScript(`
+var firstScript = newScript(`
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return -1 end
 local most = tonumber(ARGV[3])
 if most > 0 and tonumber(redis.call('GET', KEYS[3]) or '0') >= most then

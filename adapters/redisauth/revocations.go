@@ -79,7 +79,7 @@ func (o *ownEntries) all() map[string]revoked {
 }
 
 // revokeScript widens an entry. KEYS: entry. ARGV: before, ms until it is over.
-var revokeScript = rueidis.NewLuaScript(`
+var revokeScript = newScript(`
 local before, left = ARGV[1], tonumber(ARGV[2])
 local old = redis.call('GET', KEYS[1])
 if old then

@@ -2,6 +2,7 @@ package redisauth
 
 import (
 	"context"
+	"crypto/fips140"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -222,6 +223,15 @@ func (s *Store) connect() (rueidis.Client, error) {
 	defer s.mu.Unlock()
 	s.client = client
 	return client, nil
+}
+
+// newScript returns a script, which Redis names by its SHA-1. Where FIPS 140-3 is enforced, that
+// cannot be computed, and Redis gets the whole text each time.
+func newScript(text string) *rueidis.Lua {
+	if fips140.Enforced() { // check: fips
+		return rueidis.NewLuaScriptNoSha(text)
+	}
+	return rueidis.NewLuaScript(text)
 }
 
 var errBusy = fault(fmt.Sprintf("%d questions wait for Redis", maxQuestions))
