@@ -6,7 +6,8 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
-	"runtime"
+	"runtime/pprof"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -94,7 +95,12 @@ func (s *somebody) until(want string) {
 func TestACallThatWaitsEnds(t *testing.T) {
 	t.Parallel()
 	l, p := link{}, freePorts(t)
-	st, err := startStack(p, stackConfig{link: l, key: webapp.NewKey(), log: slog.New(slog.DiscardHandler), patience: 3 * time.Second})
+	var st *stack
+	var err error
+	// Goroutines inherit the label: the stacks of other tests have calls, too.
+	pprof.Do(t.Context(), pprof.Labels("test", t.Name()), func(context.Context) {
+		st, err = startStack(p, stackConfig{link: l, key: webapp.NewKey(), log: slog.New(slog.DiscardHandler), patience: 3 * time.Second})
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,11 +136,27 @@ func TestACallThatWaitsEnds(t *testing.T) {
 
 	s.post("/logout", nil)
 	other.presses("tool-list", refusedWithout)
-	shutdown()
-	stacks := make([]byte, 1<<20)
-	if text := string(stacks[:runtime.Stack(stacks, true)]); strings.Contains(text, "webapp.(*toolCall).run") {
-		t.Errorf("a call goes on:\n%s", text)
+	if len(callsOf(t)) == 0 {
+		t.Error("no call waits, not even the other person's")
 	}
+	shutdown()
+	if all := callsOf(t); len(all) != 0 {
+		t.Errorf("calls go on:\n%s", strings.Join(all, "\n\n"))
+	}
+}
+
+// callsOf returns where the calls are that programs labelled by the test have under way.
+func callsOf(t *testing.T) (all []string) {
+	var text strings.Builder
+	if err := pprof.Lookup("goroutine").WriteTo(&text, 1); err != nil {
+		t.Fatal(err)
+	}
+	for where := range strings.SplitSeq(text.String(), "\n\n") {
+		if strings.Contains(where, strconv.Quote(t.Name())) && strings.Contains(where, "webapp.(*toolCall).run") {
+			all = append(all, where)
+		}
+	}
+	return all
 }
 
 // A server whose answers are not as promised is shown as that, and its answer is not drawn as good.
