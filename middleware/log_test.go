@@ -119,7 +119,8 @@ func TestLogRefusalsTellsWhatToMend(t *testing.T) {
 	}
 }
 
-// A stranger's audiences are compared with the configured ones as long as that costs next to nothing.
+// A stranger's audiences are compared with the configured ones as long as that costs next to
+// nothing.
 func TestLogRefusalsTellsNothingOfLongAudiencesOfStrangers(t *testing.T) {
 	issuer := authtest.NewIssuer(t, nil)
 	v := must(auth.NewVerifier(&source{Static: issuer.Keys()}, issuer.Config()))

@@ -185,7 +185,8 @@ func handle(mux *http.ServeMux, method, pattern string, r *route) (text string) 
 	return ""
 }
 
-// parameter is a name in a pattern. Those of one part of the path differ from those of all the rest.
+// parameter is a name in a pattern. Those of one part of the path differ from those of all the
+// rest.
 var parameter = regexp.MustCompile(`\{[^{}.]+`)
 
 // registered is a line of this package, which says nothing to who wrote the rules.

@@ -107,9 +107,9 @@ func (s *Store) current(ctx context.Context, not *server) (*server, error) {
 }
 
 // epochScript returns what stands for the data and the process that holds it, and when proofs may
-// have been lost. It answers with the longest ttl of any Store, too, and keeps it for a day: a Store
-// that has just begun does not know for how long lost proofs are good. KEYS: epoch, longest. ARGV:
-// the process, a new ID, the ID that this Store knows or "", its own longest ttl in ms.
+// have been lost. It answers with the longest ttl of any Store, too, and keeps it for a day: a
+// Store that has just begun does not know for how long lost proofs are good. KEYS: epoch, longest.
+// ARGV: the process, a new ID, the ID that this Store knows or "", its own longest ttl in ms.
 var epochScript = newScript(`
 local t = redis.call('TIME')
 local now = string.format('%.0f', t[1] * 1000 + math.floor(t[2] / 1000))

@@ -245,11 +245,10 @@ func (s *Store) ask(ctx context.Context, question func(context.Context, rueidis.
 	}
 	select {
 	case s.slots <- struct{}{}:
-	case <-s.stop:
-		return rueidis.RedisResult{}, errClosed
-	case <-ctx.Done():
-		s.wakeUp()
-		return rueidis.RedisResult{}, fmt.Errorf("%w: %w", errBusy, ctx.Err())
+	default:
+		if err := s.waitForSlot(ctx); err != nil {
+			return rueidis.RedisResult{}, err
+		}
 	}
 	answer := make(chan rueidis.RedisResult, 1)
 	go func() {
@@ -263,6 +262,19 @@ func (s *Store) ask(ctx context.Context, question func(context.Context, rueidis.
 	case <-ctx.Done():
 		s.wakeUp()
 		return rueidis.RedisResult{}, fmt.Errorf("redisauth: Redis has not answered: %w", ctx.Err())
+	}
+}
+
+// waitForSlot waits until fewer than maxQuestions are put.
+func (s *Store) waitForSlot(ctx context.Context) error {
+	select {
+	case s.slots <- struct{}{}:
+		return nil
+	case <-s.stop:
+		return errClosed
+	case <-ctx.Done():
+		s.wakeUp()
+		return fmt.Errorf("%w: %w", errBusy, ctx.Err())
 	}
 }
 

@@ -92,8 +92,8 @@ func redis(ctx context.Context, p plan, r *report) error {
 		return err
 	}
 	r.goals = append(r.goals, goal{what: "DPoP at 16 callers, requests per second: Redis on loopback / Memory", limit: 0.8, atLeast: true,
-		measured: cs[0].Over(cs[1]), suite: "redis", known: 0.65,
-		reason: "without HTTP around it a request takes 100 us of processor time, nearly all of it the signature; to ask Redis takes 20 us more here, and 16 us of redis-server"})
+		measured: cs[0].Over(cs[1]), suite: "redis", known: 0.48,
+		reason: "without HTTP around it a request takes 100 us of processor time, nearly all of it the signature; to ask Redis takes 20 us more, and 16 us of redis-server, where the kernel is quick: the same code had 0.51 to 0.71 on different machines and days"})
 	r.compare("Proofs that replicas remember together", fmt.Sprintf("A request with a DPoP proof (ES256) through a Guard, its token remembered, by %d callers; redis-server "+
 		"takes its share of the same processors. Time is of one request, from the wall clock.", proofCallers), cs[0], cs, nil)
 	slowest, err := whileRedisHangs(ctx, p, s, client, proofs, server)

@@ -31,9 +31,9 @@ type Config struct {
 	// and the requirement of the stream's rule. It is called on a goroutine of its own, and never
 	// twice at once. Its context is derived from the one that was given to Serve.
 	Recheck func(context.Context) (context.Context, error)
-	// AllowExpired lets a stream go on after its token ran out. Until then, whatever else refuses it
-	// still ends it; afterwards a recheck that says no more than that ends nothing. Default false: it
-	// ends at the token's expiry plus the verifier's leeway.
+	// AllowExpired lets a stream go on after its token ran out. Until then, whatever else refuses
+	// it still ends it; afterwards a recheck that says no more than that ends nothing. Default
+	// false: it ends at the token's expiry plus the verifier's leeway.
 	AllowExpired bool
 
 	// Refused returns the transport's error for a stream that a recheck refuses. It is called once
