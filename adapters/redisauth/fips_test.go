@@ -3,40 +3,13 @@
 package redisauth_test
 
 import (
-	"os"
-	"os/exec"
-	"strings"
 	"testing"
+
+	"github.com/bearward/bearward/internal/fipstest"
 )
 
-// fipsMode is set in the processes that TestFIPS starts.
-const fipsMode = "TEST_FIPS"
-
-// TestFIPS runs tests of proofs and revocations in processes that keep to FIPS 140-3.
+// TestFIPS runs tests of proofs and revocations.
 func TestFIPS(t *testing.T) {
 	t.Parallel()
-	if os.Getenv(fipsMode) != "" {
-		t.Skip("started by itself")
-	}
-	const tests = "^(TestCheck|TestRevokeWidens|TestRevocationsAreWrittenAgain)$"
-	for _, mode := range []string{"on", "only"} {
-		t.Run(mode, func(t *testing.T) {
-			t.Parallel()
-			self, err := os.Executable()
-			if err != nil {
-				t.Fatal(err)
-			}
-			run := exec.CommandContext(t.Context(), self, "-test.run", tests, "-test.v")
-			run.Env = append(os.Environ(), "GODEBUG=fips140="+mode, fipsMode+"="+mode)
-			out, err := run.CombinedOutput()
-			if err != nil {
-				t.Fatalf("%v\n%s", err, out)
-			}
-			for name := range strings.SplitSeq(strings.Trim(tests, "^()$"), "|") {
-				if !strings.Contains(string(out), "--- PASS: "+name) {
-					t.Errorf("%s did not run\n%s", name, out)
-				}
-			}
-		})
-	}
+	fipstest.Run(t, "TestCheck", "TestRevokeWidens", "TestRevocationsAreWrittenAgain")
 }

@@ -75,15 +75,13 @@ func TestANewStoreKnowsHowLongProofsAreGood(t *testing.T) {
 	}
 }
 
-// What ends connections, such as a server that wants another password or has no room for clients,
-// is asked once a second.
-func TestAServerThatEndsConnectionsIsNotAskedAllTheTime(t *testing.T) {
-	t.Parallel()
+// endingConnections starts a server that calls each with a connection, and closes it then. end
+// ends the server.
+func endingConnections(t *testing.T, each func(net.Conn)) (addr string, end func()) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	var dials atomic.Int64
 	var all sync.WaitGroup
 	all.Go(func() {
 		for {
@@ -91,14 +89,25 @@ func TestAServerThatEndsConnectionsIsNotAskedAllTheTime(t *testing.T) {
 			if err != nil {
 				return
 			}
-			dials.Add(1)
+			each(c)
 			c.Close()
 		}
 	})
-	newStore(t, l.Addr().String(), nil)
+	return l.Addr().String(), func() {
+		l.Close()
+		all.Wait()
+	}
+}
+
+// What ends connections, such as a server that wants another password or has no room for clients,
+// is asked once a second.
+func TestAServerThatEndsConnectionsIsNotAskedAllTheTime(t *testing.T) {
+	t.Parallel()
+	var dials atomic.Int64
+	addr, end := endingConnections(t, func(net.Conn) { dials.Add(1) })
+	newStore(t, addr, nil)
 	<-time.After(2500 * time.Millisecond)
-	l.Close()
-	all.Wait()
+	end()
 	if n := dials.Load(); n < 1 || n > 10 {
 		t.Errorf("%d connections in 2.5 s", n)
 	}
@@ -202,26 +211,12 @@ func TestAServerWhoseClockWasAhead(t *testing.T) {
 // The same fault is told once, although the text of each has the port of another connection.
 func TestAServerThatResetsConnectionsIsToldOnce(t *testing.T) {
 	t.Parallel()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var all sync.WaitGroup
-	all.Go(func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			_, _ = c.Read(make([]byte, 1)) // what is left unread makes Close a reset
-			c.Close()
-		}
-	})
+	// what is left unread makes Close a reset
+	addr, end := endingConnections(t, func(c net.Conn) { _, _ = c.Read(make([]byte, 1)) })
 	var logged safeBuffer
-	newStore(t, l.Addr().String(), &redisauth.Options{Logger: slog.New(slog.NewTextHandler(&logged, nil))})
+	newStore(t, addr, &redisauth.Options{Logger: slog.New(slog.NewTextHandler(&logged, nil))})
 	<-time.After(3500 * time.Millisecond)
-	l.Close()
-	all.Wait()
+	end()
 	if n := strings.Count(logged.String(), "connection reset by peer"); n != 1 {
 		t.Errorf("told %d times:\n%s", n, logged.String())
 	}

@@ -223,7 +223,7 @@ var frameworks = map[string][]string{
 }
 
 // testKits are what links testing.
-var testKits = []string{"middleware/authtest", "adapters/grpcauth/grpcauthtest", "internal/fuzztest"}
+var testKits = []string{"middleware/authtest", "adapters/grpcauth/grpcauthtest", "internal/fuzztest", "internal/fipstest"}
 
 // matches reports whether room is one of the patterns.
 func matches(room string, patterns []string) bool {

@@ -2,44 +2,19 @@ package tokencache
 
 import (
 	"crypto/fips140"
-	"os"
-	"os/exec"
 	"slices"
-	"strings"
 	"testing"
+
+	"github.com/bearward/bearward/internal/fipstest"
 )
 
-// fipsMode is set in the processes that TestFIPS starts.
-const fipsMode = "TEST_FIPS"
-
-// TestFIPS runs the test of the hash in processes that keep to FIPS 140-3.
+// TestFIPS runs the test of the hash.
 func TestFIPS(t *testing.T) {
-	if os.Getenv(fipsMode) != "" {
-		t.Skip("started by itself")
-	}
-	const tests = "^TestTokenHash$"
-	for _, mode := range []string{"on", "only"} {
-		t.Run(mode, func(t *testing.T) {
-			t.Parallel()
-			self, err := os.Executable()
-			if err != nil {
-				t.Fatal(err)
-			}
-			run := exec.CommandContext(t.Context(), self, "-test.run", tests, "-test.v")
-			run.Env = append(os.Environ(), "GODEBUG=fips140="+mode, fipsMode+"="+mode)
-			out, err := run.CombinedOutput()
-			if err != nil {
-				t.Fatalf("%v\n%s", err, out)
-			}
-			if !strings.Contains(string(out), "--- PASS: TestTokenHash") {
-				t.Errorf("TestTokenHash did not run\n%s", out)
-			}
-		})
-	}
+	fipstest.Run(t, "TestTokenHash")
 }
 
 func TestTokenHash(t *testing.T) {
-	mode := os.Getenv(fipsMode)
+	mode := fipstest.Mode()
 	if want := mode != ""; fips140.Enabled() != want && want {
 		t.Fatalf("FIPS mode %q, and yet crypto does not keep to it", mode)
 	}

@@ -271,7 +271,7 @@ func (s *Server) newProvider() (*provider.Provider, error) {
 		provider.WithLocalhostRedirectURIs(),
 		provider.WithDCRInitialTokenValidator(s.checkRegistrationToken),
 		provider.WithDCRClientHandler(s.checkRegistration),
-		provider.WithHTTPClientFunc(func(context.Context) *http.Client { return &http.Client{Transport: nobody{}} }),
+		provider.WithHTTPClientFunc(func(context.Context) *http.Client { return &http.Client{Transport: noFetch{}} }),
 		provider.WithTokenRevocation(func(context.Context, *goidc.Client) bool { return true }),
 		provider.WithTokenRevocationRevokeGrantOnAccessToken(),
 		provider.WithPolicies(goidc.NewPolicy("login and consent",

@@ -25,11 +25,11 @@ func (s *Server) checkRegistrationToken(_ context.Context, token string) error {
 	return nil
 }
 
-// nobody is the transport of a server that asks nobody: whoever registers could name an address of
-// its own network, such as by sector_identifier_uri.
-type nobody struct{}
+// noFetch is an http.RoundTripper that refuses every request. A client that registers could name an
+// address of the server's own network, such as by sector_identifier_uri.
+type noFetch struct{}
 
-func (nobody) RoundTrip(r *http.Request) (*http.Response, error) {
+func (noFetch) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.Body != nil {
 		r.Body.Close()
 	}

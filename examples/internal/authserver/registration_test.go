@@ -66,8 +66,8 @@ func TestBadRedirectURIHasItsOwnCode(t *testing.T) {
 	}
 }
 
-// Whoever registers has the server ask nobody in its own network, neither then nor later.
-func TestRegistrationMakesTheServerAskNobody(t *testing.T) {
+// The server fetches no URL that a client names, neither at its registration nor later.
+func TestRegistrationCausesNoFetch(t *testing.T) {
 	_, issuer := start(t, nil)
 	inside := httptest.NewUnstartedServer(http.NotFoundHandler())
 	var asked atomic.Bool
