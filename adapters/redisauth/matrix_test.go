@@ -102,7 +102,7 @@ func (f redisFault) test(t *testing.T) {
 		}
 		if s.seen {
 			eventually(t, "the Store sees the server", func() bool {
-				err := a.store.Check(bounded(t))
+				err := a.store.Check(briefly(t))
 				return err != nil && strings.Contains(err.Error(), "append-only") // its only fault
 			})
 		}

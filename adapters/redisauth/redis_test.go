@@ -201,13 +201,19 @@ func newStore(t testing.TB, addr string, opts *redisauth.Options) *redisauth.Sto
 func ready(t testing.TB, s *redisauth.Store) {
 	t.Helper()
 	eventually(t, "the Store answers", func() bool {
-		_, err := s.First(bounded(t), "ready", fmt.Sprint(time.Now().UnixNano()), time.Second)
+		_, err := s.First(briefly(t), "ready", fmt.Sprint(time.Now().UnixNano()), time.Second)
 		return err == nil
 	})
 }
 
-func bounded(t testing.TB) context.Context {
-	ctx, cancel := context.WithTimeout(t.Context(), 250*time.Millisecond)
+// bounded is for a question that is answered; it ends a test that hangs.
+func bounded(t testing.TB) context.Context { return within(t, 20*time.Second) }
+
+// briefly is for a question that may get no answer.
+func briefly(t testing.TB) context.Context { return within(t, 250*time.Millisecond) }
+
+func within(t testing.TB, limit time.Duration) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	t.Cleanup(cancel)
 	return ctx
 }

@@ -203,7 +203,7 @@ func TestRevocationsAreWrittenAgain(t *testing.T) {
 	}
 	r.kill()
 	r.start()
-	eventually(t, "the store answers", func() bool { _, err := s.Revoked(bounded(t), principal(t, "1")); return err == nil })
+	eventually(t, "the store answers", func() bool { _, err := s.Revoked(briefly(t), principal(t, "1")); return err == nil })
 	if got, err := s.Revoked(bounded(t), principal(t, "1")); !got || err != nil {
 		t.Errorf("after a restart that came back empty: %v %v", got, err)
 	}
@@ -226,7 +226,7 @@ func TestAHungRedisHangsNobody(t *testing.T) {
 	var all sync.WaitGroup
 	for i := range 3000 {
 		all.Go(func() {
-			if first, err := s.First(bounded(t), "o", fmt.Sprint(i), ttl); first || err == nil {
+			if first, err := s.First(briefly(t), "o", fmt.Sprint(i), ttl); first || err == nil {
 				t.Error("a stopped server answered")
 			}
 		})

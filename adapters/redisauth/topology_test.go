@@ -99,7 +99,7 @@ func TestRedisOverTLS(t *testing.T) {
 		"without TLS": nil, "without a certificate": {RootCAs: ca.Pool(), MinVersion: tls.VersionTLS12},
 		"with a outsider's certificate": with(outsider), "for a server of another authority": {Certificates: with(client).Certificates, MinVersion: tls.VersionTLS12},
 	} {
-		if first, err := open(config).First(bounded(t), "owner", name, ttl); err == nil {
+		if first, err := open(config).First(briefly(t), "owner", name, ttl); err == nil {
 			t.Errorf("%s: %v", name, first)
 		}
 	}
@@ -134,11 +134,11 @@ func TestSentinelPromotesAReplica(t *testing.T) {
 	}
 	const life = 8 * time.Second
 	over := time.Now().Add(life)
-	first := func(s *redisauth.Store) (bool, error) { return s.First(bounded(t), "owner", "used", life) }
-	if ok, err := first(stores[0]); err != nil || !ok {
+	first := func(s *redisauth.Store) (bool, error) { return s.First(briefly(t), "owner", "used", life) }
+	if ok, err := stores[0].First(bounded(t), "owner", "used", life); err != nil || !ok {
 		t.Fatal(ok, err)
 	}
-	if ok, err := first(stores[1]); err != nil || ok {
+	if ok, err := stores[1].First(bounded(t), "owner", "used", life); err != nil || ok {
 		t.Errorf("another replica of the API: %v %v", ok, err)
 	}
 	primary.kill()
@@ -161,7 +161,7 @@ func TestSentinelPromotesAReplica(t *testing.T) {
 	replica.until("role:master", "INFO", "replication")
 	for i, s := range stores {
 		eventually(t, fmt.Sprint("replica ", i, " of the API accepts new proofs again"), func() bool {
-			ok, err := s.First(bounded(t), "owner", fmt.Sprint("new", i), time.Second)
+			ok, err := s.First(briefly(t), "owner", fmt.Sprint("new", i), time.Second)
 			return ok && err == nil
 		})
 	}

@@ -55,8 +55,8 @@ func (r *random) learn(n int) {
 		r.must(json.Unmarshal(call.body, &said))
 		if !strings.Contains(said.Access, ".") {
 			further := issued{scopes: strings.Fields(said.Scope), key: said.Access}
-			for ago := range 5 { // seconds
-				at := time.Now().Add(time.Duration(said.Lives-ago) * time.Second)
+			for later := range 15 { // seconds, before the application reckons
+				at := call.at.Add(time.Duration(said.Lives+later) * time.Second)
 				further.expiries = append(further.expiries, at.Format(time.TimeOnly))
 			}
 			r.further[readByIssuer] = further

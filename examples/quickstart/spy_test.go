@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
@@ -31,6 +32,7 @@ type spy struct {
 type recorded struct {
 	host, path string // a gRPC method has its own form: /bearward.orders.v1.Orders/ListOrders
 	status     string // "200", or a gRPC code
+	at         time.Time
 	body       []byte
 	orders     []*orderspb.Order // of a gRPC answer
 }
@@ -51,6 +53,7 @@ func (s *spy) count() int {
 func (s *spy) record(r recorded) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	r.at = time.Now()
 	s.calls = append(s.calls, r)
 }
 
