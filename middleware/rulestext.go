@@ -50,7 +50,7 @@ func ParseRules(text string) (Rules, error) {
 	for line := range strings.Lines(text) {
 		n++
 		p := &ruleParser{line: n}
-		p.tokens, p.err = ruleTokens(n, strings.TrimSuffix(strings.TrimSuffix(line, "\n"), "\r"))
+		p.tokens, p.err = ruleTokens(n, strings.TrimSuffix(strings.TrimSuffix(line, "\n"), "\r"), true)
 		if p.err == nil && len(p.tokens) == 0 {
 			continue
 		}
@@ -75,10 +75,12 @@ func ParseRules(text string) (Rules, error) {
 }
 
 // ParseRequirement reads what one operation asks for, as it stands behind the equals sign of
-// [ParseRules]: "read:orders and (admin or owner)". The error names the column of the fault.
+// [ParseRules]: "read:orders and (admin or owner)". It is for a value in a file of another format,
+// which may join lines, as YAML does. So a comment is refused: it would hide what follows. The
+// error names the column of the fault.
 func ParseRequirement(text string) (Requirement, error) {
 	p := &ruleParser{line: 1}
-	p.tokens, p.err = ruleTokens(1, text)
+	p.tokens, p.err = ruleTokens(1, text, false)
 	req := p.need()
 	if t, more := p.peek(); more { // check: requirement-text-end
 		p.failEnd(t, "the end")

@@ -117,14 +117,14 @@ func TestParseRulesSaysWhereAndWhat(t *testing.T) {
 
 func TestParseRequirement(t *testing.T) {
 	for text, want := range map[string]string{
-		"read": "read", " a and (b or c) ": "a and (b or c)", "any token": "any token", "public": "public", "optional # x": "optional",
+		"read": "read", " a and (b or c) ": "a and (b or c)", "any token": "any token", "public": "public", "\"a#b\"": "\"a#b\"",
 	} {
 		if got, err := auth.ParseRequirement(text); err != nil || got.String() != want {
 			t.Errorf("%q: %v, %v", text, got, err)
 		}
 	}
 	for text, want := range map[string]string{"": "column 1: expected a scope", "a b": "column 3: expected the end", "public x": "column 8: public stands alone", "\x00": "column 1: byte", "a and\nb": "column 6: byte", "/a = b": "column 4",
-		"a # who reads\nand b": "column 14: a comment with", "a # who reads\r\nand b": "column 14: a comment with"} {
+		"a # who reads\nand b": "column 3: a comment", "a # who reads and role:b": "column 3: a comment", "optional # x": "column 10: a comment", "\"a\"#": "column 4: a comment"} {
 		if got, err := auth.ParseRequirement(text); err == nil || !got.IsZero() || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, %v, want %s", text, got, err, want)
 		}

@@ -17,8 +17,9 @@ type ruleToken struct {
 	named  bool // there is a name
 }
 
-// ruleTokens splits a line at spaces, tabs and parentheses, and drops its comment.
-func ruleTokens(line int, text string) ([]ruleToken, error) {
+// ruleTokens splits a line at spaces, tabs and parentheses, and drops its comment. Where there is
+// no line of its own for it, a comment is a fault.
+func ruleTokens(line int, text string, comments bool) ([]ruleToken, error) {
 	var tokens []ruleToken
 	at := func(i int, format string, args ...any) error {
 		return fmt.Errorf("line %d, column %d: %s", line, i+1, fmt.Sprintf(format, args...))
@@ -28,6 +29,8 @@ func ruleTokens(line int, text string) ([]ruleToken, error) {
 		switch {
 		case c == ' ' || c == '\t':
 			i++
+		case c == '#' && !comments: // check: requirement-text-comment
+			return nil, at(i, "a comment: whatever holds this text may have put the next line behind it")
 		case c == '#':
 			if !utf8.ValidString(text[i:]) {
 				return nil, at(i, "a comment that is not UTF-8")

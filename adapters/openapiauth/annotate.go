@@ -222,7 +222,9 @@ func appendJSON(b *bytes.Buffer, n *yaml.Node) error {
 		}
 		b.WriteByte(']')
 	default:
-		if n.ShortTag() == "!!str" || !json.Valid([]byte(n.Value)) {
+		// A number that no float64 holds is a string to the library, without the quotes of one.
+		number := n.Line > 0 && n.Style&yaml.DoubleQuotedStyle == 0
+		if n.ShortTag() == "!!str" && !number || !json.Valid([]byte(n.Value)) {
 			return quote(n.Value)
 		}
 		b.WriteString(n.Value)

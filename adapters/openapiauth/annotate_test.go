@@ -120,6 +120,10 @@ func TestAnnotateKeepsTheFormat(t *testing.T) {
 	if err != nil || string(text) != want {
 		t.Errorf("%v\n got %s\nwant %s", err, text, want)
 	}
+	large := strings.NewReplacer("1.50e3", "1e400")
+	if text, err = openapiauth.Annotate([]byte(large.Replace(compact)), rules, openapiauth.Chi, nil); err != nil || string(text) != large.Replace(want) {
+		t.Errorf("a number that is no float64: %v\n got %s", err, text)
+	}
 	var value any
 	if err := json.Unmarshal([]byte(compact), &value); err != nil {
 		t.Fatal(err)
@@ -222,6 +226,12 @@ func TestTheExtensionOnlyNarrows(t *testing.T) {
 		{"security: [{login: [a]}]", "report-only a", "", "cannot open"},
 		{"security: [{}]", "role:x", "", "does not publish"},
 		{"security: [{login: [a]}]", "a and", "", "expected a scope"},
+		// YAML makes one line of several: what stands behind the number sign is no comment of its
+		// own.
+		{"security: [{login: [a]}]", ">-\n        a    # who reads\n        and role:x", "", "column 6: a comment"},
+		{"security: [{login: [a]}]", "\"a # who reads\n        and role:x\"", "", "column 3: a comment"},
+		{"security: [{login: [a]}]", "'a #and role:x'", "", "column 3: a comment"},
+		{"security: [{login: [a]}]", "a # and role:x", "a", ""}, // YAML's
 		{"security: [{login: [a]}]", "'" + strings.Repeat("a", 9000) + "'", "", "a string of at most"},
 		{"security: [{login: [a]}]", "[a]", "", "a string of at most"},
 		{"security: [{login: [a]}]", "1", "", "a string of at most"},

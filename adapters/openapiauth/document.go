@@ -6,12 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
+	"net/url"
 	"strings"
 
 	"github.com/pb33f/go-yaml"
 	"github.com/pb33f/libopenapi/datamodel"
-	"github.com/pb33f/libopenapi/index"
 )
 
 const (
@@ -21,21 +20,17 @@ const (
 	// maxNodes bounds how many values a document has, aliases and the references of path items
 	// followed: a few lines of them can mean billions.
 	maxNodes = 2 << 20
-	// maxRefs bounds how many different references a document has: the library's time grows with
-	// their square, to half a minute for what 2 MiB hold.
-	maxRefs = 5000
 )
 
 // A document is the parsed text, which is within the bounds and has no key twice.
 type document struct {
-	whole *yaml.Node // the document with the comments around it
-	root  *yaml.Node
-	refs  map[string]*index.Reference // what is referred to in the document, by "#/..."
-	check *nodeCheck                  // which counts what is read again by reference
+	whole   *yaml.Node // the document with the comments around it
+	root    *yaml.Node
+	check   *nodeCheck                           // which counts what is read again by reference
+	members map[*yaml.Node]map[string]*yaml.Node // of the mappings that a reference led through
 }
 
-// parse parses a document and resolves its references. Nothing outside of it is read: the library
-// is given no file system, no client and no leave to look.
+// parse parses a document. Nothing outside of it is read.
 func parse(text []byte, limit int) (*document, error) {
 	if limit == 0 {
 		limit = DefaultMaxBytes
@@ -49,33 +44,38 @@ func parse(text []byte, limit int) (*document, error) {
 	if err := checkLines(text); err != nil {
 		return nil, err
 	}
-	quiet := slog.New(slog.DiscardHandler)
-	info, err := datamodel.ExtractSpecInfoWithConfig(text, &datamodel.DocumentConfiguration{Logger: quiet, SkipJSONConversion: true})
+	whole, err := nodes(text)
 	if err != nil {
-		return nil, fmt.Errorf("read the document: %w", err)
+		return nil, fmt.Errorf("read the document: %s", harmless(err.Error()))
 	}
-	if !json.Valid(text) { // for the library, whatever stands between braces is JSON, two documents of YAML too
-		if err := checkOneDocument(text); err != nil {
-			return nil, err
-		}
-	}
-	if len(info.RootNode.Content) != 1 {
+	if len(whole.Content) != 1 {
 		return nil, errors.New("the document is empty")
 	}
-	root := info.RootNode.Content[0]
-	check := &nodeCheck{refs: map[string]bool{}}
+	root := whole.Content[0]
+	check := &nodeCheck{}
 	if err := errors.Join(check.walk(root, 1), check.faults.err()); err != nil {
 		return nil, err
 	}
-	config := index.CreateClosedAPIIndexConfig()
-	config.Logger = quiet
-	config.SpecInfo = info
-	config.AvoidBuildIndex = true // of counts and lists that rules do not need
-	config.SkipMetadataCollection = true
-	config.AvoidCircularReferenceCheck = true // of schemas, which are nothing to rules
-	config.SkipExternalRefResolution = true
-	found := index.NewSpecIndexWithConfig(info.RootNode, config)
-	return &document{info.RootNode, root, found.GetMappedReferences(), check}, nil
+	return &document{whole, root, check, map[*yaml.Node]map[string]*yaml.Node{}}, nil
+}
+
+// nodes parses JSON or YAML, of one document. Of the library, no more than its parser is used: its
+// index of references panics on lists that end in "externalDocs", and takes memory and time without
+// a bound.
+func nodes(text []byte) (*yaml.Node, error) {
+	// The library takes any root member whose value is "swagger" for the version. So it is not
+	// asked.
+	config := &datamodel.DocumentConfiguration{SkipJSONConversion: true, BypassDocumentCheck: true}
+	info, err := datamodel.ExtractSpecInfoWithConfig(text, config)
+	if err != nil {
+		return nil, err
+	}
+	if json.Valid(text) {
+		return info.RootNode, nil
+	}
+	// Unasked, the library reads what it cannot parse as one string. And whatever stands between
+	// braces is JSON for it, two documents of YAML too.
+	return info.RootNode, checkOneDocument(text)
 }
 
 // checkOneDocument refuses a YAML stream of several documents, of which only the first would be
@@ -84,7 +84,7 @@ func checkOneDocument(text []byte) error {
 	d := yaml.NewDecoder(bytes.NewReader(text))
 	var n yaml.Node
 	if err := d.Decode(&n); err != nil {
-		return fmt.Errorf("read the document: %w", err)
+		return err
 	}
 	if err := d.Decode(&n); err != io.EOF { // check: second-document
 		return fmt.Errorf("line %d, column %d: a second document: only one is read", n.Line, n.Column)
@@ -97,7 +97,6 @@ func checkOneDocument(text []byte) error {
 // twice, and merge keys.
 type nodeCheck struct {
 	nodes  int
-	refs   map[string]bool
 	faults faults
 }
 
@@ -115,9 +114,6 @@ func (c *nodeCheck) walk(n *yaml.Node, depth int) error {
 	if n.Kind == yaml.MappingNode {
 		c.keys(n)
 	}
-	if len(c.refs) > maxRefs { // check: references
-		return fmt.Errorf("line %d, column %d: more than %d different references", at.Line, at.Column, maxRefs)
-	}
 	for _, child := range n.Content {
 		if err := c.walk(child, depth+1); err != nil {
 			return err
@@ -126,7 +122,7 @@ func (c *nodeCheck) walk(n *yaml.Node, depth int) error {
 	return nil
 }
 
-// keys adds what is wrong with the keys of a mapping, and notes a reference.
+// keys adds what is wrong with the keys of a mapping.
 func (c *nodeCheck) keys(n *yaml.Node) {
 	seen := make(map[string]int, len(n.Content)/2)
 	for i := 0; i < len(n.Content); i += 2 {
@@ -141,9 +137,6 @@ func (c *nodeCheck) keys(n *yaml.Node) {
 		default:
 			seen[key.Value] = key.Line
 		}
-		if n.Content[i].Value == "$ref" {
-			c.refs[follow(n.Content[i+1]).Value] = true
-		}
 	}
 }
 
@@ -157,11 +150,45 @@ func (d *document) resolve(ref string, kinds ...string) (*yaml.Node, error) {
 		if !strings.HasPrefix(ref, kind) {
 			continue
 		}
-		found := d.refs[ref]
-		if found == nil || found.Node == nil || found.IsRemote {
+		found := d.at(ref)
+		if found == nil {
 			return nil, fmt.Errorf("the reference %q leads nowhere", ref)
 		}
-		return found.Node, d.check.walk(found.Node, 1)
+		return found, d.check.walk(found, 1)
 	}
 	return nil, fmt.Errorf("the reference %q is not to %s", ref, strings.Join(kinds, " or "))
+}
+
+// at returns the node at a JSON Pointer that is the fragment of a URI (RFC 6901 §6), and nil where
+// there is none. It does not look into lists: what rules depend on is in none.
+func (d *document) at(ref string) *yaml.Node {
+	pointer, err := url.PathUnescape(strings.TrimPrefix(ref, "#/"))
+	if err != nil {
+		return nil
+	}
+	n := d.root
+	for name := range strings.SplitSeq(pointer, "/") {
+		name = strings.NewReplacer("~1", "/", "~0", "~").Replace(name)
+		if n = d.membersOf(n)[name]; n == nil {
+			return nil
+		}
+	}
+	return n
+}
+
+// membersOf returns the values of a mapping by their keys, and nil of anything else.
+func (d *document) membersOf(n *yaml.Node) map[string]*yaml.Node {
+	n = follow(n)
+	if n.Kind != yaml.MappingNode {
+		return nil
+	}
+	all, ok := d.members[n]
+	if !ok {
+		all = make(map[string]*yaml.Node, len(n.Content)/2)
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			all[n.Content[i].Value] = n.Content[i+1]
+		}
+		d.members[n] = all
+	}
+	return all
 }

@@ -48,11 +48,16 @@ func (f *faults) add(at *yaml.Node, where, format string, args ...any) {
 	if where != "" {
 		text = truncate(where, maxText) + ": " + text
 	}
-	text = truncate(strings.Map(printable, truncate(text, maxFaultBytes)), maxFaultBytes)
+	text = harmless(text)
 	if at == nil {
 		at = new(yaml.Node)
 	}
 	f.all = append(f.all, fault{at.Line, at.Column, text})
+}
+
+// harmless returns a text with the names that a document chose, for a log or a terminal.
+func harmless(text string) string {
+	return truncate(strings.Map(printable, truncate(text, maxFaultBytes)), maxFaultBytes)
 }
 
 // printable replaces what a log or a terminal might obey: a document's names are other people's.

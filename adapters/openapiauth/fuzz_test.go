@@ -25,6 +25,7 @@ func FuzzRules(f *testing.F) {
 		}
 		f.Add(text)
 	}
+	f.Add([]byte(append(op("[{login: [a]}]"), "COMPONENTS", "schemas: {S: {required: [externalDocs]}}").document()))
 	for _, c := range faulty {
 		f.Add([]byte(c.document()))
 	}

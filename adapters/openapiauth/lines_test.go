@@ -27,6 +27,10 @@ func TestNoCommentEndsBeforeItsLine(t *testing.T) {
 		"two returns":          {"\r\r\n", "line 8, column 28: a carriage return without"},
 		"a byte of Latin-1":    {"\x85", "line 8, column 28: the document is not UTF-8"},
 		"a part of a rune":     {"\xe2\x80", "line 8, column 28: the document is not UTF-8"},
+		"U+202E":               {"\u202e", "line 8, column 28: the character U+202E turns"},
+		"U+202A":               {"\u202a", "line 8, column 28: the character U+202A turns"},
+		"U+2066":               {"\u2066", "line 8, column 28: the character U+2066 turns"},
+		"U+2069":               {"\u2069", "line 8, column 28: the character U+2069 turns"},
 		"U+2028 among Chinese": {"旧\u2028", "line 8, column 29: the character U+2028"},
 	} {
 		rules, err := openapiauth.Rules([]byte(strings.Replace(commented, "END", tt.end, 1)), openapiauth.NetHTTP, nil)
@@ -34,7 +38,7 @@ func TestNoCommentEndsBeforeItsLine(t *testing.T) {
 			t.Errorf("%s: got %v, %v, want %q", name, rules, err, tt.want)
 		}
 	}
-	for name, end := range map[string]string{"none": "", "other letters": " é旧", "windows": "\r\n      # more"} {
+	for name, end := range map[string]string{"none": "", "other letters": " é旧", "letters from right to left": " \u200fקלט\u200e", "windows": "\r\n      # more"} {
 		rules, err := openapiauth.Rules([]byte(strings.Replace(commented, "END", end, 1)), openapiauth.NetHTTP, nil)
 		if err != nil || rules["GET /admin"].String() != "admin" {
 			t.Errorf("%s: got %v, %v", name, rules, err)

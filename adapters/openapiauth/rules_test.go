@@ -71,6 +71,8 @@ func TestSecurityBecomesARequirement(t *testing.T) {
 		{"YAML's own tags", op("!!seq [!!map {login: !!seq [!!str a]}]"), nil, "a"},
 		{"security by an alias", append(op("*s"), "DOCUMENT", "x-s: &s [{login: [a]}]"), nil, "a"},
 		{"OpenAPI 3.0", append(op("[{login: [a]}]"), "3.1.0", "3.0.4"), nil, "a"},
+		{"a list that ends in externalDocs", append(op("[{login: [a]}]"), "COMPONENTS", "schemas: {S: {required: [externalDocs], enum: [b, c, externalDocs]}}"), nil, "a"},
+		{"extensions whose values are words of other formats", append(op("[{login: [a]}]"), "DOCUMENT", "x-from: swagger\nx-to: asyncapi"), nil, "a"},
 		{"extensions anywhere", append(op("[{login: [a]}]\n      x-security: []"), "DOCUMENT", "x-security: []", "ITEM", "x-security: []"), nil, "a"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -242,6 +244,7 @@ func TestTheErrorIsBounded(t *testing.T) {
 	for _, long := range []change{
 		append(op("*s"), "DOCUMENT", "x-s: &s [{"+strings.Repeat("é", 50_000)+": []}]"),
 		append(op("[]"), "PATH", "/"+strings.Repeat("é", 5_000)),
+		append(op("[]"), "DOCUMENT", "x-a: *"+strings.Repeat("a", 50_000)),
 	} {
 		_, err := openapiauth.Rules([]byte(long.document()), openapiauth.Chi, nil)
 		if err == nil || len(err.Error()) > 600 || !utf8.ValidString(err.Error()) {
