@@ -28,8 +28,10 @@ const rulesHelp = `bearward rules reads rules in the text form of auth.ParseRule
 FILE may be -, for standard input.
 
 diff lists callers by what their tokens have, and nothing else that the two rules name. Where a
-rule is gone, the wider one counts, such as "/orders" for "GET /orders". -implies says what the Guard's
-GuardOptions.Implies does, as in -implies admin:all=read:orders,write:orders, and may be given again.
+rule is gone, another counts: "/orders" for "GET /orders", or what bearward forward and
+http.ServeMux go on to, as "GET /files/" for "GET /files/{name}". A program of yours refuses
+requests to a route without a rule. -implies says what the Guard's GuardOptions.Implies does, as in
+-implies admin:all=read:orders,write:orders, and may be given again.
 
 Exit codes: 0 same, or no fault; 1 different, or a fault (with -strict, a warning too); 2 wrong
 usage, or a file that table or diff cannot read.

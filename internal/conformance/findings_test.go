@@ -18,7 +18,7 @@ import (
 var findings = []struct {
 	letter string
 	last   int
-}{{"T", 25}, {"A", 13}, {"H", 21}, {"N", 12}, {"R", 44}}
+}{{"T", 25}, {"A", 13}, {"H", 21}, {"N", 12}, {"R", 48}}
 
 // TestFindings holds findings.md to the repository: every entry is there, and those that are not
 // open name tests and checks that exist.

@@ -233,7 +233,8 @@ func TestTheResponseWriterKeepsItsFeaturesInHTTP2(t *testing.T) {
 			if resp.ProtoMajor != 2 || resp.StatusCode != http.StatusOK {
 				t.Fatalf("%s %s, want HTTP/2 and 200", resp.Proto, resp.Status)
 			}
-			// Before Close: it resets the stream, and a Flush that still waits for its write would find it closed.
+			// Before Close: it resets the stream, and a Flush that still waits for its write would
+			// find it closed.
 			if missing := <-looked; len(missing) > 0 {
 				t.Errorf("missing %q", missing)
 			}

@@ -90,10 +90,20 @@ func (m *metrics) countReload(of *reloads, err error) bool {
 func (m *metrics) forget() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for _, of := range []*reloads{&m.rules, &m.config} {
-		if of.failing != "" {
-			of.failing = "not read again yet"
-		}
+	m.rules.renew()
+	m.config.renew()
+}
+
+// renew has the fault of one of m's be a new one.
+func (m *metrics) renew(of *reloads) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	of.renew()
+}
+
+func (r *reloads) renew() {
+	if r.failing != "" {
+		r.failing = "not read again yet"
 	}
 }
 

@@ -131,6 +131,57 @@ func TestAConfigurationWithAFaultChangesNothing(t *testing.T) {
 	r.until("its keys", func() bool { return r.ask("/orders", down.Token("read:orders")) == 200 })
 }
 
+// Rules that changed together with a configuration are those of that configuration.
+func TestRulesWaitForTheConfigurationBesideThem(t *testing.T) {
+	issuer := authtest.NewIssuer(t, &authtest.Options{Socket: true})
+	good := configOf("", issuer)
+	file := files(t, good, "GET /orders = admin\n")
+	rules := filepath.Join(filepath.Dir(file), "rules.txt")
+	logged := new(records)
+	s, err := NewServer(Options{File: file, Log: slog.New(slog.NewJSONHandler(logged, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.close() })
+	r := answering(t, s)
+	plain := issuer.Token("")
+	r.until("the keys", func() bool { return r.ask("/orders", issuer.Token("admin")) == 200 })
+	look := func(whole bool, want, told int) {
+		t.Helper()
+		for range 4 {
+			s.reload(t.Context(), whole)
+			if got := r.ask("/orders", plain); got != want {
+				t.Errorf("got %d, want %d", got, want)
+			}
+		}
+		if got := strings.Count(logged.String(), "the configuration was not read"); got != told {
+			t.Errorf("told %d times, want %d:\n%s", got, told, logged)
+		}
+	}
+	look(false, 403, 0)
+	// Every token is to be bound from now on, so the rules ask for no more; but a word is
+	// misspelled.
+	write(t, file, configOf(`"dpop": "requires",`, issuer))
+	write(t, rules, "GET /orders = any token\n")
+	look(false, 403, 1)
+	look(true, 403, 1)
+	write(t, rules, "GET /orders = optional\n")
+	look(false, 403, 2) // that these wait, too
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	look(false, 403, 3)
+	write(t, rules, "GET /orders = any token\n")
+	write(t, file, configOf(`"dpop": "require",`, issuer))
+	s.reload(t.Context(), false)
+	s.reload(t.Context(), false)
+	look(false, 401, 3)
+	write(t, file, good)
+	s.reload(t.Context(), false)
+	s.reload(t.Context(), false)
+	look(false, 200, 3)
+}
+
 // An issuer that is down already holds back no change.
 func TestAnIssuerThatWasDownBeforeHoldsNothingBack(t *testing.T) {
 	up, down := authtest.NewIssuer(t, &authtest.Options{Socket: true}), authtest.NewIssuer(t, &authtest.Options{Socket: true})
@@ -184,7 +235,7 @@ func TestASignalReadsTheFiles(t *testing.T) {
 	for i := range 3 {
 		signals <- os.Interrupt // whichever it is
 		r.until("both faults", func() bool {
-			return strings.Count(logged.String(), "/listen cannot be read here") == i+1 && strings.Count(logged.String(), "rules were not read") == i+1
+			return strings.Count(logged.String(), "/listen cannot be read here") == i+1 && strings.Count(logged.String(), "rules.txt: auth: ParseRules") == i+1
 		})
 	}
 	write(t, file, configOf(`"dpop": "require",`, issuer))

@@ -171,19 +171,29 @@ func (s *Server) ends() http.Handler {
 	return mux
 }
 
-// read parses the text of the configuration, and reads the rules that it names.
+// read parses the text of the configuration, and reads the rules that it names. With a fault in it,
+// it reads those that are in use, and tells their faults, too.
 func (s *Server) read(text []byte) (c *Config, rules []byte, err error) {
-	if c, err = parseConfig(s.o.File, text); err != nil {
+	if c, err = parseConfig(s.o.File, text); err == nil {
+		rules, err = readFile(c.Rules)
+		return c, rules, err
+	}
+	if s.current == nil {
 		return nil, nil, err
 	}
-	rules, err = readFile(c.Rules)
-	return c, rules, err
+	name := s.current.settings.Rules
+	rules, fault := readFile(name)
+	if fault == nil {
+		_, fault = parseRules(name, rules)
+	}
+	return nil, rules, errors.Join(err, fault)
 }
 
 // reload compares the files by content, and takes what was read twice alike, or what is whole. A
 // changed configuration makes a generation of its own, with its rules; changed rules alone are
 // swapped. What has a fault is told once, and tried again at the next look: what was read before
-// goes on.
+// goes on. Rules beside a configuration with a fault wait for it: they may be open for all but
+// those whom it was to keep out.
 func (s *Server) reload(ctx context.Context, whole bool) {
 	text, err := readFile(s.o.File)
 	if err == nil && bytes.Equal(text, s.current.config) {
@@ -199,7 +209,7 @@ func (s *Server) reload(ctx context.Context, whole bool) {
 		seen := slices.Concat(text, []byte{0}, rules)
 		if !whole && !bytes.Equal(seen, s.changedConfig) { // check: config-settled
 			s.changedConfig = seen
-			s.reloadRules(whole)
+			s.metrics.renew(&s.metrics.config)
 			return
 		}
 		if err == nil {
@@ -210,10 +220,9 @@ func (s *Server) reload(ctx context.Context, whole bool) {
 		return
 	}
 	if s.metrics.countReload(&s.metrics.config, err) {
-		s.o.Log.Error("the configuration was not read: the one before stays in use", "file", s.o.File, "error", err)
+		s.o.Log.Error("the configuration was not read: the one before stays in use, and its rules", "file", s.o.File, "error", err)
 	}
 	if err != nil {
-		s.reloadRules(whole)
 		return
 	}
 	s.changedConfig, s.changedRules = nil, nil

@@ -12,8 +12,8 @@ type Change struct {
 	Operation string `json:"operation"`
 	Old       string `json:"old"` // what it asked for; "" where no rule named it
 	New       string `json:"new"`
-	// OldBy and NewBy are the wider rule that counts on the side where Operation has none of its
-	// own, such as "/orders" for "GET /orders".
+	// OldBy and NewBy are the rule that counts on the side where Operation has none of its own,
+	// such as "/orders" for "GET /orders", or "GET /files/" for "GET /files/{name}".
 	OldBy string `json:"old_by,omitempty"`
 	NewBy string `json:"new_by,omitempty"`
 	// Gains and Loses are who may call it now and could not before, and the reverse. Each has what
@@ -36,39 +36,28 @@ func Diff(old, new auth.Rules, implies map[string][]string) ([]Change, error) {
 		changed[key] = auth.AnyToken() // for the order of keys
 	}
 	changes := make([]Change, 0, len(changed))
+	before, after := newFallback(old), newFallback(new)
 	for _, key := range Keys(changed) {
 		c := Change{Operation: key, Gains: []string{}, Loses: []string{}}
 		var was, is auth.Requirement
-		was, c.Old, c.OldBy = rule(old, key)
-		is, c.New, c.NewBy = rule(new, key)
+		was, c.Old, c.OldBy = before.rule(key)
+		is, c.New, c.NewBy = after.rule(key)
 		all, ok := callers(implies, was, is)
 		if c.TooMany = !ok; ok {
-			before, err := allowed(was, all, implies)
+			could, err := allowed(was, all, implies)
 			if err != nil {
 				return nil, err
 			}
-			after, err := allowed(is, all, implies)
+			can, err := allowed(is, all, implies)
 			if err != nil {
 				return nil, err
 			}
-			c.Gains = fewest(all, func(i int) bool { return after[i] && !before[i] })
-			c.Loses = fewest(all, func(i int) bool { return before[i] && !after[i] })
+			c.Gains = fewest(all, func(i int) bool { return can[i] && !could[i] })
+			c.Loses = fewest(all, func(i int) bool { return could[i] && !can[i] })
 		}
 		changes = append(changes, c)
 	}
 	return changes, nil
-}
-
-// rule returns what counts for an operation, and by which wider rule.
-func rule(rules auth.Rules, key string) (req auth.Requirement, words, by string) {
-	req, ok := rules[key]
-	if !ok {
-		if by, ok = wider(rules, key); !ok {
-			return auth.Requirement{}, "", ""
-		}
-		req = rules[by]
-	}
-	return req, req.String(), by
 }
 
 // fewest returns the callers that are in, but for those who have all that another one has.
