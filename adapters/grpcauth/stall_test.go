@@ -21,9 +21,7 @@ import (
 // all the same that its stream is gone.
 func TestACallerWhoReadsNothingUnderServeHTTP(t *testing.T) {
 	issuer := authtest.NewIssuer(t, nil)
-	config := issuer.Config()
-	config.Leeway = -1
-	guard := must(auth.NewGuard(must(auth.NewVerifier(issuer.Keys(), config)), nil))
+	guard := must(auth.NewGuard(&shortVerifier{TokenVerifier: must(auth.NewVerifier(issuer.Keys(), issuer.Config()))}, nil))
 	server := grpc.NewServer(grpcauth.ServerOptions(guard, everything)...)
 	told := make(chan struct{})
 	rpctest.Register(server, &rpctest.Talk{OnStream: func(ss grpc.ServerStream) error {
@@ -46,10 +44,10 @@ func TestACallerWhoReadsNothingUnderServeHTTP(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	open(t, conn, issuer.Token("", authtest.Claims{"exp": float64(time.Now().Add(time.Second).UnixMilli()) / 1000}))
+	open(t, conn, issuer.Token(""))
 	select {
 	case <-told:
-	case <-time.After(5 * time.Second):
-		t.Error("the handler goes on 4 s after the token's end")
+	case <-time.After(30 * time.Second):
+		t.Error("the handler goes on long after the token's end")
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/redis/rueidis"
 
 	"github.com/bearward/bearward/adapters/redisauth"
+	"github.com/bearward/bearward/internal/freeport"
 	auth "github.com/bearward/bearward/middleware"
 	"github.com/bearward/bearward/middleware/dpop"
 	"github.com/bearward/bearward/middleware/revocation"
@@ -68,12 +69,11 @@ func ExampleNew() {
 
 // exampleRedis starts a redis-server, and returns its address.
 func exampleRedis() (addr string, stop func()) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	addr, err := freeport.Address()
 	if err != nil {
 		log.Fatal(err)
 	}
-	_, port, _ := net.SplitHostPort(l.Addr().String())
-	l.Close()
+	_, port, _ := net.SplitHostPort(addr)
 	dir, err := os.MkdirTemp("", "redis")
 	if err != nil {
 		log.Fatal(err)

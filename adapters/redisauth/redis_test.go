@@ -206,6 +206,15 @@ func ready(t testing.TB, s *redisauth.Store) {
 	})
 }
 
+// looked waits until the Store's look at its server was answered, well or not.
+func looked(t testing.TB, s *redisauth.Store) {
+	t.Helper()
+	eventually(t, "the Store looks at its server", func() bool {
+		err := s.Check(bounded(t))
+		return err == nil || !strings.Contains(err.Error(), "has not answered")
+	})
+}
+
 // bounded is for a question that is answered; it ends a test that hangs.
 func bounded(t testing.TB) context.Context { return within(t, 20*time.Second) }
 

@@ -54,6 +54,7 @@ func TestServersThatCouldForgetAreRefused(t *testing.T) {
 	} {
 		t.Run(want, func(t *testing.T) {
 			s := newStore(t, startRedis(t, args...).addr, nil)
+			looked(t, s)
 			_, err := s.First(bounded(t), "o", "1", ttl)
 			if err == nil || !contains(err.Error(), want) {
 				t.Errorf("First: %v, want %q", err, want)
@@ -71,6 +72,7 @@ func TestServersThatCouldForgetAreRefused(t *testing.T) {
 func TestCheck(t *testing.T) {
 	r := startRedis(t)
 	s := newStore(t, r.addr, nil)
+	looked(t, s)
 	if err := s.Check(bounded(t)); err == nil || !contains(err.Error(), "append-only") {
 		t.Errorf("without AOF: %v", err)
 	}

@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"github.com/bearward/bearward/examples/internal/nodetest"
+	"github.com/bearward/bearward/internal/freeport"
 	"github.com/bearward/bearward/jwks"
 	auth "github.com/bearward/bearward/middleware"
 	"github.com/bearward/bearward/middleware/introspect"
@@ -68,12 +69,11 @@ func startGlewlwyd(t *testing.T) *glewlwyd {
 	if out, err := fill.CombinedOutput(); err != nil {
 		t.Fatalf("sqlite3: %v\n%s", err, out)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	addr, err := freeport.Address()
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, port, _ := net.SplitHostPort(l.Addr().String())
-	l.Close()
+	_, port, _ := net.SplitHostPort(addr)
 	g := &glewlwyd{t: t, admin: &http.Client{Jar: jar, Timeout: 10 * time.Second}, api: "http://127.0.0.1:" + port + "/api"}
 	g.issuer = g.api + "/oidc"
 	config := filepath.Join(dir, "conf")

@@ -66,7 +66,7 @@ func TestAToolIsAskedForAgainInOneCall(t *testing.T) {
 	s.logsInForTool(st, "The token has no read:orders: the server refuses the call (403), and says what it needs. The client asks for read:orders, and waits for you.")
 	s.logsInForTool(st, "After the login the call works: alice sees 2 orders.", "read:orders")
 
-	st.issuer.SetTokenLifetime(2 * time.Second)
+	st.issuer.SetTokenLifetime(5 * time.Second)
 	s.presses("tool-forget", "")
 	s.presses("tool-list", refusedWithout)
 	s.logsInForTool(st, "", "read:orders")
@@ -99,7 +99,7 @@ func TestACallThatWaitsEnds(t *testing.T) {
 	var err error
 	// Goroutines inherit the label: the stacks of other tests have calls, too.
 	pprof.Do(t.Context(), pprof.Labels("test", t.Name()), func(context.Context) {
-		st, err = startStack(p, stackConfig{link: l, key: webapp.NewKey(), log: slog.New(slog.DiscardHandler), patience: 3 * time.Second})
+		st, err = startStack(p, stackConfig{link: l, key: webapp.NewKey(), log: slog.New(slog.DiscardHandler), patience: 8 * time.Second})
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -118,7 +118,7 @@ func TestACallThatWaitsEnds(t *testing.T) {
 	s, other := meet(t, st, p, alice, "read:orders"), meet(t, st, p, bob, "read:orders")
 
 	s.presses("tool-list", refusedWithout)
-	s.until("Nobody logged in within 3 s, so the client gave up.")
+	s.until("Nobody logged in within 8 s, so the client gave up.")
 	s.presses("tool-list", refusedWithout) // and begins again
 
 	// An answer to a call that was given up is not taken, by another one that waits either.

@@ -12,9 +12,9 @@ import (
 	"github.com/bearward/bearward/middleware/authtest"
 )
 
-// endsSoon makes a token that the guard accepts for a second or two more: the leeway is 30 s.
+// endsSoon makes a token that the guard accepts for three or four seconds more: the leeway is 30 s.
 func endsSoon() authtest.Claims {
-	return authtest.Claims{"iat": time.Now().Unix() - 300, "exp": time.Now().Unix() - 28}
+	return authtest.Claims{"iat": time.Now().Unix() - 300, "exp": time.Now().Unix() - 26}
 }
 
 // orders returns a channel that always has an order.

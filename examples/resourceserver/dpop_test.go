@@ -23,6 +23,7 @@ import (
 
 	"github.com/bearward/bearward/adapters/grpcauth/grpcauthtest"
 	"github.com/bearward/bearward/examples/internal/orders/orderspb"
+	"github.com/bearward/bearward/internal/freeport"
 	auth "github.com/bearward/bearward/middleware"
 	"github.com/bearward/bearward/middleware/authtest"
 )
@@ -64,12 +65,10 @@ func start(t *testing.T, issuer *authtest.Issuer, args ...string) *running {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	addr, err := freeport.Address()
 	if err != nil {
 		t.Fatal(err)
 	}
-	addr := l.Addr().String()
-	l.Close()
 	out, err := os.Create(filepath.Join(t.TempDir(), "log"))
 	if err != nil {
 		t.Fatal(err)

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	auth "github.com/bearward/bearward/middleware"
 	"github.com/bearward/bearward/middleware/authtest"
@@ -27,10 +28,18 @@ func TestSeveralIssuers(t *testing.T) {
 		r.want("another issuer", r.send("Bearer "+other.Token("read:orders")), 401, "")
 		r.want("the second's name, by the first's key", r.send("Bearer "+one.Token("read:orders", authtest.Claims{"iss": two.URL})), 401, "")
 
-		_, rest, _ := strings.Cut(r.log(), "addr=127.0.0.1")
-		_, rest, _ = strings.Cut(rest, "/metrics")
-		_, addr, _ := strings.Cut(rest, "addr=")
-		addr, _, _ = strings.Cut(addr, "\n")
+		addr := ""
+		for i := 0; i < 400 && addr == ""; i++ { // it logs after it listens
+			if i > 0 {
+				time.Sleep(50 * time.Millisecond)
+			}
+			_, rest, _ := strings.Cut(r.log(), "addr=127.0.0.1")
+			_, rest, _ = strings.Cut(rest, "/metrics")
+			_, rest, _ = strings.Cut(rest, "addr=")
+			if line, _, whole := strings.Cut(rest, "\n"); whole {
+				addr = line
+			}
+		}
 		resp, err := http.Get("http://" + addr + "/metrics")
 		if err != nil {
 			t.Fatal(err)

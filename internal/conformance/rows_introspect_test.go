@@ -72,7 +72,7 @@ func (e *introspection) requests() []*http.Request {
 func (e *introspection) introspector(t *testing.T, change func(*introspect.Config)) *introspect.Introspector {
 	c := introspect.Config{
 		Claims:  auth.Config{Issuer: opaqueIssuer, Audiences: []string{opaqueAPI}},
-		Timeout: time.Second, Logger: slog.New(slog.DiscardHandler),
+		Timeout: 20 * time.Second, Logger: slog.New(slog.DiscardHandler),
 	}
 	if change != nil {
 		change(&c)

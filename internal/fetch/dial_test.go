@@ -174,7 +174,7 @@ func TestAFrozenConnectionIsNotUsedAgain(t *testing.T) {
 	s.StartTLS()
 	defer s.Close()
 	r := newRelay(t, s.Listener.Addr().String())
-	const budget = time.Second
+	const budget = 5 * time.Second
 	c := fetch.New(fetch.Options{DialTimeout: budget})
 	defer c.Close()
 	roots := x509.NewCertPool()

@@ -73,7 +73,7 @@ func start(t *testing.T, cfg api.Config) *api.Server {
 
 func shutdown(t *testing.T, s *api.Server) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	if err := s.Shutdown(ctx); err != nil {
 		t.Errorf("shutdown: %v", err)

