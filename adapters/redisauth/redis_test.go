@@ -211,7 +211,7 @@ func looked(t testing.TB, s *redisauth.Store) {
 	t.Helper()
 	eventually(t, "the Store looks at its server", func() bool {
 		err := s.Check(bounded(t))
-		return err == nil || !strings.Contains(err.Error(), "has not answered")
+		return err == nil || !contains(err.Error(), "has not answered")
 	})
 }
 
