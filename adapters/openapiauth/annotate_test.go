@@ -120,6 +120,10 @@ func TestAnnotateKeepsTheFormat(t *testing.T) {
 	if err != nil || string(text) != want {
 		t.Errorf("%v\n got %s\nwant %s", err, text, want)
 	}
+	numbers := auth.Rules{"GET /a": auth.Scopes("123"), "PUT /a": auth.Scopes("true")}
+	if text, err = openapiauth.Annotate([]byte(compact), numbers, openapiauth.Chi, nil); err != nil || !strings.Contains(string(text), `"security":[{"login":["123"]}]`) || !strings.Contains(string(text), `"security":[{"login":["true"]}]`) {
+		t.Errorf("scopes that look like numbers: %v\n got %s", err, text)
+	}
 	large := strings.NewReplacer("1.50e3", "1e400")
 	if text, err = openapiauth.Annotate([]byte(large.Replace(compact)), rules, openapiauth.Chi, nil); err != nil || string(text) != large.Replace(want) {
 		t.Errorf("a number that is no float64: %v\n got %s", err, text)

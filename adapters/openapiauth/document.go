@@ -59,37 +59,40 @@ func parse(text []byte, limit int) (*document, error) {
 	return &document{whole, root, check, map[*yaml.Node]map[string]*yaml.Node{}}, nil
 }
 
-// nodes parses JSON or YAML, of one document. Of the library, no more than its parser is used: its
-// index of references panics on lists that end in "externalDocs", and takes memory and time without
-// a bound.
+// maxDirectives bounds the lines that begin with a percent sign, as directives of YAML do: the
+// parser's time grows with their square, to half a minute for what 2 MiB hold.
+const maxDirectives = 100
+
+// nodes parses JSON or YAML, of one document. Of the library, no more than its parser of JSON is
+// used: its index of references panics on lists that end in "externalDocs", and takes memory and
+// time without a bound.
 func nodes(text []byte) (*yaml.Node, error) {
-	// The library takes any root member whose value is "swagger" for the version. So it is not
-	// asked.
-	config := &datamodel.DocumentConfiguration{SkipJSONConversion: true, BypassDocumentCheck: true}
-	info, err := datamodel.ExtractSpecInfoWithConfig(text, config)
+	if json.Valid(text) {
+		// The library takes any root member whose value is "swagger" for the version. So it is not
+		// asked.
+		config := &datamodel.DocumentConfiguration{SkipJSONConversion: true, BypassDocumentCheck: true}
+		info, err := datamodel.ExtractSpecInfoWithConfig(text, config)
+		// Unasked, it reads what it cannot parse as a string at no place.
+		if err == nil && len(info.RootNode.Content) == 1 && info.RootNode.Content[0].Line > 0 {
+			return info.RootNode, nil
+		}
+	}
+	if n := bytes.Count(text, []byte("\n%")); n > maxDirectives { // check: directives
+		return nil, fmt.Errorf("more than %d lines that begin with a percent sign", maxDirectives)
+	}
+	d := yaml.NewDecoder(bytes.NewReader(text))
+	first, second := new(yaml.Node), new(yaml.Node)
+	err := d.Decode(first)
+	if err == io.EOF {
+		return nil, errors.New("the document is empty")
+	}
 	if err != nil {
 		return nil, err
 	}
-	if json.Valid(text) {
-		return info.RootNode, nil
+	if err := d.Decode(second); err != io.EOF { // check: second-document
+		return nil, fmt.Errorf("line %d, column %d: a second document: only one is read", second.Line, second.Column)
 	}
-	// Unasked, the library reads what it cannot parse as one string. And whatever stands between
-	// braces is JSON for it, two documents of YAML too.
-	return info.RootNode, checkOneDocument(text)
-}
-
-// checkOneDocument refuses a YAML stream of several documents, of which only the first would be
-// read.
-func checkOneDocument(text []byte) error {
-	d := yaml.NewDecoder(bytes.NewReader(text))
-	var n yaml.Node
-	if err := d.Decode(&n); err != nil {
-		return err
-	}
-	if err := d.Decode(&n); err != io.EOF { // check: second-document
-		return fmt.Errorf("line %d, column %d: a second document: only one is read", n.Line, n.Column)
-	}
-	return nil
+	return first, nil
 }
 
 // A nodeCheck walks a document as it reads, with aliases followed, and no further than the bounds.

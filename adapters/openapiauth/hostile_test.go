@@ -73,7 +73,9 @@ func TestDocumentsThatAreLargerThanTheyLook(t *testing.T) {
 		{"many alternatives", op("[" + strings.Repeat("{login: [a]}, ", 100) + "{login: [a]}]").document(), "line 8, column 17: GET /x: more than 100 alternatives"},
 		{"a long rule, again and again", append(good, "DOCUMENT", "x-r: &r a"+strings.Repeat(" and role:x", 700), "PATH", many(400, "/y%d: {get: {security: [{login: [a]}], x-bearward-rule: *r}}\n  ")+"/x").document(), "more than 2097152 bytes of x-bearward-rule, aliases followed"},
 		{"a document above the bound", good.document() + "#" + strings.Repeat(" ", openapiauth.DefaultMaxBytes), "Options.MaxBytes is 2097152"},
+		{"directives", strings.Repeat("%TAG !e! tag:e\n", 101) + "%TAG !e! tag:e\n---\n" + good.document(), "more than 100 lines that begin with a percent sign"},
 		{"nothing", "", "empty"},
+		{"comments alone", "# nothing\n", "the document is empty"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			rules, err := bounded(t, c.document)
@@ -139,8 +141,12 @@ func TestReferencesArePercentDecodedOnce(t *testing.T) {
 			t.Errorf("%s: got %v, %v", name, rules, err)
 		}
 	}
-	for _, ref := range []string{"#/paths/%zz", "#/paths/x-l/0", "#/paths/x-l/0/get", "#/paths/", "#/paths/~1x/get/security/0/login", "#/paths/~1x~0"} {
-		rules, err := bounded(t, append(op("[{login: [a]}]"), "PATH", "x-l: [{get: {security: []}}]\n  /a: {$ref: \""+ref+"\"}\n  /x").document())
+	byAlias := append(op("[{login: [a]}]"), "DOCUMENT", "x-m: &m {p: {get: {security: [{login: [b]}]}}}", "COMPONENTS", "pathItems: *m", "PATH", "/a: {$ref: \"#/components/pathItems/p\"}\n  /x").document()
+	if rules, err := bounded(t, byAlias); err != nil || rules["GET /a"].String() != "b" {
+		t.Errorf("an alias in the way: got %v, %v", rules, err)
+	}
+	for _, ref := range []string{"#/paths/%zz", "#/paths/x-l/0", "#/paths/x-l/1", "#/paths/x-l/1/get", "#/paths/", "#/paths/~1x/get/security/0/login", "#/paths/~1x~0"} {
+		rules, err := bounded(t, append(op("[{login: [a]}]"), "PATH", "x-l: [0, {get: {security: []}}]\n  /a: {$ref: \""+ref+"\"}\n  /x").document())
 		if err == nil {
 			t.Errorf("%s: got %v", ref, rules)
 		}
@@ -235,6 +241,19 @@ func TestJSON(t *testing.T) {
 }
 
 // What is after the first document of a stream would not be read, whatever it begins and ends with.
+// What is wrong with JSON is told with its place, also where the parser of YAML finds it.
+func TestJSONThatTheParserRefuses(t *testing.T) {
+	for name, document := range map[string]string{
+		"half a surrogate": `{"openapi":"3.1.0","info":{"title":"\ud800"},"paths":{"/x":{"get":{"security":[]}}}}`,
+		"a tab in front":   "\t{\"openapi\":\"3.1.0\",\"paths\":{\"/x\":{\"get\":{\"security\":[]}}}}",
+		"a colon below":    "{\"openapi\"\n:\"3.1.0\",\"paths\":{\"/x\":{\"get\":{\"security\":[]}}}}",
+	} {
+		if _, err := bounded(t, document); err == nil || !strings.Contains(err.Error(), "L1.C") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 func TestASecondDocumentIsRefusedBetweenBracesToo(t *testing.T) {
 	flow := `{openapi: 3.1.0, paths: {/x: {get: {security: [{login: [a]}]}}}, components: {securitySchemes: {login: {type: oauth2, flows: {password: {scopes: {a: A}}}}}}}`
 	for more, want := range map[string]string{

@@ -226,19 +226,24 @@ func diffText(t terminal, changes []rules.Change) string {
 		return "no rule differs\n"
 	}
 	var b strings.Builder
-	side := func(mark, colour, words, by string) {
-		if words == "" {
-			words = "no rule: every request is refused"
+	side := func(mark, colour string, all []rules.Rule) {
+		for _, r := range all {
+			words := r.Rule
+			switch {
+			case r.Operation != "":
+				words += " (the rule of " + r.Operation + ")"
+			case words == "" && len(all) > 1:
+				words = "no rule: other methods are refused"
+			case words == "":
+				words = "no rule: every request is refused"
+			}
+			b.WriteString(t.paint(colour, "  "+mark+" "+words) + "\n")
 		}
-		if by != "" {
-			words += " (the rule of " + by + ")"
-		}
-		b.WriteString(t.paint(colour, "  "+mark+" "+words) + "\n")
 	}
 	for _, c := range changes {
 		b.WriteString(t.paint("1", c.Operation) + "\n")
-		side("-", "31", c.Old, c.OldBy)
-		side("+", "32", c.New, c.NewBy)
+		side("-", "31", c.Old)
+		side("+", "32", c.New)
 		for _, who := range c.Gains {
 			b.WriteString("    gains access: " + who + "\n")
 		}

@@ -167,7 +167,7 @@ func TestRulesAsJSON(t *testing.T) {
 	}{
 		{[]string{"table", "new.txt"}, exitGood, "rules", `{"operation":"/me","rule":"any token"}`},
 		{[]string{"diff", "old.txt", "new.txt"}, exitBad, "changes",
-			`{"gains":["any token"],"loses":[],"new":"any token","new_by":"/me","old":"read:me","operation":"GET /me"}`},
+			`{"gains":["any token"],"loses":[],"new":[{"operation":"/me","rule":"any token"}],"old":[{"rule":"read:me"}],"operation":"GET /me"}`},
 		{[]string{"check", "broken.txt"}, exitBad, "remarks", `{"column":7,"fault":true,"line":1,"text":"expected \" = \" and what the operation asks for"}`},
 	} {
 		out, _, code := bearward(t, "", append([]string{"rules", tt.args[0], "-json"}, tt.args[1:]...)...)

@@ -131,21 +131,34 @@ func TestAConfigurationWithAFaultChangesNothing(t *testing.T) {
 	r.until("its keys", func() bool { return r.ask("/orders", down.Token("read:orders")) == 200 })
 }
 
-// Rules that changed together with a configuration are those of that configuration.
-func TestRulesWaitForTheConfigurationBesideThem(t *testing.T) {
-	issuer := authtest.NewIssuer(t, &authtest.Options{Socket: true})
-	good := configOf("", issuer)
-	file := files(t, good, "GET /orders = admin\n")
-	rules := filepath.Join(filepath.Dir(file), "rules.txt")
-	logged := new(records)
+// manual is a Server that reads its files when the test says, and what it logged.
+func manual(t *testing.T, rules string) (s *Server, r *running, issuer *authtest.Issuer, file string, logged *records) {
+	t.Helper()
+	issuer = authtest.NewIssuer(t, &authtest.Options{Socket: true})
+	file = files(t, configOf("", issuer), rules)
+	logged = new(records)
 	s, err := NewServer(Options{File: file, Log: slog.New(slog.NewJSONHandler(logged, nil))})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.close() })
-	r := answering(t, s)
-	plain := issuer.Token("")
+	r = answering(t, s)
 	r.until("the keys", func() bool { return r.ask("/orders", issuer.Token("admin")) == 200 })
+	return s, r, issuer, file, logged
+}
+
+// counts reports whether the metrics have a line.
+func counts(s *Server, line string) bool {
+	w := httptest.NewRecorder()
+	s.metrics.write(w, true, 0)
+	return strings.Contains(w.Body.String(), line+"\n")
+}
+
+// Rules that changed together with a configuration are those of that configuration.
+func TestRulesWaitForTheConfigurationBesideThem(t *testing.T) {
+	s, r, issuer, file, logged := manual(t, "GET /orders = admin\n")
+	rules := filepath.Join(filepath.Dir(file), "rules.txt")
+	plain := issuer.Token("")
 	look := func(whole bool, want, told int) {
 		t.Helper()
 		for range 4 {
@@ -167,19 +180,70 @@ func TestRulesWaitForTheConfigurationBesideThem(t *testing.T) {
 	look(true, 403, 1)
 	write(t, rules, "GET /orders = optional\n")
 	look(false, 403, 2) // that these wait, too
+	write(t, file, "{")
+	write(t, rules, "GET /orders = \n")
+	look(false, 403, 3)
+	if got := logged.String(); !strings.Contains(got, "rules.txt: auth: ParseRules") {
+		t.Errorf("the fault of the rules is not told beside the other one:\n%s", got)
+	}
+	write(t, rules, "GET /orders = any token\n")
+	look(false, 403, 4)
 	if err := os.Remove(file); err != nil {
 		t.Fatal(err)
 	}
-	look(false, 403, 3)
+	look(false, 403, 5)
 	write(t, rules, "GET /orders = any token\n")
 	write(t, file, configOf(`"dpop": "require",`, issuer))
 	s.reload(t.Context(), false)
 	s.reload(t.Context(), false)
-	look(false, 401, 3)
-	write(t, file, good)
+	look(false, 401, 5)
+	write(t, file, configOf("", issuer))
 	s.reload(t.Context(), false)
 	s.reload(t.Context(), false)
-	look(false, 200, 3)
+	look(false, 200, 5)
+	if !counts(s, "bearward_forward_rules_failing 0") || !counts(s, "bearward_forward_config_failing 0") {
+		t.Error("the metrics tell of a fault")
+	}
+}
+
+// What was read once before the configuration differed was not read twice alike.
+func TestHalfWrittenRulesBesideAConfiguration(t *testing.T) {
+	const half = "GET /orders = admin\nGET /files/ = any token\n"
+	const whole = half + "GET /files/secret = admin\n"
+	s, r, issuer, file, _ := manual(t, whole)
+	good, rules := configOf("", issuer), filepath.Join(filepath.Dir(file), "rules.txt")
+	for i, step := range []struct{ config, rules string }{{good, half}, {"{", whole}, {"{", whole}, {"{", whole}, {good, half}} {
+		write(t, file, step.config)
+		write(t, rules, step.rules)
+		s.reload(t.Context(), false)
+		if got := r.ask("/files/secret", issuer.Token("")); got != 403 {
+			t.Errorf("look %d: got %d", i, got)
+		}
+	}
+}
+
+// A fault that a signal found is not found again by the next looks.
+func TestAFaultThatASignalFindsIsToldOnce(t *testing.T) {
+	s, _, issuer, file, logged := manual(t, "GET /orders = admin\n")
+	write(t, file, configOf(`"dpop": "requires",`, issuer))
+	s.reload(t.Context(), true)
+	for range 4 {
+		s.reload(t.Context(), false)
+	}
+	if n := strings.Count(logged.String(), "the configuration was not read"); n != 1 || !counts(s, `bearward_forward_config_reloads_total{result="bad"} 1`) {
+		t.Errorf("told %d times:\n%s", n, logged)
+	}
+}
+
+func TestAnEmptyFileOfRulesIsTold(t *testing.T) {
+	s, _, _, file, logged := manual(t, "GET /orders = admin\n")
+	write(t, filepath.Join(filepath.Dir(file), "rules.txt"), "")
+	s.current.rules = nil // as at a signal
+	s.reload(t.Context(), true)
+	s.reload(t.Context(), false)
+	if !counts(s, "bearward_forward_rules_failing 1") || strings.Count(logged.String(), "no rules") != 1 {
+		t.Errorf("an empty file is not told once: %s", logged)
+	}
 }
 
 // An issuer that is down already holds back no change.

@@ -202,14 +202,18 @@ func (s *Server) reload(ctx context.Context, whole bool) {
 		s.reloadRules(whole)
 		return
 	}
+	s.changedRules = nil // they are looked at with the configuration
 	if err == nil {
 		var c *Config
 		var rules []byte
 		c, rules, err = s.read(text)
 		seen := slices.Concat(text, []byte{0}, rules)
-		if !whole && !bytes.Equal(seen, s.changedConfig) { // check: config-settled
+		settled := whole || bytes.Equal(seen, s.changedConfig)
+		if !bytes.Equal(seen, s.changedConfig) {
 			s.changedConfig = seen
 			s.metrics.renew(&s.metrics.config)
+		}
+		if !settled { // check: config-settled
 			return
 		}
 		if err == nil {
@@ -225,7 +229,7 @@ func (s *Server) reload(ctx context.Context, whole bool) {
 	if err != nil {
 		return
 	}
-	s.changedConfig, s.changedRules = nil, nil
+	s.changedConfig = nil
 	s.metrics.settle(&s.metrics.rules)
 	s.o.Log.Info("the configuration was replaced", "file", s.o.File)
 }
@@ -246,7 +250,7 @@ func (s *Server) reloadAll(ctx context.Context, c *Config, text, rules []byte) e
 func (s *Server) reloadRules(whole bool) {
 	g := s.current
 	text, err := readFile(g.settings.Rules)
-	if err == nil && bytes.Equal(text, g.rules) {
+	if err == nil && g.rules != nil && bytes.Equal(text, g.rules) {
 		s.changedRules = nil
 		return
 	}
@@ -256,7 +260,7 @@ func (s *Server) reloadRules(whole bool) {
 		return
 	}
 	s.changedRules = nil
-	g.rules = text // nil for a file that is not there: it is read when it is back
+	g.rules = text // nil for a file that is not there: it is read when it is back, even if it is empty
 	if err == nil {
 		var rules auth.Rules
 		if rules, err = parseRules(g.settings.Rules, text); err == nil {

@@ -7,15 +7,24 @@ import (
 	auth "github.com/bearward/bearward/middleware"
 )
 
+// A Rule is what counts for requests to an operation.
+type Rule struct {
+	// Operation is the key of the rule where that is another one, such as "/orders" for
+	// "GET /orders", or "GET /files/" for "GET /files/{name}".
+	Operation string `json:"operation,omitempty"`
+	// Rule is what it asks for; "" where requests have no rule, and are refused.
+	Rule string `json:"rule"`
+
+	requirement auth.Requirement
+}
+
 // A Change is one operation whose rule differs.
 type Change struct {
 	Operation string `json:"operation"`
-	Old       string `json:"old"` // what it asked for; "" where no rule named it
-	New       string `json:"new"`
-	// OldBy and NewBy are the rule that counts on the side where Operation has none of its own,
-	// such as "/orders" for "GET /orders", or "GET /files/" for "GET /files/{name}".
-	OldBy string `json:"old_by,omitempty"`
-	NewBy string `json:"new_by,omitempty"`
+	// Old and New are its own rule, or else what counts in its place: several where that depends on
+	// the method.
+	Old []Rule `json:"old"`
+	New []Rule `json:"new"`
 	// Gains and Loses are who may call it now and could not before, and the reverse. Each has what
 	// is listed, and nothing else that the two rules name: "no token", "any token", or what a token
 	// has, such as "read:orders and role:admin".
@@ -36,28 +45,49 @@ func Diff(old, new auth.Rules, implies map[string][]string) ([]Change, error) {
 		changed[key] = auth.AnyToken() // for the order of keys
 	}
 	changes := make([]Change, 0, len(changed))
-	before, after := newFallback(old), newFallback(new)
+	before, after := newSide(old), newSide(new)
 	for _, key := range Keys(changed) {
 		c := Change{Operation: key, Gains: []string{}, Loses: []string{}}
-		var was, is auth.Requirement
-		was, c.Old, c.OldBy = before.rule(key)
-		is, c.New, c.NewBy = after.rule(key)
-		all, ok := callers(implies, was, is)
-		if c.TooMany = !ok; ok {
-			could, err := allowed(was, all, implies)
-			if err != nil {
-				return nil, err
-			}
-			can, err := allowed(is, all, implies)
-			if err != nil {
-				return nil, err
-			}
-			c.Gains = fewest(all, func(i int) bool { return can[i] && !could[i] })
-			c.Loses = fewest(all, func(i int) bool { return could[i] && !can[i] })
+		c.Old, c.New = before.counts(key, after), after.counts(key, before)
+		if err := c.compare(implies); err != nil {
+			return nil, err
 		}
 		changes = append(changes, c)
 	}
 	return changes, nil
+}
+
+// compare finds who gains and who loses.
+func (c *Change) compare(implies map[string][]string) error {
+	var reqs []auth.Requirement
+	for _, r := range slices.Concat(c.Old, c.New) {
+		reqs = append(reqs, r.requirement)
+	}
+	all, ok := callers(implies, reqs...)
+	if !ok {
+		c.TooMany = true
+		return nil
+	}
+	gains, loses := make([]bool, len(all)), make([]bool, len(all))
+	for _, was := range c.Old {
+		could, err := allowed(was.requirement, all, implies)
+		if err != nil {
+			return err
+		}
+		for _, is := range c.New {
+			can, err := allowed(is.requirement, all, implies)
+			if err != nil {
+				return err
+			}
+			for i := range all {
+				gains[i] = gains[i] || can[i] && !could[i]
+				loses[i] = loses[i] || could[i] && !can[i]
+			}
+		}
+	}
+	c.Gains = fewest(all, func(i int) bool { return gains[i] })
+	c.Loses = fewest(all, func(i int) bool { return loses[i] })
+	return nil
 }
 
 // fewest returns the callers that are in, but for those who have all that another one has.

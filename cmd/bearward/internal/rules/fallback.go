@@ -3,88 +3,168 @@ package rules
 import (
 	"net/http"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 
 	auth "github.com/bearward/bearward/middleware"
 )
 
-// A fallback finds the rule that counts where the one of an operation is missing.
-type fallback struct {
-	rules   auth.Rules
-	mux     *http.ServeMux // of the rules that are its patterns
-	methods []string       // that rules name, GET first
+// A side is one of two sets of rules, parsed for what counts where an operation has no rule.
+type side struct {
+	rules    auth.Rules
+	patterns []pattern // of HTTP and gRPC
+	methods  []string  // that the patterns name
 }
 
-// A found is a key of the rules as a handler. It answers nothing: it is looked for.
-type found string
+// A pattern is a key as http.ServeMux, and so `bearward forward`, understands it.
+type pattern struct {
+	key, method, path string
+	segments          []segment
+}
 
-func (found) ServeHTTP(http.ResponseWriter, *http.Request) {}
+// A segment is a part of a path: a text, or what stands for any, or for all that follow.
+type segment struct {
+	text      string
+	any, rest bool
+}
 
-func newFallback(rules auth.Rules) *fallback {
-	f := &fallback{rules, http.NewServeMux(), []string{http.MethodGet}}
+func newSide(rules auth.Rules) *side {
+	s := &side{rules: rules}
 	for _, key := range Keys(rules) {
-		if _, named := namedOperation(key); named {
+		if p, ok := parsePattern(key); ok {
+			s.patterns = append(s.patterns, p)
+			if p.method != "" && !slices.Contains(s.methods, p.method) {
+				s.methods = append(s.methods, p.method)
+			}
+		}
+	}
+	return s
+}
+
+func parsePattern(key string) (p pattern, ok bool) {
+	p = pattern{key: key, path: key}
+	if method, path, ok := strings.Cut(key, " "); ok {
+		p.method, p.path = method, path
+	}
+	if !strings.HasPrefix(p.path, "/") { // an operation of MCP, or a host
+		return pattern{}, false
+	}
+	parts := strings.Split(p.path[1:], "/")
+	for i, part := range parts {
+		last := i == len(parts)-1
+		switch {
+		case part == "{$}":
+			p.segments = append(p.segments, segment{})
+		case last && (part == "" || strings.HasSuffix(part, "...}")):
+			p.segments = append(p.segments, segment{rest: true})
+		case last && part == "*", strings.HasPrefix(part, "{"): // the star is a service's of gRPC
+			p.segments = append(p.segments, segment{any: true})
+		default:
+			text, err := url.PathUnescape(part)
+			if err != nil {
+				return pattern{}, false
+			}
+			p.segments = append(p.segments, segment{text: text})
+		}
+	}
+	return p, true
+}
+
+// covers reports whether p is for every path that q is for.
+func (p *pattern) covers(q *pattern) bool {
+	for i, s := range p.segments {
+		if i == len(q.segments) {
+			return false
+		}
+		other := q.segments[i]
+		switch {
+		case s.rest:
+			return true
+		case other.rest,
+			s.any && !other.any && other.text == "", // the slash at the end is no segment
+			!s.any && (other.any || s.text != other.text):
+			return false
+		}
+	}
+	return len(p.segments) == len(q.segments)
+}
+
+// accepts returns how closely p's method fits that of a request: 0 is not at all.
+func (p *pattern) accepts(method string) int {
+	switch {
+	case p.method == method && method != "":
+		return 3
+	case p.method == http.MethodGet && method == http.MethodHead:
+		return 2
+	case p.method == "":
+		return 1
+	}
+	return 0
+}
+
+// counts returns what counts for an operation, which the other side has a rule for.
+func (s *side) counts(key string, other *side) []Rule {
+	if req, ok := s.rules[key]; ok {
+		return []Rule{{"", req.String(), req}}
+	}
+	p, ok := parsePattern(key)
+	if !ok {
+		by, found := wider(s.rules, key)
+		if !found {
+			by = ""
+		}
+		return []Rule{s.rule(by)}
+	}
+	methods := []string{p.method}
+	switch p.method {
+	case http.MethodGet:
+		methods = append(methods, http.MethodHead)
+	case "":
+		methods = slices.Concat(s.methods, other.methods, methods) // the last is any that is not named
+	}
+	var all []Rule
+	for _, method := range methods {
+		if s.hasCloser(&p, method) || other.hasCloser(&p, method) {
+			continue // which is another change, or none
+		}
+		by := s.next(&p, method)
+		if !slices.ContainsFunc(all, func(r Rule) bool { return r.Operation == by }) {
+			all = append(all, s.rule(by))
+		}
+	}
+	return all
+}
+
+// hasCloser reports whether there is a rule for the paths of p that fits a method more closely.
+func (s *side) hasCloser(p *pattern, method string) bool {
+	return slices.ContainsFunc(s.patterns, func(q pattern) bool {
+		return q.accepts(method) > p.accepts(method) && q.covers(p) && p.covers(&q)
+	})
+}
+
+// rule returns that of a key, and no rule of none.
+func (s *side) rule(key string) Rule {
+	if key == "" {
+		return Rule{}
+	}
+	return Rule{key, s.rules[key].String(), s.rules[key]}
+}
+
+// next returns the key whose rule counts for requests with a method that p would be for: of the
+// patterns that cover p, the one that the others cover.
+func (s *side) next(p *pattern, method string) string {
+	var best *pattern
+	for i := range s.patterns {
+		q := &s.patterns[i]
+		if q.accepts(method) == 0 || !q.covers(p) {
 			continue
 		}
-		if method, _, ok := strings.Cut(key, " "); ok && !slices.Contains(f.methods, method) {
-			f.methods = append(f.methods, method)
-		}
-		f.handle(key)
-	}
-	return f
-}
-
-// handle adds a key to the mux, unless it is no pattern of one, or lies across another.
-func (f *fallback) handle(key string) {
-	defer func() { _ = recover() }() // what ServeMux says of such a pattern
-	f.mux.Handle(key, found(key))
-}
-
-// rule returns what counts for an operation, and by which other rule.
-func (f *fallback) rule(key string) (req auth.Requirement, words, by string) {
-	req, ok := f.rules[key]
-	if !ok {
-		if by, ok = f.by(key); !ok {
-			return auth.Requirement{}, "", ""
-		}
-		req = f.rules[by]
-	}
-	return req, req.String(), by
-}
-
-// by returns the key whose rule counts for an operation without a rule of its own: the wider one,
-// or the one that http.ServeMux, and so `bearward forward`, goes on to.
-func (f *fallback) by(key string) (string, bool) {
-	if other, ok := wider(f.rules, key); ok {
-		return other, true
-	}
-	if _, named := namedOperation(key); named {
-		return "", false
-	}
-	methods, path := f.methods, key
-	if method, rest, ok := strings.Cut(key, " "); ok {
-		methods, path = []string{method}, rest
-	}
-	path = anySegments.ReplaceAllString(path, "x/x")
-	path = anySegment.ReplaceAllString(path, "x")
-	if strings.HasSuffix(path, "/") {
-		path += "x/x" // a folder means all that is in it
-	}
-	path = strings.TrimSuffix(path, "{$}")
-	for _, method := range methods {
-		h, _ := f.mux.Handler(&http.Request{Method: method, URL: &url.URL{Path: path}})
-		other, ok := h.(found)                     // and no redirect
-		if ok && string(other) != method+" "+key { // which it was not for before either
-			return string(other), true
+		if best == nil || best.covers(q) && (!q.covers(best) || q.accepts(method) > best.accepts(method)) {
+			best = q
 		}
 	}
-	return "", false
+	if best == nil {
+		return ""
+	}
+	return best.key
 }
-
-// Segments of a pattern of http.ServeMux that stand for others.
-var (
-	anySegments = regexp.MustCompile(`\{[^/{}]+\.\.\.\}`)
-	anySegment  = regexp.MustCompile(`\{[^/{}$]+\}`)
-)
