@@ -169,11 +169,17 @@ func TestHangingEndpointDelaysNoLookUpOfAHeldKey(t *testing.T) {
 	// What the machine itself makes anybody wait, for comparison.
 	all = append([]peer{{"nothing", func(string) error { return nil }, func() { <-time.After(3 * time.Second) }}}, all...)
 	for _, p := range all {
-		before := s.requests.Load()
-		long, n, slow := longest(t, p, 4*time.Second)
-		t.Logf("figure: %s: %d look-ups of a held key while the key endpoint hangs for 3 s (%d requests): the longest took %v, %d took over 1 ms", p.name, n, s.requests.Load()-before, long, slow)
-		if p.name == "bearward" && long > 1500*time.Millisecond { // the goal is 1 ms; a busy machine stops everybody now and then
-			t.Errorf("it took %v", long)
+		for tries := 3; ; tries-- {
+			before := s.requests.Load()
+			long, n, slow := longest(t, p, 4*time.Second)
+			t.Logf("figure: %s: %d look-ups of a held key while the key endpoint hangs for 3 s (%d requests): the longest took %v, %d took over 1 ms", p.name, n, s.requests.Load()-before, long, slow)
+			if p.name != "bearward" || long <= 250*time.Millisecond { // the goal is 1 ms
+				break
+			}
+			if tries == 1 { // a busy machine stops everybody now and then, and not each time
+				t.Errorf("it took %v", long)
+				break
+			}
 		}
 	}
 }

@@ -55,7 +55,7 @@ func (r *random) learn(n int) {
 		r.must(json.Unmarshal(call.body, &said))
 		if !strings.Contains(said.Access, ".") {
 			further := issued{scopes: strings.Fields(said.Scope), key: said.Access}
-			for later := range 15 { // seconds, before the application reckons
+			for later := range 5 { // seconds, before the application reckons
 				at := call.at.Add(time.Duration(said.Lives+later) * time.Second)
 				further.expiries = append(further.expiries, at.Format(time.TimeOnly))
 			}
