@@ -61,9 +61,10 @@
 // # Documents of others
 //
 // A document may come from elsewhere. These are bounded: its bytes (Options.MaxBytes), its depth
-// (200), and its values with YAML's aliases followed (2,097,152). So are the alternatives of an
-// operation and the scopes of each (100), and names that rules depend on (256 bytes). All texts of
-// x-bearward-rule, aliases followed, have at most Options.MaxBytes together. To read a document
-// takes up to some 800 times its bytes of memory. References that lead out of it are never fetched
-// or opened, and an error where rules depend on them. All functions are safe for concurrent use.
+// (200), its values with YAML's aliases followed (2,097,152), and its lines of YAML directives
+// (100). So are the alternatives of an operation and the scopes of each (100), and names that rules
+// depend on (256 bytes). All texts of x-bearward-rule, aliases followed, have at most
+// Options.MaxBytes together. To read a document takes up to some 800 times its bytes of memory.
+// References that lead out of it are never fetched or opened, and an error where rules depend on
+// them. All functions are safe for concurrent use.
 package openapiauth

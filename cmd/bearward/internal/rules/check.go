@@ -130,8 +130,10 @@ func wider(rules auth.Rules, key string) (string, bool) {
 	} else if i := strings.LastIndexByte(key, '/'); i > 0 && strings.Contains(key[:i], ".") && strings.Count(key, "/") == 2 {
 		other = key[:i] + "/*"
 	}
-	_, ok := rules[other]
-	return other, ok && other != key
+	if _, ok := rules[other]; !ok || other == key {
+		return "", false
+	}
+	return other, true
 }
 
 // Keys returns the operations of rules in the order of Rules.Table: by pattern, then by method.

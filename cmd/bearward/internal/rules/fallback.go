@@ -18,8 +18,8 @@ type side struct {
 
 // A pattern is a key as http.ServeMux, and so `bearward forward`, understands it.
 type pattern struct {
-	key, method, path string
-	segments          []segment
+	key, method string
+	segments    []segment
 }
 
 // A segment is a part of a path: a text, or what stands for any, or for all that follow.
@@ -42,14 +42,15 @@ func newSide(rules auth.Rules) *side {
 }
 
 func parsePattern(key string) (p pattern, ok bool) {
-	p = pattern{key: key, path: key}
-	if method, path, ok := strings.Cut(key, " "); ok {
-		p.method, p.path = method, path
+	method, path, ok := strings.Cut(key, " ")
+	if !ok {
+		method, path = "", key
 	}
-	if !strings.HasPrefix(p.path, "/") { // an operation of MCP, or a host
+	if !strings.HasPrefix(path, "/") { // an operation of MCP, or a host
 		return pattern{}, false
 	}
-	parts := strings.Split(p.path[1:], "/")
+	p = pattern{key: key, method: method}
+	parts := strings.Split(path[1:], "/")
 	for i, part := range parts {
 		last := i == len(parts)-1
 		switch {
@@ -109,10 +110,7 @@ func (s *side) counts(key string, other *side) []Rule {
 	}
 	p, ok := parsePattern(key)
 	if !ok {
-		by, found := wider(s.rules, key)
-		if !found {
-			by = ""
-		}
+		by, _ := wider(s.rules, key)
 		return []Rule{s.rule(by)}
 	}
 	methods := []string{p.method}
